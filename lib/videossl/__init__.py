@@ -1,0 +1,1 @@
+"""videossl: self-supervised learning from video, from raw files to a report."""

@@ -1,0 +1,1 @@
+"""Batched, clip-consistent transforms on tensors."""

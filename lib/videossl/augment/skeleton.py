@@ -1,0 +1,71 @@
+"""Views of skeleton sequences: shear and temporal crop, the same for all frames and bodies (spec, Skeletons; P appendix 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from videossl.errors import InputError
+
+DRAWS = 7  # uniform numbers a view, all drawn always: six for the shear, one for the crop's start
+
+
+@dataclass(frozen=True)
+class SkeletonAugment:
+    """Augmentation of joint or motion clips: float32 (B, 3, T, V, M) in metres, in and out, on any device.
+
+    shear: amplitude; the off-diagonals of the matrix on (x, y, z) are uniform in [-shear, shear]. padding: T // padding
+    frames are added by reflection at both ends before a window of T is drawn; 0 draws none.
+    `sizes` (V, M of each sample) is taken for the same call as VideoAugment's; nothing depends on it.
+    """
+
+    shear: float = 0.5
+    padding: int = 6
+
+    def __post_init__(self) -> None:
+        if self.shear < 0 or self.padding < 0:
+            raise InputError(f"augment shear {self.shear}, padding {self.padding}: neither can be negative")
+
+    def train(self, clips: Tensor, sizes: Tensor, rngs: Sequence[np.random.Generator]) -> Tensor:
+        """One random view of each sequence, all draws for sample b from `rngs[b]`."""
+        draws = np.stack([rng.random(DRAWS) for rng in rngs])
+        matrix = np.tile(np.eye(3), (len(draws), 1, 1))
+        matrix[:, ~np.eye(3, dtype=bool)] = self.shear * (2 * draws[:, :6] - 1)
+        length = clips.shape[2]
+        pad = min(length // self.padding, length - 1) if self.padding else 0
+        start = np.floor(draws[:, 6] * (2 * pad + 1)).astype(np.int64) - pad
+        return temporal_crop(shear(clips, torch.from_numpy(matrix)), torch.from_numpy(start))
+
+    def evaluate(self, clips: Tensor, sizes: Tensor) -> Tensor:
+        """The sequences as they are: nothing is random at test time."""
+        return clips
+
+    def crops(self, clips: Tensor, sizes: Tensor, views: int) -> Iterator[Tensor]:
+        """The one test-time view of a skeleton, whatever `views` is for videos."""
+        yield clips
+
+    def without_blur(self) -> SkeletonAugment:
+        """Itself: skeletons are not blurred."""
+        return self
+
+
+def shear(clips: Tensor, matrix: Tensor) -> Tensor:
+    """Coordinates times a matrix a sample: (B, 3, T, V, M), (B, 3, 3) -> (B, 3, T, V, M), out_i = sum_j matrix_ij in_j."""
+    a = matrix.to(clips)[..., None, None, None]
+    return a[:, :, 0] * clips[:, 0:1] + a[:, :, 1] * clips[:, 1:2] + a[:, :, 2] * clips[:, 2:3]
+
+
+def temporal_crop(clips: Tensor, start: Tensor) -> Tensor:
+    """Window of T frames from `start` (B,) in -(T - 1)..T - 1 of a sequence that goes on by reflection at both ends.
+
+    (B, C, T, V, M) -> the same shape; the end frames are not repeated (numpy's pad mode "reflect").
+    """
+    t = clips.shape[2]
+    frame = (start[:, None] + torch.arange(t)).abs()
+    frame = (t - 1) - (t - 1 - frame).abs()
+    index = frame.to(clips.device)[:, None, :, None, None].expand_as(clips)
+    return clips.gather(2, index)

@@ -1,0 +1,73 @@
+"""Which code a script depends on: itself and the project's modules that it reaches by import.
+
+Read from the source, never by running it, so imports inside functions count too. Snakemake's rules, dvc.yaml and the
+provenance of every result all use this closure.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The repository."""
+
+_HOMES = {"videossl": ROOT / "lib", "stages": ROOT}
+
+
+@cache
+def closure(script: str) -> tuple[str, ...]:
+    """Paths, relative to the repository and sorted, of `script` and of all that it imports, directly or not.
+
+    Data files that lie beside a module under the same name (`params.schema.yaml` beside `params.py`) belong to it.
+    """
+    seen: set[Path] = set()
+    waiting = [ROOT / script]
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen.add(path)
+            waiting.extend(_imported(path))
+    beside = {data for path in seen for data in path.parent.glob(f"{path.stem}.*") if data.suffix in (".yaml", ".html")}
+    return tuple(sorted(str(path.relative_to(ROOT)) for path in seen | beside))
+
+
+def digest(script: str) -> str:
+    """The hex SHA-256 over names and bytes of the closure of `script`."""
+    result = hashlib.sha256()
+    for name in closure(script):
+        result.update(name.encode() + b"\0" + (ROOT / name).read_bytes() + b"\0")
+    return result.hexdigest()
+
+
+@cache
+def _imported(path: Path) -> tuple[Path, ...]:
+    return tuple(file for name in _names(path) for file in _files(name))
+
+
+def _names(path: Path) -> Iterator[str]:
+    """Every dotted name that may be a module of the project: `from a import b` may name the module a.b."""
+    if path.suffix != ".py":
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _files(name: str) -> Iterator[Path]:
+    """The files that importing `name` runs: its package's __init__ files and the module itself."""
+    parts = name.split(".")
+    if parts[0] not in _HOMES:
+        return
+    folder = _HOMES[parts[0]]
+    for part in parts:
+        for file in (folder / part / "__init__.py", folder / f"{part}.py"):
+            if file.is_file():
+                yield file
+        folder = folder / part

@@ -1,0 +1,166 @@
+"""What the dataset modules share: the `Video` they name, walking folders, reading split lists.
+
+A dataset module has
+
+    NAME, LICENCE, CITATION, LAYOUT                  text
+    videos(root, split, options) -> list[Video]      what the dataset names, sorted by id
+    check(root) -> None                              an InputError says what is missing and what to put where
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from videossl.errors import InputError
+
+SUFFIXES = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg", ".m4v")
+
+
+@dataclasses.dataclass(frozen=True)
+class Video:
+    """A video that a dataset names; whether the file is there and decodes is for the index to find out."""
+
+    id: str  # unique: path below the folder of videos, without suffix, with "/"
+    path: str  # relative to the dataset's root, with "/"
+    label: str = ""  # class name, "" for an unlabelled video
+    split: str = "train"  # or "test"
+    skeleton: str = ""  # relative to the dataset's root, "" for none
+    named_by: str = ""  # "trainlist01.txt:3" where a list names it
+
+
+def find(root: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
+    """Paths below `root`, with "/", of all files with one of the suffixes (any case), sorted.
+
+    Names that start with a dot are left out. Links to folders are followed. Not a glob: names hold brackets.
+    """
+    found = []
+    for folder, names in _walk(root):
+        for name in names:
+            if name.lower().endswith(suffixes) and not name.startswith("."):
+                found.append(_text(folder, name, root))
+    return sorted(found)
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """(folder, names of its files) below `root`; a link back to a folder already seen is not followed again."""
+    seen: set[str] = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield Path(folder), names
+
+
+def _text(folder: Path, name: str, root: Path) -> str:
+    """The path of a file below `root`, which must be text for the index to hold it."""
+    path = (folder / name).relative_to(root).as_posix()
+    if not path.isprintable():  # undecodable bytes of a name are surrogates, which are not printable
+        raise InputError(f"{root}: the file name {path!r} has characters that are not text; rename it")
+    return path
+
+
+def identity(path: str) -> str:
+    """The id of a video: its path without the suffix."""
+    return PurePosixPath(path).with_suffix("").as_posix()
+
+
+def unique(videos: Iterable[Video]) -> list[Video]:
+    """The videos sorted by id; two with one id are an InputError that names both."""
+    known: dict[str, Video] = {}
+    for video in videos:
+        other = known.setdefault(video.id, video)
+        if other is not video:
+            where = [
+                f"{item.path} ({item.named_by})" if item.named_by else item.path for item in (other, video)
+            ]
+            raise InputError(
+                f"two videos have the id {video.id!r}: {where[0]} and {where[1]}; remove or rename one"
+            )
+    return [known[id] for id in sorted(known)]
+
+
+def read_list(path: Path) -> list[tuple[int, str, str]]:
+    """Read a split list: (line number, name of the video, the number behind it or "") a line.
+
+    The name is all before the last number: it may hold spaces. Windows line ends, a byte order mark and empty lines
+    are fine; a line that does not name a video below the folder, or names one a second time, is an InputError.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise InputError(f"cannot read the split list {path}: {reason}") from error
+    entries: list[tuple[int, str, str]] = []
+    first: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        name, flag = _entry(path, number, line)
+        if first.setdefault(name, number) != number:
+            raise InputError(f"{path}:{number}: {name} is in line {first[name]} too; remove one of the lines")
+        entries.append((number, name, flag))
+    return entries
+
+
+def _entry(path: Path, number: int, line: str) -> tuple[str, str]:
+    """(name, number behind it) in one line of a split list."""
+    match = re.fullmatch(r"(.+?)(?:\s+(\d+))?", line.strip())
+    name = match[1] if match else ""
+    if not name.lower().endswith(SUFFIXES):
+        raise InputError(f"{path}:{number}: {name!r} is not the name of a video ({' '.join(SUFFIXES)})")
+    if name.startswith("/") or ".." in PurePosixPath(name).parts:
+        raise InputError(
+            f"{path}:{number}: {name!r} must lie below the dataset's folder; give a relative path"
+        )
+    return PurePosixPath(name).as_posix(), (match[2] if match else "") or ""
+
+
+def listed(folder: Path, split: int, below: str = "") -> list[Video]:
+    """The videos in `trainlist0N.txt` and `testlist0N.txt` (lines "Class/name.avi [number]", as UCF101 has them).
+
+    `below` is the folder of videos, relative to the root. The class is the folder that a name gives, "" for none.
+    A missing list, or a video in both lists, is an InputError.
+    """
+    videos = []
+    for side in ("train", "test"):
+        path = folder / f"{side}list{split:02d}.txt"
+        if not path.is_file():
+            raise InputError(
+                f"{path} is missing: split {split} needs trainlist{split:02d}.txt and testlist{split:02d}.txt"
+            )
+        for number, name, _ in read_list(path):
+            place = PurePosixPath(below, name)
+            label = PurePosixPath(name).parent.name
+            videos.append(
+                Video(identity(name), place.as_posix(), label, side, named_by=f"{path.name}:{number}")
+            )
+    return unique(videos)
+
+
+def lists_folder(root: Path, options: Mapping[str, Any], default: str, what: str) -> Path:
+    """The folder of split lists: option "lists" (relative to `root`, or absolute), else `default` in `root`."""
+    folder = root / str(options.get("lists") or default)
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: no such folder; put {what} there, or name their folder in the option `lists`"
+        )
+    return folder
+
+
+def check_options(name: str, options: Mapping[str, Any], known: Iterable[str]) -> None:
+    """An option that the dataset does not have is an InputError that names the nearest it has."""
+    known = sorted(known)
+    for key in options:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
+            hint = f"did you mean {near[0]!r}?" if near else "it has none"
+            raise InputError(f"dataset {name} has no option {key!r}: {hint}")

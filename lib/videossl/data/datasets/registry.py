@@ -1,0 +1,20 @@
+"""Datasets by name."""
+
+from __future__ import annotations
+
+import difflib
+from types import ModuleType
+
+from videossl.data.datasets import folder, hmdb51, toy, ucf101
+from videossl.errors import InputError
+
+DATASETS: dict[str, ModuleType] = {"folder": folder, "hmdb51": hmdb51, "toy": toy, "ucf101": ucf101}
+
+
+def get(name: str) -> ModuleType:
+    """The module of dataset `name` (see datasets/base.py for what it has); an unknown name is an InputError."""
+    if name not in DATASETS:
+        near = difflib.get_close_matches(name, DATASETS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"unknown dataset {name!r}: {hint}known are {', '.join(sorted(DATASETS))}")
+    return DATASETS[name]

@@ -1,0 +1,104 @@
+"""The index: one row a video, with what decodes of it and, for a dropped one, the reason.
+
+Columns are the fields of `Row` (docs/data-contract.md). It is made by data/scan.py, apart from this module so that
+what only reads an index does not depend on the code that decodes.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from videossl import files
+from videossl.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One video of a dataset."""
+
+    id: str  # unique: the path of the video below the folder of videos, without suffix, with "/"
+    path: str  # relative to the dataset's root
+    label: str  # class name, "" for an unlabelled video
+    split: str  # "train" or "test"
+    frames: int  # that decode, 0 where none does
+    fps: float  # 0 where unknown
+    width: int  # pixels
+    height: int
+    skeleton: str  # relative to the dataset's root, "" for none
+    sha256: str  # of the video's bytes, then the skeleton's; "" where the video is absent
+    status: str  # "ok" or "dropped"
+    reason: str  # "KIND: DETAIL" for a dropped video, else ""
+
+
+COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
+
+
+def check_drops(rows: Sequence[Row], max_dropped: float) -> None:
+    """Raise an InputError where more than the share `max_dropped` (0 to 1) of the videos is dropped, or none is left."""
+    dropped = [row for row in rows if row.status != "ok"]
+    if not rows:
+        raise InputError("the dataset names no video; see its layout in docs/data-contract.md")
+    if dropped and (len(dropped) > max_dropped * len(rows) or len(dropped) == len(rows)):
+        kinds = Counter(row.reason.partition(":")[0] for row in dropped)
+        counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+        raise InputError(
+            f"{len(dropped)} of {len(rows)} videos dropped ({counts}), index.max_dropped allows {max_dropped:g} of them; "
+            f"first: {dropped[0].id} ({dropped[0].reason}); repair them, take them from the dataset, or raise "
+            "index.max_dropped"
+        )
+
+
+def usable(rows: Sequence[Row]) -> list[Row]:
+    """The rows that are not dropped."""
+    return [row for row in rows if row.status == "ok"]
+
+
+def training(rows: Sequence[Row]) -> list[Row]:
+    """The usable rows of the training side."""
+    return [row for row in usable(rows) if row.split == "train"]
+
+
+def shard_of(id: str, shards: int) -> int:
+    """The shard, 0 to shards - 1, of a video: a hash of its id, so that a new video moves no other."""
+    return int.from_bytes(hashlib.blake2b(id.encode(), digest_size=8).digest(), "little") % shards
+
+
+def write(path: str | Path, rows: Sequence[Row]) -> None:
+    """Write rows as CSV (UTF-8, "\\n"); equal rows give equal bytes."""
+    with files.atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(COLUMNS)
+        table.writerows(dataclasses.astuple(row) for row in rows)
+
+
+def read(path: str | Path) -> list[Row]:
+    """Read what `write` wrote; a file that is absent or is not an index is an InputError that names the line."""
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            header, *lines = list(csv.reader(file)) or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the index {path}: {reason}; make it again (target: index)") from error
+    if tuple(header) != COLUMNS:
+        raise InputError(
+            f"{path}:1: not an index, columns must be {','.join(COLUMNS)}; make it again (target: index)"
+        )
+    return [_row(path, number, line) for number, line in enumerate(lines, start=2)]
+
+
+def _row(path: str | Path, number: int, line: list[str]) -> Row:
+    """One row of the table from its text."""
+    try:
+        cells = dict(zip(COLUMNS, line, strict=True))
+        numbers = {name: int(cells.pop(name)) for name in ("frames", "width", "height")}
+        fps = float(cells.pop("fps"))
+        return Row(fps=fps, **numbers, **cells)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise InputError(
+            f"{path}: row {number} is malformed ({error}); make it again (target: index)"
+        ) from error

@@ -1,0 +1,54 @@
+"""Work over many files in several processes, in order, with bounded memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import TypeVar
+
+from videossl.errors import InputError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def ordered(function: Callable[[Item], Result], items: Sequence[Item], processes: int) -> Iterator[Result]:
+    """Yield `function(item)` for each item, in the order of `items`, computed in `processes` processes.
+
+    At most two results a process wait at any time, so that decoded videos do not fill the memory. With one process
+    nothing is started. `function` and `items` must pickle. An InputError of the function is raised here; a process
+    that dies (memory, a file that crashes the decoder) is an InputError that names the item being waited for.
+    """
+    if processes <= 1 or len(items) <= 1:
+        yield from map(function, items)
+        return
+    # "forkserver": a plain fork copies the locks of running threads, and a spawn imports everything once a process.
+    context = multiprocessing.get_context("forkserver")
+    pool = ProcessPoolExecutor(min(processes, len(items)), mp_context=context)
+    try:
+        queue = iter(items)
+        waiting: deque[tuple[Item, Future[Result]]] = deque(
+            (item, pool.submit(function, item)) for item in islice(queue, 2 * processes)
+        )
+        while waiting:
+            item, future = waiting.popleft()
+            try:
+                result = future.result()
+            except BrokenProcessPool as error:
+                raise InputError(
+                    f"a worker process died near {_name(item)}: too little memory, or a file that crashes its reader; "
+                    "use fewer processes, or remove the file"
+                ) from error
+            waiting.extend((following, pool.submit(function, following)) for following in islice(queue, 1))
+            yield result
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _name(item: object) -> str:
+    """What to call an item in a message: its id if it has one."""
+    return str(getattr(item, "id", item))

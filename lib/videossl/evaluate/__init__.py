@@ -1,0 +1,1 @@
+"""Downstream tasks: linear probe, finetune, retrieval."""

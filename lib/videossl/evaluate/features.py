@@ -1,0 +1,206 @@
+"""Features of videos: computed by a frozen encoder, and the file they are kept in (spec, Downstream)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypedDict
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from videossl.augment.skeleton import SkeletonAugment
+from videossl.augment.video import VideoAugment
+from videossl.data.cache import Cache
+from videossl.data.clips import collate, load_clip, uniform_starts
+from videossl.data.index import Row
+from videossl.errors import InputError
+from videossl.files import atomic
+
+Augment = VideoAugment | SkeletonAugment
+SKELETON = ("joint", "motion")  # seen as one clip, the whole sequence
+
+
+class Columns(TypedDict):
+    """What a features file holds of V videos: ids, labels ('' unlabelled), split (train or test), (V, K, D) float32."""
+
+    ids: list[str]
+    labels: list[str]
+    split: list[str]
+    features: np.ndarray
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of V videos in one modality: K clips a video, D numbers a clip. `name`: the dataset, for messages."""
+
+    ids: list[str]
+    labels: list[str]
+    split: list[str]
+    features: np.ndarray
+    provenance: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+    @property
+    def classes(self) -> list[str]:
+        """The class names, sorted: class c of a target or a probability is the c-th."""
+        return sorted(set(self.labels) - {""})
+
+    def rows(self, split: str) -> np.ndarray:
+        """Positions of the labelled videos of `split`, int64."""
+        return np.array(
+            [i for i, s in enumerate(self.split) if s == split and self.labels[i]], dtype=np.int64
+        )
+
+    def targets(self, split: str) -> np.ndarray:
+        """Class numbers of the videos of `rows(split)`, int64."""
+        number = {name: c for c, name in enumerate(self.classes)}
+        return np.array([number[self.labels[i]] for i in self.rows(split)], dtype=np.int64)
+
+    def check(self) -> None:
+        """Raise InputError unless there are two classes, and training and test videos to measure with."""
+        for missing, what in (
+            (len(self.classes) < 2, f"{len(self.classes)} classes among its labels, two are needed"),
+            (not len(self.rows("test")), "no labelled test videos"),
+            (not len(self.rows("train")), "no labelled training videos"),
+        ):
+            if missing:
+                raise InputError(
+                    f"{self.name or 'dataset'}: {what}; set evaluate.tasks: [] to measure nothing"
+                )
+
+    def select(self, positions: Sequence[int]) -> Features:
+        """The videos at `positions`, in that order."""
+        labels, split = [self.labels[i] for i in positions], [self.split[i] for i in positions]
+        chosen = self.features[np.asarray(positions, dtype=np.int64)]
+        return Features([self.ids[i] for i in positions], labels, split, chosen, self.provenance, self.name)
+
+
+def align(modalities: Sequence[Features]) -> list[Features]:
+    """The videos that all modalities have, in the order of the first; labels and splits must agree, or InputError."""
+    first = modalities[0]
+    places = [{video: i for i, video in enumerate(one.ids)} for one in modalities]
+    common = [video for video in first.ids if all(video in place for place in places)]
+    aligned = [
+        one.select([place[video] for video in common]) for one, place in zip(modalities, places, strict=True)
+    ]
+    if any((one.labels, one.split) != (aligned[0].labels, aligned[0].split) for one in aligned):
+        raise InputError(
+            f"{first.name or 'features'}: modalities differ in labels or split; make their features again"
+        )
+    return aligned
+
+
+@contextlib.contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; afterwards every part is in the mode it was in, and no buffer has changed."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def clip_batches(
+    cache: Cache, rows: Sequence[Row], modality: str, frames: int, stride: int, clips: int, batch: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """All clips of all videos in order, K a video and `batch` at a time: (clips, sizes) of `data.clips.collate`."""
+    loaded = []
+    for row in rows:
+        for start in clip_starts(cache, row.id, modality, frames, stride, clips):
+            loaded.append(load_clip(cache, row.id, modality, frames, stride, start))
+            if len(loaded) == batch:
+                yield collate(loaded)
+                loaded = []
+    if loaded:
+        yield collate(loaded)
+
+
+def clip_starts(cache: Cache, video: str, modality: str, frames: int, stride: int, clips: int) -> list[int]:
+    """First frames of the K clips of a video, evenly spaced; [0] for skeletons, which are seen whole."""
+    if modality in SKELETON:
+        return [0]
+    return uniform_starts(cache.length(video), frames, stride, clips)
+
+
+def extract(
+    encoder: nn.Module,
+    augment: Augment,
+    cache: Cache,
+    rows: Sequence[Row],
+    modality: str,
+    frames: int,
+    stride: int,
+    clips: int,
+    batch: int,
+    device: torch.device | str,
+) -> Columns:
+    """Pooled features of K = `clips` evenly spaced clips a video (K = 1 for skeletons), nothing random.
+
+    encoder: (B, C, ...) -> maps, with `pool(maps) -> (B, D)`; used in evaluation mode without gradients, it is
+    bit-identical afterwards, its batch-norm statistics included. batch: clips in one forward pass.
+    """
+    if not rows:
+        raise InputError(f"features of {modality}: the index has no usable video; see its column `reason`")
+    parts = []
+    with frozen(encoder):
+        for clip, sizes in clip_batches(cache, rows, modality, frames, stride, clips, batch):
+            maps = encoder(augment.evaluate(clip.to(device), sizes))
+            parts.append(encoder.pool(maps).float().cpu())  # type: ignore[operator]
+    pooled = torch.cat(parts).view(len(rows), -1, parts[0].shape[1])
+    return columns(rows, pooled.numpy())
+
+
+def columns(rows: Sequence[Row], features: np.ndarray) -> Columns:
+    """`features` (V, K, D) with the ids, labels and split of their index rows."""
+    return Columns(
+        ids=[row.id for row in rows],
+        labels=[row.label for row in rows],
+        split=[row.split for row in rows],
+        features=features,
+    )
+
+
+def write(
+    path: str | Path,
+    ids: Sequence[str],
+    labels: Sequence[str],
+    split: Sequence[str],
+    features: np.ndarray,
+    provenance: dict[str, Any],
+) -> None:
+    """Write a features file; equal contents are equal bytes. Raises InputError on shapes that do not fit or NaN."""
+    if features.ndim != 3 or not len(ids) == len(labels) == len(split) == len(features):
+        raise InputError(
+            f"{path}: features {features.shape} of {len(ids)} ids; give (videos, clips, numbers)"
+        )
+    if not np.isfinite(features).all():
+        raise InputError(
+            f"{path}: features are not all finite; the encoder's weights are broken, train it again"
+        )
+    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["provenance"] = json.dumps(provenance, sort_keys=True)
+        for name, values in (("ids", ids), ("labels", labels), ("split", split)):
+            file.create_dataset(name, data=list(values), dtype=h5py.string_dtype("utf-8"))
+        file.create_dataset("features", data=np.asarray(features, dtype=np.float32))
+
+
+def read(path: str | Path) -> Features:
+    """Read a features file; one that is absent, damaged or of another form is an InputError that names it."""
+    path = Path(path)
+    try:
+        with h5py.File(path) as file:
+            ids, labels, split = (list(file[name].asstr()[:]) for name in ("ids", "labels", "split"))
+            return Features(
+                ids, labels, split, file["features"][:], json.loads(file.attrs["provenance"]), path.stem
+            )
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"cannot read features {path}: {error}; delete it and run again") from error

@@ -1,0 +1,101 @@
+"""Finetuning: encoder and a linear classifier trained together (spec, Downstream)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from videossl import seeding
+from videossl.data.cache import Cache
+from videossl.data.index import Row
+from videossl.errors import InputError
+from videossl.evaluate.features import Augment, clip_batches, frozen
+
+
+class Finetune(nn.Module):
+    """An encoder and a linear classifier on its pooled features, as a method of `train.loop.fit`.
+
+    encoder: maps (B, C, ...) to feature maps, with `pool(maps) -> (B, D)` and `out_features` D; it is trained in
+    place. dropout: share of the features zeroed in training. seed: of the classifier's initial weights.
+    """
+
+    def __init__(self, encoder: nn.Module, classes: int, dropout: float = 0.0, seed: int = 0) -> None:
+        super().__init__()
+        if classes < 2:
+            raise InputError(
+                f"finetune: {classes} classes among the labels, two are needed; set evaluate.tasks: []"
+            )
+        if not 0 <= dropout < 1:
+            raise InputError(f"finetune dropout {dropout}: give a share in [0, 1)")
+        self.encoder, self.dropout = encoder, dropout
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seeding.derive(seed, "classifier"))
+            self.classifier = nn.Linear(int(encoder.out_features), classes)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (B, classes) of views x (B, C, ...), without dropout."""
+        return self._classify(self._pooled(x))
+
+    def step(self, views: dict[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """Cross-entropy and accuracy (in 0..1) of a batch: views["query"] (B, C, ...), views["label"] (B,) int64.
+
+        Dropout draws from `rng`; `sample` is not used.
+        """
+        features = self._pooled(views["query"])
+        if self.dropout:
+            kept = torch.rand(features.shape, generator=rng, device=rng.device) >= self.dropout
+            features = features * kept.to(features.device) / (1 - self.dropout)
+        logits, labels = self._classify(features), views["label"]
+        return {
+            "loss": F.cross_entropy(logits, labels),
+            "accuracy": (logits.argmax(1) == labels).float().mean(),
+        }
+
+    def trainable(self) -> list[nn.Parameter]:
+        """All parameters: encoder and classifier."""
+        return list(self.parameters())
+
+    def update(self) -> None:
+        """Nothing follows the optimiser's step."""
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        pooled: Tensor = self.encoder.pool(self.encoder(x))  # type: ignore[operator]
+        return pooled.float()
+
+    def _classify(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(features)
+        return logits
+
+
+def predict(
+    method: Finetune,
+    augment: Augment,
+    cache: Cache,
+    rows: Sequence[Row],
+    modality: str,
+    frames: int,
+    stride: int,
+    clips: int,
+    views: int,
+    batch: int,
+    device: torch.device | str,
+) -> np.ndarray:
+    """Class probabilities (V, classes) float64: softmax averaged over `clips` evenly spaced clips x `views` crops.
+
+    clips: windows a video from its first to its last frame, which overlap when there are more than fit side by
+    side; one for skeletons. views: 1 centre crop, 2 also its mirror image, 10 also the corners (see
+    `VideoAugment.crops`). Nothing is random and `method` is bit-identical afterwards.
+    """
+    if not rows:
+        raise InputError(f"finetune of {modality}: no labelled test videos; set evaluate.tasks: []")
+    parts = []
+    with frozen(method):
+        for clip, sizes in clip_batches(cache, rows, modality, frames, stride, clips, batch):
+            crops = augment.crops(clip.to(device), sizes, views)
+            parts.append(torch.stack([method(crop).double().softmax(1) for crop in crops]).mean(0).cpu())
+    probabilities = torch.cat(parts)
+    return probabilities.view(len(rows), -1, probabilities.shape[1]).mean(1).numpy()

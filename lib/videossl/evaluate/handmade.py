@@ -1,0 +1,45 @@
+"""Features nobody trained: the baseline `handmade`, what the pixels say without an encoder (toy.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from videossl.data.cache import Cache
+from videossl.data.clips import load_clip
+from videossl.data.index import Row
+from videossl.errors import InputError
+
+GRID = 8  # cells a side of the grid that frames are averaged on
+
+
+def features(cache: Cache, rows: Sequence[Row], modality: str) -> np.ndarray:
+    """Features (V, 1, D) float32 of whole videos.
+
+    rgb: mean colour in 0..1 on an 8 x 8 grid, D 192. flow: mean length of the flow, px a frame, D 64. joint: mean
+    position relative to the spine's middle, metres; motion: mean |change to the next frame|; D = 3 x joints x bodies.
+    """
+    if modality not in ("rgb", "flow", "joint", "motion"):
+        raise InputError(f"hand-made features of {modality!r}: there are some for rgb, flow, joint, motion")
+    return np.stack([_video(cache, row.id, modality) for row in rows])[:, None].astype(np.float32)
+
+
+def _video(cache: Cache, video: str, modality: str) -> np.ndarray:
+    length = cache.length(video)
+    if modality in ("joint", "motion"):
+        clip = load_clip(cache, video, modality, length, 1, 0)  # (3, T, V, M)
+        return (np.abs(clip) if modality == "motion" else clip).mean(axis=1, dtype=np.float64).ravel()
+    frames = cache.read(video, 0, length)
+    if modality == "rgb":
+        return grid_mean(frames.mean(axis=0) / 255)
+    flow = (frames.astype(np.float32) - 128) * (float(cache.attrs["bound"]) / 127)
+    return grid_mean(np.linalg.norm(flow, axis=-1).mean(axis=0, dtype=np.float64)[..., None])
+
+
+def grid_mean(image: np.ndarray) -> np.ndarray:
+    """Mean of (H, W, C) over the cells of an 8 x 8 grid, flat (64 C,), cell by cell from the top left."""
+    cells = F.adaptive_avg_pool2d(torch.from_numpy(image).permute(2, 0, 1), GRID)
+    return cells.permute(1, 2, 0).reshape(-1).numpy()

@@ -1,0 +1,1 @@
+"""Modalities computed from videos and files: optical flow and skeletons."""

@@ -1,0 +1,1 @@
+"""Mixing operators: pure functions on tensors."""

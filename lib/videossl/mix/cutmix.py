@@ -1,0 +1,259 @@
+"""Cutmix of maps that differ in size, in any number of dimensions (P section 3.2, eq. 4, 7, 8; spec, Mixing
+in feature space).
+
+A map is (B, C, *dims). Its axes are named: 2-d (channel), 3-d (channel, time), 4-d (channel, time, joint),
+5-d (channel, time, height, width), unless `dims` says otherwise. Height, width and joint are the axes of
+"space".
+
+Rounding [settled]. A side is a whole number of cells: its real length to the nearest, at least 1. A centre is
+real and uniform on [0, n); the box starts at the whole number nearest to centre - side / 2, and is `side`
+long until clipped. So odd and even sides keep their length, no end of an axis is favoured, and no box is ever
+empty.
+
+All draws come from a CPU generator and stay Python numbers: mixing never waits for an accelerator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from math import floor, prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from videossl.errors import InputError
+from videossl.mix.mixup import draw_lam
+
+AXES = ("space", "time", "channel")
+SPACE = ("height", "width", "joint")
+DIMS = {
+    1: ("channel",),
+    2: ("channel", "time"),
+    3: ("channel", "time", "joint"),
+    4: ("channel", "time", "height", "width"),
+}
+Span = tuple[int, int]  # first cell, one past the last
+
+
+@dataclass(frozen=True)
+class Box:
+    """A region of g1, and the equally large region of g2 that fills it: a span for each axis but the
+    batch's."""
+
+    into: tuple[Span, ...]
+    source: tuple[Span, ...]
+
+    @property
+    def volume(self) -> int:
+        """Cells in the box."""
+        return prod(stop - start for start, stop in self.into)
+
+    def lam(self, shape: Sequence[int]) -> float:
+        """The share of a map of `shape` (C, *dims) outside the box: 1 - volume(box) / volume(g1), rounded
+        once."""
+        total = prod(shape)
+        return (total - self.volume) / total
+
+
+def draw_layers(blocks: Sequence[int], rng: torch.Generator) -> tuple[int, int]:
+    """k uniform in `blocks`, then l uniform in those of `blocks` at or after k (P section 3.2; Algorithm
+    1)."""
+    k = _choose(sorted(blocks), rng)
+    return k, _choose([block for block in sorted(blocks) if block >= k], rng)
+
+
+def draw_box(
+    shape1: Sequence[int],
+    shape2: Sequence[int],
+    rng: torch.Generator,
+    axes: Collection[str] = AXES,
+    alpha: float = 1.0,
+    dims: Sequence[str] | None = None,
+) -> Box:
+    """What to cut from a map of `shape2` and where to put it in one of `shape1`, both (C, *dims) (spec, steps
+    3 and 4).
+
+    Cut: all channels, all time, and a box in space of share 1 - u of it, u ~ Beta(alpha, alpha) (so H2 sqrt(1
+    - u) by W2 sqrt(1 - u), or V2 (1 - u) joints), clipped to g2. Put: around a centre uniform in g1, clipped
+    to g1; what that removes of the box is removed of the cut on the same side. An axis that is not in `axes`
+    is spanned whole by both. The number of draws does not depend on `axes`, so runs that differ in them share
+    the rest. Raises InputError for different ranks, an unknown axis, or sizes that differ on an axis that is
+    off.
+    """
+    names = _names(shape1, shape2, axes, dims)
+    share = 1 - draw_lam(alpha, rng)
+    centres = torch.rand(2, len(names), generator=rng, dtype=torch.float64).tolist()
+    side = share ** (1 / max(1, sum(name in SPACE for name in names)))
+    into, source = [], []
+    for name, size1, size2, centre2, centre1 in zip(names, shape1, shape2, *centres, strict=True):
+        on = _group(name) in axes
+        cut = (
+            _clip(_around(centre2, size2, _cells(size2 * side)), size2)
+            if on and name in SPACE
+            else (0, size2)
+        )
+        put, cut = _place(cut, centre1, size1) if on else ((0, size1), cut)
+        into.append(put)
+        source.append(cut)
+    return Box(tuple(into), tuple(source))
+
+
+def draw_aligned_box(
+    shape: Sequence[int],
+    rng: torch.Generator,
+    axes: Collection[str],
+    alpha: float = 1.0,
+    dims: Sequence[str] | None = None,
+) -> Box:
+    """A box at the same place in two inputs of `shape` (C, *dims): share 1 - u over `axes` together, clipped
+    (P table 1).
+
+    axes: ("time",) is t-cutmix, ("time", "space") st-cutmix, ("space",) VideoMix; other axes are spanned
+    whole.
+    """
+    names = _names(shape, shape, axes, dims)
+    share = 1 - draw_lam(alpha, rng)
+    centres = torch.rand(len(names), generator=rng, dtype=torch.float64).tolist()
+    on = [_group(name) in axes for name in names]
+    side = share ** (1 / max(1, sum(on)))
+    spans = tuple(
+        _clip(_around(centre, size, _cells(size * side)), size) if cut else (0, size)
+        for size, centre, cut in zip(shape, centres, on, strict=True)
+    )
+    return Box(spans, spans)
+
+
+def cutmix(g1: Tensor, g2: Tensor, box: Box | Sequence[Box]) -> tuple[Tensor, float | Tensor]:
+    """`g1` with `g2` inside the box, and lam, the share of `g1` kept (P eq. 7; lam as on the poster).
+
+    g1: (B, C1, *dims1) float; g2: (B, C2, *dims2), cast to g1's dtype. `box`: one for the batch (lam a
+    float), or one a row (lam (B,) float64 on the CPU). Gradient flows to `g1` outside the box only, never to
+    `g2`. Raises InputError for another number of rows or boxes, or a box that is not within the maps.
+    """
+    if len(g1) != len(g2):
+        raise InputError(
+            f"cutmix of shapes {tuple(g1.shape)} and {tuple(g2.shape)}: batch sizes must be equal"
+        )
+    boxes = [box] if isinstance(box, Box) else list(box)
+    if not isinstance(box, Box) and len(boxes) != len(g1):
+        raise InputError(f"cutmix with {len(boxes)} boxes for a batch of {len(g1)}: give one, or one a row")
+    for one in boxes:
+        _check_within(one, g1.shape[1:], g2.shape[1:])
+    mixed: Tensor = _Paste.apply(g1, g2.detach(), boxes)
+    if isinstance(box, Box):
+        return mixed, box.lam(g1.shape[1:])
+    return mixed, torch.tensor([one.lam(g1.shape[1:]) for one in boxes], dtype=torch.float64)
+
+
+def keep_mask(box: Box, shape: Sequence[int]) -> Tensor:
+    """The mask M of eq. 7 for a map of `shape` (C, *dims): bool, true where g1 is kept."""
+    mask = torch.ones(*shape, dtype=torch.bool)
+    mask[_slices(box.into)] = False
+    return mask
+
+
+class _Paste(torch.autograd.Function):
+    """One copy of g1 forward and of its gradient backward, whatever the number of boxes.
+
+    (Assigning slices under autograd would copy the whole gradient once a box.)
+    """
+
+    @staticmethod
+    def forward(ctx: Any, g1: Tensor, g2: Tensor, boxes: list[Box]) -> Tensor:
+        ctx.boxes = boxes
+        mixed = g1.clone()
+        for rows, box in _rows(boxes):
+            mixed[(rows, *_slices(box.into))] = g2[(rows, *_slices(box.source))].to(g1.dtype)
+        return mixed
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        grad = grads[0].clone()
+        for rows, box in _rows(ctx.boxes):
+            grad[(rows, *_slices(box.into))] = 0
+        return grad, None, None
+
+
+def _rows(boxes: list[Box]) -> list[tuple[slice, Box]]:
+    """Each box with the rows it is for: all, or its own."""
+    if len(boxes) == 1:
+        return [(slice(None), boxes[0])]
+    return [(slice(row, row + 1), box) for row, box in enumerate(boxes)]
+
+
+def _slices(spans: tuple[Span, ...]) -> tuple[slice, ...]:
+    return tuple(slice(*span) for span in spans)
+
+
+def _names(
+    shape1: Sequence[int], shape2: Sequence[int], axes: Collection[str], dims: Sequence[str] | None
+) -> tuple[str, ...]:
+    """The axes' names, once the two shapes are known to be mixable."""
+    where = f"cutmix of maps (C, *dims) {tuple(shape1)} and {tuple(shape2)}"
+    names = tuple(dims) if dims is not None else DIMS.get(len(shape1), ())
+    for axis in axes:
+        if axis not in AXES:
+            raise InputError(f"{where}: axis {axis!r} is unknown, choose of {', '.join(AXES)}")
+    for name in names:
+        if name not in (*SPACE, "time", "channel"):
+            raise InputError(
+                f"{where}: dimension {name!r} is unknown, choose of channel, time, {', '.join(SPACE)}"
+            )
+    if not len(shape1) == len(shape2) == len(names):
+        raise InputError(f"{where}: both need the same axes {names or 'of 1 to 4 dimensions'}; reshape one")
+    for name, size1, size2 in zip(names, shape1, shape2, strict=True):
+        if _group(name) not in axes and size1 != size2:
+            raise InputError(
+                f"{where}: {_group(name)} is not cut, so {name} must be equal, not {size1} and {size2}; "
+                f"add {_group(name)!r} to the axes, or mix at the same block"
+            )
+    return names
+
+
+def _check_within(box: Box, shape1: Sequence[int], shape2: Sequence[int]) -> None:
+    """InputError unless the box's spans lie in both maps and agree in length (a slice would be cut short in
+    silence)."""
+    for spans, shape in ((box.into, shape1), (box.source, shape2)):
+        ranks = len(spans) == len(shape)
+        if not ranks or not all(0 <= a <= b <= n for (a, b), n in zip(spans, shape, strict=True)):
+            raise InputError(
+                f"box {spans} does not lie within a map (C, *dims) {tuple(shape)}: draw it for this shape"
+            )
+    if any(b1 - a1 != b2 - a2 for (a1, b1), (a2, b2) in zip(box.into, box.source, strict=True)):
+        raise InputError(
+            f"box {box.into} is not of the size of its source {box.source}: draw it with draw_box"
+        )
+
+
+def _group(name: str) -> str:
+    return "space" if name in SPACE else name
+
+
+def _choose(items: Sequence[int], rng: torch.Generator) -> int:
+    if not items:
+        raise InputError("no block is eligible for mixing: give at least one")
+    return items[int(torch.randint(len(items), (), generator=rng))]
+
+
+def _cells(length: float) -> int:
+    """A real length as a whole number of cells, at least 1."""
+    return max(1, floor(length + 0.5))
+
+
+def _around(centre: float, size: int, side: int) -> Span:
+    """`side` cells around `centre` (in [0, 1), of the axis), not clipped."""
+    start = floor(centre * size - side / 2 + 0.5)
+    return start, start + side
+
+
+def _clip(span: Span, size: int) -> Span:
+    return max(0, span[0]), min(size, span[1])
+
+
+def _place(cut: Span, centre: float, size: int) -> tuple[Span, Span]:
+    """Where in an axis of `size` the cells `cut` come to lie around `centre`, and which of them (eq. 8)."""
+    start, stop = _around(centre, size, cut[1] - cut[0])
+    put = _clip((start, stop), size)
+    return put, (cut[0] + put[0] - start, cut[1] + put[1] - stop)

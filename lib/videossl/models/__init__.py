@@ -1,0 +1,1 @@
+"""Encoders in named blocks and the heads on them."""

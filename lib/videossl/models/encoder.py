@@ -1,0 +1,87 @@
+"""Encoders as ordered blocks: run some, run the rest, mix in between (P section 3.2; spec, Encoders).
+
+A *block index* counts blocks passed: `partial_forward(blocks, x, 0, k)` is the map after the k-th block, k =
+0 the input.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import islice
+
+import torch
+from torch import Tensor, nn
+
+from videossl.errors import InputError
+
+
+def partial_forward(blocks: nn.Sequential, x: Tensor, start: int, stop: int) -> Tensor:
+    """Run blocks `start` (included) to `stop` (excluded) of any `nn.Sequential` on `x` (Algorithm 1).
+
+    Running 0..k, then k..N, is the forward pass, bit for bit. Raises InputError for a range outside
+    0..len(blocks).
+    """
+    if not 0 <= start <= stop <= len(blocks):
+        raise InputError(
+            f"blocks {start}..{stop} of an encoder of {len(blocks)}: give 0 <= start <= stop <= {len(blocks)}"
+        )
+    for block in islice(blocks, start, stop):
+        x = block(x)
+    return x
+
+
+def pool(blocks: nn.Sequential, maps: Tensor) -> Tensor:
+    """The feature vectors (B, D) of the last block's maps: an `Encoder`'s own pooling, else the mean beyond
+    axis 1."""
+    return blocks.pool(maps) if isinstance(blocks, Encoder) else maps.flatten(2).mean(2)
+
+
+def shapes(blocks: nn.Sequential, input_shape: Sequence[int]) -> list[tuple[int, ...]]:
+    """The shape after each block for an input of `input_shape` (batch included); computes nothing.
+
+    Raises InputError where a block can't take the shape.
+    """
+    ghost = copy.deepcopy(blocks).to("meta").eval()
+    x = torch.empty(*input_shape, device="meta")
+    result: list[tuple[int, ...]] = []
+    for name, block in ghost.named_children():
+        try:
+            x = block(x)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"{type(blocks).__name__}: {name} can't take {tuple(x.shape)} (input {tuple(input_shape)}): {reason}"
+            ) from None
+        result.append(tuple(x.shape))
+    return result
+
+
+class Encoder(nn.Sequential):
+    """Named blocks in order; `forward` gives the last block's map, `pool` turns it into `out_features`
+    numbers a sample."""
+
+    out_features: int
+
+    def __init__(self, blocks: OrderedDict[str, nn.Module], out_features: int) -> None:
+        super().__init__(blocks)
+        self.out_features = out_features
+
+    def partial_forward(self, x: Tensor, start: int, stop: int) -> Tensor:
+        """See the function `partial_forward`."""
+        return partial_forward(self, x, start, stop)
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """The mean over all axes but batch and channel: (B, D, *dims) -> (B, D)."""
+        return maps.flatten(2).mean(2)
+
+    def shapes(self, input_shape: Sequence[int]) -> list[tuple[int, ...]]:
+        """See the function `shapes`."""
+        return shapes(self, input_shape)
+
+
+def scaled(channels: int, width: float) -> int:
+    """`channels` times `width`, to the nearest multiple of 4 and at least 4 (so that width 1 changes
+    nothing)."""
+    return max(4, round(channels * width / 4) * 4)

@@ -1,0 +1,260 @@
+"""params.yaml: read, checked against its schema, and cut into the slice each rule gets."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from videossl.errors import InputError
+
+Params = dict[str, Any]
+
+SOURCES = {"rgb": "rgb", "flow": "flow", "joint": "joint", "motion": "joint"}
+"""The cached modality that each modality is read from; motion is the difference of joints."""
+
+SCHEMA = Path(__file__).with_name("params.schema.yaml")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key given twice is an error, and 1e-5 is a number, not a text."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise InputError(f"{node.start_mark.name}: '{key}' is given twice; keep one")
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789"))
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def load(path: str | Path) -> Params:
+    """The checked params of `path`. Anything wrong is an InputError of one line that names key, file and way out."""
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            params = yaml.load(file, _Loader)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; copy params.yaml or one of presets/ there") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text: {error}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    return check(params, str(path))
+
+
+def check(params: Any, name: str = "params.yaml") -> Params:
+    """Check `params` against the schema and across sections; returns it. `name` is the file to name in errors."""
+    errors = sorted(_validator().iter_errors(params), key=lambda e: (len(e.path), str(e.path)))
+    if errors:
+        raise InputError(f"{name}: {_explain(jsonschema.exceptions.best_match(errors))}")
+    try:
+        for rule in (_check_experiments, _check_evaluate, _check_frames):
+            rule(params)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    return params
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON Schema of params.yaml."""
+    result: dict[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    return result
+
+
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(schema())
+
+
+def _explain(error: jsonschema.ValidationError) -> str:
+    where = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        unknown = next(key for key in error.instance if key not in known)
+        return f"unknown key '{'.'.join(filter(None, (where, str(unknown))))}'; {_nearest(str(unknown), known)}"
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in error.instance)
+        return f"'{'.'.join(filter(None, (where, missing)))}' is missing; add it (docs/params.md says what it means)"
+    if error.validator == "enum" and isinstance(error.instance, str):
+        return f"{where} is '{error.instance}'; {_nearest(error.instance, [str(v) for v in error.validator_value])}"
+    if error.validator == "type":
+        kinds = {"object": "a mapping", "array": "a list", "integer": "a whole number", "number": "a number", "string": "a text"}
+        wanted = kinds.get(str(error.validator_value), str(error.validator_value))
+        return f"{where or 'the file'} must be {wanted}, not {json.dumps(error.instance, default=str)[:60]}"
+    if "propertyNames" in error.schema_path:
+        return f"'{error.instance}' is no name for an experiment; use a-z, 0-9 and '-', not 'untrained' or 'handmade'"
+    return f"{where}: {error.message}"
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, 1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
+
+
+def _check_experiments(params: Params) -> None:
+    experiments, modalities = params["experiments"], params["modalities"]
+    for name, experiment in experiments.items():
+        for modality in experiment["modalities"]:
+            if modality not in modalities:
+                raise InputError(f"experiments.{name} trains '{modality}', which modalities lacks; add it or leave it out")
+        if "from" not in experiment:
+            continue
+        start = experiments.get(experiment["from"])
+        if start is None or "from" in start:
+            starts = [other for other, recipe in experiments.items() if "from" not in recipe]
+            raise InputError(f"experiments.{name}.from is '{experiment['from']}'; {_nearest(experiment['from'], starts)}")
+        for modality in experiment["modalities"]:
+            if modality not in start["modalities"]:
+                raise InputError(f"experiments.{name} needs '{modality}', which '{experiment['from']}' does not pretrain")
+            if "cmmc" not in modalities[modality]:
+                raise InputError(f"experiments.{name} needs modalities.{modality}.cmmc; add how a stage is trained")
+
+
+def _check_evaluate(params: Params) -> None:
+    for name in params["evaluate"]["finetune"]:
+        if name not in params["experiments"]:
+            raise InputError(f"evaluate.finetune names '{name}'; {_nearest(name, list(params['experiments']))}")
+        for modality in params["experiments"][name]["modalities"]:
+            if "finetune" in params["evaluate"]["tasks"] and "finetune" not in params["modalities"][modality]:
+                raise InputError(f"evaluate.finetune needs modalities.{modality}.finetune; add how it is trained")
+    for pair in params["evaluate"]["fused"]:
+        for modality in pair:
+            if modality not in params["modalities"]:
+                raise InputError(f"evaluate.fused names '{modality}', which modalities lacks; add it or leave it out")
+
+
+def _check_frames(params: Params) -> None:
+    for name, modality in params["modalities"].items():
+        clip = modality["clip"]
+        if "stride" not in clip:
+            continue
+        spanned = (clip["frames"] - 1) * clip["stride"] + 1 + (name == "flow")
+        if params["index"]["min_frames"] < spanned:
+            raise InputError(
+                f"index.min_frames is {params['index']['min_frames']}, but a clip of {name} spans {spanned} frames;"
+                f" set it to {spanned} or shorten modalities.{name}.clip"
+            )
+
+
+def check_writable(folder: str | Path) -> None:
+    """InputError unless files can be written to `folder`, which is made if need be."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}; free space or choose another --directory") from error
+
+
+def fingerprint(root: str | Path) -> str:
+    """The SHA-256 over names, sizes and times of all files under `root`: what tells that a user's copy has changed."""
+    files = (os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names)
+    listing = sorted((path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in files)
+    return hashlib.sha256(json.dumps(listing, ensure_ascii=True).encode()).hexdigest()
+
+
+def stages_of(params: Params, experiment: str) -> list[tuple[str, int]]:
+    """The stages of a cross-modal experiment in order, as (modality, cycle); empty for a pretraining."""
+    recipe = params["experiments"][experiment]
+    return [(recipe["modalities"][stage % 2], stage // 2 + 1) for stage in range(recipe.get("stages", 0))]
+
+
+def phases(params: Params, experiment: str) -> list[tuple[str, str]]:
+    """All that `experiment` trains, in order, as (modality, phase)."""
+    pretraining = [(modality, "pretrain") for modality in params["experiments"][experiment]["modalities"]]
+    return [(modality, f"cmmc{cycle}") for modality, cycle in stages_of(params, experiment)] or pretraining
+
+
+def last_phase(params: Params, experiment: str, modality: str) -> str:
+    """The last phase in which `experiment` trains `modality`."""
+    return [phase for trained, phase in phases(params, experiment) if trained == modality][-1]
+
+
+def start_of(params: Params, experiment: str, modality: str, cycle: int) -> tuple[tuple[str, str], tuple[str, str]]:
+    """What stage `cycle` of `modality` starts from: (experiment, phase) of its own and of the partner's weights.
+
+    The partner's are the newest there are then: of the same cycle for the second modality, of the one before for the
+    first (P section 3.2: "use of the latest learned representations").
+    """
+    recipe = params["experiments"][experiment]
+    second = recipe["modalities"].index(modality) == 1
+
+    def weights(number: int) -> tuple[str, str]:
+        return (experiment, f"cmmc{number}") if number else (recipe["from"], "pretrain")
+
+    return weights(cycle - 1), weights(cycle if second else cycle - 1)
+
+
+def sources(params: Params) -> list[str]:
+    """The cached modalities that the run needs."""
+    return sorted({SOURCES[modality] for modality in params["modalities"]})
+
+
+# What each rule gets. A rule reruns when its slice changes, and no script sees more than its slice.
+
+
+def dataset_slice(params: Params) -> Params:
+    return {"dataset": params["dataset"]}
+
+
+def index_slice(params: Params) -> Params:
+    return {"dataset": params["dataset"], "index": params["index"]}
+
+
+def cache_slice(params: Params, source: str) -> Params:
+    wanted = {"dataset": {key: params["dataset"][key] for key in ("name", "root")}, "cache": params["cache"]}
+    return wanted | ({"flow": params["flow"]} if source == "flow" else {})
+
+
+def _modality(params: Params, modality: str, *keys: str) -> Params:
+    chosen = {key: params["modalities"][modality][key] for key in ("encoder", "width", "clip", "augment", *keys)}
+    return {"threads": params["threads"], "modalities": {modality: chosen}}
+
+
+def pretrain_slice(params: Params, experiment: str, modality: str) -> Params:
+    return _modality(params, modality, "head", "moco", "pretrain") | {
+        "experiments": {experiment: {"mixing": params["experiments"][experiment]["mixing"]}}
+    }
+
+
+def cmmc_slice(params: Params, experiment: str, modality: str) -> Params:
+    recipe = params["experiments"][experiment]
+    (partner,) = set(recipe["modalities"]) - {modality}
+    result = _modality(params, modality, "head", "moco", "cmmc")
+    result["modalities"] |= _modality(params, partner)["modalities"]
+    mixing = {key: recipe[key] for key in ("mixing", "axes", "layers", "box")}
+    return result | {"experiments": {experiment: mixing}}
+
+
+def mixable_slice(params: Params, experiment: str) -> Params:
+    recipe = params["experiments"][experiment]
+    shapes = {m: {key: params["modalities"][m][key] for key in ("encoder", "width", "clip")} for m in recipe["modalities"]}
+    return {"modalities": shapes, "experiments": {experiment: {key: recipe[key] for key in ("modalities", "axes", "layers")}}}
+
+
+def features_slice(params: Params, modality: str) -> Params:
+    return _modality(params, modality) | {"evaluate": {"clips": params["evaluate"]["clips"]}}
+
+
+def finetune_slice(params: Params, modality: str) -> Params:
+    return _modality(params, modality, "finetune") | {"evaluate": {"clips": params["evaluate"]["clips"]}}
+
+
+def task_slice(params: Params, task: str) -> Params:
+    keys = ("fused", "linear") if task == "linear" else ("fused",)
+    return {"evaluate": {key: params["evaluate"][key] for key in keys}, "threads": params["threads"]}

@@ -1,0 +1,138 @@
+"""The numbers of the paper and the poster, as data (paper.yaml), to stand beside a run's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from videossl.errors import InputError
+
+SOURCE = Path(__file__).with_name("paper.yaml")
+DATASETS = {
+    "ucf101": "UCF101",
+    "hmdb51": "HMDB51",
+    "kinetics400": "Kinetics-400",
+    "ntu60": "NTU-60",
+    "ntu60-xsub": "NTU-60 cross-subject",
+    "ntu60-xview": "NTU-60 cross-view",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column of numbers measures: the test set, the task and the metric, all in percent."""
+
+    dataset: str
+    task: str
+    metric: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method of a table. `experiment` is our recipe of the same name, '' where there is none."""
+
+    method: str
+    values: Sequence[float | None]
+    experiment: str = ""
+    modality: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    setting: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table as printed; `setting` is the scale of pretraining behind the rows that have an experiment."""
+
+    number: str
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    setting: Mapping[str, Any]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One printed number with what it measures and the scale it was made at."""
+
+    table: str
+    method: str
+    dataset: str
+    value: float
+    setting: Mapping[str, Any]
+
+
+def load(path: Path = SOURCE) -> list[Table]:
+    """Read the tables of P (seeds/000, tables 1-7) and of the poster (seeds/001); a damaged file is an InputError."""
+    try:
+        tables = yaml.safe_load(path.read_text(encoding="utf-8"))["tables"]
+        return [_table(item) for item in tables]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise InputError(f"cannot read the paper's tables in {path}: {error!r}; restore the file") from error
+
+
+def _table(item: Mapping[str, Any]) -> Table:
+    columns = [Column(**column) for column in item["columns"]]
+    rows = [Row(**row) for row in item["rows"]]
+    for row in rows:
+        if len(row.values) != len(columns):
+            raise InputError(f"{item['number']}, row {row.method!r}: {len(row.values)} values for {len(columns)} columns")
+    return Table(item["number"], item["title"], columns, rows, item["setting"], item.get("note", ""))
+
+
+def streams(modality: str) -> frozenset[str]:
+    """The modalities fused in `modality`, in no order: 'flow+rgb' and 'rgb+flow' are the same."""
+    return frozenset(modality.split("+"))
+
+
+def beside(
+    tables: Sequence[Table], experiment: str, modality: str, dataset: str, task: str, metric: str
+) -> Iterator[Entry]:
+    """The paper's numbers for one of ours: same recipe, modality, task and metric.
+
+    When the paper has numbers on `dataset` itself only those are given, otherwise those of every test set.
+    """
+    entries = [
+        Entry(table.number, row.method, column.dataset, value, {**table.setting, **row.setting})
+        for table in tables
+        for row in table.rows
+        if row.experiment == experiment and streams(row.modality) == streams(modality)
+        for column, value in zip(table.columns, row.values, strict=True)
+        if (column.task, column.metric) == (task, metric) and value is not None
+    ]
+    own = [entry for entry in entries if entry.dataset == dataset]
+    yield from own or entries
+
+
+def experiments(tables: Sequence[Table]) -> list[str]:
+    """Our names of the paper's recipes, in the order in which the paper builds them up."""
+    return list(dict.fromkeys(row.experiment for table in tables for row in table.rows if row.experiment))
+
+
+SCALE = ("dataset", "videos", "epochs", "frames", "resolution", "width", "batch", "queue")
+
+
+def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
+    """What differs in scale, as "epochs 500 / 54" (theirs, then ours), for each key of SCALE that the paper has.
+
+    Empty only where all of them are known and equal: a number the paper does not state (None) counts as different.
+    """
+    pairs = [(key, theirs[key], ours.get(key)) for key in SCALE if key in theirs]
+    return [_difference(*pair) for pair in pairs if None in pair or pair[1] != pair[2]]
+
+
+def _difference(key: str, theirs: Any, ours: Any) -> str:
+    name = "pretrained on" if key == "dataset" else key
+    return f"{name} {_show(theirs, 'not stated')} / {_show(ours, 'not recorded')}"
+
+
+def _show(value: Any, unknown: str) -> str:
+    if value is None:
+        return unknown
+    if isinstance(value, str):
+        return DATASETS.get(value, value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"

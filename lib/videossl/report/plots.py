@@ -1,0 +1,125 @@
+"""Line charts as inline SVG: a pure function of the numbers, coloured by the page's style sheet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+WIDTH, HEIGHT = 380, 230
+LEFT, RIGHT, TOP, BOTTOM = 42, 8, 20, 34
+"""The chart and its margins, in the units of its viewBox (about a pixel on a phone)."""
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Points (x, y) joined in order; `style` is a class of the style sheet."""
+
+    points: Sequence[Point]
+    style: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A named stretch of the x axis, epochs after `start` up to and with `stop`."""
+
+    name: str
+    start: float
+    stop: float
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The ranges that are drawn; maps numbers to the viewBox."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+    def at(self, point: Point) -> Point:
+        """Where a point of the data is drawn."""
+        across = (point[0] - self.x[0]) / (self.x[1] - self.x[0])
+        up = (point[1] - self.y[0]) / (self.y[1] - self.y[0])
+        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
+
+
+def chart(title: str, y_label: str, lines: Sequence[Line], stages: Sequence[Stage], from_zero: bool = False) -> Markup:
+    """An SVG of `lines` against epochs, with the stages' boundaries. Numbers that are not finite leave a gap.
+
+    title: what a reader who cannot see it is told. from_zero: the y axis starts at 0.
+    """
+    points = [point for line in lines for point in line.points if all(map(math.isfinite, point))]
+    if not points:
+        return Markup("<p>No finite numbers to draw.</p>")
+    ticks = nice_ticks(min([y for _, y in points] + [0.0] * from_zero), max(y for _, y in points))
+    axes = Axes((0.0, max([x for x, _ in points] + [s.stop for s in stages] + [1.0])), (ticks[0], ticks[-1]))
+    body = Markup("").join([_grid(axes, ticks), _stages(axes, stages), *(_line(axes, line) for line in lines)])
+    labels = Markup('<text class="axis" x="{}" y="{}" text-anchor="middle">epoch</text>{}').format(
+        (LEFT + WIDTH - RIGHT) / 2,
+        HEIGHT - 3,
+        Markup('<text class="axis" transform="translate(10 {}) rotate(-90)" text-anchor="middle">{}</text>').format(
+            (TOP + HEIGHT - BOTTOM) / 2, y_label
+        ),
+    )
+    return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>').format(
+        WIDTH, HEIGHT, title, body, labels
+    )
+
+
+def nice_ticks(low: float, high: float, wanted: int = 5) -> list[float]:
+    """Round numbers (1, 2 or 5 times a power of ten apart) that span low to high, about `wanted` of them."""
+    if high - low < 1e-9 * max(1.0, abs(high)):
+        low, high = low - 0.5, high + 0.5
+    rough = (high - low) / (wanted - 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(i * step, 10) for i in range(first, last + 1)]
+
+
+def _grid(axes: Axes, ticks: Sequence[float]) -> Markup:
+    rows = [
+        Markup('<line class="grid" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>{}').format(
+            *axes.at((axes.x[0], y)),
+            *axes.at((axes.x[1], y)),
+            _text(LEFT - 5, axes.at((0, y))[1] + 3.5, f"{y:g}", "end"),
+        )
+        for y in ticks
+    ]
+    epochs = [x for x in nice_ticks(0, axes.x[1], 6) if x <= axes.x[1] and x == int(x)]
+    return Markup("").join(rows + [_text(axes.at((x, 0))[0], HEIGHT - BOTTOM + 14, f"{x:g}", "middle") for x in epochs])
+
+
+def _stages(axes: Axes, stages: Sequence[Stage]) -> Markup:
+    parts = []
+    for number, stage in enumerate(stages):
+        start, stop = axes.at((stage.start, 0))[0], axes.at((stage.stop, 0))[0]
+        if number:
+            parts.append(
+                Markup('<line class="boundary" x1="{0:.1f}" y1="{1}" x2="{0:.1f}" y2="{2}"/>').format(
+                    start, TOP - 12, HEIGHT - BOTTOM
+                )
+            )
+        fits = 5.6 * len(stage.name) <= stop - start
+        parts.append(_text((start + stop) / 2, TOP - 6, stage.name if fits else str(number + 1), "middle"))
+    return Markup("").join(parts)
+
+
+def _line(axes: Axes, line: Line) -> Markup:
+    """One path; a lone point becomes a dot."""
+    finite = [axes.at(point) if all(map(math.isfinite, point)) else None for point in line.points]
+    path, pen_down = "", False
+    for at in finite:
+        path += f"{'L' if pen_down else 'M'}{at[0]:.1f} {at[1]:.1f}" if at else ""
+        pen_down = at is not None
+    drawn = [at for at in finite if at]
+    if len(drawn) == 1:
+        return Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="3"/>').format(line.style, *drawn[0])
+    return Markup('<path class="line {}" d="{}"/>').format(line.style, path)
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> Markup:
+    return Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(x, y, anchor, text)

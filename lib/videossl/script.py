@@ -1,0 +1,53 @@
+"""What every script of `stages/` does: read its arguments, keep a log, end a user's mistake in one line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from videossl.errors import InputError, one_line
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with the arguments that all scripts share."""
+    result = argparse.ArgumentParser(description=description)
+    result.add_argument("--params", type=json.loads, default={}, help="the script's slice of params.yaml, as JSON")
+    result.add_argument("--log", type=Path, help="file that keeps what is said on stderr")
+    return result
+
+
+def read(arguments: argparse.ArgumentParser) -> argparse.Namespace:
+    """Parse the command line and start the log."""
+    result = arguments.parse_args()
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if result.log:
+        result.log.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(result.log, mode="w", encoding="utf-8"))
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers)
+    return result
+
+
+def run(main: Callable[[], None]) -> None:
+    """Call `main`; an InputError ends in one line on stderr and in the log, and exit status 2."""
+    try:
+        main()
+    except InputError as error:
+        logging.getLogger("videossl").error(one_line(error))
+        sys.exit(2)
+
+
+def named_paths(text: str) -> tuple[str, Path]:
+    """`name=path` as (name, path)."""
+    name, _, path = text.partition("=")
+    return name, Path(path)
+
+
+def only(mapping: dict[str, Any]) -> tuple[str, Any]:
+    """The one item of a mapping that has one."""
+    ((name, value),) = mapping.items()
+    return name, value

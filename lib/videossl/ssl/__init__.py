@@ -1,0 +1,1 @@
+"""Self-supervised methods: losses, momentum encoder and queue, cross-modal mixing."""

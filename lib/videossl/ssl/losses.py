@@ -1,0 +1,87 @@
+"""InfoNCE with mixed targets (P eq. 2, 3, 6; spec, Contrastive learning; i-mix, Lee et al., ICLR 2021).
+
+Columns of the logits: the B keys of the batch, then the K keys of the queue. Row i's targets are columns i,
+with weight lam, and r(i), with weight 1 - lam. Everything here runs in float32, under autocast too: at
+temperature 0.07 half precision is too coarse.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+EMPTY = -1  # the id of a queue slot that holds no key yet
+
+
+def logits(
+    query: Tensor, keys: Tensor, queue: Tensor | None, temperature: float, mask: Tensor | None = None
+) -> Tensor:
+    """Similarities of each query to all keys, over the temperature: (B, B + K) float32.
+
+    query, keys: (B, D), normalised, keys without gradient; queue: (D, K), normalised, or None; mask: (B, B +
+    K) bool, true where a key is no negative: -inf there.
+    """
+    with torch.autocast(query.device.type, enabled=False):
+        columns = keys.detach().float().T
+        if queue is not None:
+            columns = torch.cat([columns, queue], dim=1)
+        result = query.float() @ columns / temperature
+    return result if mask is None else result.masked_fill(mask, -torch.inf)
+
+
+def mixed_cross_entropy(logits: Tensor, r: Tensor, lam: float | Tensor) -> Tensor:
+    """The mean over rows of lam CE(row i, target i) + (1 - lam) CE(row i, target r(i)) (P eq. 6; Algorithm 1,
+    line 13).
+
+    logits: (B, B + K); r: (B,) int64; lam: a number, or (B,).
+    """
+    log_p = logits.log_softmax(dim=1)
+    own = log_p.diagonal()
+    partner = log_p.gather(1, r[:, None]).squeeze(1)
+    weight = _on(lam, logits)
+    return -(weight * own + (1 - weight) * partner).mean()
+
+
+def mixed_info_nce(
+    query: Tensor,
+    keys: Tensor,
+    queue: Tensor | None,
+    r: Tensor,
+    lam: float | Tensor,
+    temperature: float,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """`mixed_cross_entropy` of `logits`: the loss of P eq. 3 and 6; with lam 1, InfoNCE with in-batch
+    negatives (eq. 1)."""
+    return mixed_cross_entropy(logits(query, keys, queue, temperature, mask), r, lam)
+
+
+def accuracy(logits: Tensor, r: Tensor, lam: float | Tensor) -> Tensor:
+    """The share of rows whose largest logit is the target of the larger weight: own key i if lam >= 0.5, else
+    r(i)."""
+    own = torch.arange(len(logits), device=logits.device)
+    target = torch.where(torch.as_tensor(_on(lam, logits), device=logits.device) >= 0.5, own, r)
+    return (logits.detach().argmax(dim=1) == target).float().mean()
+
+
+def false_negatives(sample: Tensor, r: Tensor, queue_ids: Tensor, same_video: bool = True) -> Tensor:
+    """The keys that are no negatives of a row: (B, B + K) bool.
+
+    sample: (B,) int64 >= 0, the id of each row's video; r: (B,) int64; queue_ids: (K,) int64, `EMPTY` for
+    empty slots. Masked are empty slots and, if `same_video`, keys of the row's video or of its partner's,
+    targets i and r(i) excepted: a mixed query shows both videos, so other clips of either would be pushed
+    away from themselves.
+    """
+    rows = torch.arange(len(sample), device=sample.device)
+    ids = torch.cat([sample, queue_ids])
+    mask = (ids == EMPTY).expand(len(sample), -1).clone()
+    if same_video:
+        mask |= (ids == sample[:, None]) | (ids == sample[r][:, None])
+    mask[rows, rows] = False
+    mask[rows, r] = False
+    return mask
+
+
+def _on(lam: float | Tensor, like: Tensor) -> float | Tensor:
+    """`lam` fit for arithmetic with `like`; a copy to an accelerator doesn't wait."""
+    return lam.to(like.device, like.dtype, non_blocking=True) if isinstance(lam, Tensor) else lam

@@ -1,0 +1,207 @@
+"""MoCo for clips, with mixing in the input space (P sections 2, 3.1, table 1; He et al., CVPR 2020).
+
+The key encoder runs in the mode it is in, so in training its batch-norm takes statistics of its own batch and
+keeps running ones of its own, as in MoCo; momentum moves parameters only. A queue starts empty and its empty
+slots are masked: MoCo's random initial negatives are not used.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from itertools import chain
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from videossl.errors import InputError
+from videossl.mix.cutmix import cutmix, draw_aligned_box
+from videossl.mix.mixup import draw_lam, mixup
+from videossl.models.encoder import partial_forward, pool
+from videossl.models.head import ProjectionHead
+from videossl.ssl import losses
+
+# The axes along which each kind of cutmix in the input space cuts (P table 1).
+CUTS = {"t-cutmix": ("time",), "st-cutmix": ("time", "space"), "videomix": ("space",)}
+MIXINGS = ("none", "mixup", *CUTS)
+
+
+class MoCo(nn.Module):
+    """Query encoder and head, their momentum copies, and a queue of keys.
+
+    encoder: an `Encoder`, or any `nn.Sequential` of blocks; head: from its features to embeddings; queue: K
+    >= 0 keys; momentum in [0, 1]; mixing: one of `MIXINGS`; alpha: of lam's Beta; mask_same_video: see
+    `losses.false_negatives`. Buffers: queue (D, K) float32 normalised, queue_ids (K,) int64, queue_ptr ()
+    int64. Raises InputError for values outside these.
+    """
+
+    queue: Tensor
+    queue_ids: Tensor
+    queue_ptr: Tensor
+
+    def __init__(
+        self,
+        encoder: nn.Sequential,
+        head: ProjectionHead | nn.Linear,
+        queue: int,
+        momentum: float,
+        temperature: float,
+        mixing: str = "none",
+        alpha: float = 1.0,
+        mask_same_video: bool = True,
+    ) -> None:
+        super().__init__()
+        _check(queue, momentum, temperature, mixing, alpha)
+        self.encoder, self.head = encoder, head
+        self.key_encoder, self.key_head = frozen(copy.deepcopy(encoder)), frozen(copy.deepcopy(head))
+        self.momentum, self.temperature = momentum, temperature
+        self.mixing, self.alpha, self.mask_same_video = mixing, alpha, mask_same_video
+        self.register_buffer("queue", torch.zeros(head.out_features, queue))
+        self.register_buffer("queue_ids", torch.full((queue,), losses.EMPTY))
+        self.register_buffer("queue_ptr", torch.zeros((), dtype=torch.long))
+        self._average = get_ema_multi_avg_fn(momentum)
+        self._pending: tuple[Tensor, Tensor] | None = None
+
+    def step(self, views: Mapping[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """The loss of one batch (P eq. 3).
+
+        views: "query" and "key", (B, *input) float, two views of each video; sample: (B,) int64 >= 0, the
+        videos' ids; rng: a CPU generator for the mix. Returns "loss", a scalar with gradient, and "accuracy",
+        a scalar in [0, 1]. After the optimiser's step, call `update`.
+        """
+        x = views["query"]
+        mixed, r, lam = self._mix(x, rng)
+        maps = partial_forward(self.encoder, mixed, 0, len(self.encoder))
+        return self.contrast(maps, views["key"], sample, r, lam)
+
+    def forward(self, views: Mapping[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """`step`, for wrappers that call the module."""
+        return self.step(views, sample, rng)
+
+    def contrast(
+        self, maps: Tensor, key_view: Tensor, sample: Tensor, r: Tensor, lam: float | Tensor
+    ) -> dict[str, Tensor]:
+        """Loss and accuracy for the query encoder's last `maps` (of mixed queries) against keys of
+        `key_view`, not mixed.
+
+        r: (B,) int64, each row's partner; lam: a number, or (B,). Keeps the keys for `update`.
+        """
+        r, sample = (t.to(maps.device, non_blocking=True) for t in (r, sample))
+        query = embed(self.encoder, self.head, maps)
+        with torch.no_grad():
+            keys = embed(self.key_encoder, self.key_head, self.key_encoder(key_view))
+        self._pending = keys, sample
+        mask = losses.false_negatives(sample, r, self.queue_ids, self.mask_same_video)
+        # A copy, since `update` may write the queue before a delayed backward has read it.
+        similarities = losses.logits(query, keys, self.queue.clone(), self.temperature, mask)
+        return {
+            "loss": losses.mixed_cross_entropy(similarities, r, lam),
+            "accuracy": losses.accuracy(similarities, r, lam),
+        }
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move the key encoder and head towards the query's (key = m key + (1 - m) query), enqueue the last
+        step's keys."""
+        if self._pending is None:
+            raise RuntimeError("MoCo.update() without a step() before it")
+        key_parameters = [*self.key_encoder.parameters(), *self.key_head.parameters()]
+        self._average(key_parameters, self.trainable(), 0)  # type: ignore[no-untyped-call]
+        keys, ids = (_gather(t) for t in self._pending)
+        self._pending = None
+        self._enqueue(keys, ids)
+
+    def trainable(self) -> list[nn.Parameter]:
+        """The parameters to give to the optimiser: the query encoder's and its head's."""
+        return list(chain(self.encoder.parameters(), self.head.parameters()))
+
+    def stage_state(self) -> dict[str, Tensor]:
+        """What the next stage of this modality loads with `load_stage`."""
+        return {name: tensor.detach() for name, tensor in self.state_dict().items()}
+
+    def load_stage(self, state: Mapping[str, Tensor]) -> list[str]:
+        """Load encoder, head, key encoder, key head and queue of the modality's previous stage (spec,
+        Contrastive learning).
+
+        Returns what was loaded, for the log. Raises InputError, loading nothing, for a key too many, missing,
+        or of another shape.
+        """
+        own = self.state_dict()
+        for name in [*own, *state]:
+            if name not in state:
+                raise InputError(
+                    f"previous stage's weights: {name} is missing; give weights of a MoCo of this encoder"
+                )
+            if name not in own:
+                raise InputError(
+                    f"previous stage's weights: {name} is unexpected; give weights of a MoCo of this encoder"
+                )
+            if own[name].shape != state[name].shape:
+                raise InputError(
+                    f"previous stage's weights: {name} is {tuple(state[name].shape)}, here {tuple(own[name].shape)}; "
+                    "use the previous stage's encoder, width and queue"
+                )
+        self.load_state_dict(dict(state))
+        return list(dict.fromkeys(name.split(".")[0] for name in own))
+
+    def _mix(self, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, float]:
+        """The mixed inputs, each row's partner r, and lam."""
+        if self.mixing == "none":
+            return x, torch.arange(len(x)), 1.0
+        r = draw_partners(len(x), rng)
+        partner = r.to(x.device, non_blocking=True)
+        if self.mixing == "mixup":
+            lam = draw_lam(self.alpha, rng)
+            return mixup(x, partner, lam), r, lam
+        box = draw_aligned_box(x.shape[1:], rng, CUTS[self.mixing], self.alpha)
+        return cutmix(x, x[partner], box)[0], r, box.lam(x.shape[1:])
+
+    def _enqueue(self, keys: Tensor, ids: Tensor) -> None:
+        """Write keys (B, D) from the pointer on, round the end; of more keys than slots the last stay."""
+        slots = self.queue.shape[1]
+        if slots == 0:
+            return
+        at = (self.queue_ptr + torch.arange(len(keys), device=keys.device))[-slots:] % slots
+        self.queue.index_copy_(1, at, keys[-slots:].T)
+        self.queue_ids.index_copy_(0, at, ids[-slots:])
+        self.queue_ptr.add_(len(keys)).remainder_(slots)
+
+
+def embed(encoder: nn.Sequential, head: nn.Module, maps: Tensor) -> Tensor:
+    """The normalised embeddings (B, D) float32 of an encoder's last maps."""
+    return normalize(head(pool(encoder, maps)).float(), dim=1)
+
+
+def draw_partners(count: int, rng: torch.Generator) -> Tensor:
+    """r: a uniform permutation of the batch, (B,) int64 on the CPU; a sample may be its own partner."""
+    return torch.randperm(count, generator=rng)
+
+
+def frozen[M: nn.Module](module: M) -> M:
+    """`module`, none of whose parameters takes a gradient."""
+    return module.requires_grad_(False)
+
+
+def _gather(x: Tensor) -> Tensor:
+    """The rows of all processes, in the order of their ranks, so that every process has the same queue."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return x
+    parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, x.contiguous())
+    return torch.cat(parts)
+
+
+def _check(queue: int, momentum: float, temperature: float, mixing: str, alpha: float) -> None:
+    if queue < 0:
+        raise InputError(f"queue {queue} of MoCo: give 0 or more keys")
+    if not 0 <= momentum <= 1:
+        raise InputError(f"momentum {momentum} of MoCo: give a number from 0 to 1")
+    if not temperature > 0:
+        raise InputError(f"temperature {temperature} of MoCo: give a number above 0")
+    if not alpha > 0:
+        raise InputError(f"alpha {alpha} of MoCo: give a number above 0")
+    if mixing not in MIXINGS:
+        raise InputError(f"mixing {mixing!r} of MoCo is unknown: choose of {', '.join(MIXINGS)}")

@@ -1,0 +1,104 @@
+"""A modality's part of params.yaml turned into objects: its encoder, its augmentation, its batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from videossl import seeding
+from videossl.augment.skeleton import SkeletonAugment
+from videossl.augment.video import VideoAugment
+from videossl.data.cache import Cache
+from videossl.data.clips import ClipDataset, EpochSampler, Source, collate_batch
+from videossl.models import build
+from videossl.models.encoder import Encoder
+from videossl.ssl.moco import MoCo
+from videossl.train.loop import Batches, Views
+
+CHANNELS = {"rgb": 3, "flow": 2, "joint": 3, "motion": 3}
+
+
+class Augment(Protocol):
+    """A batched transform: `train` draws from one generator a sample, `evaluate` draws nothing."""
+
+    def train(self, clips: Tensor, sizes: Tensor, rngs: Sequence[np.random.Generator]) -> Tensor: ...
+    def evaluate(self, clips: Tensor, sizes: Tensor) -> Tensor: ...
+
+
+def encoder(name: str, settings: dict[str, Any], seed: int) -> Encoder:
+    """The encoder of modality `name` at its initial weights: equal for equal (seed, modality)."""
+    return build.build(settings["encoder"], CHANNELS[name], settings["width"], seeding.derive(seed, name, "init"))
+
+
+def moco(name: str, settings: dict[str, Any], seed: int, mixing: str) -> MoCo:
+    """MoCo on the encoder of modality `name` and its projection head, at their initial weights."""
+    chosen = encoder(name, settings, seed)
+    head = build.build_head(chosen.out_features, seeding.derive(seed, name, "init"), settings["head"]["hidden"], settings["head"]["out"])
+    return MoCo(chosen, head, mixing=mixing, **settings["moco"])
+
+
+def source(name: str, settings: dict[str, Any], cache: Cache, clips: tuple[str, ...]) -> Source:
+    """Clips of modality `name` to draw from `cache`, under the names `clips`."""
+    return Source(cache, name, settings["clip"]["frames"], settings["clip"].get("stride", 1), clips)
+
+
+def input_shape(name: str, settings: dict[str, Any]) -> tuple[int, ...]:
+    """The shape of a batch of one clip: (1, C, T, H, W), or (1, C, T, 25, 2) for skeletons."""
+    clip = settings["clip"]
+    space = (clip["size"], clip["size"]) if "size" in clip else (25, 2)
+    return (1, CHANNELS[name], clip["frames"], *space)
+
+
+def augmentation(name: str, settings: dict[str, Any], cache: Cache) -> VideoAugment | SkeletonAugment:
+    """The augmentation of modality `name`; for flow with the bound that `cache` was quantised by."""
+    chosen = settings["augment"]
+    if name in ("joint", "motion"):
+        return SkeletonAugment(shear=chosen["shear"], padding=chosen["padding"])
+    size = settings["clip"]["size"]
+    if name == "flow":
+        return VideoAugment(
+            "flow", size, tuple(chosen["area"]), chosen["flip"], bound=float(cache.attrs["bound"]), flow_scale=chosen["scale"]
+        )
+    return VideoAugment(
+        "rgb",
+        size,
+        tuple(chosen["area"]),
+        chosen["flip"],
+        jitter=tuple(chosen["jitter"]),
+        jitter_p=chosen["jitter_p"],
+        grey_p=chosen["grey_p"],
+        blur_p=chosen["blur_p"],
+        blur_sigma=tuple(chosen["blur_sigma"]),
+    )
+
+
+def batches(
+    dataset: ClipDataset, augments: dict[str, Augment], batch: int, seed: int, device: torch.device, workers: int = 0
+) -> Batches:
+    """Batches of augmented views, `augments` by the name of the clip; the last incomplete batch of an epoch is left out.
+
+    A view depends on (seed, epoch, video, name of the clip) alone. Labels, where there are any, are views["label"].
+    """
+    sampler = EpochSampler(len(dataset), batch, seed)
+
+    def epoch(number: int) -> Iterator[tuple[Views, Tensor]]:
+        loader = DataLoader(dataset, batch_sampler=sampler.epoch(number), collate_fn=collate_batch, num_workers=workers)
+        for item in loader:
+            views: Views = {"label": item["labels"].to(device)}
+            for name, augment in augments.items():
+                rngs = [seeding.numpy_rng(seed, number, video, f"augment/{name}") for video in item["ids"]]
+                clips = item["clips"][name].to(device, non_blocking=True)
+                views[name] = augment.train(clips, item["sizes"][name].to(device), rngs)
+            yield views, torch.tensor([seeding.derive(0, video) for video in item["ids"]], device=device)
+
+    return Batches(len(sampler.epoch(0)), epoch)
+
+
+def device() -> torch.device:
+    """The first GPU, or else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,50 @@
+"""What a result was made from: the hashes of data, code and weights, and the params."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from videossl import code, seeding
+from videossl.data.cache import Cache
+from videossl.files import sha256
+
+
+def data_digest(index: Path, caches: Sequence[Path]) -> str:
+    """The SHA-256 over the index (which holds the hash of every video) and how each shard was extracted."""
+    result = hashlib.sha256(sha256(index).encode())
+    for path in caches:
+        result.update(json.dumps(Cache([path]).attrs, sort_keys=True, default=str).encode())
+        result.update(str(path.stat().st_size).encode())
+    return result.hexdigest()
+
+
+def record(
+    script: str, params: dict[str, Any], seed: int, data: str, weights: dict[str, Path] | None = None
+) -> dict[str, Any]:
+    """The record that is stored beside each model and number. `script` is relative to the repository."""
+    return {
+        "script": script,
+        "code": code.digest(script),
+        "params": params,
+        "seed": seed,
+        "data": data,
+        "weights": {name: sha256(path) for name, path in sorted((weights or {}).items())},
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "versions": {"torch": torch.__version__.split("+")[0]},
+    }
+
+
+def stage_seed(seed: int, *stage: str | int) -> int:
+    """The seed of one stage of a run: stages of one run do not see the same augmentations again."""
+    return seeding.derive(seed, *stage) % 2**31
+
+
+def key(made_from: dict[str, Any]) -> str:
+    """A short name for exactly this training: 16 hex digits of the hash of its record."""
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,28 @@
+"""Learning-rate schedules and optimisers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import torch
+
+
+def factor(schedule: str, progress: float) -> float:
+    """What the learning rate is multiplied by after the share `progress` in [0, 1) of a phase.
+
+    `cosine` falls to 0; `steps` is x0.1 at 5/6 and again at 14/15 (spec, The schedule); `constant` is 1.
+    """
+    known: dict[str, Callable[[float], float]] = {
+        "cosine": lambda p: 0.5 * (1 + math.cos(math.pi * p)),
+        "steps": lambda p: 0.1 ** ((p >= 5 / 6) + (p >= 14 / 15)),
+        "constant": lambda p: 1.0,
+    }
+    return known[schedule](progress)
+
+
+def optimiser(name: str, parameters: Iterable[torch.nn.Parameter], lr: float, weight_decay: float) -> torch.optim.Optimizer:
+    """`adam` as in P section 4.2 for video, `sgd` with momentum 0.9 as there for skeletons."""
+    if name == "adam":
+        return torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay)
+    return torch.optim.SGD(parameters, lr=lr, weight_decay=weight_decay, momentum=0.9)

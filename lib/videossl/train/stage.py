@@ -1,0 +1,70 @@
+"""One training job: from a method and its batches to a weights file and its history."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from videossl import script
+from videossl.files import write_json
+from videossl.train import weights
+from videossl.train.checkpoint import Checkpoint
+from videossl.train.loop import Batches, Training, Watcher, fit
+from videossl.train.provenance import key
+
+log = logging.getLogger(__name__)
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """The arguments of a script that trains."""
+    result = script.parser(description)
+    result.add_argument("--seed", type=int, required=True)
+    result.add_argument("--index", type=Path, required=True)
+    result.add_argument("--cache", type=Path, nargs="+", required=True, help="all shards of the modality")
+    result.add_argument("--out", type=Path, required=True)
+    result.add_argument("--scratch", type=Path, default=Path("data/scratch"), help="checkpoints and TensorBoard")
+    result.add_argument("--workers", type=int, default=0, help="processes that read clips; no effect on the result")
+    return result
+
+
+def train(
+    method: Any, batches: Batches, training: Training, seed: int, name: str, made_from: dict[str, Any], scratch: Path
+) -> list[dict[str, float]]:
+    """Train `method`, resumed from the checkpoint that belongs to exactly `made_from`, if there is one."""
+    folder = scratch / "checkpoints" / key(made_from)
+    with tensorboard(scratch / "tensorboard" / name.replace(" ", "/")) as watch:
+        return fit(method, batches, training, seed, Checkpoint(folder), name, watch)
+
+
+def finish(method: nn.Module, history: list[dict[str, float]], made_from: dict[str, Any], out: Path, scratch: Path) -> None:
+    """Write the history beside `out`, then `out`, then remove the checkpoint."""
+    write_json(out.with_suffix(".json"), history)
+    weights.save(out, method.state_dict(), made_from)
+    Checkpoint(scratch / "checkpoints" / key(made_from)).clear()
+    log.info("wrote %s", out)
+
+
+@contextlib.contextmanager
+def tensorboard(folder: Path) -> Iterator[Watcher | None]:
+    """A watcher that writes each epoch to TensorBoard; none where TensorBoard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        yield None
+        return
+    writer = SummaryWriter(str(folder))
+
+    def watch(row: dict[str, float]) -> None:
+        for measure in ("loss", "accuracy", "lr"):
+            writer.add_scalar(measure, row[measure], int(row["epoch"]))
+
+    try:
+        yield watch
+    finally:
+        writer.close()

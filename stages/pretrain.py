@@ -1,0 +1,43 @@
+"""pretrain: one modality's encoder by contrastive learning, with mixing in the input space (P sections 2 and 3.1).
+
+in:  the index, the modality's cache
+out: data/models/{experiment}/{seed}/{modality}/pretrain.safetensors, and its training curve as .json
+"""
+
+from __future__ import annotations
+
+import torch
+
+from videossl import script
+from videossl.data import index
+from videossl.data.cache import Cache
+from videossl.data.clips import ClipDataset
+from videossl.train import modality as modalities
+from videossl.train import provenance, stage
+from videossl.train.loop import Training
+
+
+def main() -> None:
+    args = script.read(stage.parser(__doc__))
+    torch.set_num_threads(args.params["threads"])
+    experiment, recipe = script.only(args.params["experiments"])
+    modality, settings = script.only(args.params["modalities"])
+    device = modalities.device()
+
+    cache = Cache(args.cache)
+    source = modalities.source(modality, settings, cache, ("query", "key"))
+    dataset = ClipDataset(index.training(index.read(args.index)), None, [source], args.seed)
+    augment = modalities.augmentation(modality, settings, cache)
+    training = Training(**settings["pretrain"])
+    batches = modalities.batches(dataset, {"query": augment, "key": augment}, training.batch, args.seed, device, args.workers)
+
+    method = modalities.moco(modality, settings, args.seed, recipe["mixing"]).to(device)
+    data = provenance.data_digest(args.index, args.cache)
+    made_from = provenance.record("stages/pretrain.py", args.params, args.seed, data)
+    name = f"{experiment} {args.seed} {modality} pretrain"
+    history = stage.train(method, batches, training, args.seed, name, made_from, args.scratch)
+    stage.finish(method, history, made_from, args.out, args.scratch)
+
+
+if __name__ == "__main__":
+    script.run(main)

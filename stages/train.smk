@@ -1,0 +1,122 @@
+# in:  data/index, data/cache
+# out: data/models/{experiment}/{seed}/{modality}/{phase}.safetensors  weights, and .json beside it, their training curve
+#      data/models/{experiment}/mixable.json  what a cross-modal experiment may mix, checked before anything is trained
+
+CROSS_MODAL = [name for name in EXPERIMENTS if "from" in P["experiments"][name]]
+PRETRAINING = [name for name in EXPERIMENTS if name not in CROSS_MODAL]
+
+
+def weights(experiment, phase):
+    """The weights file of a phase; {seed} and {modality} stay open."""
+    return f"data/models/{experiment}/{{seed}}/{{modality}}/{phase}.safetensors"
+
+
+def partner_of(wildcards):
+    """The other modality of a cross-modal experiment."""
+    (other,) = set(P["experiments"][wildcards.experiment]["modalities"]) - {wildcards.modality}
+    return other
+
+
+def start(which):
+    """The weights that a stage starts from: `own` or the `partner`'s newest."""
+
+    def path(wildcards):
+        own, partner = parameters.start_of(P, wildcards.experiment, wildcards.modality, int(wildcards.cycle))
+        modality = wildcards.modality if which == "own" else partner_of(wildcards)
+        return weights(*(own if which == "own" else partner)).format(seed=wildcards.seed, modality=modality)
+
+    return path
+
+
+rule mixable:
+    input:
+        code=code("mixable.py"),
+    output:
+        "data/models/{experiment}/mixable.json",
+    wildcard_constraints:
+        experiment="|".join(CROSS_MODAL) or "none",
+    params:
+        slice=slice_of(parameters.mixable_slice, "experiment"),
+    log:
+        "logs/mixable/{experiment}.log",
+    benchmark:
+        "logs/mixable/{experiment}.tsv"
+    priority: 100
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    shell:
+        "python {input.code[0]:q} --params {params.slice:q} --out {output:q} --log {log:q}"
+
+
+rule pretrain:
+    input:
+        index=rules.index.output,
+        cache=lambda wildcards: cached(wildcards.modality),
+        code=code("pretrain.py"),
+    output:
+        weights=weights("{experiment}", "pretrain"),
+        history=weights("{experiment}", "pretrain").replace(".safetensors", ".json"),
+    wildcard_constraints:
+        experiment="|".join(PRETRAINING) or "none",
+    params:
+        slice=slice_of(parameters.pretrain_slice, "experiment", "modality"),
+    log:
+        "logs/pretrain/{experiment}-{seed}-{modality}.log",
+    benchmark:
+        "logs/pretrain/{experiment}-{seed}-{modality}.tsv"
+    priority: 10
+    threads: P["threads"]
+    resources:
+        mem_mb=8000,
+        runtime=2880,
+    shell:
+        "python {input.code[0]:q} --params {params.slice:q} --seed {wildcards.seed} --index {input.index:q}"
+        " --cache {input.cache:q} --out {output.weights:q} --log {log:q}"
+
+
+rule cmmc:
+    input:
+        index=rules.index.output,
+        cache=lambda wildcards: cached(wildcards.modality),
+        partner_cache=lambda wildcards: cached(partner_of(wildcards)),
+        start=start("own"),
+        partner=start("partner"),
+        mixable=rules.mixable.output,
+        code=code("cmmc.py"),
+    output:
+        weights=weights("{experiment}", "cmmc{cycle}"),
+        history=weights("{experiment}", "cmmc{cycle}").replace(".safetensors", ".json"),
+    wildcard_constraints:
+        experiment="|".join(CROSS_MODAL) or "none",
+    params:
+        slice=slice_of(parameters.cmmc_slice, "experiment", "modality"),
+    log:
+        "logs/cmmc/{experiment}-{seed}-{modality}-{cycle}.log",
+    benchmark:
+        "logs/cmmc/{experiment}-{seed}-{modality}-{cycle}.tsv"
+    priority: 10
+    threads: P["threads"]
+    resources:
+        mem_mb=8000,
+        runtime=2880,
+    shell:
+        "python {input.code[0]:q} --params {params.slice:q} --seed {wildcards.seed} --index {input.index:q}"
+        " --modality {wildcards.modality} --cache {input.cache:q} --partner-cache {input.partner_cache:q}"
+        " --start {input.start:q} --partner {input.partner:q} --cycle {wildcards.cycle} --out {output.weights:q} --log {log:q}"
+
+
+# The targets that dvc.yaml calls: all that one experiment trains.
+
+for experiment in EXPERIMENTS:
+
+    rule:
+        name:
+            f"train_{experiment}"
+        input:
+            [
+                weights(experiment, phase).format(seed=P["seed"], modality=modality)
+                for modality, phase in parameters.phases(P, experiment)
+            ],
+            [f"data/models/{experiment}/mixable.json"] if experiment in CROSS_MODAL else [],
