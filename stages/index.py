@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from videossl import script
-from videossl.data import index
+from videossl.data import index, scan
 from videossl.data.datasets import registry
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     source = registry.get(dataset["name"])
     source.check(root)
     videos = source.videos(root, dataset["split"], dataset["options"])
-    rows = index.build(videos, root, args.processes, limits["min_frames"])
+    rows = scan.build(videos, root, args.processes, limits["min_frames"], progress=True)
     for row in rows:
         if row.status != "ok":
             logging.warning("dropped %s: %s", row.id, row.reason)

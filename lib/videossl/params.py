@@ -33,7 +33,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
     for key in keys:
         if keys.count(key) > 1:
-            raise InputError(f"{node.start_mark.name}: '{key}' is given twice; keep one")
+            raise InputError(f"params.yaml, line {node.start_mark.line + 1}: '{key}' is given twice; keep one")
     loader.flatten_mapping(node)
     return loader.construct_mapping(node, deep=True)
 
@@ -45,15 +45,20 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 def load(path: str | Path) -> Params:
     """The checked params of `path`. Anything wrong is an InputError of one line that names key, file and way out."""
     try:
-        with Path(path).open(encoding="utf-8") as file:
-            params = yaml.load(file, _Loader)
+        return parse(Path(path).read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; copy params.yaml or one of presets/ there") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text: {error}") from error
+
+
+def parse(text: str, name: str) -> Params:
+    """The checked params in `text`; `name` is the file to name in errors, which are as in `load`."""
+    try:
+        params = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    return check(params, str(path))
+        raise InputError(f"{name} is not YAML: {' '.join(str(error).split())}") from error
+    return check(params, name)
 
 
 def check(params: Any, name: str = "params.yaml") -> Params:

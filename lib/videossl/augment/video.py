@@ -76,9 +76,7 @@ class VideoAugment:
         if self.kind not in ("rgb", "flow"):
             raise InputError(f"augmentation of {self.kind!r}: video kinds are rgb and flow")
         if not 0 < self.area[0] <= self.area[1] <= 1:
-            raise InputError(
-                f"augment crop area {self.area}: give two shares of the frame, 0 < low <= high <= 1"
-            )
+            raise InputError(f"augment crop area {self.area}: give two shares of the frame, 0 < low <= high <= 1")
         if not 0 < self.blur_sigma[0] <= self.blur_sigma[1]:
             raise InputError(f"augment blur sigma {self.blur_sigma}: give two sigmas in px, 0 < low <= high")
 
@@ -129,22 +127,13 @@ class VideoAugment:
 
     def _flow(self, clips: Tensor, boxes: Boxes) -> Tensor:
         """Crop and resize quantised flow; u scales with the width and changes sign in a mirror, v with the height."""
-        resized = np.stack(
-            [self.size / boxes.width * np.where(boxes.flip, -1, 1), self.size / boxes.height], axis=1
-        )
+        resized = np.stack([self.size / boxes.width * np.where(boxes.flip, -1, 1), self.size / boxes.height], axis=1)
         factor = torch.from_numpy(resized * self.bound / 127).to(clips.device, torch.float32)
         levels = resample(clips, boxes, self.size)
-        return (
-            levels.sub_(128)
-            .mul_(factor[:, :, None, None, None])
-            .clamp_(-self.bound, self.bound)
-            .div_(self.flow_scale)
-        )
+        return levels.sub_(128).mul_(factor[:, :, None, None, None]).clamp_(-self.bound, self.bound).div_(self.flow_scale)
 
 
-def random_boxes(
-    draws: dict[str, np.ndarray], sizes: Tensor, area: tuple[float, float], flip: float
-) -> Boxes:
+def random_boxes(draws: dict[str, np.ndarray], sizes: Tensor, area: tuple[float, float], flip: float) -> Boxes:
     """Random resized crop: area uniform in `area` (shares of the frame), aspect log-uniform in 3/4..4/3.
 
     The aspect is drawn among those whose box fits the frame, where others draw again until one fits; a frame too long
@@ -197,13 +186,8 @@ def resample(clips: Tensor, boxes: Boxes, size: int) -> Tensor:
     x = _coordinates(boxes.left - beside, boxes.width, size)
     y = _coordinates(boxes.top - above, boxes.height, size)
     x = np.where(boxes.flip[:, None], x[:, ::-1], x)
-    across, down = (
-        torch.from_numpy((2 * pixel + 1) / side - 1).to(clips.device, torch.float32)
-        for pixel, side in ((x, wide), (y, tall))
-    )
-    grid = torch.stack(
-        [across[:, None, :].expand(b, size, size), down[:, :, None].expand(b, size, size)], dim=-1
-    )
+    across, down = (torch.from_numpy((2 * pixel + 1) / side - 1).to(clips.device, torch.float32) for pixel, side in ((x, wide), (y, tall)))
+    grid = torch.stack([across[:, None, :].expand(b, size, size), down[:, :, None].expand(b, size, size)], dim=-1)
     return F.grid_sample(canvas.flatten(1, 2), grid, align_corners=False).view(b, c, t, size, size)
 
 
@@ -214,9 +198,7 @@ def _coordinates(start: np.ndarray, length: np.ndarray, size: int) -> np.ndarray
     return np.asarray(start[:, None] + inside)
 
 
-def colour_maps(
-    draws: dict[str, np.ndarray], jitter: Sequence[float], jitter_p: float, grey_p: float
-) -> tuple[np.ndarray, np.ndarray]:
+def colour_maps(draws: dict[str, np.ndarray], jitter: Sequence[float], jitter_p: float, grey_p: float) -> tuple[np.ndarray, np.ndarray]:
     """The jitter and grey of each sample as two matrices (B, 3, 3): a colour x in 0..1 becomes `direct x + pooled m`.
 
     m is the clip's mean colour, which contrast needs: it blends with the mean grey value of the whole clip (not of each
@@ -226,10 +208,7 @@ def colour_maps(
     """
     batch = len(draws["hue"])
     on = draws["jitter"] < jitter_p
-    change = [
-        np.where(on, strength * (2 * draws[name] - 1), 0.0)
-        for name, strength in zip(JITTER, jitter, strict=True)
-    ]
+    change = [np.where(on, strength * (2 * draws[name] - 1), 0.0) for name, strength in zip(JITTER, jitter, strict=True)]
     brightness, contrast, saturation = (np.maximum(1 + by, 0)[:, None, None] for by in change[:3])
     grey, same = np.outer(np.ones(3), LUMA), np.eye(3)
     blend = saturation * same + (1 - saturation) * grey

@@ -81,7 +81,7 @@ def load_clip(cache: Cache, id: str, modality: str, frames: int, stride: int, st
 
 def present(joints: np.ndarray) -> np.ndarray:
     """(N, V, 3, M) joints -> (N, M) bool: the body is there. An absent body is all zero."""
-    return joints.any(axis=(1, 2))
+    return np.asarray(joints.any(axis=(1, 2)))
 
 
 def centred(joints: np.ndarray) -> np.ndarray:
@@ -109,7 +109,7 @@ def resample(joints: np.ndarray, frames: int) -> np.ndarray:
         (position - before)[:, None], (frames, joints.shape[3])
     )  # (frames, M) of `after`
     weight = np.where(there[before] & there[after], weight, weight >= 0.5)[:, None, None]
-    return ((1 - weight) * joints[before] + weight * joints[after]).astype(np.float32)
+    return np.asarray((1 - weight) * joints[before] + weight * joints[after], np.float32)
 
 
 def difference(joints: np.ndarray) -> np.ndarray:

@@ -63,6 +63,11 @@ def training(rows: Sequence[Row]) -> list[Row]:
     return [row for row in usable(rows) if row.split == "train"]
 
 
+def classes(rows: Sequence[Row]) -> list[str]:
+    """The class names of labelled rows, sorted: class c of a target is the c-th."""
+    return sorted({row.label for row in rows} - {""})
+
+
 def shard_of(id: str, shards: int) -> int:
     """The shard, 0 to shards - 1, of a video: a hash of its id, so that a new video moves no other."""
     return int.from_bytes(hashlib.blake2b(id.encode(), digest_size=8).digest(), "little") % shards

@@ -24,7 +24,7 @@ def build(
         root: the dataset's folder.
         processes: how many to decode in.
         min_frames: of a clip; a shorter video is dropped.
-        progress: show a bar on stderr.
+        progress: show a bar where stderr is a terminal.
 
     Returns:
         One row a video. A video that cannot be used has status "dropped" and a reason; nothing is left out.
@@ -33,7 +33,7 @@ def build(
 
     describe = partial(_describe, root=Path(root), min_frames=min_frames)
     rows = pool.ordered(describe, videos, processes)
-    return list(tqdm(rows, total=len(videos), desc="index", unit="video", disable=not progress))
+    return list(tqdm(rows, total=len(videos), desc="index", unit="video", disable=None if progress else True))
 
 
 def _describe(item: Video, root: Path, min_frames: int) -> Row:
@@ -43,6 +43,8 @@ def _describe(item: Video, root: Path, min_frames: int) -> Row:
     if not path.is_file():
         named = f"{item.named_by} names it" if item.named_by else "no such file"
         return _drop(row, f"absent: {named}")
+    if skeleton and not skeleton.is_file():
+        return _drop(row, f"skeleton: {item.skeleton}: no such file")
     try:
         row = dataclasses.replace(row, sha256=files.sha256(path, *([skeleton] if skeleton else [])))
         frames, fps, width, height = video.probe(path)

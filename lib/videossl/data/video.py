@@ -46,10 +46,10 @@ def frames(path: str | Path, short_side: int | None = None, grey: bool = False) 
 def probe(path: str | Path) -> tuple[int, float, int, int]:
     """(frames that decode, frames per second or 0 where unknown, width, height in pixels); errors as in `frames`."""
     with _open(path) as container:
-        stream = container.streams.video[0]
-        rate, width, height = stream.average_rate, stream.width, stream.height
-        count = sum(1 for _ in _decode(path, container))
-    return count, float(rate) if rate else 0.0, width, height
+        rate = container.streams.video[0].average_rate
+        decoded = _decode(path, container)
+        first = next(decoded)
+        return 1 + sum(1 for _ in decoded), float(rate or 0), first.width, first.height
 
 
 def target_size(width: int, height: int, short_side: int | None) -> tuple[int, int]:

@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from videossl.augment.skeleton import SkeletonAugment
 from videossl.augment.video import VideoAugment
 from videossl.data.cache import Cache
-from videossl.data.clips import collate, load_clip, uniform_starts
+from videossl.data.clips import SKELETON, collate, load_clip, uniform_starts
 from videossl.data.index import Row
 from videossl.errors import InputError
 from videossl.files import atomic
+from videossl.models.encoder import Encoder
 
 Augment = VideoAugment | SkeletonAugment
-SKELETON = ("joint", "motion")  # seen as one clip, the whole sequence
 
 
 class Columns(TypedDict):
@@ -53,9 +53,7 @@ class Features:
 
     def rows(self, split: str) -> np.ndarray:
         """Positions of the labelled videos of `split`, int64."""
-        return np.array(
-            [i for i, s in enumerate(self.split) if s == split and self.labels[i]], dtype=np.int64
-        )
+        return np.array([i for i, s in enumerate(self.split) if s == split and self.labels[i]], dtype=np.int64)
 
     def targets(self, split: str) -> np.ndarray:
         """Class numbers of the videos of `rows(split)`, int64."""
@@ -70,9 +68,7 @@ class Features:
             (not len(self.rows("train")), "no labelled training videos"),
         ):
             if missing:
-                raise InputError(
-                    f"{self.name or 'dataset'}: {what}; set evaluate.tasks: [] to measure nothing"
-                )
+                raise InputError(f"{self.name or 'dataset'}: {what}; set evaluate.tasks: [] to measure nothing")
 
     def select(self, positions: Sequence[int]) -> Features:
         """The videos at `positions`, in that order."""
@@ -86,13 +82,9 @@ def align(modalities: Sequence[Features]) -> list[Features]:
     first = modalities[0]
     places = [{video: i for i, video in enumerate(one.ids)} for one in modalities]
     common = [video for video in first.ids if all(video in place for place in places)]
-    aligned = [
-        one.select([place[video] for video in common]) for one, place in zip(modalities, places, strict=True)
-    ]
+    aligned = [one.select([place[video] for video in common]) for one, place in zip(modalities, places, strict=True)]
     if any((one.labels, one.split) != (aligned[0].labels, aligned[0].split) for one in aligned):
-        raise InputError(
-            f"{first.name or 'features'}: modalities differ in labels or split; make their features again"
-        )
+        raise InputError(f"{first.name or 'features'}: modalities differ in labels or split; make their features again")
     return aligned
 
 
@@ -132,7 +124,7 @@ def clip_starts(cache: Cache, video: str, modality: str, frames: int, stride: in
 
 
 def extract(
-    encoder: nn.Module,
+    encoder: Encoder,
     augment: Augment,
     cache: Cache,
     rows: Sequence[Row],
@@ -154,7 +146,7 @@ def extract(
     with frozen(encoder):
         for clip, sizes in clip_batches(cache, rows, modality, frames, stride, clips, batch):
             maps = encoder(augment.evaluate(clip.to(device), sizes))
-            parts.append(encoder.pool(maps).float().cpu())  # type: ignore[operator]
+            parts.append(encoder.pool(maps).float().cpu())
     pooled = torch.cat(parts).view(len(rows), -1, parts[0].shape[1])
     return columns(rows, pooled.numpy())
 
@@ -179,13 +171,9 @@ def write(
 ) -> None:
     """Write a features file; equal contents are equal bytes. Raises InputError on shapes that do not fit or NaN."""
     if features.ndim != 3 or not len(ids) == len(labels) == len(split) == len(features):
-        raise InputError(
-            f"{path}: features {features.shape} of {len(ids)} ids; give (videos, clips, numbers)"
-        )
+        raise InputError(f"{path}: features {features.shape} of {len(ids)} ids; give (videos, clips, numbers)")
     if not np.isfinite(features).all():
-        raise InputError(
-            f"{path}: features are not all finite; the encoder's weights are broken, train it again"
-        )
+        raise InputError(f"{path}: features are not all finite; the encoder's weights are broken, train it again")
     with atomic(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["provenance"] = json.dumps(provenance, sort_keys=True)
         for name, values in (("ids", ids), ("labels", labels), ("split", split)):
@@ -199,8 +187,6 @@ def read(path: str | Path) -> Features:
     try:
         with h5py.File(path) as file:
             ids, labels, split = (list(file[name].asstr()[:]) for name in ("ids", "labels", "split"))
-            return Features(
-                ids, labels, split, file["features"][:], json.loads(file.attrs["provenance"]), path.stem
-            )
+            return Features(ids, labels, split, file["features"][:], json.loads(file.attrs["provenance"]), path.stem)
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"cannot read features {path}: {error}; delete it and run again") from error

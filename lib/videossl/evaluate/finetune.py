@@ -14,6 +14,7 @@ from videossl.data.cache import Cache
 from videossl.data.index import Row
 from videossl.errors import InputError
 from videossl.evaluate.features import Augment, clip_batches, frozen
+from videossl.models.encoder import Encoder
 
 
 class Finetune(nn.Module):
@@ -23,18 +24,16 @@ class Finetune(nn.Module):
     place. dropout: share of the features zeroed in training. seed: of the classifier's initial weights.
     """
 
-    def __init__(self, encoder: nn.Module, classes: int, dropout: float = 0.0, seed: int = 0) -> None:
+    def __init__(self, encoder: Encoder, classes: int, dropout: float = 0.0, seed: int = 0) -> None:
         super().__init__()
         if classes < 2:
-            raise InputError(
-                f"finetune: {classes} classes among the labels, two are needed; set evaluate.tasks: []"
-            )
+            raise InputError(f"finetune: {classes} classes among the labels, two are needed; set evaluate.tasks: []")
         if not 0 <= dropout < 1:
             raise InputError(f"finetune dropout {dropout}: give a share in [0, 1)")
         self.encoder, self.dropout = encoder, dropout
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seeding.derive(seed, "classifier"))
-            self.classifier = nn.Linear(int(encoder.out_features), classes)  # type: ignore[arg-type]
+            self.classifier = nn.Linear(encoder.out_features, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, classes) of views x (B, C, ...), without dropout."""
@@ -63,8 +62,7 @@ class Finetune(nn.Module):
         """Nothing follows the optimiser's step."""
 
     def _pooled(self, x: Tensor) -> Tensor:
-        pooled: Tensor = self.encoder.pool(self.encoder(x))  # type: ignore[operator]
-        return pooled.float()
+        return self.encoder.pool(self.encoder(x)).float()
 
     def _classify(self, features: Tensor) -> Tensor:
         logits: Tensor = self.classifier(features)

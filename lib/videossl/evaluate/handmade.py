@@ -24,6 +24,8 @@ def features(cache: Cache, rows: Sequence[Row], modality: str) -> np.ndarray:
     """
     if modality not in ("rgb", "flow", "joint", "motion"):
         raise InputError(f"hand-made features of {modality!r}: there are some for rgb, flow, joint, motion")
+    if not rows:
+        raise InputError(f"features of {modality}: the index has no usable video; see its column `reason`")
     return np.stack([_video(cache, row.id, modality) for row in rows])[:, None].astype(np.float32)
 
 
@@ -31,7 +33,8 @@ def _video(cache: Cache, video: str, modality: str) -> np.ndarray:
     length = cache.length(video)
     if modality in ("joint", "motion"):
         clip = load_clip(cache, video, modality, length, 1, 0)  # (3, T, V, M)
-        return (np.abs(clip) if modality == "motion" else clip).mean(axis=1, dtype=np.float64).ravel()
+        clip = np.abs(clip) if modality == "motion" else clip
+        return np.asarray(clip.mean(axis=1, dtype=np.float64).ravel())
     frames = cache.read(video, 0, length)
     if modality == "rgb":
         return grid_mean(frames.mean(axis=0) / 255)

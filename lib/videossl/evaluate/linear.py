@@ -16,7 +16,7 @@ def train_probe(features: Features, weight_decay: float, iterations: int) -> np.
     """Class probabilities of the test videos, (V_test, classes) float64: softmax averaged over the clips of a video.
 
     Multinomial logistic regression on standardised features: each training clip a sample, minimising mean cross-entropy
-    + weight_decay / 2 * |W|^2 from zero by L-BFGS in float64, at most `iterations`. The problem is convex and
+    + weight_decay * |W|^2 from zero by L-BFGS in float64, at most `iterations`. The problem is convex and
     nothing is drawn, so no learning rate or seed moves the result. Rows and columns as `features.rows("test")` and
     `features.classes`. Raises InputError without test videos or with fewer than two classes.
     """
@@ -40,9 +40,7 @@ def standardise(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.nda
     return (train - mean) * scale, (test - mean) * scale
 
 
-def fit(
-    x: Tensor, targets: Tensor, classes: int, weight_decay: float, iterations: int
-) -> tuple[Tensor, Tensor]:
+def fit(x: Tensor, targets: Tensor, classes: int, weight_decay: float, iterations: int) -> tuple[Tensor, Tensor]:
     """Weight (classes, D) and bias (classes,) for samples x (N, D) float64 of `targets` (N,) int64."""
     weight = torch.zeros(classes, x.shape[1], dtype=x.dtype, requires_grad=True)
     bias = torch.zeros(classes, dtype=x.dtype, requires_grad=True)
@@ -57,8 +55,8 @@ def fit(
     def objective() -> Tensor:
         search.zero_grad()
         loss = F.cross_entropy(x @ weight.T + bias, targets) + weight_decay / 2 * weight.square().sum()
-        loss.backward()
+        torch.autograd.backward(loss)
         return loss
 
-    search.step(objective)
+    search.step(objective)  # type: ignore[no-untyped-call]
     return weight.detach(), bias.detach()

@@ -21,9 +21,7 @@ def fuse(probabilities: Sequence[np.ndarray]) -> np.ndarray:
     """Mean of the modalities' probabilities (V, classes), rows of the same videos (spec: two-stream)."""
     shapes = {one.shape for one in probabilities}
     if len(shapes) != 1:
-        raise InputError(
-            f"fusing probabilities of shapes {sorted(shapes)}: the modalities must hold the same videos"
-        )
+        raise InputError(f"fusing probabilities of shapes {sorted(shapes)}: the modalities must hold the same videos")
     return np.asarray(np.mean(probabilities, axis=0))
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from videossl.data.index import Row
 from videossl.errors import InputError
+from videossl.extract import frames
 
 LEVELS = 127  # on either side of zero
 ZERO = 128
@@ -16,15 +21,45 @@ SETTINGS = {
     "tau": "Tau",
     "lambda": "Lambda",
     "theta": "Theta",
-    "nscales": "ScalesNumber",
+    "scales": "ScalesNumber",
+    "scale_step": "ScaleStep",
     "warps": "WarpingsNumber",
     "epsilon": "Epsilon",
     "inner": "InnerIterations",
     "outer": "OuterIterations",
-    "scale_step": "ScaleStep",
     "median": "MedianFiltering",
 }
-"""Our parameter -> the name in OpenCV's getters and setters (the names of its constructor's arguments vary)."""
+"""Our parameter -> the name in OpenCV's getters and setters."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Extracts (N - 1, H, W, 2) uint8 flow, quantised, of the frames at the size at which the cache holds them.
+
+    short_side, bound: pixels; settings: of `tvl1`.
+    """
+
+    short_side: int | None
+    bound: float
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, row: Row, root: Path) -> np.ndarray:
+        """The flow of one video."""
+        if row.frames < 2:
+            raise InputError(
+                f"{row.id} has {row.frames} frame, flow needs two; set index.min_frames to 2 or more"
+            )
+        return quantise(tvl1(frames.decode(row, root, self.short_side, grey=True), self.settings), self.bound)
+
+    def made_by(self) -> dict[str, Any]:
+        """Name, versions and params, for the cache."""
+        made_by = extractor(self.settings)
+        made_by["params"] |= {"short_side": self.short_side, "bound": self.bound}
+        return made_by | {"version": frames.versions()}
+
+    def attrs(self) -> dict[str, Any]:
+        """The bound, pixels, that a reader needs to undo the quantisation."""
+        return {"bound": float(self.bound)}
 
 
 def tvl1(frames_grey: np.ndarray, params: Mapping[str, Any]) -> np.ndarray:
@@ -35,51 +70,51 @@ def tvl1(frames_grey: np.ndarray, params: Mapping[str, Any]) -> np.ndarray:
         params: any of `SETTINGS`; None or absent is OpenCV's default.
 
     Returns:
-        (N - 1, H, W, 2) float32: u to the right and v down, pixels a frame, where each pixel of frame t lies in t + 1.
+        (N - 1, H, W, 2) float32, pixels a frame: what is at (x, y) in frame t is at (x + u, y + v) in frame t + 1.
     """
     if frames_grey.ndim != 3 or len(frames_grey) < 2:
         raise InputError(
             f"flow needs at least two grey frames (N, H, W), not an array of shape {frames_grey.shape}"
         )
     method = _method(params)
-    pairs = zip(frames_grey[:-1], frames_grey[1:], strict=True)
-    return np.stack([method.calc(now, following, None) for now, following in pairs])
+    return np.stack([method.calc(now, following, None) for now, following in pairwise(frames_grey)])
 
 
 def quantise(flow: np.ndarray, bound: float) -> np.ndarray:
     """Flow in pixels -> uint8 in 1 to 255: round(clip(flow, -bound, bound) * 127 / bound) + 128; zero is 128."""
     clipped = np.clip(np.asarray(flow, np.float64), -bound, bound)
-    return (np.rint(clipped * (LEVELS / bound)) + ZERO).astype(np.uint8)
+    return np.asarray(np.rint(clipped * (LEVELS / bound)) + ZERO, np.uint8)
 
 
 def dequantise(values: np.ndarray, bound: float) -> np.ndarray:
-    """The inverse, (values - 128) * bound / 127, float32 pixels; within half a level (bound / 254) of a flow in bounds."""
-    return ((values.astype(np.float64) - ZERO) * (bound / LEVELS)).astype(np.float32)
+    """The inverse, (values - 128) * bound / 127, float32 pixels; within half a level, bound / 254, of a flow in bounds."""
+    return np.asarray((values.astype(np.float64) - ZERO) * (bound / LEVELS), np.float32)
 
 
 def extractor(params: Mapping[str, Any]) -> dict[str, Any]:
-    """What made the flow, for the cache: OpenCV's version changes it, so it belongs there, as do defaults taken."""
+    """What makes the flow: OpenCV's version, which changes it, and all of `SETTINGS`, the defaults included."""
     import cv2
 
     method = _method(params)
-    used = {name: getattr(method, f"get{setting}")() for name, setting in SETTINGS.items()}
-    return {"name": "tvl1", "version": f"opencv {cv2.__version__}", "params": used}
+    settings = {name: getattr(method, f"get{setting}")() for name, setting in SETTINGS.items()}
+    return {"name": "tvl1", "version": f"opencv {cv2.__version__}", "params": settings}
 
 
 def _method(params: Mapping[str, Any]) -> Any:
     """OpenCV's TV-L1 with `params`."""
     import cv2
 
-    if not hasattr(cv2, "optflow"):
+    optflow: Any = getattr(cv2, "optflow", None)
+    if optflow is None:
         raise InputError(
             "this OpenCV has no TV-L1: install opencv-contrib-python-headless, and no other opencv package"
         )
     cv2.setNumThreads(1)  # videos are extracted in parallel, pixels are not
-    method = cv2.optflow.DualTVL1OpticalFlow_create()
+    method = optflow.DualTVL1OpticalFlow_create()
     for name, value in params.items():
         if name not in SETTINGS:
             near = difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.0)[0]
-            raise InputError(f"TV-L1 has no parameter {name!r}: did you mean {near!r}?")
+            raise InputError(f"TV-L1 has no setting {name!r}: did you mean {near!r}?")
         if value is not None:
             getattr(method, f"set{SETTINGS[name]}")(value)
     return method

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,22 @@ from videossl.data.index import Row
 from videossl.errors import InputError
 
 
-def joints(row: Row, root: str | Path) -> np.ndarray:
-    """The skeleton of a video: (N, 25, 3, 2) float32, metres; a video without one is an InputError."""
-    if not row.skeleton:
-        raise InputError(
-            f"{row.id} has no skeleton file: leave joint and motion out of the modalities, or add the file"
-        )
-    return ntu.parse(Path(root) / row.skeleton)
+@dataclass(frozen=True)
+class Skeletons:
+    """Extracts (N, 25, 3, 2) float32 joints in metres; a video without a skeleton file is an InputError."""
 
+    def __call__(self, row: Row, root: Path) -> np.ndarray:
+        """The joints of one video."""
+        if not row.skeleton:
+            raise InputError(
+                f"{row.id} has no skeleton: take joint and motion out of the modalities, or add its file"
+            )
+        return ntu.parse(root / row.skeleton)
 
-def extractor() -> dict[str, Any]:
-    """What made the joints, for the cache."""
-    return {"name": "ntu-skeleton", "version": "1", "params": {}}
+    def made_by(self) -> dict[str, Any]:
+        """Name, versions and params, for the cache."""
+        return {"name": "ntu-skeleton", "version": "1", "params": {}}
+
+    def attrs(self) -> dict[str, Any]:
+        """Nothing more to know."""
+        return {}

@@ -51,9 +51,8 @@ def shapes(blocks: nn.Sequential, input_shape: Sequence[int]) -> list[tuple[int,
             x = block(x)
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
-            raise InputError(
-                f"{type(blocks).__name__}: {name} can't take {tuple(x.shape)} (input {tuple(input_shape)}): {reason}"
-            ) from None
+            where = f"{type(blocks).__name__} on input {tuple(input_shape)}"
+            raise InputError(f"{where}: {name} can't take {tuple(x.shape)}, {reason}") from None
         result.append(tuple(x.shape))
     return result
 

@@ -165,4 +165,4 @@ class STGCN(Encoder):
 
     def pool(self, maps: Tensor) -> Tensor:
         """(B * M, D, T, V) -> (B, D): the mean over time and joints, then over a sample's bodies."""
-        return maps.mean((2, 3)).unflatten(0, (-1, self.bodies)).mean(1)
+        return maps.mean((2, 3)).view(-1, self.bodies, self.out_features).mean(1)

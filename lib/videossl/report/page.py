@@ -1,5 +1,6 @@
-"""The report: one self-contained HTML page, and the results as plain text, both functions of what a run left behind.
+"""The report: one self-contained HTML page, and the results as plain text.
 
+Both are functions of what a run left behind.
 The same `Run` gives the same bytes: no clock, no random ids, no address is read.
 """
 
@@ -38,12 +39,14 @@ class Run:
     """All that the page is made from.
 
     params: the active run's params.yaml; index: all rows of the dataset's index, dropped ones too.
-    results: results files as read. histories: {"experiment", "seed", "modality", "phase", "epochs": [{"epoch", "loss",
-    "accuracy" (percent), "lr", ...}]}. samples: {"id", "label", "frames": uint8 (n, h, w, 3), "flow": float32 (n, h, w, 2)
-    pixels a frame or None, "joints": (n, 25, 3) metres or None}. gallery: {"experiment", "modality", "query": {"id",
-    "label", "thumb": uint8 (h, w, 3)}, "neighbours": [{"id", "label", "thumb", "similarity", "correct"}]}.
-    provenance: rows {"artefact", "sha256", "made from", "params", ...}; versions: tool to version; commands: what makes
-    the page again, one line each.
+    results: results files as read.
+    histories: {"experiment", "seed", "modality", "phase", "epochs": [{"epoch", "loss", "accuracy" in percent}]}.
+    samples: {"id", "label", "frames": uint8 (n, h, w, 3), "flow": float32 (n or n - 1, h, w, 2) in pixels a
+    frame or None, "joints": (n, 25, 3) metres or None}.
+    gallery: {"experiment", "modality", "query": {"id", "label", "thumb": uint8 (h, w, 3)}, "neighbours":
+    [{"id", "label", "thumb", "similarity", "correct"}]}.
+    provenance: rows {"artefact", "sha256", "made from", "params", ...}; versions: tool to version.
+    commands: what makes the page again, one line each.
     """
 
     params: Mapping[str, Any]
@@ -82,7 +85,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A trained encoder against the untrained one: the difference in points, the threshold, and better/worse/unclear."""
+    """Trained against untrained: the difference and the threshold in points, better, worse or unclear."""
 
     difference: float
     threshold: float
@@ -115,6 +118,11 @@ class Task:
     def trained(self) -> list[str]:
         return [name for name in self.experiments if name not in BASELINES]
 
+    @property
+    def seeds(self) -> list[int]:
+        """The numbers of seeds that come up in the cells."""
+        return sorted({len(value.numbers) for cell in self.cells.values() for value in cell.values()})
+
     def best(self, modality: str) -> float | None:
         """The highest mean of the trained experiments on `modality`."""
         means = [value.mean for name in self.trained if (value := self.value(name, modality))]
@@ -129,9 +137,9 @@ class Task:
 def compare(ours: Value, base: Value, tests: int) -> Verdict:
     """Whether `ours` differs from `base` by more than two standard errors of the difference.
 
-    Its variance has a part from the finite number of test videos (binomial, p (100 - p) / tests each) and, where there
-    are several seeds, sd² / n each. A rule of thumb, on the wide side: the test videos are the same for both. Without a
-    number of test videos nothing can be said.
+    Its variance has a part from the finite number of test videos (binomial, p (100 - p) / tests each) and,
+    where there are several seeds, sd² / n each. A rule of thumb, on the wide side: the test videos are the same
+    for both. Without a number of test videos nothing can be said.
     """
     variance = sum(v.mean * (100 - v.mean) / tests for v in (ours, base)) if tests else math.inf
     variance += sum(v.sd**2 / len(v.numbers) for v in (ours, base) if v.sd is not None)
@@ -158,7 +166,9 @@ def _task(run: Run, dataset: str, task: str, results: Sequence[Mapping[str, Any]
         for modality, metrics in result["values"].items():
             for metric, number in metrics.items():
                 numbers[result["experiment"], modality][metric].append(float(number))
-    cells = {key: {metric: Value(tuple(v)) for metric, v in metrics.items()} for key, metrics in numbers.items()}
+    cells = {
+        key: {metric: Value(tuple(v)) for metric, v in metrics.items()} for key, metrics in numbers.items()
+    }
     metrics = list(dict.fromkeys(metric for cell in cells.values() for metric in cell))
     first = results[0]
     return Task(
@@ -180,7 +190,9 @@ def _check_seeds(results: Iterable[Mapping[str, Any]]) -> None:
         key = (result["experiment"], result["seed"])
         if key in seen:
             where = f"{result['dataset']}, {result['task']}"
-            raise InputError(f"two results of {key[0]}, seed {key[1]} ({where}); give the report each seed once")
+            raise InputError(
+                f"two results of {key[0]}, seed {key[1]} ({where}); give the report each seed once"
+            )
         seen.add(key)
 
 
@@ -201,7 +213,9 @@ def _modality_rank(modality: str) -> tuple[int, list[tuple[int, str]]]:
 
 def _natural(text: str) -> list[tuple[int, int, str]]:
     """A key that sorts R@5 before R@10."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
+    return [
+        (0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text) if part
+    ]
 
 
 def points(number: float) -> str:
@@ -224,11 +238,14 @@ def summary(run: Run) -> list[Sentence]:
     """What was run, on what, and what the numbers say."""
     found = tasks(run)
     if not found:
-        return [_what_was_run(run), Sentence(f"No supervised task was run: {no_task_reason(run)}.", strong=True)]
+        return [
+            _what_was_run(run),
+            Sentence(f"No supervised task was run: {no_task_reason(run)}.", strong=True),
+        ]
     sentences = [_what_was_run(run)]
     for task in found:
-        sentences += [*_against_untrained(task), *_against_handmade(task)]
-    return sentences + [Sentence(rule(run))]
+        sentences += [Sentence(_head(task)), *_against_untrained(task), *_against_handmade(task)]
+    return [*sentences, Sentence(rule(run))]
 
 
 def rule(run: Run) -> str:
@@ -236,8 +253,8 @@ def rule(run: Run) -> str:
     several = len({result["seed"] for result in run.results}) > 1
     spread = "and, over several seeds, from their spread" if several else "only: one seed, no spread"
     return (
-        "A difference counts where it exceeds two standard errors (a rule of thumb), which come from the finite number"
-        f" of test videos {spread}."
+        "A difference counts where it exceeds two standard errors (a rule of thumb), which come from the"
+        f" finite number of test videos {spread}."
     )
 
 
@@ -248,8 +265,9 @@ def _what_was_run(run: Run) -> Sentence:
     dropped = len(run.index) - len(rows)
     names = [name for name in run.params.get("experiments", {})] or _trained_names(run)
     seeds = sorted({int(item["seed"]) for item in (*run.results, *run.histories)})
+    dataset = paper.DATASETS.get(run.dataset, run.dataset)
     return Sentence(
-        f"This run trained {_list(names) or 'no experiment'} on {paper.DATASETS.get(run.dataset, run.dataset)}:"
+        f"This run trained {_list(names) or 'no experiment'} on {dataset}:"
         f" {_count(splits['train'], 'training video')} and {_count(splits['test'], 'test video')}"
         f" of {_count(classes, 'labelled class', 'labelled classes')}, {dropped} dropped{_scale(run)};"
         f" {_seeds(seeds)}."
@@ -282,6 +300,11 @@ def _seeds(seeds: Sequence[int]) -> str:
     return f"one seed ({seeds[0]}), no spread" if seeds else "no seed recorded"
 
 
+def _head(task: Task) -> str:
+    tests = task.counts.get("test", "?")
+    return f"{TASKS.get(task.task, task.task)} on {task.dataset} ({task.metric}, {tests} test videos):"
+
+
 def _against_untrained(task: Task) -> list[Sentence]:
     """One sentence on the modalities where training helped, a strong one on those where it did not."""
     won, lost = [], []
@@ -291,11 +314,16 @@ def _against_untrained(task: Task) -> list[Sentence]:
         rest = {name: verdict for name, verdict in verdicts.items() if verdict.word != "better"}
         won += [f"{modality} ({_verdicts(good)})"] if good else []
         lost += [f"{modality} ({_verdicts(rest)})"] if rest else []
-    head = f"{TASKS.get(task.task, task.task)} on {task.dataset} ({task.metric}, {task.counts.get('test', '?')} test videos)"
     if not won and not lost:
-        return [Sentence(f"{head}: there is no untrained encoder to compare with.")]
-    first = f"trained encoders beat the untrained ones on {_list(won)}" if won else "no trained encoder beats the untrained one"
-    return [Sentence(f"{head}: {first}.")] + ([Sentence(f"Not better than untrained: {_list(lost)}.", True)] if lost else [])
+        return [Sentence("There is no untrained encoder to compare with.")]
+    if not lost:
+        return [Sentence(f"Trained encoders beat the untrained ones on {_list(won)}.")]
+    if not won:
+        return [Sentence(f"No trained encoder beats the untrained one: {_list(lost)}.", True)]
+    return [
+        Sentence(f"Trained encoders beat the untrained ones on {_list(won)}."),
+        Sentence(f"They do not on {_list(lost)}.", True),
+    ]
 
 
 def _verdicts(verdicts: Mapping[str, Verdict]) -> str:
@@ -306,7 +334,7 @@ def _verdicts(verdicts: Mapping[str, Verdict]) -> str:
         return f"{len(verdicts)} experiments, {points(differences[0])} to {points(differences[-1])}" + (
             f", {worse} of them worse" if worse else ""
         )
-    return ", ".join(_verdict(name, verdict) for name, verdict in verdicts.items())
+    return "; ".join(_verdict(name, verdict) for name, verdict in verdicts.items())
 
 
 def _verdict(name: str, verdict: Verdict) -> str:
@@ -327,7 +355,11 @@ def _against_handmade(task: Task) -> list[Sentence]:
         best, made = task.best(modality), task.value("handmade", modality)
         if best is not None and made and best <= made.mean:
             lost.append(f"{modality} ({best:.1f} against {made.mean:.1f})")
-    return [Sentence(f"The best trained encoder does not beat the hand-made feature on {_list(lost)}.", True)] if lost else []
+    return (
+        [Sentence(f"The best trained encoder does not beat the hand-made feature on {_list(lost)}.", True)]
+        if lost
+        else []
+    )
 
 
 def no_task_reason(run: Run) -> str:
@@ -360,7 +392,7 @@ def _list(words: Sequence[str]) -> str:
 
 
 def setting(run: Run, experiment: str, modality: str) -> dict[str, Any]:
-    """The scale of pretraining of one of our numbers, by the keys of `paper.SCALE`; what is unknown is left out.
+    """The scale of pretraining of one of our numbers, by the keys of `paper.SCALE` that are known.
 
     For fused modalities that differ, the values of all, as text.
     """
@@ -395,7 +427,9 @@ def _epochs(params: Mapping[str, Any], experiment: str, modality: str) -> int | 
         return None
     epochs = int(chosen["pretrain"]["epochs"])
     if "from" in recipe:
-        epochs += len(range(recipe["modalities"].index(modality), recipe["stages"], 2)) * int(chosen["cmmc"]["epochs"])
+        epochs += len(range(recipe["modalities"].index(modality), recipe["stages"], 2)) * int(
+            chosen["cmmc"]["epochs"]
+        )
     return epochs
 
 
@@ -407,7 +441,7 @@ class Beside:
     modality: str
     metric: str
     ours: Value
-    theirs: Sequence[tuple[str, float]]
+    theirs: Mapping[str, float]
     source: str
     differs: Sequence[str]
 
@@ -422,27 +456,36 @@ def beside(run: Run, task: Task) -> list[Beside]:
     rows = []
     for experiment in task.trained:
         for modality in task.modalities:
-            for metric, value in task.cells.get((experiment, modality), {}).items():
-                entries = list(paper.beside(tables, experiment, modality, task.dataset, task.task, metric))
-                rows += _beside(run, task, experiment, modality, metric, value, entries)
+            for metric, ours in task.cells.get((experiment, modality), {}).items():
+                found = list(paper.beside(tables, experiment, modality, task.dataset, task.task, metric))
+                scale = setting(run, experiment, modality)
+                rows += [
+                    Beside(experiment, modality, metric, ours, *_theirs(entries, task.dataset, scale))
+                    for entries in _alike(found)
+                ]
     return rows
 
 
-def _beside(
-    run: Run, task: Task, experiment: str, modality: str, metric: str, ours: Value, entries: Sequence[paper.Entry]
-) -> list[Beside]:
-    by_row: dict[tuple[str, str], list[paper.Entry]] = defaultdict(list)
+def _alike(entries: Sequence[paper.Entry]) -> list[list[paper.Entry]]:
+    """The entries by row of the paper, in order; rows with the same numbers at the same scale are one."""
+    rows: dict[tuple[str, str], list[paper.Entry]] = defaultdict(list)
     for entry in entries:
-        by_row[entry.table, entry.method].append(entry)
-    scale, rows = setting(run, experiment, modality), []
-    for (table, method), found in by_row.items():
-        theirs = [(paper.DATASETS[entry.dataset], entry.value) for entry in found]
-        tested = " and ".join(name for name, _ in theirs)
-        other = found[0].dataset != task.dataset
-        differs = [f"tested on {tested} / {paper.DATASETS.get(task.dataset, task.dataset)}"] if other else []
-        differs += paper.differences(found[0].setting, scale)
-        rows.append(Beside(experiment, modality, metric, ours, theirs, f"{table}, {method}", differs))
-    return rows
+        rows[entry.table, entry.method].append(entry)
+    merged: dict[str, list[paper.Entry]] = defaultdict(list)
+    for row in rows.values():
+        merged[_json([[entry.dataset, entry.value, entry.setting] for entry in row])] += row
+    return list(merged.values())
+
+
+def _theirs(
+    entries: Sequence[paper.Entry], dataset: str, scale: Mapping[str, Any]
+) -> tuple[dict[str, float], str, list[str]]:
+    """Their number on each test set, where it is printed, and what differs from ours."""
+    theirs = {entry.dataset: entry.value for entry in entries}
+    names = [paper.DATASETS.get(name, name) for name in (*theirs, dataset)]
+    source = list(dict.fromkeys(f"{entry.table}, {entry.method}" for entry in entries))
+    differs = [] if dataset in theirs else [f"tested on {_list(names[:-1])} / {names[-1]}"]
+    return theirs, "; ".join(source), differs + paper.differences(entries[0].setting, scale)
 
 
 # Training curves.
@@ -457,7 +500,6 @@ class Curves:
     loss: Markup
     accuracy: Markup
     stages: Sequence[Mapping[str, Any]]
-    seeds: int
 
 
 def curves(run: Run) -> list[Curves]:
@@ -469,32 +511,29 @@ def curves(run: Run) -> list[Curves]:
 
 
 def _curves(run: Run, experiment: str, modality: str) -> Curves:
-    seeds = sorted({h["seed"] for h in run.histories if (h["experiment"], h["modality"]) == (experiment, modality)})
+    key = (experiment, modality)
+    seeds = sorted({h["seed"] for h in run.histories if (h["experiment"], h["modality"]) == key})
     chains = [_chain(run, experiment, modality, seed) for seed in seeds]
-    stages = _stages(max(chains, key=lambda chain: sum(len(h["epochs"]) for h in chain)))
-    candidates = [_candidates(run.params, modality, stage.name) for stage in stages]
-    guess_loss = [plots.Line([(s.start, math.log(n)), (s.stop, math.log(n))], "guess") for s, n in zip(stages, candidates, strict=True) if n]
-    guess_right = [plots.Line([(s.start, 100 / n), (s.stop, 100 / n)], "guess") for s, n in zip(stages, candidates, strict=True) if n]
-    floors = [plots.Line(_series(chain, "cross_entropy_floor"), "floor") for chain in chains]
-    loss = [plots.Line(_series(chain, "loss"), f"seed s{i % 5}") for i, chain in enumerate(chains)]
-    right = [plots.Line(_series(chain, "accuracy"), f"seed s{i % 5}") for i, chain in enumerate(chains)]
-    name = f"{experiment}, {modality}"
-    return Curves(
-        experiment,
-        modality,
-        plots.chart(f"Loss of {name} against epochs", "loss", [*guess_loss, *floors, *loss], stages),
-        plots.chart(f"Accuracy of {name} against epochs", "accuracy, %", [*guess_right, *right], stages, from_zero=True),
-        [_stage_row(seed, stage, n) for seed, chain in zip(seeds, chains, strict=True) for stage, n in zip(chain, candidates, strict=False)],
-        len(seeds),
-    )
+    candidates = {
+        h["phase"]: _candidates(run.params, modality, h["phase"]) for chain in chains for h in chain
+    }
+    rows = [
+        _stage_row(seed, history, candidates[history["phase"]])
+        for seed, chain in zip(seeds, chains, strict=True)
+        for history in chain
+    ]
+    loss, accuracy = plots.training(f"{experiment}, {modality}", chains, candidates)
+    return Curves(experiment, modality, loss, accuracy, rows)
 
 
 def _chain(run: Run, experiment: str, modality: str, seed: int) -> list[Mapping[str, Any]]:
-    """The phases behind one encoder in order; a pretraining that is shared comes from the experiment it starts from."""
+    """The phases behind one encoder in order; a shared pretraining is that of the experiment before."""
 
     def own(name: str) -> list[Mapping[str, Any]]:
         key = (name, modality, seed)
-        found = [h for h in run.histories if (h["experiment"], h["modality"], h["seed"]) == key and h["epochs"]]
+        found = [
+            h for h in run.histories if (h["experiment"], h["modality"], h["seed"]) == key and h["epochs"]
+        ]
         return sorted(found, key=lambda h: (h["phase"] != "pretrain", _natural(h["phase"])))
 
     chain = own(experiment)
@@ -502,22 +541,8 @@ def _chain(run: Run, experiment: str, modality: str, seed: int) -> list[Mapping[
     return chain if any(h["phase"] == "pretrain" for h in chain) else own(start) + chain
 
 
-def _stages(chain: Sequence[Mapping[str, Any]]) -> list[plots.Stage]:
-    stages, start = [], 0
-    for history in chain:
-        stages.append(plots.Stage(history["phase"], start, start + len(history["epochs"])))
-        start += len(history["epochs"])
-    return stages
-
-
-def _series(chain: Sequence[Mapping[str, Any]], key: str) -> list[plots.Point]:
-    """(epochs since the start of the first phase, value); an epoch without the key is a gap."""
-    rows = [row for history in chain for row in history["epochs"]]
-    return [(float(number), float(row.get(key, math.nan))) for number, row in enumerate(rows, 1)]
-
-
 def _candidates(params: Mapping[str, Any], modality: str, phase: str) -> int | None:
-    """The keys a sample is told apart from, itself included: the batch's and the queue's. None when not known."""
+    """How many keys a sample is told apart among: the batch's and the queue's; None when unknown."""
     chosen = params.get("modalities", {}).get(modality, {})
     training = chosen.get(re.sub(r"\d+$", "", phase), {})
     if "batch" not in training or "queue" not in chosen.get("moco", {}):
@@ -544,31 +569,15 @@ def _stage_row(seed: int, history: Mapping[str, Any], candidates: int | None) ->
 
 
 def sample_views(run: Run) -> list[dict[str, Any]]:
-    """Each sample as rows of pictures: frames, flow, skeleton."""
-    return [_sample(sample) for sample in run.samples]
-
-
-def _sample(sample: Mapping[str, Any]) -> dict[str, Any]:
-    frames, flow, joints = sample["frames"], sample.get("flow"), sample.get("joints")
-    shown = samples.evenly(len(frames), FRAMES_SHOWN)
-    has_flow, has_joints = flow is not None and len(flow) > 0, joints is not None and len(joints) > 0
-    limit = samples.flow_limit(flow) if has_flow else 0.0
-    box = samples.skeleton_box(joints) if has_joints else (0.0, 0.0, 1.0)
-    picture = partial(samples.png_uri, width=160)
-    return {
-        "id": sample["id"],
-        "label": sample["label"],
-        "shown": shown,
-        "limit": f"{limit:.1f}",
-        "frames": [picture(frames[i]) for i in shown],
-        "flow": [picture(samples.flow_to_rgb(flow[i], limit)) for i in _within(shown, flow)] if has_flow else [],
-        "skeletons": [samples.skeleton_svg(joints[i], box, f"skeleton, frame {i}") for i in _within(shown, joints)] if has_joints else [],
-    }
-
-
-def _within(shown: Sequence[int], array: Any) -> list[int]:
-    """The frames shown that `array` has too: the last frame has no flow."""
-    return [min(i, len(array) - 1) for i in shown]
+    """Each sample as strips of pictures: frames, flow, skeleton."""
+    return [
+        {
+            "id": sample["id"],
+            "label": sample["label"],
+            **samples.strips(sample["frames"], sample.get("flow"), sample.get("joints"), FRAMES_SHOWN),
+        }
+        for sample in run.samples
+    ]
 
 
 def gallery_views(run: Run) -> list[dict[str, Any]]:
@@ -603,23 +612,36 @@ def index_view(run: Run) -> dict[str, Any]:
     rows = list(run.index)
     good = usable(rows)
     counts = Counter((row.split, row.status) for row in rows)
-    reasons: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        if row.status != "ok":
-            reasons[row.reason or "no reason given"].append(row.id)
     labels = Counter((row.label or "(no label)", row.split) for row in good)
     splits = sorted({row.split for row in rows}, key=lambda name: _rank(name, ("train", "test")))
     return {
         "splits": [(split, counts[split, "ok"], counts[split, "dropped"]) for split in splits],
         "total": (len(good), len(rows) - len(good)),
         "facts": _facts(good),
-        "dropped": [
-            {"reason": reason, "count": len(ids), "names": sorted(ids)[:NAMES_SHOWN], "more": max(0, len(ids) - NAMES_SHOWN)}
-            for reason, ids in sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
-        ],
+        "dropped": _dropped(rows),
         "split_names": splits,
-        "labels": [(label, [labels[label, s] for s in splits]) for label in sorted({label for label, _ in labels})],
+        "labels": [
+            (label, [labels[label, s] for s in splits]) for label in sorted({label for label, _ in labels})
+        ],
     }
+
+
+def _dropped(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The dropped videos by the kind of their reason ("KIND: DETAIL"), the most frequent kind first."""
+    kinds: dict[str, list[Row]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row.id):
+        if row.status != "ok":
+            kinds[row.reason.partition(":")[0].strip() or "no reason given"].append(row)
+    ranked = sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [
+        {
+            "reason": kind,
+            "count": len(found),
+            "names": [(row.id, row.reason.partition(":")[2].strip()) for row in found[:NAMES_SHOWN]],
+            "more": max(0, len(found) - NAMES_SHOWN),
+        }
+        for kind, found in ranked
+    ]
 
 
 def _facts(rows: Sequence[Row]) -> list[tuple[str, str]]:
@@ -633,7 +655,7 @@ def _facts(rows: Sequence[Row]) -> list[tuple[str, str]]:
         "height, pixels": [float(row.height) for row in rows],
     }
     facts = [(name, _range(values)) for name, values in numbers.items()]
-    return facts + [("with a skeleton", f"{sum(bool(row.skeleton) for row in rows):,} of {len(rows):,}")]
+    return [*facts, ("with a skeleton", f"{sum(bool(row.skeleton) for row in rows):,} of {len(rows):,}")]
 
 
 def _range(values: Sequence[float]) -> str:
@@ -644,7 +666,9 @@ def _range(values: Sequence[float]) -> str:
 def result_sources(run: Run) -> list[dict[str, Any]]:
     """One row a results file: what it measures, the hashes behind it, and the rest as JSON."""
     order = _order_experiments(run, {result["experiment"] for result in run.results})
-    ranked = sorted(run.results, key=lambda r: (r["dataset"], r["task"], order.index(r["experiment"]), int(r["seed"])))
+    ranked = sorted(
+        run.results, key=lambda r: (r["dataset"], r["task"], order.index(r["experiment"]), int(r["seed"]))
+    )
     return [_result_source(result) for result in ranked]
 
 
@@ -683,26 +707,30 @@ def render(run: Run) -> str:
     """The page as HTML. It loads nothing: styles are inline, pictures are data URIs, there is no script."""
     names, rows = artefacts(run)
     found = tasks(run)
-    return _environment().get_template("template.html").render(
-        run=run,
-        baselines=BASELINES,
-        task_names=TASKS,
-        dataset=paper.DATASETS.get(run.dataset, run.dataset),
-        summary=summary(run),
-        rule=rule(run),
-        tasks=[(task, beside(run, task)) for task in found],
-        reason="" if found else no_task_reason(run),
-        tables=paper.load(),
-        paper_datasets=paper.DATASETS,
-        curves=curves(run),
-        samples=sample_views(run),
-        wheel=samples.png_uri(samples.flow_wheel()),
-        gallery=gallery_views(run),
-        index=index_view(run),
-        sources=result_sources(run),
-        artefact_names=names,
-        artefacts=rows,
-        params=_json(run.params),
+    return (
+        _environment()
+        .get_template("template.html")
+        .render(
+            run=run,
+            baselines=BASELINES,
+            task_names=TASKS,
+            dataset=paper.DATASETS.get(run.dataset, run.dataset),
+            summary=summary(run),
+            rule=rule(run),
+            tasks=[(task, beside(run, task)) for task in found],
+            reason="" if found else no_task_reason(run),
+            tables=paper.load(),
+            paper_datasets=paper.DATASETS,
+            curves=curves(run),
+            samples=sample_views(run),
+            wheel=samples.png_uri(samples.flow_wheel()),
+            gallery=gallery_views(run),
+            index=index_view(run),
+            sources=result_sources(run),
+            artefact_names=names,
+            artefacts=rows,
+            params=_json(run.params),
+        )
     )
 
 
@@ -722,7 +750,7 @@ def write(path: str | Path, html: str) -> None:
 
 
 def terminal_table(run: Run) -> str:
-    """The results as plain ASCII text, one table a task, with what did not beat the untrained encoder below."""
+    """The results as ASCII text: a table a task, and below it what beat the untrained encoder and what not."""
     found = tasks(run)
     if not found:
         return f"No supervised task was run: {no_task_reason(run)}."
@@ -733,12 +761,16 @@ def terminal_table(run: Run) -> str:
 def _text_table(task: Task) -> str:
     rows = [["", *task.modalities]]
     if task.metric in task.chance:
-        rows.append(["chance", *[f"{task.chance[task.metric]:.1f}"] * len(task.modalities)])
+        rows.append(["chance", *[f"{task.chance[task.metric]:.1f}  "] * len(task.modalities)])
     for name in task.experiments:
-        rows.append([BASELINES.get(name, name), *[_text_cell(task, name, modality) for modality in task.modalities]])
+        rows.append(
+            [BASELINES.get(name, name), *[_text_cell(task, name, modality) for modality in task.modalities]]
+        )
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
+        ).rstrip()
         for row in rows
     ]
     words = [sentence.text for sentence in (*_against_untrained(task), *_against_handmade(task))]
@@ -749,7 +781,7 @@ def _text_table(task: Task) -> str:
 def _text_cell(task: Task, experiment: str, modality: str) -> str:
     value = task.value(experiment, modality)
     if value is None:
-        return "-"
+        return "-  "
     best = experiment in task.trained and value.mean == task.best(modality)
     return f"{value}{' *' if best else '  '}".replace(" ± ", " +- ")
 

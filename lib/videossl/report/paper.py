@@ -67,7 +67,7 @@ class Entry:
 
 
 def load(path: Path = SOURCE) -> list[Table]:
-    """Read the tables of P (seeds/000, tables 1-7) and of the poster (seeds/001); a damaged file is an InputError."""
+    """The tables of P (seeds/000, 1 to 7) and of the poster (seeds/001); a damaged file is an InputError."""
     try:
         tables = yaml.safe_load(path.read_text(encoding="utf-8"))["tables"]
         return [_table(item) for item in tables]
@@ -80,7 +80,9 @@ def _table(item: Mapping[str, Any]) -> Table:
     rows = [Row(**row) for row in item["rows"]]
     for row in rows:
         if len(row.values) != len(columns):
-            raise InputError(f"{item['number']}, row {row.method!r}: {len(row.values)} values for {len(columns)} columns")
+            raise InputError(
+                f"{item['number']}, row {row.method!r}: {len(row.values)} values for {len(columns)} columns"
+            )
     return Table(item["number"], item["title"], columns, rows, item["setting"], item.get("note", ""))
 
 
@@ -117,9 +119,9 @@ SCALE = ("dataset", "videos", "epochs", "frames", "resolution", "width", "batch"
 
 
 def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
-    """What differs in scale, as "epochs 500 / 54" (theirs, then ours), for each key of SCALE that the paper has.
+    """What differs in scale, as "epochs 500 / 54" (theirs, ours), for each key of SCALE that the paper has.
 
-    Empty only where all of them are known and equal: a number the paper does not state (None) counts as different.
+    Empty only where all of them are known and equal: one the paper does not state (None) differs.
     """
     pairs = [(key, theirs[key], ours.get(key)) for key in SCALE if key in theirs]
     return [_difference(*pair) for pair in pairs if None in pair or pair[1] != pair[2]]

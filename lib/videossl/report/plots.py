@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
@@ -46,7 +47,54 @@ class Axes:
         return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
 
 
-def chart(title: str, y_label: str, lines: Sequence[Line], stages: Sequence[Stage], from_zero: bool = False) -> Markup:
+def training(
+    name: str, chains: Sequence[Sequence[Mapping[str, Any]]], candidates: Mapping[str, int | None]
+) -> tuple[Markup, Markup]:
+    """The charts of loss and (K+1)-way accuracy against the epochs of one encoder, all its phases in a row.
+
+    chains: for each seed its histories in order, {"phase", "epochs": [{"loss", "accuracy", ...}]}. candidates:
+    the number N of keys told apart in each phase, if known: guessing costs ln N and is right in 100 / N percent.
+    """
+    stages = _phases(max(chains, key=lambda chain: sum(len(history["epochs"]) for history in chain)))
+    known = [(stage, n) for stage in stages if (n := candidates.get(stage.name))]
+    guess_loss = [
+        Line([(stage.start, math.log(n)), (stage.stop, math.log(n))], "guess") for stage, n in known
+    ]
+    guess_right = [Line([(stage.start, 100 / n), (stage.stop, 100 / n)], "guess") for stage, n in known]
+    floors = [Line(_series(chain, "cross_entropy_floor"), "floor") for chain in chains]
+    loss, accuracy = (
+        [Line(_series(chain, key), f"s{number % 5}") for number, chain in enumerate(chains)]
+        for key in ("loss", "accuracy")
+    )
+    return (
+        chart(f"Loss of {name} against epochs", "loss", [*guess_loss, *floors, *loss], stages),
+        chart(
+            f"Accuracy of {name} against epochs",
+            "accuracy, %",
+            [*guess_right, *accuracy],
+            stages,
+            from_zero=True,
+        ),
+    )
+
+
+def _phases(chain: Sequence[Mapping[str, Any]]) -> list[Stage]:
+    stages, start = [], 0
+    for history in chain:
+        stages.append(Stage(history["phase"], start, start + len(history["epochs"])))
+        start += len(history["epochs"])
+    return stages
+
+
+def _series(chain: Sequence[Mapping[str, Any]], key: str) -> list[Point]:
+    """(epochs since the start of the first phase, value); an epoch without the key is a gap."""
+    rows = [row for history in chain for row in history["epochs"]]
+    return [(float(number), float(row.get(key, math.nan))) for number, row in enumerate(rows, 1)]
+
+
+def chart(
+    title: str, y_label: str, lines: Sequence[Line], stages: Sequence[Stage], from_zero: bool = False
+) -> Markup:
     """An SVG of `lines` against epochs, with the stages' boundaries. Numbers that are not finite leave a gap.
 
     title: what a reader who cannot see it is told. from_zero: the y axis starts at 0.
@@ -56,13 +104,15 @@ def chart(title: str, y_label: str, lines: Sequence[Line], stages: Sequence[Stag
         return Markup("<p>No finite numbers to draw.</p>")
     ticks = nice_ticks(min([y for _, y in points] + [0.0] * from_zero), max(y for _, y in points))
     axes = Axes((0.0, max([x for x, _ in points] + [s.stop for s in stages] + [1.0])), (ticks[0], ticks[-1]))
-    body = Markup("").join([_grid(axes, ticks), _stages(axes, stages), *(_line(axes, line) for line in lines)])
+    body = Markup("").join(
+        [_grid(axes, ticks), _stages(axes, stages), *(_line(axes, line) for line in lines)]
+    )
     labels = Markup('<text class="axis" x="{}" y="{}" text-anchor="middle">epoch</text>{}').format(
         (LEFT + WIDTH - RIGHT) / 2,
         HEIGHT - 3,
-        Markup('<text class="axis" transform="translate(10 {}) rotate(-90)" text-anchor="middle">{}</text>').format(
-            (TOP + HEIGHT - BOTTOM) / 2, y_label
-        ),
+        Markup(
+            '<text class="axis" transform="translate(10 {}) rotate(-90)" text-anchor="middle">{}</text>'
+        ).format((TOP + HEIGHT - BOTTOM) / 2, y_label),
     )
     return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>').format(
         WIDTH, HEIGHT, title, body, labels
@@ -90,7 +140,9 @@ def _grid(axes: Axes, ticks: Sequence[float]) -> Markup:
         for y in ticks
     ]
     epochs = [x for x in nice_ticks(0, axes.x[1], 6) if x <= axes.x[1] and x == int(x)]
-    return Markup("").join(rows + [_text(axes.at((x, 0))[0], HEIGHT - BOTTOM + 14, f"{x:g}", "middle") for x in epochs])
+    return Markup("").join(
+        rows + [_text(axes.at((x, 0))[0], HEIGHT - BOTTOM + 14, f"{x:g}", "middle") for x in epochs]
+    )
 
 
 def _stages(axes: Axes, stages: Sequence[Stage]) -> Markup:

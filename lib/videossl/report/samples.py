@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ RIGHT = frozenset({8, 9, 10, 11, 16, 17, 18, 19, 23, 24})
 
 
 def flow_limit(flow: np.ndarray) -> float:
-    """The speed (pixels a frame) to draw in full colour: the 99th percentile, at least 0.5 so that noise stays pale.
+    """The speed (pixels a frame) to draw in full colour: the 99th percentile, at least 0.5.
 
     flow: (..., 2) float.
     """
@@ -44,7 +45,7 @@ def flow_to_rgb(flow: np.ndarray, limit: float) -> np.ndarray:
 
 
 def _hsv_to_rgb(hue: np.ndarray, saturation: np.ndarray) -> np.ndarray:
-    """Colours (..., 3) uint8 of full value; hue and saturation (...) in [0, 1]. f(n) of the closed form of HSV."""
+    """Colours (..., 3) uint8 of value 1; hue and saturation (...) in [0, 1]."""
     sector = (np.array([5, 3, 1]) + hue[..., None] * 6) % 6
     shade = np.clip(np.minimum(sector, 4 - sector), 0, 1)
     return np.asarray(np.round((1 - saturation[..., None] * shade) * 255), dtype=np.uint8)
@@ -59,7 +60,7 @@ def flow_wheel(size: int = 96) -> np.ndarray:
 
 
 def png_uri(image: np.ndarray, width: int = 0) -> str:
-    """A PNG of `image`, uint8 (h, w, 3 or 4), as a data URI; shrunk to `width` pixels when it is wider (0: as it is)."""
+    """A PNG of `image`, uint8 (h, w, 3 or 4), as a data URI; shrunk to `width` pixels if wider (0: not)."""
     picture = Image.fromarray(np.ascontiguousarray(image))
     if width and picture.width > width:
         height = max(1, round(picture.height * width / picture.width))
@@ -75,7 +76,7 @@ def is_present(joints: np.ndarray) -> bool:
 
 
 def skeleton_box(joints: np.ndarray) -> tuple[float, float, float]:
-    """The square (left, bottom, side) in metres around all bodies of joints (n, 25, 3), with a margin of a tenth.
+    """The square (left, bottom, side) in metres around all bodies of joints (n, 25, 3), with a margin.
 
     One box for a whole sequence, so that the frames of it are drawn alike. Nobody there: the unit square.
     """
@@ -90,7 +91,7 @@ def skeleton_box(joints: np.ndarray) -> tuple[float, float, float]:
 
 
 def skeleton_svg(joints: np.ndarray, box: tuple[float, float, float], label: str) -> Markup:
-    """An SVG of one body, joints (25, 3) metres with x to the right and y up, seen along z in the square `box`.
+    """An SVG of one body, joints (25, 3) metres with x right and y up, seen along z in the square `box`.
 
     The classes left, right and middle tell the sides of the body apart; an absent body is said in words.
     """
@@ -112,7 +113,9 @@ def _bone(a: int, b: int, x: Any, y: Any) -> Markup:
 
 
 def _svg(label: str, body: Markup) -> Markup:
-    return Markup('<svg class="skeleton" viewBox="0 0 100 100" role="img" aria-label="{}">{}</svg>').format(label, body)
+    return Markup('<svg class="skeleton" viewBox="0 0 100 100" role="img" aria-label="{}">{}</svg>').format(
+        label, body
+    )
 
 
 def evenly(count: int, wanted: int) -> list[int]:
@@ -120,3 +123,32 @@ def evenly(count: int, wanted: int) -> list[int]:
     if count <= 0:
         return []
     return [int(i) for i in np.unique(np.linspace(0, count - 1, min(count, wanted)).round())]
+
+
+def strips(
+    frames: np.ndarray, flow: np.ndarray | None, joints: np.ndarray | None, wanted: int, width: int = 160
+) -> dict[str, Any]:
+    """At most `wanted` moments of a video as pictures of at most `width` pixels.
+
+    frames: (n, h, w, 3) uint8; flow: (m, h, w, 2) float, m = n or n - 1; joints: (n, 25, 3) metres. Returns
+    `shown` (the positions), `frames` and `flow` (data URIs), `limit` (text, the speed in full colour), `skeletons`.
+    """
+    given = [array for array in (frames, flow, joints) if array is not None and len(array)]
+    shown = evenly(max(map(len, given), default=0), wanted)
+    result: dict[str, Any] = {"shown": shown, "flow": [], "limit": "", "skeletons": []}
+    result["frames"] = [png_uri(frames[i], width) for i in shown if i < len(frames)]
+    if flow is not None and len(flow):
+        limit = flow_limit(flow)
+        result["flow"] = [png_uri(flow_to_rgb(flow[i], limit), width) for i in _within(shown, flow)]
+        result["limit"] = f"{limit:.1f}"
+    if joints is not None and len(joints):
+        box = skeleton_box(joints)
+        result["skeletons"] = [
+            skeleton_svg(joints[i], box, f"skeleton, frame {i}") for i in _within(shown, joints)
+        ]
+    return result
+
+
+def _within(shown: Sequence[int], array: np.ndarray) -> list[int]:
+    """`shown`, kept inside `array`: there is no flow from the last frame."""
+    return [min(i, len(array) - 1) for i in shown]

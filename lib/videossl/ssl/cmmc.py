@@ -12,7 +12,7 @@ from videossl.errors import InputError
 from videossl.mix.cutmix import AXES, cutmix, draw_box, draw_layers
 from videossl.mix.mixup import blend, draw_lam
 from videossl.models.encoder import partial_forward
-from videossl.ssl.moco import MoCo, draw_partners, frozen
+from videossl.ssl.moco import MoCo, draw_partners
 
 
 class CMMC(nn.Module):
@@ -39,7 +39,7 @@ class CMMC(nn.Module):
         super().__init__()
         depth = min(len(moco.encoder), len(moco.encoder if partner is None else partner))
         self.moco = moco
-        self.partner = None if partner is None else frozen(partner).eval()
+        self.partner = None if partner is None else partner.requires_grad_(False).eval()
         self.axes, self.layers, self.alpha, self.box, self.mixing = tuple(axes), layers, alpha, box, mixing
         self.blocks = tuple(range(1, depth + 1) if blocks is None else blocks)
         self._check(depth)
@@ -56,10 +56,10 @@ class CMMC(nn.Module):
         """The loss of one batch (P eq. 6): `MoCo.step`, with views "query", "key" and "partner" (modality 2,
         B rows)."""
         x, encoder = views["query"], self.moco.encoder
-        k, l = self.draw_layers(rng)
+        k, ell = self.draw_layers(rng)
         r = draw_partners(len(x), rng)
         g1 = partial_forward(encoder, x, 0, k)
-        g2 = self._partner_map(views, g1, r, l)
+        g2 = self._partner_map(views, g1, r, ell)
         mixed, lam = self._mix(g1, g2, rng)
         if isinstance(lam, Tensor):
             lam = lam.view(len(x), -1).mean(1)  # a box a row: a sample's share is the mean of its bodies'
@@ -90,16 +90,16 @@ class CMMC(nn.Module):
         """The blocks (k, l) after which this batch is mixed."""
         if not isinstance(self.layers, str):
             return self.layers
-        k, l = draw_layers(self.blocks, rng)
-        return (k, l) if self.layers == "random" else (k, k)
+        k, ell = draw_layers(self.blocks, rng)
+        return (k, ell) if self.layers == "random" else (k, k)
 
-    def _partner_map(self, views: Mapping[str, Tensor], g1: Tensor, r: Tensor, l: int) -> Tensor:
+    def _partner_map(self, views: Mapping[str, Tensor], g1: Tensor, r: Tensor, ell: int) -> Tensor:
         """g2 of eq. 4: the partner's map after block l, row i that of sample r(i)."""
         r = r.to(g1.device, non_blocking=True)
         if self.partner is None:
-            return g1.unflatten(0, (len(r), -1))[r].flatten(0, 1)  # the bodies of a sample move together
+            return g1.view(len(r), -1, *g1.shape[1:])[r].flatten(0, 1)  # the bodies of a sample move together
         with torch.no_grad():
-            return partial_forward(self.partner, views["partner"][r], 0, l)
+            return partial_forward(self.partner, views["partner"][r], 0, ell)
 
     def _mix(self, g1: Tensor, g2: Tensor, rng: torch.Generator) -> tuple[Tensor, float | Tensor]:
         """The mixed map and lam, a float or one a row."""

@@ -56,13 +56,14 @@ class MoCo(nn.Module):
         super().__init__()
         _check(queue, momentum, temperature, mixing, alpha)
         self.encoder, self.head = encoder, head
-        self.key_encoder, self.key_head = frozen(copy.deepcopy(encoder)), frozen(copy.deepcopy(head))
+        self.key_encoder = copy.deepcopy(encoder).requires_grad_(False)
+        self.key_head = copy.deepcopy(head).requires_grad_(False)
         self.momentum, self.temperature = momentum, temperature
         self.mixing, self.alpha, self.mask_same_video = mixing, alpha, mask_same_video
         self.register_buffer("queue", torch.zeros(head.out_features, queue))
         self.register_buffer("queue_ids", torch.full((queue,), losses.EMPTY))
         self.register_buffer("queue_ptr", torch.zeros((), dtype=torch.long))
-        self._average = get_ema_multi_avg_fn(momentum)
+        self._average = get_ema_multi_avg_fn(momentum)  # type: ignore[no-untyped-call]
         self._pending: tuple[Tensor, Tensor] | None = None
 
     def step(self, views: Mapping[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
@@ -95,8 +96,7 @@ class MoCo(nn.Module):
             keys = embed(self.key_encoder, self.key_head, self.key_encoder(key_view))
         self._pending = keys, sample
         mask = losses.false_negatives(sample, r, self.queue_ids, self.mask_same_video)
-        # A copy, since `update` may write the queue before a delayed backward has read it.
-        similarities = losses.logits(query, keys, self.queue.clone(), self.temperature, mask)
+        similarities = losses.logits(query, keys, self.queue, self.temperature, mask)
         return {
             "loss": losses.mixed_cross_entropy(similarities, r, lam),
             "accuracy": losses.accuracy(similarities, r, lam),
@@ -109,7 +109,7 @@ class MoCo(nn.Module):
         if self._pending is None:
             raise RuntimeError("MoCo.update() without a step() before it")
         key_parameters = [*self.key_encoder.parameters(), *self.key_head.parameters()]
-        self._average(key_parameters, self.trainable(), 0)  # type: ignore[no-untyped-call]
+        self._average(key_parameters, self.trainable(), 0)
         keys, ids = (_gather(t) for t in self._pending)
         self._pending = None
         self._enqueue(keys, ids)
@@ -119,8 +119,8 @@ class MoCo(nn.Module):
         return list(chain(self.encoder.parameters(), self.head.parameters()))
 
     def stage_state(self) -> dict[str, Tensor]:
-        """What the next stage of this modality loads with `load_stage`."""
-        return {name: tensor.detach() for name, tensor in self.state_dict().items()}
+        """What the next stage of this modality loads with `load_stage`; contiguous, as safetensors wants."""
+        return {name: tensor.detach().contiguous() for name, tensor in self.state_dict().items()}
 
     def load_stage(self, state: Mapping[str, Tensor]) -> list[str]:
         """Load encoder, head, key encoder, key head and queue of the modality's previous stage (spec,
@@ -130,20 +130,15 @@ class MoCo(nn.Module):
         or of another shape.
         """
         own = self.state_dict()
+        what = "previous stage's weights"
         for name in [*own, *state]:
             if name not in state:
-                raise InputError(
-                    f"previous stage's weights: {name} is missing; give weights of a MoCo of this encoder"
-                )
+                raise InputError(f"{what}: {name} is missing; give weights of a MoCo of this encoder")
             if name not in own:
-                raise InputError(
-                    f"previous stage's weights: {name} is unexpected; give weights of a MoCo of this encoder"
-                )
+                raise InputError(f"{what}: {name} is unexpected; give weights of a MoCo of this encoder")
             if own[name].shape != state[name].shape:
-                raise InputError(
-                    f"previous stage's weights: {name} is {tuple(state[name].shape)}, here {tuple(own[name].shape)}; "
-                    "use the previous stage's encoder, width and queue"
-                )
+                shapes = f"{tuple(state[name].shape)}, here {tuple(own[name].shape)}"
+                raise InputError(f"{what}: {name} is {shapes}; use that stage's encoder, width and queue")
         self.load_state_dict(dict(state))
         return list(dict.fromkeys(name.split(".")[0] for name in own))
 
@@ -178,11 +173,6 @@ def embed(encoder: nn.Sequential, head: nn.Module, maps: Tensor) -> Tensor:
 def draw_partners(count: int, rng: torch.Generator) -> Tensor:
     """r: a uniform permutation of the batch, (B,) int64 on the CPU; a sample may be its own partner."""
     return torch.randperm(count, generator=rng)
-
-
-def frozen[M: nn.Module](module: M) -> M:
-    """`module`, none of whose parameters takes a gradient."""
-    return module.requires_grad_(False)
 
 
 def _gather(x: Tensor) -> Tensor:

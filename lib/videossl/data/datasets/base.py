@@ -63,8 +63,8 @@ def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
 def _text(folder: Path, name: str, root: Path) -> str:
     """The path of a file below `root`, which must be text for the index to hold it."""
     path = (folder / name).relative_to(root).as_posix()
-    if not path.isprintable():  # undecodable bytes of a name are surrogates, which are not printable
-        raise InputError(f"{root}: the file name {path!r} has characters that are not text; rename it")
+    if "\n" in path or "\r" in path or any("\ud800" <= letter <= "\udfff" for letter in path):  # undecodable bytes
+        raise InputError(f"{root}: the file name {path!r} has line breaks or is not UTF-8; rename it")
     return path
 
 

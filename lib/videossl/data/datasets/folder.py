@@ -35,7 +35,8 @@ def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
 
     With trainlist0N.txt and testlist0N.txt (N = split) in the root these give the split, and a video in neither is not
     used. Else each video is drawn for the test side with probability `test_share` by a hash of its id, `seed` and
-    `split`: a new video moves no other, except where a class of two or more would have none on one side.
+    `split`: a new video moves no other, except where a class of two or more would have none on one side. With a
+    share of 0 all are for training.
     """
     root = Path(root)
     base.check_options(NAME, options, OPTIONS)
@@ -61,10 +62,8 @@ def draw_split(videos: Sequence[Video], share: float, seed: int, split: int) -> 
     for draws in classes.values():
         draws.sort()
         count = sum(draw < share for draw, _ in draws)
-        if len(draws) > 1:
+        if share > 0:  # one on either side; a class of one video stays where it can be learned from
             count = min(max(count, 1), len(draws) - 1)
-        else:
-            count = 0  # a class of one video could not be learned from its test side
         test.update(id for _, id in draws[:count])
     return [replace(video, split="test" if video.id in test else "train") for video in videos]
 
@@ -91,6 +90,6 @@ def _names(root: Path) -> list[str]:
 
 
 def _share(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-        raise InputError(f"dataset {NAME}: option test_share must lie between 0 and 1, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise InputError(f"dataset {NAME}: option test_share must be at least 0 and below 1, not {value!r}")
     return float(value)

@@ -1,7 +1,7 @@
 """A figure of 25 Kinect v2 joints: its proportions and its forward kinematics.
 
-Body axes are right-handed, in metres: x to the figure's right, y up, z to its back (it faces -z). A sensor straight
-in front sees them as Kinect's camera space (x to the sensor's left, y up, z away from the sensor).
+Body axes are right-handed, in metres: x to the figure's right, y up, z to its back (it faces -z). A sensor
+straight in front sees them as Kinect's camera space (x to the sensor's left, y up, z away from the sensor).
 """
 
 from __future__ import annotations
@@ -9,21 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from videossl.data.ntu import JOINTS
+
 Floats = NDArray[np.float64]
 
-# The order of the NTU RGB+D skeleton files (Shahroudy et al. 2016, figure 1), there counted from 1.
-JOINTS = (
-    "SpineBase", "SpineMid", "Neck", "Head",
-    "ShoulderLeft", "ElbowLeft", "WristLeft", "HandLeft",
-    "ShoulderRight", "ElbowRight", "WristRight", "HandRight",
-    "HipLeft", "KneeLeft", "AnkleLeft", "FootLeft",
-    "HipRight", "KneeRight", "AnkleRight", "FootRight",
-    "SpineShoulder", "HandTipLeft", "ThumbLeft", "HandTipRight", "ThumbRight",
-)  # fmt: skip
 INDEX = {name: number for number, name in enumerate(JOINTS)}
 
-# joint: (its parent, its place from the parent in the rest pose, metres), parents first: a figure of 1.7 m with
-# hanging arms. Limbs are given for the right side; the left one mirrors them.
+# joint: (its parent, its place from the parent in the rest pose, metres), parents first: a figure of 1.7 m
+# with hanging arms. Limbs are given for the right side; the left one mirrors them.
 _TRUNK = {
     "SpineMid": ("SpineBase", (0.0, 0.26, 0.0)),
     "SpineShoulder": ("SpineMid", (0.0, 0.24, 0.0)),
@@ -82,8 +75,9 @@ def draw_body(rng: np.random.Generator) -> Floats:
 def rotations(angles: Floats) -> Floats:
     """Rotation matrices `(..., 3, 3)` of `angles (..., 3)`: (flex, turn, spread) in degrees.
 
-    flex, about x, is done first: positive brings a hanging limb forward. Then spread, about z: positive takes a hanging
-    limb to the figure's right. Then turn, about y: positive takes what points forward to the figure's left.
+    flex, about x, is done first: positive brings a hanging limb forward. Then spread, about z: positive takes
+    a hanging limb to the figure's right. Then turn, about y: positive takes what points forward to the
+    figure's left.
     """
     flex, turn, spread = np.moveaxis(np.radians(angles), -1, 0)
     return _about(1, turn) @ _about(2, spread) @ _about(0, flex)
@@ -103,8 +97,8 @@ def _about(axis: int, angle: Floats) -> Floats:
 def forward_kinematics(offsets: Floats, angles: Floats, lift: Floats) -> Floats:
     """Joint positions `(T, 25, 3)` in body axes, metres, the floor at y = 0.
 
-    offsets: (25, 3) rest offsets from the parent; angles: (T, 25, 3) degrees, each turning what hangs on its joint
-    relative to the joint's parent; lift: (T,) metres the lowest joint stands above the floor.
+    offsets: (25, 3) rest offsets from the parent; angles: (T, 25, 3) degrees, each turning what hangs on its
+    joint relative to the joint's parent; lift: (T,) metres the lowest joint stands above the floor.
     """
     local = rotations(angles)
     turned = np.empty_like(local)

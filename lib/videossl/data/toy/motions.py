@@ -1,8 +1,9 @@
 """Twelve actions as joint angles over one period; they differ in nothing but the motion.
 
-A motion takes `phase` (T,) radians and an amplitude (1 as written), and gives the angles of the joints it moves, in
-degrees as `figure.rotations` reads them: (flex, turn, spread), each a number or one a frame. Limbs are written for a
-figure that leads with its right side; `angles` mirrors it. "Lift" is the height of the feet above the floor in metres.
+A motion takes `phase` (T,) radians and an amplitude (1 as written), and gives the angles of the joints it
+moves, in degrees as `figure.rotations` reads them: (flex, turn, spread), each a number or one a frame. Limbs
+are written for a figure that leads with its right side; `angles` mirrors it. "Lift" is the height of the feet
+above the floor in metres.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from videossl.data.toy.figure import INDEX, JOINTS, MIRROR, Floats
+from videossl.data.ntu import JOINTS
+from videossl.data.toy.figure import INDEX, MIRROR, Floats
 
 Triple = tuple[Floats | float, Floats | float, Floats | float]
 Moves = dict[str, Triple]
@@ -77,15 +79,25 @@ def punch(phase: Floats, amplitude: float) -> Moves:
 def bow(phase: Floats, amplitude: float) -> Moves:
     lean = 75 * amplitude * swell(phase)
     legs, arms = (lean, 0, 0), (0.6 * lean, 0, 0)
-    return {"SpineBase": (-lean, 0, 0), "HipRight": legs, "HipLeft": legs, "ShoulderRight": arms, "ShoulderLeft": arms}
+    return {
+        "SpineBase": (-lean, 0, 0),
+        "HipRight": legs,
+        "HipLeft": legs,
+        "ShoulderRight": arms,
+        "ShoulderLeft": arms,
+    }
 
 
 def walk(phase: Floats, amplitude: float) -> Moves:
     def leg(phase: Floats) -> tuple[Triple, Triple]:
-        return (8 + 34 * amplitude * np.sin(phase), 0, 0), (-12 - 50 * amplitude * swell(phase + np.pi / 2) ** 2, 0, 0)
+        return (8 + 34 * amplitude * np.sin(phase), 0, 0), (
+            -12 - 50 * amplitude * swell(phase + np.pi / 2) ** 2,
+            0,
+            0,
+        )
 
     right, left = leg(phase), leg(phase + np.pi)
-    swing = 35 * amplitude * np.sin(phase)
+    swing = 42 * amplitude * np.sin(phase)
     return {
         "HipRight": right[0],
         "KneeRight": right[1],
@@ -164,7 +176,12 @@ ACTIONS: Mapping[str, Callable[[Floats, float], Moves]] = {
 }
 
 # A standing figure: what a motion leaves alone.
-_IDLE: Moves = {"ShoulderRight": (0, 0, 10), "ShoulderLeft": (0, 0, -10), "ElbowRight": (12, 0, 0), "ElbowLeft": (12, 0, 0)}
+_IDLE: Moves = {
+    "ShoulderRight": (0, 0, 10),
+    "ShoulderLeft": (0, 0, -10),
+    "ElbowRight": (12, 0, 0),
+    "ElbowLeft": (12, 0, 0),
+}
 
 
 def angles(action: str, phase: Floats, amplitude: float, left: bool) -> tuple[Floats, Floats]:
@@ -182,5 +199,5 @@ def angles(action: str, phase: Floats, amplitude: float, left: bool) -> tuple[Fl
 
 
 def mirrored(angles: Floats) -> Floats:
-    """The same pose seen in a mirror: sides change places, turn and spread their sign. (T, 25, 3) -> (T, 25, 3)."""
-    return angles[:, MIRROR] * np.array([1.0, -1.0, -1.0])
+    """Angles (T, 25, 3) of the pose seen in a mirror: sides change places, turn and spread their sign."""
+    return np.asarray(angles[:, MIRROR] * np.array([1.0, -1.0, -1.0]))

@@ -1,0 +1,73 @@
+# make help says what there is.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo seeds repro record test test-fast check format run unlock clean
+
+PYTHON ?= python3
+CORES ?= all
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+SOURCES := lib stages tests bench
+RULES := Snakefile stages/*.smk
+
+help: ## this list
+	@grep -hE '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.-]+):[^#]*## /\1\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: .venv/done ## .venv with the pinned versions of requirements.lock
+
+.venv/done: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "error: Python 3.11 to 3.13 is needed; say which: make setup PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch .venv/done
+
+demo: setup ## the whole pipeline on the toy dataset, from videos to data/report/index.html
+	snakemake --cores $(CORES)
+
+seeds: setup ## the same for every seed of params.seeds: data/report/seeds.html
+	snakemake seeds --cores $(CORES)
+
+repro: setup dvc.yaml ## what changed, by DVC
+	dvc repro
+
+record: setup ## tell DVC of a finished Snakemake run
+	python stages/record.py
+
+run: setup ## one of presets/ in a folder of its own: make run PRESET=folder ROOT=path/to/videos [OUT=runs/mine]
+	python stages/preset.py presets/$(PRESET).yaml --root '$(ROOT)' --out $(or $(OUT),runs/$(PRESET))
+	snakemake --cores $(CORES) --directory $(or $(OUT),runs/$(PRESET))
+
+test: setup ## all tests
+	pytest
+
+test-fast: setup ## the tests that take no whole pipeline
+	pytest -m 'not slow'
+
+check: setup ## format, lint, types, layers, dvc.yaml, docs/params.md
+	ruff format --check $(SOURCES)
+	ruff check $(SOURCES)
+	snakefmt --check $(RULES)
+	mypy
+	lint-imports
+	python stages/sync.py --check
+	python stages/describe_params.py --check
+
+format: setup ## mend the format
+	ruff format $(SOURCES)
+	ruff check --fix $(SOURCES)
+	snakefmt $(RULES)
+
+dvc.yaml: .FORCE
+	python stages/sync.py
+	python stages/describe_params.py
+.PHONY: .FORCE
+
+lock: ## requirements.lock from pyproject.toml; needs uv
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements.lock
+
+unlock: setup ## after a kill -9 of snakemake: let it run again
+	snakemake --unlock
+
+clean: ## remove what runs made: data/, logs/, runs/
+	rm -rf logs runs .snakemake
+	find data -mindepth 1 ! -name README.md -delete

@@ -1,0 +1,86 @@
+"""describe_params: docs/params.md, what every key of params.yaml means, from the schema.
+
+in:  lib/videossl/params.schema.yaml
+out: docs/params.md (--check writes nothing and fails if it would change)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from videossl import params, script
+from videossl.code import ROOT
+from videossl.errors import InputError
+from videossl.files import atomic
+
+HEADER = """\
+# Params
+
+What each key of `params.yaml` means and may be. Written by `make dvc.yaml` from `lib/videossl/params.schema.yaml`.
+
+| key | value | meaning |
+| --- | --- | --- |
+"""
+
+
+def main() -> None:
+    parser = script.parser(__doc__)
+    parser.add_argument("--check", action="store_true")
+    args = script.read(parser)
+    path = ROOT / "docs/params.md"
+    wanted = HEADER + "".join(f"| `{key}` | {value} | {meaning} |\n" for key, value, meaning in _keys(params.schema(), ""))
+    if path.exists() and path.read_text(encoding="utf-8") == wanted:
+        return
+    if args.check:
+        raise InputError("docs/params.md is not of this schema; run `make dvc.yaml`")
+    with atomic(path) as temporary:
+        temporary.write_text(wanted, encoding="utf-8")
+
+
+def _keys(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str]]:
+    """Every key below `node` in the order of the schema."""
+    node = _resolve(node)
+    children = dict(node.get("properties", {}))
+    if "additionalProperties" in node and isinstance(node["additionalProperties"], dict):
+        rest = node["additionalProperties"]
+        branches = [rest.get("else", rest), rest["then"]] if "then" in rest else [rest]
+        for branch in branches:
+            yield from _keys(branch, f"{prefix}.NAME" if prefix else "NAME")
+    for key, child in children.items():
+        path = f"{prefix}.{key}" if prefix else key
+        resolved = _resolve(child)
+        if not resolved.get("properties") and not isinstance(resolved.get("additionalProperties"), dict):
+            yield path, _value(resolved), str(resolved.get("description", ""))
+        yield from _keys(child, path)
+    for option in node.get("allOf", []):
+        for key, inner in option["then"]["properties"].items():
+            name = option["if"]["properties"]["name"]
+            label = name.get("const") or " and ".join(name["enum"])
+            for inner_key, value, meaning in _keys(inner, f"{prefix}.{key}"):
+                yield inner_key, value, f"{label}: {meaning}".rstrip(": ")
+
+
+def _resolve(node: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in node:
+        return node
+    return params.schema()["$defs"][node["$ref"].split("/")[-1]] | {key: value for key, value in node.items() if key != "$ref"}
+
+
+def _value(node: dict[str, Any]) -> str:
+    """What a key may be, in words."""
+    if "enum" in node:
+        return " \\| ".join(map(str, node["enum"]))
+    if "const" in node:
+        return str(node["const"])
+    words = {"integer": "whole number", "number": "number", "string": "text", "array": "list", "object": "mapping"}
+    limits = [f"from {node['minimum']}"] if "minimum" in node else []
+    limits += [f"above {node['exclusiveMinimum']}"] if "exclusiveMinimum" in node else []
+    limits += [f"to {node['maximum']}"] if "maximum" in node else []
+    items = f" of {_value(_resolve(node['items']))}" if "items" in node else ""
+    return " ".join([words.get(node.get("type", ""), str(node.get("type", ""))) + items, *limits])
+
+
+if __name__ == "__main__":
+    script.run(main)

@@ -1,0 +1,41 @@
+"""features: what an encoder makes of every video, nothing random (P section 4.3).
+
+in:  the index, the modality's cache, the encoder's weights (none for the untrained encoder and the hand-made feature)
+out: data/features/{experiment}/{seed}/{modality}/{dataset}.h5
+"""
+
+from __future__ import annotations
+
+import torch
+
+from videossl import script
+from videossl.data import index
+from videossl.data.cache import Cache
+from videossl.evaluate import features, handmade, job
+from videossl.train import modality as modalities
+from videossl.train import provenance
+
+
+def main() -> None:
+    args = script.read(job.encoder_parser(__doc__))
+    torch.set_num_threads(args.params["threads"])
+    modality, settings = script.only(args.params["modalities"])
+    rows = index.usable(index.read(args.index))
+    cache = Cache(args.cache)
+    if args.experiment == "handmade":
+        columns = features.columns(rows, handmade.features(cache, rows, modality))
+    else:
+        device = modalities.device()
+        encoder = job.encoder(args, modality, settings).to(device)
+        augment, clip = modalities.augmentation(modality, settings, cache), settings["clip"]
+        clips = args.params["evaluate"]["clips"]
+        columns = features.extract(
+            encoder, augment, cache, rows, modality, clip["frames"], clip.get("stride", 1), clips, job.BATCH, device
+        )
+    data = provenance.data_digest(args.index, args.cache)
+    made_from = provenance.record("stages/features.py", args.params, args.seed, data, job.weights_of(args, modality))
+    features.write(args.out, **columns, provenance=made_from)
+
+
+if __name__ == "__main__":
+    script.run(main)

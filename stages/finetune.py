@@ -1,0 +1,73 @@
+"""finetune: encoder and a linear layer trained with labels, then the test videos' class probabilities (P appendix 1).
+
+in:  the index, the modality's cache, the encoder's weights (none: from its initial weights)
+out: data/features/{experiment}/{seed}/{modality}/{dataset}.finetune.h5; training videos have zeros
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from videossl import script
+from videossl.data import index
+from videossl.data.cache import Cache
+from videossl.data.clips import ClipDataset
+from videossl.evaluate import features, finetune, job
+from videossl.train import modality as modalities
+from videossl.train import provenance, stage
+from videossl.train.checkpoint import Checkpoint
+from videossl.train.loop import Training
+
+CROPS = 2
+"""The centre and its mirror image; ten crops are for the paper's setting."""
+
+
+def main() -> None:
+    parser = job.encoder_parser(__doc__)
+    parser.add_argument("--scratch", type=Path, default=Path("data/scratch"), help="checkpoints and TensorBoard")
+    parser.add_argument("--workers", type=int, default=0)
+    args = script.read(parser)
+    torch.set_num_threads(args.params["threads"])
+    modality, settings = script.only(args.params["modalities"])
+    device, clip = modalities.device(), settings["clip"]
+
+    rows = [row for row in index.usable(index.read(args.index)) if row.label]
+    classes = index.classes(rows)
+    cache = Cache(args.cache)
+    augment = modalities.augmentation(modality, settings, cache).without_blur()
+    training = Training(**settings["finetune"])
+    seed = provenance.stage_seed(args.seed, args.experiment, modality, "finetune")
+    source = modalities.source(modality, settings, cache, ("query",))
+    dataset = ClipDataset(index.training(rows), {name: number for number, name in enumerate(classes)}, [source], seed)
+    batches = modalities.batches(dataset, {"query": augment}, training.batch, seed, device, args.workers)
+    method = finetune.Finetune(job.encoder(args, modality, settings), len(classes), seed=args.seed).to(device)
+
+    data = provenance.data_digest(args.index, args.cache)
+    made_from = provenance.record("stages/finetune.py", args.params, seed, data, job.weights_of(args, modality))
+    name = f"{args.experiment} {args.seed} {modality} finetune"
+    stage.train(method, batches, training, seed, name, made_from, args.scratch)
+
+    test = [position for position, row in enumerate(rows) if row.split == "test"]
+    probabilities = np.zeros((len(rows), 1, len(classes)))
+    probabilities[test, 0] = finetune.predict(
+        method,
+        augment,
+        cache,
+        [rows[position] for position in test],
+        modality,
+        clip["frames"],
+        clip.get("stride", 1),
+        args.params["evaluate"]["clips"],
+        CROPS,
+        job.BATCH,
+        device,
+    )
+    features.write(args.out, **features.columns(rows, probabilities), provenance=made_from)
+    Checkpoint(args.scratch / "checkpoints" / provenance.key(made_from)).clear()
+
+
+if __name__ == "__main__":
+    script.run(main)

@@ -1,0 +1,42 @@
+"""record: tell DVC of what Snakemake has made, so that `dvc status` is clean and `dvc push` can share it.
+
+`dvc commit` takes whatever lies there, stale or not; so this refuses while Snakemake still has something to do.
+
+in:  a finished `snakemake --cores all`
+out: dvc.lock
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from videossl import script
+from videossl.errors import InputError
+
+
+def main() -> None:
+    script.read(script.parser(__doc__))
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+    def call(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+
+    synced = call("python", str(Path(__file__).with_name("sync.py")), "--check")
+    if synced.returncode:
+        raise InputError(synced.stdout.strip().removeprefix("error: "))
+    planned = call("snakemake", "all", "-n", "--quiet")
+    if planned.returncode:
+        raise InputError(f"snakemake cannot plan: {planned.stdout.strip().splitlines()[-1]}")
+    if "Nothing to be done" not in call("snakemake", "all", "-n").stdout:
+        raise InputError("work is left to do; run `snakemake --cores all` first (`snakemake -n` says what)")
+    committed = call("dvc", "commit", "--force", "--quiet")
+    if committed.returncode:
+        raise InputError(f"dvc commit: {committed.stdout.strip().splitlines()[-1]}")
+    print("recorded in dvc.lock; commit it, then `dvc push`", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    script.run(main)

@@ -1,0 +1,144 @@
+"""sync: write dvc.yaml for the params of the active run.
+
+DVC's stages are the rules at the grain a person thinks in. What a stage depends on is not written twice: its params are
+the slices its rules get, its code is what their scripts import. Run after params.yaml gains or loses an experiment or
+a modality, or a module an import; a test and `record` refuse a dvc.yaml that is out of date.
+
+in:  params.yaml, the sources
+out: dvc.yaml (--check writes nothing and fails if it would change)
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from videossl import code, params, script
+from videossl.errors import InputError
+from videossl.files import atomic
+
+HEADER = """\
+# What is tracked and when it is stale, at the grain a person thinks in. Written by `make dvc.yaml` from params.yaml, the
+# rules' slices of it and the scripts' imports: edit those. A stage's command calls Snakemake for that stage's target and
+# for no other rule's. `persist` leaves what is still good to Snakemake; `cache: false` keeps no second copy on disk.
+"""
+
+EVALUATE = ["features", "retrieval", "linear", "finetune", "finetune_scores"]
+EXTRACT = {"rgb": "frames", "flow": "flow", "joint": "skeleton"}
+
+
+def stages(run: params.Params) -> dict[str, Any]:
+    """The stages of dvc.yaml for the params `run`."""
+    name, seed = run["dataset"]["name"], run["seed"]
+    index = f"data/index/{name}.csv"
+    result = {
+        "download": _stage("download", "data", ["download"], [params.dataset_slice(run)], [], [f"data/raw/{name}"], False),
+        "index": _stage("index", "data", ["index"], [params.index_slice(run)], [run["dataset"]["root"]], [index]),
+    }
+    for source in params.sources(run):
+        rule, slices, out = EXTRACT[source], [params.cache_slice(run, source)], f"data/cache/{name}/{source}"
+        result[rule] = _stage(f"all_{rule}", "extract", [rule], slices, [index], [out], False)
+    for experiment in run["experiments"]:
+        result[f"train-{experiment}"] = _train(run, experiment, index)
+    for experiment in ["untrained", "handmade", *run["experiments"]]:
+        if run["evaluate"]["tasks"]:
+            result[f"evaluate-{experiment}"] = _evaluate(run, experiment, index)
+    shown = ["untrained", "handmade", *run["experiments"]] if run["evaluate"]["tasks"] else []
+    deps = [index, *_caches(run, run["modalities"])]
+    deps += [f"data/results/{experiment}/{seed}" for experiment in shown]
+    deps += [f"data/models/{experiment}/{seed}" for experiment in run["experiments"]]
+    deps += [f"data/features/{experiment}/{seed}" for experiment in run["experiments"] if "retrieval" in run["evaluate"]["tasks"]]
+    result["report"] = _stage("report", "report", ["report"], [run], deps, ["data/report/index.html"])
+    return result
+
+
+def _train(run: params.Params, experiment: str, index: str) -> dict[str, Any]:
+    recipe, seed = run["experiments"][experiment], run["seed"]
+    deps = [index, *_caches(run, recipe["modalities"])]
+    outs = [f"data/models/{experiment}/{seed}"]
+    if "from" not in recipe:
+        slices = [params.pretrain_slice(run, experiment, modality) for modality in recipe["modalities"]]
+        return _stage(f"train_{experiment}", "train", ["pretrain"], slices, deps, outs)
+    slices = [params.cmmc_slice(run, experiment, modality) for modality in recipe["modalities"]]
+    deps.append(f"data/models/{recipe['from']}/{seed}")
+    outs.append(f"data/models/{experiment}/mixable.json")
+    return _stage(
+        f"train_{experiment}", "train", ["mixable", "cmmc"], [*slices, params.mixable_slice(run, experiment)], deps, outs
+    )
+
+
+def _evaluate(run: params.Params, experiment: str, index: str) -> dict[str, Any]:
+    seed, tasks = run["seed"], run["evaluate"]["tasks"]
+    finetuned = "finetune" in tasks and experiment in [*run["evaluate"]["finetune"], "untrained"]
+    trained = experiment in run["experiments"]
+    modalities = run["experiments"][experiment]["modalities"] if trained else list(run["modalities"])
+    rules = [task for task in ("retrieval", "linear") if task in tasks]
+    slices = [params.task_slice(run, task) for task in rules]
+    if rules:
+        rules.append("features")
+        slices += [params.features_slice(run, modality) for modality in modalities]
+    if finetuned:
+        rules += ["finetune", "finetune_scores"]
+        slices += [params.finetune_slice(run, modality) for modality in modalities] + [params.task_slice(run, "finetune")]
+    deps = [index, *_caches(run, modalities), *([f"data/models/{experiment}/{seed}"] if trained else [])]
+    outs = [f"data/{kind}/{experiment}/{seed}" for kind in ("features", "results")]
+    return _stage(f"evaluate_{experiment}", "evaluate", rules, slices, deps, outs)
+
+
+def _caches(run: params.Params, modalities: Iterable[str]) -> list[str]:
+    return sorted({f"data/cache/{run['dataset']['name']}/{params.SOURCES[modality]}" for modality in modalities})
+
+
+def _stage(
+    target: str, phase: str, rules: list[str], slices: list[params.Params], deps: list[str], outs: list[str], cached: bool = True
+) -> dict[str, Any]:
+    """One stage: Snakemake's `target` by `rules` of stages/{phase}.smk, whose scripts have the rules' names."""
+    allowed = [*rules, *([target] if target not in rules else [])]
+    files = sorted({file for rule in rules for file in code.closure(f"stages/{rule}.py")} | {f"stages/{phase}.smk"})
+    settings: dict[str, Any] = {"persist": True} if cached else {"persist": True, "cache": False}
+    return {
+        "cmd": f"snakemake {target} --allowed-rules {' '.join(allowed)}",
+        "params": sorted({key for part in slices for key in _leaves(part)}),
+        "deps": [*deps, *files],
+        "outs": [{out: settings} for out in outs],
+    }
+
+
+def _leaves(part: Any, prefix: str = "") -> Iterator[str]:
+    """The dotted keys of a slice. A mapping whose keys come and go is named as a whole."""
+    if isinstance(part, dict) and part and prefix not in ("dataset.options", "flow", "modalities", "experiments"):
+        for key, value in part.items():
+            yield from _leaves(value, f"{prefix}.{key}" if prefix else key)
+    elif isinstance(part, dict) and prefix in ("modalities", "experiments"):
+        for key, value in part.items():
+            for inner in value:
+                yield f"{prefix}.{key}.{inner}"
+    else:
+        yield prefix
+
+
+def text(run: params.Params) -> str:
+    """dvc.yaml, whole."""
+    return HEADER + "\n" + yaml.safe_dump({"stages": stages(run)}, sort_keys=False, width=140, allow_unicode=True)
+
+
+def main() -> None:
+    parser = script.parser(__doc__)
+    parser.add_argument("--check", action="store_true", help="fail if dvc.yaml is out of date; write nothing")
+    args = script.read(parser)
+    wanted, path = text(params.load("params.yaml")), Path("dvc.yaml")
+    if path.exists() and path.read_text(encoding="utf-8") == wanted:
+        return
+    if args.check:
+        raise InputError("dvc.yaml is not of these params and sources; run `make dvc.yaml`")
+    with atomic(path) as temporary:
+        temporary.write_text(wanted, encoding="utf-8")
+    print("wrote dvc.yaml", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    script.run(main)

@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+import torch
+
+from videossl.errors import InputError
+from videossl.models.stgcn import GRAPHS, STGCN, Fold, GraphLayer, adjacency, distances
+
+# The bones of NTU RGB+D as printed in the original ST-GCN, joints counted from 1.
+NTU_EDGES = """1-2 2-21 3-21 4-3 5-21 6-5 7-6 8-7 9-21 10-9 11-10 12-11 13-1 14-13 15-14 16-15 17-1 18-17 19-18 20-19
+22-23 23-8 24-25 25-12"""
+
+
+def edges() -> list[tuple[int, int]]:
+    return [(int(a), int(b)) for a, b in (edge.split("-") for edge in NTU_EDGES.split())]
+
+
+def test_edges_one_by_one() -> None:
+    graph = GRAPHS["ntu-rgb+d"]
+    assert graph.joints == 25 and graph.centre == 21
+    assert {frozenset(edge) for edge in graph.edges} == {frozenset(edge) for edge in edges()}
+    assert len(graph.edges) == 24  # a tree: nothing isolated, nothing twice
+
+
+def test_every_joint_is_connected() -> None:
+    steps = distances(GRAPHS["ntu-rgb+d"])
+    assert (steps >= 0).all() and (steps == steps.T).all()
+    assert steps[22 - 1, 24 - 1] == 12  # from tip to tip: 22 23 8 7 6 5 21 9 10 11 12 25 24
+    assert steps[21 - 1, 16 - 1] == 6  # 21 2 1 13 14 15 16
+
+
+def test_adjacency_equals_a_naive_construction() -> None:
+    """Entry by entry: from v to w, one over w's neighbours and itself, in the subset v's place calls for."""
+    neighbours = {joint: {joint} for joint in range(1, 26)}
+    for a, b in edges():
+        neighbours[a].add(b)
+        neighbours[b].add(a)
+    to_centre, frontier = {21: 0}, [21]
+    while frontier:
+        joint = frontier.pop(0)
+        for other in neighbours[joint] - set(to_centre):
+            to_centre[other] = to_centre[joint] + 1
+            frontier.append(other)
+    expected = torch.zeros(3, 25, 25)
+    for w in range(1, 26):
+        for v in neighbours[w]:
+            subset = 0 if v == w else 1 if to_centre[v] > to_centre[w] else 2
+            expected[subset, v - 1, w - 1] = 1 / len(neighbours[w])
+    assert torch.equal(adjacency(GRAPHS["ntu-rgb+d"]), expected)
+
+
+def test_partition() -> None:
+    a = adjacency(GRAPHS["ntu-rgb+d"])
+    assert a.shape == (3, 25, 25) and a.dtype == torch.float32
+    torch.testing.assert_close(a.sum((0, 1)), torch.ones(25))  # each joint's weights sum to 1
+    assert ((a > 0).sum(0) <= 1).all()  # subsets do not overlap
+    assert (a[0].diagonal() > 0).all() and (a[0] > 0).sum() == 25
+    assert (a[1] > 0).sum() == (a[2] > 0).sum() == 24  # each bone, once each way
+    assert torch.equal(a[1] > 0, (a[2] > 0).T)
+    assert (a[2, :, 21 - 1] == 0).all()  # nothing is nearer to the centre than the centre
+
+
+def test_shapes_and_channels_of_the_paper() -> None:
+    encoder = STGCN()
+    channels = [16] * 4 + [32] * 3 + [64] * 2 + [256]
+    times = [50] * 4 + [25] * 3 + [13] * 3
+    assert encoder.shapes((2, 3, 50, 25, 2)) == [(4, c, t, 25) for c, t in zip(channels, times, strict=True)]
+    assert encoder.out_features == 256
+    assert [name for name, _ in encoder.named_children()] == [f"layer{n}" for n in range(1, 11)]
+
+
+def test_bodies_are_folded_in_order_and_averaged() -> None:
+    torch.manual_seed(0)
+    encoder = STGCN(width=0.125).eval()
+    x = torch.randn(3, 3, 8, 25, 2)
+    maps = encoder(x)
+    for sample in range(3):
+        for body in range(2):
+            alone = encoder(x[sample : sample + 1, ..., body : body + 1].expand(-1, -1, -1, -1, 2))
+            torch.testing.assert_close(maps[2 * sample + body], alone[0], rtol=1e-4, atol=1e-5)
+    expected = torch.stack([maps[2 * i : 2 * i + 2].mean((0, 2, 3)) for i in range(3)])
+    torch.testing.assert_close(encoder.pool(maps), expected)
+    swapped = encoder.pool(encoder(x.flip(-1)))
+    torch.testing.assert_close(swapped, encoder.pool(maps), rtol=1e-4, atol=1e-5)
+
+
+def test_input_norm_has_a_mean_for_each_joint_and_coordinate() -> None:
+    fold = Fold(3, 25, 2).train()
+    offsets = torch.randn(3, 1, 25, 1) * 5
+    x = torch.randn(16, 3, 10, 25, 2) * 0.3 + offsets
+    y = fold(x)
+    assert y.shape == (32, 3, 10, 25)
+    torch.testing.assert_close(y.mean((0, 2)), torch.zeros(3, 25), atol=1e-4, rtol=0)
+    torch.testing.assert_close(y.std((0, 2)), torch.ones(3, 25), atol=1e-2, rtol=0)
+
+
+def test_graph_layer_equals_naive_loops() -> None:
+    """Graph convolution written as sums over subsets and joints, with importance that is not 1."""
+    torch.manual_seed(0)
+    a = adjacency(GRAPHS["ntu-rgb+d"])
+    layer = GraphLayer(2, 4, 2, a, dropout=0.0).eval()
+    torch.nn.init.uniform_(layer.importance, 0.5, 1.5)
+    x = torch.randn(2, 2, 6, 25)
+    weight = layer.spread.weight.view(3, 4, 2)
+    bias = layer.spread.bias.view(3, 4)
+    y = torch.zeros(2, 4, 6, 25)
+    for w in range(25):
+        for v in range(25):
+            for k in range(3):
+                edge = a[k, v, w] * layer.importance[k, v, w]
+                if a[k, v, w] > 0:
+                    y[..., w] += edge * (torch.einsum("oc,nct->not", weight[k], x[..., v]) + bias[k, :, None])
+    expected = torch.relu(layer.temporal(y) + layer.residual(x))
+    torch.testing.assert_close(layer(x), expected, rtol=1e-4, atol=1e-5)
+    assert expected.shape == (2, 4, 3, 25)
+
+
+def test_each_layer_learns_its_edges_importance() -> None:
+    encoder = STGCN(width=0.125)
+    encoder(torch.randn(2, 3, 8, 25, 2)).square().mean().backward()
+    a = adjacency(GRAPHS["ntu-rgb+d"])
+    importances = [p for name, p in encoder.named_parameters() if name.endswith("importance")]
+    assert len(importances) == 10
+    for importance in importances:
+        assert torch.equal(importance.detach(), torch.ones(3, 25, 25))
+        assert (importance.grad[a == 0] == 0).all() and importance.grad[a > 0].abs().sum() > 0
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 8, 24, 2), (2, 2, 8, 25, 2), (2, 3, 8, 25, 1), (2, 3, 8, 25)])
+def test_wrong_skeletons_are_named(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"skeletons of shape .* \(B, 3, T, 25, 2\)"):
+        STGCN(width=0.125)(torch.zeros(shape))
+
+
+def test_unknown_graph_is_named() -> None:
+    with pytest.raises(InputError, match="'coco'.*ntu-rgb\\+d"):
+        STGCN(graph="coco")
+
+
+def test_distances_mark_what_is_apart() -> None:
+    from videossl.models.stgcn import Graph
+
+    steps = distances(Graph(joints=4, centre=1, edges=((1, 2), (3, 4))))
+    assert np.array_equal(steps, [[0, 1, -1, -1], [1, 0, -1, -1], [-1, -1, 0, 1], [-1, -1, 1, 0]])
