@@ -12,10 +12,13 @@ import os
 import sys
 from pathlib import Path
 
+REPOSITORY = Path(workflow.basedir)
+sys.path.insert(0, str(REPOSITORY / "lib"))  # this repository's library, whatever is installed
+
 from videossl import code as source, params as parameters
 from videossl.errors import InputError, one_line
 
-REPOSITORY = Path(workflow.basedir)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY / "lib"), os.environ.get("PYTHONPATH")]))
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 

@@ -24,7 +24,7 @@ from videossl.files import atomic
 HEADER = """\
 # What is tracked and when it is stale, at the grain a person thinks in. Written by `make dvc.yaml` from params.yaml, the
 # rules' slices of it and the scripts' imports: edit those. A stage's command calls Snakemake for that stage's target and
-# for no other rule's. `persist` leaves what is still good to Snakemake; `cache: false` keeps no second copy on disk.
+# for no other rule's. `persist` leaves what is still good to Snakemake.
 """
 
 EVALUATE = ["features", "retrieval", "linear", "finetune", "finetune_scores"]
@@ -36,12 +36,12 @@ def stages(run: params.Params) -> dict[str, Any]:
     name, seed = run["dataset"]["name"], run["seed"]
     index = f"data/index/{name}.csv"
     result = {
-        "download": _stage("download", "data", ["download"], [params.dataset_slice(run)], [], [f"data/raw/{name}"], False),
+        "download": _stage("download", "data", ["download"], [params.dataset_slice(run)], [], [f"data/raw/{name}"]),
         "index": _stage("index", "data", ["index"], [params.index_slice(run)], [run["dataset"]["root"]], [index]),
     }
     for source in params.sources(run):
         rule, slices, out = EXTRACT[source], [params.cache_slice(run, source)], f"data/cache/{name}/{source}"
-        result[rule] = _stage(f"all_{rule}", "extract", [rule], slices, [index], [out], False)
+        result[rule] = _stage(f"all_{rule}", "extract", [rule], slices, [index], [out])
     for experiment in run["experiments"]:
         result[f"train-{experiment}"] = _train(run, experiment, index)
     for experiment in ["untrained", "handmade", *run["experiments"]]:
@@ -94,17 +94,16 @@ def _caches(run: params.Params, modalities: Iterable[str]) -> list[str]:
 
 
 def _stage(
-    target: str, phase: str, rules: list[str], slices: list[params.Params], deps: list[str], outs: list[str], cached: bool = True
+    target: str, phase: str, rules: list[str], slices: list[params.Params], deps: list[str], outs: list[str]
 ) -> dict[str, Any]:
     """One stage: Snakemake's `target` by `rules` of stages/{phase}.smk, whose scripts have the rules' names."""
     allowed = [*rules, *([target] if target not in rules else [])]
     files = sorted({file for rule in rules for file in code.closure(f"stages/{rule}.py")} | {f"stages/{phase}.smk"})
-    settings: dict[str, Any] = {"persist": True} if cached else {"persist": True, "cache": False}
     return {
         "cmd": f"snakemake {target} --allowed-rules {' '.join(allowed)}",
         "params": sorted({key for part in slices for key in _leaves(part)}),
         "deps": [*deps, *files],
-        "outs": [{out: settings} for out in outs],
+        "outs": [{out: {"persist": True}} for out in outs],
     }
 
 

@@ -22,7 +22,7 @@ _HOMES = {"videossl": ROOT / "lib", "stages": ROOT}
 def closure(script: str) -> tuple[str, ...]:
     """Paths, relative to the repository and sorted, of `script` and of all that it imports, directly or not.
 
-    Data files that lie beside a module under the same name (`params.schema.yaml` beside `params.py`) belong to it.
+    A data file that lies beside a module and is named in it (`params.schema.yaml` in params.py) belongs to it.
     """
     seen: set[Path] = set()
     waiting = [ROOT / script]
@@ -31,8 +31,7 @@ def closure(script: str) -> tuple[str, ...]:
         if path not in seen:
             seen.add(path)
             waiting.extend(_imported(path))
-    beside = {data for path in seen for data in path.parent.glob(f"{path.stem}.*") if data.suffix in (".yaml", ".html")}
-    return tuple(sorted(str(path.relative_to(ROOT)) for path in seen | beside))
+    return tuple(sorted(str(path.relative_to(ROOT)) for path in seen.union(*map(_named, seen))))
 
 
 def digest(script: str) -> str:
@@ -48,10 +47,14 @@ def _imported(path: Path) -> tuple[Path, ...]:
     return tuple(file for name in _names(path) for file in _files(name))
 
 
+def _named(path: Path) -> set[Path]:
+    """The data files beside `path` whose names stand in it."""
+    text = path.read_text(encoding="utf-8")
+    return {data for data in path.parent.iterdir() if data.suffix in (".yaml", ".html") and data.name in text}
+
+
 def _names(path: Path) -> Iterator[str]:
     """Every dotted name that may be a module of the project: `from a import b` may name the module a.b."""
-    if path.suffix != ".py":
-        return
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -13,7 +13,6 @@ import torchvision.transforms.functional as TF
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-
 from videossl import seeding
 from videossl.augment import video
 from videossl.augment.video import Boxes, VideoAugment
@@ -76,13 +75,13 @@ def naive_colour(frames: list[Tensor], u: dict[str, float], jitter: tuple[float,
             else:
                 frames[i] = naive_hue(frame, by)
     if u["grey"] < grey_p:
-        frames = [sum(weight * frame[c] for c, weight in enumerate(GREY)).expand(3, -1, -1) for frame in frames]
+        frames = [naive_grey(frame).expand(3, -1, -1) for frame in frames]
     return [frame.clamp(0, 1) for frame in frames]
 
 
 def naive_grey(frame: Tensor) -> Tensor:
-    red, green, blue = frame
-    return GREY[0] * red + GREY[1] * green + GREY[2] * blue
+    weights = torch.tensor(GREY)[:, None, None]
+    return (weights * frame).sum(0)
 
 
 def naive_hue(frame: Tensor, turn: float) -> Tensor:

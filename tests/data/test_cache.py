@@ -31,7 +31,11 @@ def write(path: Path, *ids: str, **attrs: Any) -> Path:
 
 @pytest.fixture
 def shards(tmp_path: Path) -> list[Path]:
-    return [write(tmp_path / "0.h5", "Wave/a [1]", "Wave/é"), write(tmp_path / "1.h5", "Clap/c"), write(tmp_path / "2.h5")]
+    return [
+        write(tmp_path / "0.h5", "Wave/a [1]", "Wave/é"),
+        write(tmp_path / "1.h5", "Clap/c"),
+        write(tmp_path / "2.h5"),
+    ]
 
 
 def test_slices_are_what_was_written(shards: list[Path]) -> None:

@@ -30,7 +30,7 @@ def test_two_starts_fit_the_video(size: tuple[int, int, int], seed: int) -> None
     frames, stride, more = size
     length = clips.span(frames, stride) + more
     for start in clips.two_starts(length, frames, stride, np.random.default_rng(seed)):
-        assert 0 <= start and start + clips.span(frames, stride) <= length
+        assert start >= 0 and start + clips.span(frames, stride) <= length
 
 
 def test_two_starts_are_one_half_the_time_and_uniform() -> None:
@@ -194,7 +194,10 @@ ROWS = [row(f"v{i}", "Wave" if i % 2 else "Clap") for i in range(6)]
 
 
 def pair(caches: dict[str, Cache]) -> list[Source]:
-    return [Source(caches["rgb"], "rgb", 4, 2, ("query", "key")), Source(caches["flow"], "flow", 4, 1, ("partner",))]
+    return [
+        Source(caches["rgb"], "rgb", 4, 2, ("query", "key")),
+        Source(caches["flow"], "flow", 4, 1, ("partner",)),
+    ]
 
 
 def test_an_item_is_the_clips_its_generators_name(caches: dict[str, Cache]) -> None:

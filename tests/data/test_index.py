@@ -1,5 +1,6 @@
 """The index as a file, and what is said of dropped videos."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,20 @@ from videossl.data.index import Row
 from videossl.errors import InputError
 
 OK = Row("Wave/a", "Wave/a.avi", "Wave", "train", 24, 29.97002997002997, 64, 48, "", "00", "ok", "")
-SHORT = Row("Wave/b", "Wave/b.avi", "Wave", "test", 3, 30.0, 64, 48, "b.skeleton", "11", "dropped", "short: frames 3 < 16")
+SHORT = Row(
+    "Wave/b",
+    "Wave/b.avi",
+    "Wave",
+    "test",
+    3,
+    30.0,
+    64,
+    48,
+    "b.skeleton",
+    "11",
+    "dropped",
+    "short: frames 3 < 16",
+)
 ABSENT = Row("Wave/c", "Wave/c.avi", "Wave", "test", 0, 0.0, 0, 0, "", "", "dropped", "absent: l.txt:1 names it")
 
 text = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=20)
@@ -39,12 +53,22 @@ def test_the_file_is_plain_and_the_same_twice(tmp_path: Path) -> None:
 
 
 def test_usable_and_training() -> None:
-    assert index.usable([OK, SHORT, ABSENT]) == [OK] == index.training([OK, SHORT])
+    assert index.usable([OK, SHORT, ABSENT]) == [OK] == index.training([OK, SHORT, replace(OK, split="test")])
+    with pytest.raises(InputError, match="no usable training video"):
+        index.training([SHORT, replace(OK, split="test")])
+
+
+def test_classes_are_sorted_and_unlabelled_is_none() -> None:
+    assert index.classes([OK, replace(OK, label="Clap"), replace(OK, label=""), OK]) == ["Clap", "Wave"]
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("", ":1: not an index"), ("id,path\n", ":1: not an index"), (",".join(index.COLUMNS) + "\na,b\n", "row 2 is malformed")],
+    [
+        ("", ":1: not an index"),
+        ("id,path\n", ":1: not an index"),
+        (",".join(index.COLUMNS) + "\na,b\n", "row 2 is malformed"),
+    ],
 )
 def test_what_is_no_index(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "i.csv").write_text(content)
@@ -90,5 +114,3 @@ def test_shards_are_stable_and_even() -> None:
     for number in range(8000):
         counts[index.shard_of(f"video {number}", 8)] += 1
     assert min(counts) > 880 and max(counts) < 1120  # 1000 +- 4 standard deviations
-
-

@@ -30,7 +30,10 @@ def save(path: Path, lines: list[str], end: str = "\n") -> Path:
 def test_a_file_by_hand(tmp_path: Path, end: str) -> None:
     joints = ntu.parse(save(tmp_path / "a.skeleton", by_hand(), end))
     assert joints.shape == (3, 25, 3, 2) and joints.dtype == np.float32
-    moving, still = joints[..., 0], joints[..., 1]  # the one that moves comes first, whatever its place in the file
+    moving, still = (
+        joints[..., 0],
+        joints[..., 1],
+    )  # the one that moves comes first, whatever its place in the file
     assert moving[0, 3].tolist() == [8, 6, -3] and moving[2, 3].tolist() == [12, 6, -3]
     assert not moving[1].any()
     assert (still[:, 3] == [3, 6, -3]).all()

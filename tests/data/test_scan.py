@@ -48,7 +48,14 @@ def named(root: Path) -> list[Video]:
 def test_every_video_has_a_row_and_every_drop_its_reason(root: Path) -> None:
     rows = {row.id.rpartition("/")[2]: row for row in scan.build(named(root), root, min_frames=16)}
     good = rows["good"]
-    assert (good.status, good.reason, good.frames, good.fps, good.width, good.height) == ("ok", "", 20, 30.0, 48, 32)
+    assert (good.status, good.reason, good.frames, good.fps, good.width, good.height) == (
+        "ok",
+        "",
+        20,
+        30.0,
+        48,
+        32,
+    )
     assert good.path == "Wave [x] é/good.avi" and good.label == "Wave [x] é"
     assert rows["with skeleton"].status == "ok" and rows["with skeleton"].skeleton == "Wave [x] é/with skeleton.skeleton"
     assert {name: row.reason for name, row in rows.items() if row.status == "dropped"} == {

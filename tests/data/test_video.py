@@ -48,7 +48,12 @@ def test_short_side_keeps_the_aspect_and_averages_areas(clip: Path) -> None:
 
 @pytest.mark.parametrize(
     ("width", "height", "short", "size"),
-    [(320, 240, 128, (171, 128)), (240, 320, 128, (128, 171)), (64, 64, 64, (64, 64)), (560, 240, None, (560, 240))],
+    [
+        (320, 240, 128, (171, 128)),
+        (240, 320, 128, (128, 171)),
+        (64, 64, 64, (64, 64)),
+        (560, 240, None, (560, 240)),
+    ],
 )
 def test_target_size(width: int, height: int, short: int | None, size: tuple[int, int]) -> None:
     assert video.target_size(width, height, short) == size

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from videossl import seeding
 from videossl.errors import InputError
 from videossl.evaluate import metrics
@@ -40,6 +39,8 @@ def test_chance_recall_by_hand() -> None:
     assert metrics.chance_recall(np.array([0]), gallery, 1) == pytest.approx(40)
     assert metrics.chance_recall(np.array([0]), gallery, 2) == pytest.approx(100 * (1 - 3 / 5 * 2 / 4))
     assert metrics.chance_recall(np.array([0, 1]), gallery, 1) == pytest.approx(50)
+    assert metrics.chance_recall(np.array([0]), np.array([0, 1, 1, 1, 1]), 4) == pytest.approx(80)
+    assert metrics.chance_recall(np.array([0]), np.array([0, 1, 1, 1, 1]), 20) == 100
     assert metrics.chance_recall(np.array([0, 9]), gallery, 20) == 50  # class 9 is not in the gallery
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-
 from videossl import seeding
 from videossl.errors import InputError
 from videossl.evaluate import retrieval
@@ -49,7 +48,7 @@ def random_features(seed: int, noise: float = 1.0) -> Features:
 
 
 def plain_recalls(similarity: list[list[float]], queries: list[str], gallery: list[str]) -> dict[str, float]:
-    found = {k: 0 for k in (1, 5, 10, 20)}
+    found = dict.fromkeys((1, 5, 10, 20), 0)
     for row, label in zip(similarity, queries, strict=True):
         nearest = sorted(range(len(row)), key=lambda g: -row[g])
         for k in found:

@@ -33,7 +33,10 @@ def root(tmp_path: Path) -> Path:
     for number in range(5):
         shapes = np.random.default_rng(number).integers(0, 255, (6, 8, 3))
         still = np.kron(shapes, np.ones((8, 8, 1))).astype(np.uint8)
-        write_video(root / f"Wave [1]/é {number}.avi", np.stack([np.roll(still, t, axis=1) for t in range(4 + number)]))
+        write_video(
+            root / f"Wave [1]/é {number}.avi",
+            np.stack([np.roll(still, t, axis=1) for t in range(4 + number)]),
+        )
         ntu.write(root / f"Wave [1]/é {number}.skeleton", joints(number))
     return root
 
@@ -85,11 +88,21 @@ def test_joints_are_as_parsed(tmp_path: Path, root: Path, rows: list[Row]) -> No
 
 
 def test_the_script_takes_its_own_part(tmp_path: Path, root: Path, rows: list[Row]) -> None:
-    index.write(tmp_path / "mine.csv", [*rows, Row("x", "x.avi", "", "test", 0, 0.0, 0, 0, "", "", "dropped", "absent: x")])
+    index.write(
+        tmp_path / "mine.csv",
+        [*rows, Row("x", "x.avi", "", "test", 0, 0.0, 0, 0, "", "", "dropped", "absent: x")],
+    )
     params = {"dataset": {"name": "mine", "root": str(root)}, "cache": {"shards": 2, "short_side": 24}}
     found = []
     for number in range(2):
-        arguments = ["--params", json.dumps(params), "--index", str(tmp_path / "mine.csv"), "--shard", str(number)]
+        arguments = [
+            "--params",
+            json.dumps(params),
+            "--index",
+            str(tmp_path / "mine.csv"),
+            "--shard",
+            str(number),
+        ]
         args = shard.parser("text").parse_args([*arguments, "--out", str(tmp_path / f"{number}.h5")])
         assert isinstance(args, argparse.Namespace)
         shard.run(args, "rgb", Frames(24))

@@ -57,7 +57,7 @@ def result(experiment: str, seed: int, task: str, **values: float) -> dict[str, 
             name.replace("_", "+"): {metric: min(100.0, value + 10 * i) for i, metric in enumerate(metrics)}
             for name, value in values.items()
         },
-        "chance": {metric: 25.0 for metric in metrics},
+        "chance": dict.fromkeys(metrics, 25.0),
         "counts": {"train": 400, "test": 400, "classes": 4},
         "provenance": {
             "data": SHA,
@@ -105,7 +105,7 @@ def sample(id: str, label: str) -> dict[str, Any]:
     person = np.zeros((25, 3))
     person[:, 0] = rng.normal(0, 0.3, 25)
     person[:, 1] = np.linspace(0.8, -0.9, 25)
-    joints = np.stack([person + [0.03 * t, 0, 0] for t in range(12)])
+    joints = np.stack([person + np.array([0.03 * t, 0, 0]) for t in range(12)])
     joints[-1] = 0
     return {
         "id": id,
@@ -157,7 +157,12 @@ def make_run() -> Callable[..., Run]:
             "samples": [sample("wave/train00", "wave"), sample("kick/train03", "kick")],
             "gallery": [gallery("stc-mix", "rgb+flow"), gallery("untrained", "rgb+flow")],
             "provenance": [
-                {"artefact": "data/models/x.safetensors", "sha256": SHA, "made from": {"a": SHA}, "params": {}}
+                {
+                    "artefact": "data/models/x.safetensors",
+                    "sha256": SHA,
+                    "made from": {"a": SHA},
+                    "params": {},
+                }
             ],
             "versions": {"torch": "2.13", "numpy": "2.3"},
             "commands": ["make demo", "snakemake --cores all"],

@@ -204,7 +204,7 @@ def colour_maps(draws: dict[str, np.ndarray], jitter: Sequence[float], jitter_p:
     m is the clip's mean colour, which contrast needs: it blends with the mean grey value of the whole clip (not of each
     frame: clip-consistent). brightness scales; saturation blends with the grey value; hue turns the plane of I and Q in
     YIQ by up to `hue` of a circle. All four are linear, so their composition, in the sample's own random order, is too.
-    Grey comes last. Nothing is clamped in between.
+    Contrast comes once, so `direct` is all that its mean has been through. Grey comes last. Nothing is clamped in between.
     """
     batch = len(draws["hue"])
     on = draws["jitter"] < jitter_p
@@ -219,7 +219,7 @@ def colour_maps(draws: dict[str, np.ndarray], jitter: Sequence[float], jitter_p:
     direct, pooled = np.tile(same, (batch, 1, 1)), np.zeros((batch, 3, 3))
     for step in order.T:
         a, m = linear[np.arange(batch), step], mean[np.arange(batch), step]
-        direct, pooled = a @ direct, a @ pooled + m @ (direct + pooled)
+        direct, pooled = a @ direct, a @ pooled + m @ direct
     last = np.where((draws["grey"] < grey_p)[:, None, None], grey, same)
     return last @ direct, last @ pooled
 

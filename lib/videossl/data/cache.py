@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py  # type: ignore[import-untyped]
+import h5py
 import numpy as np
 
 from videossl import files
@@ -72,9 +72,7 @@ def write_shard(
 
 def _check(path: str | Path, modality: str, id: str, values: np.ndarray) -> None:
     dtype, shape = LAYOUTS[modality]
-    fits = len(shape) == values.ndim and all(
-        want in (None, have) for want, have in zip(shape, values.shape, strict=True)
-    )
+    fits = len(shape) == values.ndim and all(want in (None, have) for want, have in zip(shape, values.shape, strict=True))
     if values.dtype != dtype or not fits or 0 in values.shape:
         text = "(" + ", ".join("*" if extent is None else str(extent) for extent in shape) + ")"
         raise InputError(f"{path}: {id} is {values.dtype} {values.shape}; {modality} must be {dtype} {text}")
@@ -111,15 +109,11 @@ class Cache:
         ids, attrs = _describe(path)
         if shard and attrs != self.attrs:
             differing = sorted(key for key in {*attrs, *self.attrs} if attrs.get(key) != self.attrs.get(key))
-            raise InputError(
-                f"{path} and {self.paths[0]} differ in {', '.join(differing)}: one is older; delete both and extract again"
-            )
+            raise InputError(f"{path} and {self.paths[0]} differ in {', '.join(differing)}: one is older; delete both and extract again")
         self.attrs = attrs
         for position, id in enumerate(ids):
             if id in self._places:
-                raise InputError(
-                    f"{path}: {id} is in {self.paths[self._places[id][0]]} too; delete both, extract again"
-                )
+                raise InputError(f"{path}: {id} is in {self.paths[self._places[id][0]]} too; delete both, extract again")
             self._places[id] = shard, _name(position)
         self.ids += ids
 
@@ -142,9 +136,7 @@ class Cache:
         Steps outside the video are an InputError.
         """
         if not (0 <= start < stop <= self.length(id) and step > 0):
-            raise InputError(
-                f"{id} has {self.length(id)} steps of {self.attrs['modality']}, not {start}:{stop}:{step}"
-            )
+            raise InputError(f"{id} has {self.length(id)} steps of {self.attrs['modality']}, not {start}:{stop}:{step}")
         shard, _ = self._places[id]
         try:
             return np.asarray(self._dataset(id)[start:stop:step])
@@ -183,18 +175,13 @@ def _describe(path: Path) -> tuple[list[str], dict[str, Any]]:
     """(ids, root attributes) of a shard."""
     try:
         with h5py.File(path, "r") as file:
-            attrs = {
-                key: value.item() if isinstance(value, np.generic) else value
-                for key, value in file.attrs.items()
-            }
+            attrs = {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
             if attrs.get("schema") != SCHEMA:
                 found = attrs.get("schema", "none")
                 raise InputError(f"{path}: schema {found}, not {SCHEMA}; delete it and extract again")
             ids = list(file["ids"].asstr()[:])
             if len(file["videos"]) != len(ids):
-                raise InputError(
-                    f"{path}: {len(ids)} ids, {len(file['videos'])} videos; delete it and extract again"
-                )
+                raise InputError(f"{path}: {len(ids)} ids, {len(file['videos'])} videos; delete it and extract again")
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such shard; extract it first") from error
     except (OSError, KeyError) as error:

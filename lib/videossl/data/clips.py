@@ -105,9 +105,7 @@ def resample(joints: np.ndarray, frames: int) -> np.ndarray:
     position = np.linspace(0, len(joints) - 1, frames)
     before = np.minimum(position.astype(int), len(joints) - 1)
     after = np.minimum(before + 1, len(joints) - 1)
-    weight = np.broadcast_to(
-        (position - before)[:, None], (frames, joints.shape[3])
-    )  # (frames, M) of `after`
+    weight = np.broadcast_to((position - before)[:, None], (frames, joints.shape[3]))  # (frames, M) of `after`
     weight = np.where(there[before] & there[after], weight, weight >= 0.5)[:, None, None]
     return np.asarray((1 - weight) * joints[before] + weight * joints[after], np.float32)
 
@@ -165,9 +163,7 @@ class ClipDataset(Dataset[dict[str, Any]]):
         InputError: a video that a cache does not hold, or a class that `labels` does not have.
     """
 
-    def __init__(
-        self, rows: Sequence[Row], labels: Mapping[str, int] | None, sources: Sequence[Source], seed: int
-    ) -> None:
+    def __init__(self, rows: Sequence[Row], labels: Mapping[str, int] | None, sources: Sequence[Source], seed: int) -> None:
         self.ids = [row.id for row in rows]
         self.labels = [_label(row, labels) for row in rows]
         self.sources = list(sources)
@@ -175,9 +171,7 @@ class ClipDataset(Dataset[dict[str, Any]]):
         for source in self.sources:
             for id in self.ids:
                 if id not in source.cache:
-                    raise InputError(
-                        f"{id} is in the index and not in the {source.modality} cache; extract again"
-                    )
+                    raise InputError(f"{id} is in the index and not in the {source.modality} cache; extract again")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -207,9 +201,7 @@ def _label(row: Row, labels: Mapping[str, int] | None) -> int:
     if labels is None or not row.label:
         return -1
     if row.label not in labels:
-        raise InputError(
-            f"{row.id}: class {row.label!r} is in no training video; give it one, or leave the class out"
-        )
+        raise InputError(f"{row.id}: class {row.label!r} is in no training video; give it one, or leave the class out")
     return labels[row.label]
 
 
@@ -229,9 +221,7 @@ class EpochSampler:
 
     def __init__(self, n: int, batch: int, seed: int) -> None:
         if n < batch:
-            raise InputError(
-                f"{n} videos are fewer than a batch of {batch}; lower the batch size or add videos"
-            )
+            raise InputError(f"{n} videos are fewer than a batch of {batch}; lower the batch size or add videos")
         self.n, self.batch, self.seed = n, batch, seed
 
     def __len__(self) -> int:
@@ -242,6 +232,5 @@ class EpochSampler:
         """The batches of one epoch, as keys (epoch, position) of ClipDataset."""
         order = seeding.numpy_rng(self.seed, epoch, "order").permutation(self.n).tolist()
         return [
-            [(epoch, position) for position in order[start : start + self.batch]]
-            for start in range(0, len(self) * self.batch, self.batch)
+            [(epoch, position) for position in order[start : start + self.batch]] for start in range(0, len(self) * self.batch, self.batch)
         ]

@@ -59,8 +59,11 @@ def usable(rows: Sequence[Row]) -> list[Row]:
 
 
 def training(rows: Sequence[Row]) -> list[Row]:
-    """The usable rows of the training side."""
-    return [row for row in usable(rows) if row.split == "train"]
+    """The usable rows of the training split: what encoders are trained on. InputError when there is none."""
+    result = [row for row in usable(rows) if row.split == "train"]
+    if not result:
+        raise InputError("the index has no usable training video; look at its column `reason` and at dataset.split")
+    return result
 
 
 def classes(rows: Sequence[Row]) -> list[str]:
@@ -90,9 +93,7 @@ def read(path: str | Path) -> list[Row]:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read the index {path}: {reason}; make it again (target: index)") from error
     if tuple(header) != COLUMNS:
-        raise InputError(
-            f"{path}:1: not an index, columns must be {','.join(COLUMNS)}; make it again (target: index)"
-        )
+        raise InputError(f"{path}:1: not an index, columns must be {','.join(COLUMNS)}; make it again (target: index)")
     return [_row(path, number, line) for number, line in enumerate(lines, start=2)]
 
 
@@ -104,6 +105,4 @@ def _row(path: str | Path, number: int, line: list[str]) -> Row:
         fps = float(cells.pop("fps"))
         return Row(fps=fps, **numbers, **cells)  # type: ignore[arg-type]
     except ValueError as error:
-        raise InputError(
-            f"{path}: row {number} is malformed ({error}); make it again (target: index)"
-        ) from error
+        raise InputError(f"{path}: row {number} is malformed ({error}); make it again (target: index)") from error

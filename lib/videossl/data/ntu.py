@@ -90,9 +90,7 @@ class _Lines:
         try:
             self.lines = Path(path).read_text(encoding="utf-8-sig").rstrip().split("\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not text'}"
-            ) from error
+            raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from error
         self.position = 0
 
     def error(self, text: str) -> InputError:
@@ -144,10 +142,7 @@ def _position(lines: _Lines) -> list[float]:
 
 def _arrange(count: int, tracks: dict[str, dict[int, np.ndarray]]) -> np.ndarray:
     """Bodies by falling motion, at most two, as one (count, 25, 3, 2) array."""
-    motion = {
-        body: np.stack(list(track.values())).astype(np.float64).var(axis=0).sum()
-        for body, track in tracks.items()
-    }
+    motion = {body: np.stack(list(track.values())).astype(np.float64).var(axis=0).sum() for body, track in tracks.items()}
     order = sorted(tracks, key=lambda body: -motion[body])  # a stable sort: of equals, who appears first
     joints = np.zeros((count, len(JOINTS), 3, BODIES), np.float32)
     for position, body in enumerate(order[:BODIES]):

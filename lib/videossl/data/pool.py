@@ -31,9 +31,7 @@ def ordered(function: Callable[[Item], Result], items: Sequence[Item], processes
     pool = ProcessPoolExecutor(min(processes, len(items)), mp_context=context)
     try:
         queue = iter(items)
-        waiting: deque[tuple[Item, Future[Result]]] = deque(
-            (item, pool.submit(function, item)) for item in islice(queue, 2 * processes)
-        )
+        waiting: deque[tuple[Item, Future[Result]]] = deque((item, pool.submit(function, item)) for item in islice(queue, 2 * processes))
         while waiting:
             item, future = waiting.popleft()
             try:

@@ -14,9 +14,7 @@ from videossl.data.index import Row
 from videossl.errors import InputError
 
 
-def build(
-    videos: Sequence[Video], root: str | Path, processes: int = 1, min_frames: int = 1, progress: bool = False
-) -> list[Row]:
+def build(videos: Sequence[Video], root: str | Path, processes: int = 1, min_frames: int = 1, progress: bool = False) -> list[Row]:
     """Decode every video once and describe it.
 
     Args:

@@ -16,7 +16,7 @@ def train_probe(features: Features, weight_decay: float, iterations: int) -> np.
     """Class probabilities of the test videos, (V_test, classes) float64: softmax averaged over the clips of a video.
 
     Multinomial logistic regression on standardised features: each training clip a sample, minimising mean cross-entropy
-    + weight_decay * |W|^2 from zero by L-BFGS in float64, at most `iterations`. The problem is convex and
+    + weight_decay / 2 * |W|^2 from zero by L-BFGS in float64, at most `iterations`. The problem is convex and
     nothing is drawn, so no learning rate or seed moves the result. Rows and columns as `features.rows("test")` and
     `features.classes`. Raises InputError without test videos or with fewer than two classes.
     """

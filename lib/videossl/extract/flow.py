@@ -46,9 +46,7 @@ class Flow:
     def __call__(self, row: Row, root: Path) -> np.ndarray:
         """The flow of one video."""
         if row.frames < 2:
-            raise InputError(
-                f"{row.id} has {row.frames} frame, flow needs two; set index.min_frames to 2 or more"
-            )
+            raise InputError(f"{row.id} has {row.frames} frame, flow needs two; set index.min_frames to 2 or more")
         return quantise(tvl1(frames.decode(row, root, self.short_side, grey=True), self.settings), self.bound)
 
     def made_by(self) -> dict[str, Any]:
@@ -73,9 +71,7 @@ def tvl1(frames_grey: np.ndarray, params: Mapping[str, Any]) -> np.ndarray:
         (N - 1, H, W, 2) float32, pixels a frame: what is at (x, y) in frame t is at (x + u, y + v) in frame t + 1.
     """
     if frames_grey.ndim != 3 or len(frames_grey) < 2:
-        raise InputError(
-            f"flow needs at least two grey frames (N, H, W), not an array of shape {frames_grey.shape}"
-        )
+        raise InputError(f"flow needs at least two grey frames (N, H, W), not an array of shape {frames_grey.shape}")
     method = _method(params)
     return np.stack([method.calc(now, following, None) for now, following in pairwise(frames_grey)])
 
@@ -106,9 +102,7 @@ def _method(params: Mapping[str, Any]) -> Any:
 
     optflow: Any = getattr(cv2, "optflow", None)
     if optflow is None:
-        raise InputError(
-            "this OpenCV has no TV-L1: install opencv-contrib-python-headless, and no other opencv package"
-        )
+        raise InputError("this OpenCV has no TV-L1: install opencv-contrib-python-headless, and no other opencv package")
     cv2.setNumThreads(1)  # videos are extracted in parallel, pixels are not
     method = optflow.DualTVL1OpticalFlow_create()
     for name, value in params.items():

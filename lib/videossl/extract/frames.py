@@ -36,9 +36,7 @@ def decode(row: Row, root: Path, short_side: int | None, grey: bool = False) -> 
     """The frames of a video (data/video.py); an InputError where they are not as many as the index has."""
     frames = video.frames(root / row.path, short_side, grey)
     if len(frames) != row.frames:
-        raise InputError(
-            f"{row.id}: {len(frames)} frames decode, the index has {row.frames}; make the index again"
-        )
+        raise InputError(f"{row.id}: {len(frames)} frames decode, the index has {row.frames}; make the index again")
     return frames
 
 

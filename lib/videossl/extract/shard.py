@@ -42,9 +42,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, modality: str, extract: Extractor) -> None:
     """Extract the shard that the arguments name; its params are {"dataset": {name, root}, "cache": {shards}}."""
     dataset, shards = args.params["dataset"], args.params["cache"]["shards"]
-    rows = [
-        row for row in index.usable(index.read(args.index)) if index.shard_of(row.id, shards) == args.shard
-    ]
+    rows = [row for row in index.usable(index.read(args.index)) if index.shard_of(row.id, shards) == args.shard]
     build(
         args.out,
         modality,
@@ -75,6 +73,12 @@ def build(
         InputError: from `extract`, where a video is not as the index has it. No file is left then.
     """
     arrays = pool.ordered(partial(extract, root=root), rows, processes)
-    bar = tqdm(arrays, total=len(rows), desc=f"{dataset} {modality}", unit="video", disable=None if progress else True)
+    bar = tqdm(
+        arrays,
+        total=len(rows),
+        desc=f"{dataset} {modality}",
+        unit="video",
+        disable=None if progress else True,
+    )
     videos = ((row.id, values) for row, values in zip(rows, bar, strict=True))
     cache.write_shard(path, modality, dataset, videos, extract.made_by(), **extract.attrs())

@@ -20,9 +20,7 @@ class Skeletons:
     def __call__(self, row: Row, root: Path) -> np.ndarray:
         """The joints of one video."""
         if not row.skeleton:
-            raise InputError(
-                f"{row.id} has no skeleton: take joint and motion out of the modalities, or add its file"
-            )
+            raise InputError(f"{row.id} has no skeleton: take joint and motion out of the modalities, or add its file")
         return ntu.parse(root / row.skeleton)
 
     def made_by(self) -> dict[str, Any]:

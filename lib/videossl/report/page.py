@@ -31,7 +31,7 @@ MODALITIES = ("rgb", "flow", "joint", "motion")
 MARKS = {"better": "▲", "unclear": "≈", "worse": "▼"}
 NAMES_SHOWN = 50
 FRAMES_SHOWN = 6
-STANDARD_ERRORS = 2
+STANDARD_ERRORS = 3
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Run:
 
     params: the active run's params.yaml; index: all rows of the dataset's index, dropped ones too.
     results: results files as read.
-    histories: {"experiment", "seed", "modality", "phase", "epochs": [{"epoch", "loss", "accuracy" in percent}]}.
+    histories: {"experiment", "seed", "modality", "phase", "epochs": [{"loss", "accuracy" in percent, ...}]}.
     samples: {"id", "label", "frames": uint8 (n, h, w, 3), "flow": float32 (n or n - 1, h, w, 2) in pixels a
     frame or None, "joints": (n, 25, 3) metres or None}.
     gallery: {"experiment", "modality", "query": {"id", "label", "thumb": uint8 (h, w, 3)}, "neighbours":
@@ -72,6 +72,7 @@ class Value:
 
     @property
     def mean(self) -> float:
+        """The mean over the seeds."""
         return statistics.fmean(self.numbers)
 
     @property
@@ -93,6 +94,7 @@ class Verdict:
 
     @property
     def mark(self) -> str:
+        """The verdict as a sign, so that it does not rest on colour."""
         return MARKS[self.word]
 
 
@@ -116,6 +118,7 @@ class Task:
 
     @property
     def trained(self) -> list[str]:
+        """The experiments that are no baseline."""
         return [name for name in self.experiments if name not in BASELINES]
 
     @property
@@ -138,8 +141,8 @@ def compare(ours: Value, base: Value, tests: int) -> Verdict:
     """Whether `ours` differs from `base` by more than two standard errors of the difference.
 
     Its variance has a part from the finite number of test videos (binomial, p (100 - p) / tests each) and,
-    where there are several seeds, sd² / n each. A rule of thumb, on the wide side: the test videos are the same
-    for both. Without a number of test videos nothing can be said.
+    where there are several seeds, sd² / n each. A rule of thumb, on the wide side: both have the same test
+    videos. Without a number of test videos nothing can be said.
     """
     variance = sum(v.mean * (100 - v.mean) / tests for v in (ours, base)) if tests else math.inf
     variance += sum(v.sd**2 / len(v.numbers) for v in (ours, base) if v.sd is not None)
@@ -263,7 +266,7 @@ def _what_was_run(run: Run) -> Sentence:
     splits = Counter(row.split for row in rows)
     classes = len({row.label for row in rows if row.label})
     dropped = len(run.index) - len(rows)
-    names = [name for name in run.params.get("experiments", {})] or _trained_names(run)
+    names = _trained_names(run)
     seeds = sorted({int(item["seed"]) for item in (*run.results, *run.histories)})
     dataset = paper.DATASETS.get(run.dataset, run.dataset)
     return Sentence(
@@ -447,6 +450,7 @@ class Beside:
 
     @property
     def same(self) -> bool:
+        """Whether nothing differs, the only case in which our number reproduces theirs."""
         return not self.differs
 
 
@@ -750,7 +754,7 @@ def write(path: str | Path, html: str) -> None:
 
 
 def terminal_table(run: Run) -> str:
-    """The results as ASCII text: a table a task, and below it what beat the untrained encoder and what not."""
+    """The results as ASCII text: a table a task, and what beat the untrained encoder and what did not."""
     found = tasks(run)
     if not found:
         return f"No supervised task was run: {no_task_reason(run)}."

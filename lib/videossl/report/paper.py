@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,12 @@ class Entry:
     setting: Mapping[str, Any]
 
 
-def load(path: Path = SOURCE) -> list[Table]:
+@cache
+def load(path: Path = SOURCE) -> Sequence[Table]:
     """The tables of P (seeds/000, 1 to 7) and of the poster (seeds/001); a damaged file is an InputError."""
     try:
         tables = yaml.safe_load(path.read_text(encoding="utf-8"))["tables"]
-        return [_table(item) for item in tables]
+        return tuple(_table(item) for item in tables)
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise InputError(f"cannot read the paper's tables in {path}: {error!r}; restore the file") from error
 

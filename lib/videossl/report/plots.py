@@ -52,8 +52,9 @@ def training(
 ) -> tuple[Markup, Markup]:
     """The charts of loss and (K+1)-way accuracy against the epochs of one encoder, all its phases in a row.
 
-    chains: for each seed its histories in order, {"phase", "epochs": [{"loss", "accuracy", ...}]}. candidates:
-    the number N of keys told apart in each phase, if known: guessing costs ln N and is right in 100 / N percent.
+    chains: for each seed its histories in order, {"phase", "epochs": [{"loss", "accuracy", ...}]}.
+    candidates: the number N of keys told apart in each phase, if known; guessing costs ln N and is right in
+    100 / N percent.
     """
     stages = _phases(max(chains, key=lambda chain: sum(len(history["epochs"]) for history in chain)))
     known = [(stage, n) for stage in stages if (n := candidates.get(stage.name))]

@@ -130,6 +130,10 @@ class CMMC(nn.Module):
             raise InputError(
                 f"layers {self.layers!r} of CMMC is unknown: choose random, same, or a pair (k, l)"
             )
+        if not isinstance(self.layers, str):
+            ends = (len(self.moco.encoder), len(self.moco.encoder if self.partner is None else self.partner))
+            if not all(1 <= block <= end for block, end in zip(self.layers, ends, strict=True)):
+                raise InputError(f"layers {self.layers} of CMMC: give (k, l) within 1..{ends[0]} and 1..{ends[1]}")
         if (self.mixing == "mixup" or self.partner is None) and self.layers != "same":
             raise InputError(
                 f"layers {self.layers!r} of CMMC: mixup, or mixing without a partner, needs layers same"

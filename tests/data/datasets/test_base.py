@@ -17,7 +17,15 @@ def touch(root: Path, *names: str) -> None:
 
 
 def test_find_takes_any_name_and_leaves_hidden_ones(tmp_path: Path) -> None:
-    touch(tmp_path, "b/[x] y.AVI", "b/é\u3000日.mp4", "a/c/d.webm", "a/.hidden.avi", ".cache/e.avi", "a/notes.txt")
+    touch(
+        tmp_path,
+        "b/[x] y.AVI",
+        "b/é\u3000日.mp4",
+        "a/c/d.webm",
+        "a/.hidden.avi",
+        ".cache/e.avi",
+        "a/notes.txt",
+    )
     assert base.find(tmp_path) == ["a/c/d.webm", "b/[x] y.AVI", "b/é\u3000日.mp4"]
 
 

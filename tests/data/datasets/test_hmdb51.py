@@ -36,7 +36,11 @@ def test_flags(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("a.avi 3\n", r"split1\.txt:1: 3 stands behind"), ("a.avi\n", "nothing stands"), ("a.avi 1\na.avi 1\n", "line 1 too")],
+    [
+        ("a.avi 3\n", r"split1\.txt:1: 3 stands behind"),
+        ("a.avi\n", "nothing stands"),
+        ("a.avi 1\na.avi 1\n", "line 1 too"),
+    ],
 )
 def test_bad_lines(tmp_path: Path, text: str, message: str) -> None:
     lists(tmp_path, wave=text)

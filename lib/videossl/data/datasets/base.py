@@ -79,12 +79,8 @@ def unique(videos: Iterable[Video]) -> list[Video]:
     for video in videos:
         other = known.setdefault(video.id, video)
         if other is not video:
-            where = [
-                f"{item.path} ({item.named_by})" if item.named_by else item.path for item in (other, video)
-            ]
-            raise InputError(
-                f"two videos have the id {video.id!r}: {where[0]} and {where[1]}; remove or rename one"
-            )
+            where = [f"{item.path} ({item.named_by})" if item.named_by else item.path for item in (other, video)]
+            raise InputError(f"two videos have the id {video.id!r}: {where[0]} and {where[1]}; remove or rename one")
     return [known[id] for id in sorted(known)]
 
 
@@ -118,9 +114,7 @@ def _entry(path: Path, number: int, line: str) -> tuple[str, str]:
     if not name.lower().endswith(SUFFIXES):
         raise InputError(f"{path}:{number}: {name!r} is not the name of a video ({' '.join(SUFFIXES)})")
     if name.startswith("/") or ".." in PurePosixPath(name).parts:
-        raise InputError(
-            f"{path}:{number}: {name!r} must lie below the dataset's folder; give a relative path"
-        )
+        raise InputError(f"{path}:{number}: {name!r} must lie below the dataset's folder; give a relative path")
     return PurePosixPath(name).as_posix(), (match[2] if match else "") or ""
 
 
@@ -134,15 +128,11 @@ def listed(folder: Path, split: int, below: str = "") -> list[Video]:
     for side in ("train", "test"):
         path = folder / f"{side}list{split:02d}.txt"
         if not path.is_file():
-            raise InputError(
-                f"{path} is missing: split {split} needs trainlist{split:02d}.txt and testlist{split:02d}.txt"
-            )
+            raise InputError(f"{path} is missing: split {split} needs trainlist{split:02d}.txt and testlist{split:02d}.txt")
         for number, name, _ in read_list(path):
             place = PurePosixPath(below, name)
             label = PurePosixPath(name).parent.name
-            videos.append(
-                Video(identity(name), place.as_posix(), label, side, named_by=f"{path.name}:{number}")
-            )
+            videos.append(Video(identity(name), place.as_posix(), label, side, named_by=f"{path.name}:{number}"))
     return unique(videos)
 
 
@@ -150,9 +140,7 @@ def lists_folder(root: Path, options: Mapping[str, Any], default: str, what: str
     """The folder of split lists: option "lists" (relative to `root`, or absolute), else `default` in `root`."""
     folder = root / str(options.get("lists") or default)
     if not folder.is_dir():
-        raise InputError(
-            f"{folder}: no such folder; put {what} there, or name their folder in the option `lists`"
-        )
+        raise InputError(f"{folder}: no such folder; put {what} there, or name their folder in the option `lists`")
     return folder
 
 

@@ -74,14 +74,10 @@ def _found(root: Path) -> list[str]:
         raise InputError(f"{root}: no such folder; put videos there as <class>/<video>")
     found = base.find(root)
     if not found:
-        raise InputError(
-            f"{root}: no video ({' '.join(base.SUFFIXES)}) in it; put videos there as <class>/<video>"
-        )
+        raise InputError(f"{root}: no video ({' '.join(base.SUFFIXES)}) in it; put videos there as <class>/<video>")
     bare = [path for path in found if "/" not in path]
     if bare and len(bare) < len(found):
-        raise InputError(
-            f"{root}: {bare[0]} lies directly in it, other videos in class folders; move all into class folders, or none"
-        )
+        raise InputError(f"{root}: {bare[0]} lies directly in it, other videos in class folders; move all into class folders, or none")
     return found
 
 

@@ -27,9 +27,7 @@ def check(root: Path) -> None:
     """Raise an InputError where the folder of videos is missing; the lists are looked for by `videos`."""
     folder = Path(root) / FOLDER
     if not folder.is_dir():
-        raise InputError(
-            f"{folder}: no such folder; unpack hmdb51_org.rar there, as {FOLDER}/<class>/<video>.avi"
-        )
+        raise InputError(f"{folder}: no such folder; unpack hmdb51_org.rar there, as {FOLDER}/<class>/<video>.avi")
 
 
 def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
@@ -38,9 +36,7 @@ def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
     base.check_options(NAME, options, OPTIONS)
     folder = base.lists_folder(root, options, LISTS, "the official lists (<class>_test_split1.txt, ...)")
     ending = f"_test_split{split}.txt"
-    classes = sorted(
-        entry.name.removesuffix(ending) for entry in folder.iterdir() if entry.name.endswith(ending)
-    )
+    classes = sorted(entry.name.removesuffix(ending) for entry in folder.iterdir() if entry.name.endswith(ending))
     if not classes:
         raise InputError(f"{folder}: no list <class>{ending} in it; HMDB51 has splits 1, 2 and 3")
     _check_listed(root, classes, ending)
@@ -52,16 +48,10 @@ def _class(path: Path, label: str) -> list[Video]:
     named = []
     for number, name, flag in base.read_list(path):
         if flag not in SIDES:
-            raise InputError(
-                f"{path}:{number}: {flag or 'nothing'} stands behind {name}; it must be 0, 1 or 2"
-            )
+            raise InputError(f"{path}:{number}: {flag or 'nothing'} stands behind {name}; it must be 0, 1 or 2")
         if side := SIDES[flag]:
             place = f"{label}/{name}"
-            named.append(
-                Video(
-                    base.identity(place), f"{FOLDER}/{place}", label, side, named_by=f"{path.name}:{number}"
-                )
-            )
+            named.append(Video(base.identity(place), f"{FOLDER}/{place}", label, side, named_by=f"{path.name}:{number}"))
     return named
 
 
@@ -69,6 +59,4 @@ def _check_listed(root: Path, classes: list[str], ending: str) -> None:
     """A class that is there but has no list would vanish silently."""
     for entry in sorted((root / FOLDER).iterdir()) if (root / FOLDER).is_dir() else []:
         if entry.is_dir() and not entry.name.startswith(".") and entry.name not in classes:
-            raise InputError(
-                f"{entry}: no list {entry.name}{ending} for this class; add it, or move the folder away"
-            )
+            raise InputError(f"{entry}: no list {entry.name}{ending} for this class; add it, or move the folder away")

@@ -26,15 +26,11 @@ def check(root: Path) -> None:
     """Raise an InputError where the folder of videos is missing; the lists are looked for by `videos`."""
     folder = Path(root) / FOLDER
     if not folder.is_dir():
-        raise InputError(
-            f"{folder}: no such folder; unpack UCF101.rar there, as {FOLDER}/<Class>/<video>.avi"
-        )
+        raise InputError(f"{folder}: no such folder; unpack UCF101.rar there, as {FOLDER}/<Class>/<video>.avi")
 
 
 def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
     """The videos of official split 1, 2 or 3; whether each is there is for the index to find out."""
     base.check_options(NAME, options, OPTIONS)
-    folder = base.lists_folder(
-        Path(root), options, LISTS, "the official lists (trainlist01.txt, testlist01.txt, ...)"
-    )
+    folder = base.lists_folder(Path(root), options, LISTS, "the official lists (trainlist01.txt, testlist01.txt, ...)")
     return base.listed(folder, split, below=FOLDER)

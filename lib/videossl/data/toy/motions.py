@@ -25,10 +25,12 @@ def swell(phase: Floats) -> Floats:
 
 
 def wave(phase: Floats, amplitude: float) -> Moves:
+    """One arm held out, its forearm swung from side to side."""
     return {"ShoulderRight": (0, 0, 100), "ElbowRight": (0, 0, 65 + 45 * amplitude * np.sin(phase))}
 
 
 def clap(phase: Floats, amplitude: float) -> Moves:
+    """Both arms held forward, apart and together."""
     apart = 50 * amplitude * swell(phase)
     return {
         "ShoulderRight": (80, -apart + 12, 0),
@@ -39,6 +41,7 @@ def clap(phase: Floats, amplitude: float) -> Moves:
 
 
 def jump(phase: Floats, amplitude: float) -> Moves:
+    """Crouch with the arms back, then fly with the arms forward."""
     height, crouch = np.maximum(np.sin(phase), 0), np.maximum(-np.sin(phase), 0)
     arms: Triple = (70 * amplitude * height - 30 * crouch, 0, 0)
     return {
@@ -50,12 +53,14 @@ def jump(phase: Floats, amplitude: float) -> Moves:
 
 
 def squat(phase: Floats, amplitude: float) -> Moves:
+    """Down on both knees and up, the arms coming forward."""
     down = amplitude * swell(phase)
     arms: Triple = (85 * down, 0, 0)
     return {**_crouch(85 * down), "ShoulderRight": arms, "ShoulderLeft": arms}
 
 
 def kick(phase: Floats, amplitude: float) -> Moves:
+    """One leg swung from behind to hip height."""
     leg = amplitude * swell(phase)
     return {
         "HipRight": (-20 + 115 * leg, 0, 0),
@@ -66,6 +71,7 @@ def kick(phase: Floats, amplitude: float) -> Moves:
 
 
 def punch(phase: Floats, amplitude: float) -> Moves:
+    """One fist thrust forward from the chest, the other on guard."""
     reach = amplitude * swell(phase)
     return {
         "SpineMid": (0, 25 * reach, 0),
@@ -77,6 +83,7 @@ def punch(phase: Floats, amplitude: float) -> Moves:
 
 
 def bow(phase: Floats, amplitude: float) -> Moves:
+    """The trunk bent forward from the hips."""
     lean = 75 * amplitude * swell(phase)
     legs, arms = (lean, 0, 0), (0.6 * lean, 0, 0)
     return {
@@ -89,12 +96,11 @@ def bow(phase: Floats, amplitude: float) -> Moves:
 
 
 def walk(phase: Floats, amplitude: float) -> Moves:
+    """Steps on the spot, arms against legs."""
+
     def leg(phase: Floats) -> tuple[Triple, Triple]:
-        return (8 + 34 * amplitude * np.sin(phase), 0, 0), (
-            -12 - 50 * amplitude * swell(phase + np.pi / 2) ** 2,
-            0,
-            0,
-        )
+        hip, knee = 10 + 40 * amplitude * np.sin(phase), -12 - 65 * amplitude * swell(phase + np.pi / 2) ** 2
+        return (hip, 0, 0), (knee, 0, 0)
 
     right, left = leg(phase), leg(phase + np.pi)
     swing = 42 * amplitude * np.sin(phase)
@@ -111,6 +117,7 @@ def walk(phase: Floats, amplitude: float) -> Moves:
 
 
 def turn(phase: Floats, amplitude: float) -> Moves:
+    """The whole figure turned from side to side, arms a little out."""
     arm = 35 + 10 * np.sin(phase)
     return {
         "SpineBase": (0, 75 * amplitude * np.sin(phase), 0),
@@ -120,6 +127,7 @@ def turn(phase: Floats, amplitude: float) -> Moves:
 
 
 def throw(phase: Floats, amplitude: float) -> Moves:
+    """One arm from behind the head over and forward, the trunk twisting along."""
     # The arm goes back slowly and comes over fast: a phase that runs unevenly.
     over = swell(phase + 0.6 * np.sin(phase))
     return {
@@ -131,6 +139,7 @@ def throw(phase: Floats, amplitude: float) -> Moves:
 
 
 def jumping_jack(phase: Floats, amplitude: float) -> Moves:
+    """Arms and legs out sideways and back, with a hop."""
     out = amplitude * swell(phase)
     return {
         "ShoulderRight": (0, 0, 10 + 140 * out),
@@ -142,6 +151,7 @@ def jumping_jack(phase: Floats, amplitude: float) -> Moves:
 
 
 def raise_arms(phase: Floats, amplitude: float) -> Moves:
+    """Both arms forward, up over the head and back."""
     arms: Triple = (10 + 160 * amplitude * swell(phase), 0, 0)
     return {"ShoulderRight": arms, "ShoulderLeft": arms}
 

@@ -145,7 +145,8 @@ def draw(joints: Floats, camera: Camera, shake: Floats, clothes: Clothes, room: 
     screen = project(np.concatenate([joints, _crown(joints)], axis=1), camera, size)
     screen[..., :2] += shake[:, None]
     # A pixel's middle x lies at OVERSAMPLE * (x + 1/2) - 1/2 of the larger picture.
-    screen = (screen + [0.5, 0.5, 0.0]) * OVERSAMPLE - [0.5, 0.5, 0.0]
+    half = np.array([0.5, 0.5, 0.0])
+    screen = (screen + half) * OVERSAMPLE - half
     frames = np.empty((len(screen), size, size, 3), np.uint8)
     for number, (points, (right, down)) in enumerate(zip(screen, shake, strict=True)):
         large = _shifted(room, right, down, size)

@@ -1,0 +1,93 @@
+"""Runs of the whole pipeline: real processes, in copies of the repository."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+ENVIRONMENT = os.environ | {
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "GIT_AUTHOR_NAME": "t",
+    "GIT_AUTHOR_EMAIL": "t@localhost",
+    "GIT_COMMITTER_NAME": "t",
+    "GIT_COMMITTER_EMAIL": "t@localhost",
+    "DVC_NO_ANALYTICS": "1",
+}
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A copy of the repository in which commands run."""
+
+    path: Path
+
+    def call(self, *command: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command here; its output in one text, stderr included."""
+        environment = ENVIRONMENT | {"PYTHONPATH": str(self.path / "lib")}
+        done = subprocess.run(
+            command, cwd=self.path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
+        )
+        if ok:
+            assert done.returncode == 0, f"{command}\n{done.stdout}"
+        return done
+
+    def snakemake(self, *arguments: str, ok: bool = True) -> str:
+        return self.call("snakemake", *arguments, "--cores", "2", ok=ok).stdout
+
+    def replace(self, file: str, old: str, new: str) -> None:
+        """Change a file, as an editor would."""
+        text = (self.path / file).read_text()
+        assert old in text, f"{file} has no {old!r}"
+        (self.path / file).write_text(text.replace(old, new, 1))
+
+    def weights(self) -> dict[str, bytes]:
+        """The bytes of all model files."""
+        return {str(path.relative_to(self.path)): path.read_bytes() for path in sorted(self.path.glob("data/models/**/*.safetensors"))}
+
+
+def copy_of_repository(path: Path) -> Workspace:
+    """The working tree as git sees it, with the tiny params, in a git repository of its own."""
+    workspace = Workspace(path)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (REPOSITORY / name).is_file():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, path / name)
+    shutil.copy2(REPOSITORY / "tests/pipeline/tiny.yaml", path / "params.yaml")
+    workspace.call("python", "stages/sync.py")
+    workspace.call("git", "init", "-q")
+    workspace.call("git", "add", "-A")
+    workspace.call("git", "commit", "-qm", "copy")
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """`snakemake --cores 2` from nothing, recorded with DVC. Not to be changed: take `finished`."""
+    workspace = copy_of_repository(tmp_path_factory.mktemp("finished") / "run")
+    workspace.snakemake()
+    workspace.call("python", "stages/record.py")
+    return workspace
+
+
+@pytest.fixture
+def finished(finished_run: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of the finished run, times and all."""
+    shutil.copytree(finished_run.path, tmp_path / "run", symlinks=True)
+    return Workspace(tmp_path / "run")
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Workspace:
+    """A copy of the repository in which nothing has run."""
+    return copy_of_repository(tmp_path / "fresh")

@@ -1,0 +1,180 @@
+"""Two engines, one pipeline: Snakemake and DVC agree on what there is, what is stale, and what is made."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from modulefinder import ModuleFinder
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.pipeline.conftest import Workspace
+
+pytestmark = pytest.mark.slow
+
+# Which DVC stage each rule belongs to; "{}" is the experiment.
+STAGE_OF = {
+    "pretrain": "train-{}",
+    "cmmc": "train-{}",
+    "mixable": "train-{}",
+    "features": "evaluate-{}",
+    "retrieval": "evaluate-{}",
+    "linear": "evaluate-{}",
+    "finetune": "evaluate-{}",
+    "finetune_scores": "evaluate-{}",
+}
+
+
+def summary(workspace: Workspace) -> list[dict[str, str]]:
+    """Snakemake's own account of every output: rule, inputs, plan."""
+    lines = [line.split("\t") for line in workspace.call("snakemake", "--detailed-summary").stdout.splitlines() if "\t" in line]
+    return [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
+
+
+def stage_of(rule: str, output: str) -> str:
+    experiment = output.split("/")[2] if rule in STAGE_OF else ""
+    return STAGE_OF.get(rule, rule).format(experiment)
+
+
+def dvc_stages(workspace: Workspace) -> dict[str, dict]:
+    return yaml.safe_load((workspace.path / "dvc.yaml").read_text())["stages"]
+
+
+def test_the_two_graphs_agree(finished: Workspace) -> None:
+    made_by = {row["output_file"]: stage_of(row["rule"], row["output_file"]) for row in summary(finished)}
+    snakemake_edges = {
+        (made_by[source], made_by[row["output_file"]])
+        for row in summary(finished)
+        for source in row["input-file(s)"].split(",")
+        if source in made_by and made_by[source] != made_by[row["output_file"]]
+    }
+    stages = dvc_stages(finished)
+    owners = [(next(iter(out)), name) for name, stage in stages.items() for out in stage["outs"]]
+    dvc_edges = {
+        (owner, name)
+        for name, stage in stages.items()
+        for dep in stage["deps"]
+        for out, owner in owners
+        if dep == out or out.startswith(f"{dep}/") or dep.startswith(f"{out}/")
+    }
+    assert snakemake_edges == dvc_edges
+    outs = [out for out, _ in owners]
+    assert all(any(path == out or path.startswith(f"{out}/") for out in outs) for path in made_by), "an output that DVC does not track"
+
+
+def test_code_dependencies_are_the_import_closures(finished: Workspace) -> None:
+    """In the rules as Snakemake sees them and in dvc.yaml, against a closure by the standard library's module finder."""
+    def closure(script: str) -> set[str]:
+        finder = ModuleFinder([str(finished.path / "lib")])
+        finder.run_script(str(finished.path / "stages" / script))
+        files = {Path(module.__file__).resolve() for module in finder.modules.values() if module.__file__}
+        root = finished.path.resolve()
+        return {str(file.relative_to(root)) for file in files if file.is_relative_to(root)}
+
+    wanted: dict[str, set[str]] = {}
+    for row in summary(finished):
+        sources = {path for path in row["input-file(s)"].split(",") if path.endswith(".py")}
+        assert sources == closure(f"{row['rule']}.py"), row["rule"]
+        wanted.setdefault(stage_of(row["rule"], row["output_file"]), set()).update(sources)
+    for name, stage in dvc_stages(finished).items():
+        assert {dep for dep in stage["deps"] if dep.endswith(".py")} == wanted[name], name
+
+
+def test_a_recorded_run_leaves_both_engines_nothing_to_do(finished: Workspace) -> None:
+    assert "Nothing to be done" in finished.snakemake("-n")
+    assert "up to date" in finished.call("dvc", "status").stdout
+    assert "up to date" in finished.call("dvc", "repro").stdout
+
+
+def stale_in_snakemake(workspace: Workspace) -> set[str]:
+    """Stages with a job that is stale of itself, not only because of what comes before it."""
+    text = workspace.call("snakemake", "-n", "--quiet", "host").stdout
+    stale = set()
+    for job in re.split(r"\n(?=(?:local)?rule )", text):
+        rule = re.match(r"(?:local)?rule (\w+):", job)
+        reason = re.search(r"reason: (.*)", job)
+        output = re.search(r"output: ([^,\n]*)", job)
+        if rule and reason and output:
+            causes = [cause for cause in reason[1].split("; ") if not cause.startswith("Input files updated by another job")]
+            if causes:
+                stale.add(stage_of(rule[1], output[1]))
+    return stale
+
+
+def stale_in_dvc(workspace: Workspace) -> set[str]:
+    return set(json.loads(workspace.call("dvc", "status", "--json").stdout))
+
+
+CHANGES = {
+    "a param of one modality": ("params.yaml", "augment: {area: [0.75, 1.0], flip: 0.5, scale: 4.0}", "augment: {area: [0.75, 1.0], flip: 0.5, scale: 5.0}",
+        {"train-mixup", "train-stc-mix", "evaluate-untrained", "evaluate-handmade", "evaluate-mixup", "evaluate-stc-mix", "report"}),
+    "a param of one experiment": ("params.yaml", "stages: 2\n    box: batch", "stages: 2\n    box: sample", {"train-stc-mix-skeleton", "report"}),
+    "a param of extraction": ("params.yaml", "bound: 20", "bound: 10", {"flow", "report"}),
+    "a param of evaluation": ("params.yaml", "iterations: 20", "iterations: 30",
+        {"evaluate-untrained", "evaluate-handmade", "evaluate-mixup", "evaluate-stc-mix", "evaluate-stc-mix-skeleton", "report"}),
+    "a script": ("stages/flow.py", "def main()", "# changed\ndef main()", {"flow"}),
+    "a module of one phase": ("lib/videossl/ssl/cmmc.py", "class CMMC", "# changed\nclass CMMC", {"train-stc-mix", "train-stc-mix-skeleton"}),
+    "a module of training": ("lib/videossl/ssl/losses.py", "from __future__", "# changed\nfrom __future__",
+        {"train-mixup", "train-stc-mix", "train-stc-mix-skeleton", "evaluate-untrained", "evaluate-handmade", "evaluate-mixup",
+         "evaluate-stc-mix", "evaluate-stc-mix-skeleton"}),
+    "a module of the report": ("lib/videossl/report/plots.py", "from __future__", "# changed\nfrom __future__", {"report"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_makes_the_same_stages_stale(finished: Workspace, name: str) -> None:
+    file, old, new, wanted = CHANGES[name]
+    finished.replace(file, old, new)
+    assert stale_in_snakemake(finished) == wanted
+    assert stale_in_dvc(finished) == wanted
+
+
+def test_a_change_is_made_to_the_same_bytes_by_both(finished: Workspace, finished_run: Workspace, tmp_path: Path) -> None:
+    other = Workspace(tmp_path / "other")
+    shutil.copytree(finished_run.path, other.path, symlinks=True)
+    before = finished.weights()
+    for workspace in (finished, other):
+        workspace.replace("params.yaml", "stages: 2\n    box: batch", "stages: 2\n    box: sample")
+    finished.snakemake()
+    other.call("dvc", "repro")
+    after = finished.weights()
+    assert after == other.weights()
+    changed = {path for path in after if after[path] != before.get(path)}
+    assert changed == {path for path in after if "/stc-mix-skeleton/" in path}
+    for page in ("data/report/index.html", "data/results/stc-mix-skeleton/0/toy/linear.json"):
+        assert (finished.path / page).read_bytes() == (other.path / page).read_bytes()
+    assert "Nothing to be done" in other.snakemake("-n")
+    finished.call("python", "stages/record.py")
+    assert "up to date" in finished.call("dvc", "status").stdout
+
+
+def test_push_and_pull_into_a_fresh_clone(finished: Workspace, tmp_path: Path) -> None:
+    finished.call("dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
+    finished.call("dvc", "push", "-q")
+    finished.call("git", "add", "-A")
+    finished.call("git", "commit", "-qm", "run")
+    clone = Workspace(tmp_path / "clone")
+    finished.call("git", "clone", "-q", str(finished.path), str(clone.path))
+    clone.call("dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
+    clone.call("dvc", "pull", "-q")
+    assert clone.weights() == finished.weights()
+    assert "up to date" in clone.call("dvc", "status").stdout
+    assert "up to date" in clone.call("dvc", "repro").stdout
+    clone.snakemake("--touch")
+    assert "Nothing to be done" in clone.snakemake("-n")
+
+
+def test_record_refuses_while_work_is_left(finished: Workspace) -> None:
+    lock = (finished.path / "dvc.lock").read_bytes()
+    finished.replace("params.yaml", "iterations: 20", "iterations: 30")
+    done = finished.call("python", "stages/record.py", ok=False)
+    assert done.returncode == 2
+    assert done.stdout == "error: work is left to do; run `snakemake --cores all` first (`snakemake -n` says what)\n"
+    finished.replace("params.yaml", "  stc-mix-skeleton:", "  second:")
+    done = finished.call("python", "stages/record.py", ok=False)
+    assert done.returncode == 2
+    assert done.stdout == "error: dvc.yaml is not of these params and sources; run `make dvc.yaml`\n"
+    assert (finished.path / "dvc.lock").read_bytes() == lock

@@ -1,0 +1,376 @@
+"""The page, rendered for real and read back."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from videossl.errors import InputError
+from videossl.report import page
+from videossl.report.page import Run, Value
+
+MakeRun = Callable[..., Run]
+SECTIONS = ["summary", "results", "curves", "samples", "gallery", "index", "provenance", "again"]
+VOID = {"meta", "link", "img", "br", "circle", "line", "path"}
+
+
+class Reader(HTMLParser):
+    """Sections with their text, tags with their attributes, and whether all tags are closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.sections: dict[str, list[str]] = {}
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "section":
+            self.sections[dict(attrs)["id"] or ""] = []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.sections and data.strip():
+            self.sections[list(self.sections)[-1]].append(" ".join(data.split()))
+
+    def text(self, section: str) -> str:
+        return " ".join(self.sections[section])
+
+
+@pytest.fixture(scope="module")
+def reader() -> Callable[[Run], Reader]:
+    return lambda run: Reader(page.render(run))
+
+
+def test_a_full_page_has_all_sections_in_order(make_run: MakeRun, reader: Callable[[Run], Reader]) -> None:
+    for seeds in ((0,), (0, 1, 2)):
+        read = reader(make_run(seeds))
+        assert list(read.sections) == SECTIONS
+        anchors = [attrs["href"] for tag, attrs in read.tags if tag == "a"]
+        assert anchors == [f"#{name}" for name in SECTIONS[1:]]
+
+
+def test_the_page_loads_nothing(make_run: MakeRun, reader: Callable[[Run], Reader]) -> None:
+    read = reader(make_run())
+    assert not {tag for tag, _ in read.tags} & {
+        "script",
+        "iframe",
+        "object",
+        "embed",
+        "base",
+        "audio",
+        "video",
+    }
+    for tag, attrs in read.tags:
+        for name in ("src", "href", "srcset", "data", "action", "poster", "xlink:href"):
+            value = attrs.get(name)
+            assert value is None or value.startswith(("data:", "#")), (tag, name, value)
+    html = page.render(make_run())
+    assert "http:" not in html and "https:" not in html and "url(" not in html and "@import" not in html
+    policy = next(a["content"] or "" for t, a in read.tags if t == "meta" and "http-equiv" in a)
+    assert policy.startswith("default-src 'none'")
+
+
+def test_names_are_escaped(make_run: MakeRun, reader: Callable[[Run], Reader]) -> None:
+    evil = '<script>alert("1")</script>\' onload=x'
+    run = make_run()
+    sample = {**run.samples[0], "id": evil, "label": evil}
+    shown = {
+        **run.gallery[0],
+        "experiment": evil,
+        "query": {**run.gallery[0]["query"], "id": evil, "label": evil},
+    }
+    rows = [replace(row, id=evil, label=evil, reason=f"{evil}: {evil}") for row in run.index]
+    results = [{**result, "experiment": evil} for result in run.results[:1]]
+    histories = [{**history, "experiment": evil, "phase": evil} for history in run.histories[:1]]
+    odd = replace(
+        run,
+        params={},
+        index=rows,
+        samples=[sample],
+        gallery=[shown],
+        results=results,
+        histories=histories,
+        provenance=[{evil: evil, "sha256": evil}],
+        versions={evil: evil},
+        commands=[evil],
+    )
+    read = reader(odd)
+    assert "script" not in {tag for tag, _ in read.tags}
+    assert not any("onload" in attrs for _, attrs in read.tags)
+    for section in SECTIONS:
+        assert "<script>alert" in read.text(section), section
+
+
+def test_the_same_run_gives_the_same_bytes(make_run: MakeRun, tmp_path: Path) -> None:
+    for name in ("a.html", "b.html"):
+        page.write(tmp_path / "new" / name, page.render(make_run((0, 1))))
+    one, two = ((tmp_path / "new" / name).read_bytes() for name in ("a.html", "b.html"))
+    assert one == two and one.startswith(b"<!doctype html>")
+    assert len(list((tmp_path / "new").iterdir())) == 2
+
+
+def test_the_order_of_results_does_not_matter(make_run: MakeRun) -> None:
+    run = make_run((0, 1))
+    assert page.render(run) == page.render(replace(run, results=list(reversed(run.results))))
+
+
+def test_mean_and_sample_deviation_of_three_seeds(make_run: MakeRun, reader: Callable[[Run], Reader]) -> None:
+    run = make_run((0, 1, 2))
+    numbers = [
+        r["values"]["flow"]["R@1"]
+        for r in run.results
+        if (r["experiment"], r["task"]) == ("mixup", "retrieval")
+    ]
+    assert numbers == [66.0, 68.0, 70.0] and statistics.stdev(numbers) == 2.0
+    text = reader(run).text("results")
+    assert "68.0 ± 2.0" in text and "Mean ± sample standard deviation of 3 seeds" in text
+    assert str(Value((1.0, 2.0, 4.0))) == "2.3 ± 1.5"
+
+
+def test_one_seed_has_no_spread(make_run: MakeRun, reader: Callable[[Run], Reader]) -> None:
+    read = reader(make_run())
+    assert "one seed (0), no spread" in read.text("summary")
+    assert "One seed, no spread." in read.text("results")
+    assert "± 0.0" not in read.text("results") and "sample standard deviation of" not in read.text("results")
+    assert Value((5.0,)).sd is None
+
+
+def test_unequal_numbers_of_seeds_are_shown_cell_by_cell(
+    make_run: MakeRun, reader: Callable[[Run], Reader]
+) -> None:
+    run = make_run((0, 1))
+    fewer = [r for r in run.results if not (r["experiment"] == "mixup" and r["seed"] == 1)]
+    text = reader(replace(run, results=fewer)).text("results")
+    assert "n = 1" in text and "n = 2" in text
+
+
+def test_compare_by_hand() -> None:
+    verdict = page.compare(Value((70.0, 74.0)), Value((50.0, 52.0)), 100)
+    variance = (72 * 28 + 51 * 49) / 100 + 8 / 2 + 2 / 2
+    assert verdict.difference == 21.0 and verdict.word == "better"
+    assert verdict.threshold == pytest.approx(2 * math.sqrt(variance))
+    assert page.compare(Value((50.0,)), Value((53.0,)), 100).word == "unclear"
+    assert page.compare(Value((20.0,)), Value((53.0,)), 100).word == "worse"
+    assert page.compare(Value((99.0,)), Value((1.0,)), 0).word == "unclear", "no number of tests, no verdict"
+
+
+def test_the_summary_says_what_training_did_not_improve(make_run: MakeRun) -> None:
+    sentences = page.summary(make_run())
+    strong = [sentence.text for sentence in sentences if sentence.strong]
+    plain = " ".join(sentence.text for sentence in sentences if not sentence.strong)
+    assert (
+        "Trained encoders beat the untrained ones on flow (mixup +21.0; stc-mix +25.0) and rgb+flow" in plain
+    )
+    assert "within the threshold of ±7.1; stc-mix −20.0, clearly worse" in strong[0]
+    assert strong[0].startswith("They do not on rgb (mixup +2.0")
+    assert (
+        strong[1]
+        == "The best trained encoder does not beat the hand-made feature on rgb (52.0 against 58.0)."
+    )
+    assert "two standard errors" in plain and "one seed, no spread" in plain
+
+
+def test_nothing_better_than_untrained(make_run: MakeRun) -> None:
+    run = make_run()
+    trained = [r for r in run.results if r["experiment"] == "untrained"]
+    same = [{**r, "experiment": "stc-mix"} for r in trained]
+    text = " ".join(sentence.text for sentence in page.summary(replace(run, results=[*trained, *same])))
+    assert "No trained encoder beats the untrained one: rgb (stc-mix +0.0, within the threshold" in text
+    assert "beat the untrained ones on" not in text
+    alone = " ".join(sentence.text for sentence in page.summary(replace(run, results=same)))
+    assert "no untrained encoder to compare with" in alone
+
+
+def test_many_experiments_are_given_by_their_range(make_run: MakeRun) -> None:
+    run = make_run()
+    base = [r for r in run.results if r["experiment"] in ("untrained", "mixup") and r["task"] == "linear"]
+    copies = [{**base[-1], "experiment": f"m{i}"} for i in range(4)]
+    text = " ".join(sentence.text for sentence in page.summary(replace(run, results=[*base, *copies])))
+    assert "flow (5 experiments, +21.0 to +21.0)" in text
+
+
+def test_best_trained_value_is_bold_and_baselines_are_not(make_run: MakeRun) -> None:
+    html = page.render(make_run())
+    assert "<b>52.0</b>" in html and "<b>70.0</b>" in html and "<b>76.0</b>" in html
+    assert "<b>58.0</b>" not in html and "<b>66.0</b>" not in html
+
+
+def test_the_rows_and_columns_are_in_order(make_run: MakeRun) -> None:
+    found = page.tasks(make_run())
+    assert [task.task for task in found] == ["retrieval", "linear"]
+    assert found[0].modalities == ["rgb", "flow", "rgb+flow"]
+    assert found[0].experiments == ["handmade", "untrained", "mixup", "stc-mix"]
+    assert found[0].metrics == ["R@1", "R@5", "R@10", "R@20"]
+
+
+def test_the_paper_stands_beside_with_the_difference_in_scale(
+    make_run: MakeRun, reader: Callable[[Run], Reader]
+) -> None:
+    text = reader(make_run()).text("results")
+    assert "none of these rows is a reproduction" in text and "Same setting" not in text
+    assert "pretrained on UCF101 / toy; videos 9,537 / 20; epochs 500 / 12; frames 32 / 8" in text
+    assert "resolution 128 / 64; width 1 / 0.25; batch 64 / 16; queue 2,048 / 48" in text
+    rows = page.beside(make_run(), page.tasks(make_run())[0])
+    merged = [row for row in rows if (row.modality, row.metric) == ("rgb+flow", "R@1")]
+    assert [row.source for row in merged] == ["Table 2, + CM cutmix; Table 4, STC-mix"]
+    assert merged[0].theirs == {"ucf101": 58.1, "hmdb51": 27.1}
+
+
+def test_only_the_same_setting_is_called_so(make_run: MakeRun, reader: Callable[[Run], Reader]) -> None:
+    """UCF101 with every number of the paper: the row says "same setting"; one epoch less and it does not."""
+    run = at_paper_scale(make_run(), epochs=300)
+    assert "Same setting: +15.0 points from the paper." in reader(run).text("results")
+    fewer = at_paper_scale(make_run(), epochs=299)
+    text = reader(fewer).text("results")
+    assert "Same setting" not in text and "epochs 500 / 499." in text
+
+
+def at_paper_scale(run: Run, epochs: int) -> Run:
+    modality: dict[str, Any] = {
+        "width": 1,
+        "clip": {"frames": 32, "stride": 1, "size": 128},
+        "moco": {"queue": 2048},
+        "pretrain": {"epochs": epochs, "batch": 64},
+        "cmmc": {"epochs": 100, "batch": 64},
+    }
+    params = {**run.params, "modalities": {"rgb": modality, "flow": modality}}
+    train = [replace(run.index[0], id=str(i), status="ok", split="train") for i in range(9537)]
+    (result,) = [r for r in run.results if (r["experiment"], r["task"]) == ("stc-mix", "linear")]
+    values = {"flow": {"accuracy": 87.4}}
+    return replace(
+        run,
+        params=params,
+        dataset="ucf101",
+        index=train,
+        results=[{**result, "dataset": "ucf101", "values": values}],
+    )
+
+
+def test_epochs_count_pretraining_and_the_own_stages(make_run: MakeRun) -> None:
+    run = make_run()
+    assert page.setting(run, "mixup", "rgb")["epochs"] == 6
+    assert page.setting(run, "stc-mix", "rgb+flow")["epochs"] == 6 + 2 * 3
+    odd = {**run.params["experiments"], "stc-mix": {**run.params["experiments"]["stc-mix"], "stages": 3}}
+    odd_run = replace(run, params={**run.params, "experiments": odd})
+    assert page.setting(odd_run, "stc-mix", "rgb+flow")["epochs"] == "12 and 9"
+    assert "epochs" not in page.setting(run, "untrained", "rgb")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda rows: [replace(row, label="") for row in rows], "no video has a label"),
+        (lambda rows: [replace(row, label="bow") for row in rows], "there is only one class (bow)"),
+        (lambda rows: [row for row in rows if row.split == "train"], "there are no test videos"),
+        (lambda rows: [], "the index has no usable video"),
+        (lambda rows: rows, "no results file was given to the report"),
+    ],
+)
+def test_without_results_the_page_says_why(
+    make_run: MakeRun, reader: Callable[[Run], Reader], change: Callable[[Any], Any], reason: str
+) -> None:
+    run = make_run()
+    run = replace(run, results=[], gallery=[], index=change(list(run.index)))
+    read = reader(run)
+    assert list(read.sections) == SECTIONS
+    assert f"No supervised task was run: {reason}." in read.text("summary")
+    assert f"No supervised task was run: {reason}." in read.text("results")
+    assert "mixup" in read.text("curves") and "wave/train00" in read.text("samples")
+    assert page.terminal_table(run) == f"No supervised task was run: {reason}."
+
+
+def test_an_empty_run_is_still_a_page(reader: Callable[[Run], Reader]) -> None:
+    read = reader(Run(params={}, dataset="folder", index=[]))
+    assert list(read.sections) == SECTIONS
+    assert "This run trained no experiment" in read.text("summary")
+    assert "No training history" in read.text("curves") and "no seed recorded" in read.text("summary")
+
+
+def test_tasks_switched_off_is_a_reason(make_run: MakeRun) -> None:
+    run = make_run(results=[])
+    assert (
+        page.no_task_reason(replace(run, params={"evaluate": {"tasks": []}}))
+        == "evaluate.tasks is empty in the params"
+    )
+
+
+def test_curves_join_a_shared_pretraining(make_run: MakeRun, reader: Callable[[Run], Reader]) -> None:
+    found = page.curves(make_run((0, 1)))
+    assert [(c.experiment, c.modality) for c in found] == [
+        ("mixup", "rgb"),
+        ("mixup", "flow"),
+        ("stc-mix", "rgb"),
+        ("stc-mix", "flow"),
+    ]
+    joined = found[2]
+    assert [(row["seed"], row["phase"]) for row in joined.stages] == [
+        (seed, phase) for seed in (0, 1) for phase in ("pretrain", "cmmc1", "cmmc2")
+    ]
+    assert joined.loss.count('class="boundary"') == 2 and joined.loss.count('class="line floor"') == 2
+    assert joined.stages[0]["guessing"] == "4.159, 1.6 %", "ln 64: a batch of 16 and a queue of 48"
+    assert joined.stages[0]["clips"] == "2,400"
+    assert "guessing among the N keys" in reader(make_run()).text("curves")
+
+
+def test_dropped_videos_are_counted_and_named(make_run: MakeRun, reader: Callable[[Run], Reader]) -> None:
+    text = reader(make_run()).text("index")
+    assert "60 × short" in text and "1 × unreadable" in text and "and 10 more" in text
+    assert "short/049" in text and "short/050" not in text
+    assert "broken/<b>x</b> (no frame decodes)" in text
+    view = page.index_view(make_run())
+    assert view["splits"] == [("train", 20, 60), ("test", 20, 1)] and view["total"] == (40, 61)
+    assert "No video was dropped." in reader(make_run(index=make_run().index[:5])).text("index")
+
+
+def test_gallery_marks_do_not_rest_on_colour(make_run: MakeRun, reader: Callable[[Run], Reader]) -> None:
+    read = reader(make_run())
+    assert read.text("gallery").count("✓ right") == 1 + 2 and read.text("gallery").count("✗ wrong") == 1 + 6
+    assert "1 of the 4 neighbours shown are right" in read.text("gallery")
+    classes = [attrs.get("class") for _, attrs in read.tags]
+    assert classes.count("tile hit") == 2 and classes.count("tile miss") == 6
+
+
+def test_provenance_has_every_results_file(make_run: MakeRun, reader: Callable[[Run], Reader]) -> None:
+    run = make_run((0, 1))
+    rows = page.result_sources(run)
+    assert len(rows) == len(run.results) == 16
+    text = reader(run).text("provenance")
+    assert text.count("0123456789ab") >= 16 and '"clips": 4' in text
+    assert "data/models/x.safetensors" in text and "torch 2.13" in text
+    assert "make demo snakemake --cores all" in reader(run).text("again")
+
+
+def test_a_seed_given_twice_is_an_input_error(make_run: MakeRun) -> None:
+    run = make_run()
+    with pytest.raises(InputError, match=r"two results of .*, seed 0 \(toy, "):
+        page.render(replace(run, results=[*run.results, run.results[0]]))
+
+
+def test_terminal_table(make_run: MakeRun) -> None:
+    text = page.terminal_table(make_run((0, 1, 2)))
+    assert text.isascii()
+    lines = text.splitlines()
+    assert lines[0] == "Nearest-neighbour retrieval on toy, R@1, percent"
+    assert lines[1].split() == ["rgb", "flow", "rgb+flow"]
+    assert lines[2].split() == ["chance", "25.0", "25.0", "25.0"]
+    (stc,) = [line for line in lines[: lines.index("")] if line.startswith("stc-mix")]
+    assert stc.split() == ["stc-mix", "32.0", "+-", "2.0", "72.0", "+-", "2.0", "*", "78.0", "+-", "2.0", "*"]
+    assert lines[2].index("25.0") + 4 == stc.index("32.0 +- 2.0") + 11, "numbers are flush right"
+    assert "They do not on rgb" in text and "* best trained" in text

@@ -1,0 +1,102 @@
+"""The paper's tables as data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from videossl.errors import InputError
+from videossl.report import paper
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, paper.Table]:
+    return {table.number: table for table in paper.load()}
+
+
+@pytest.mark.parametrize(
+    ("number", "method", "modality", "values"),
+    [
+        ("Table 1", "+ ST cutmix", "rgb", [19.8, 14.3, 32.6, 14.3]),
+        ("Table 2", "MoCo (Baseline)", "flow", [66.8, 30.3, 45.2, 20.8]),
+        ("Table 3", "OPN", "rgb", [None, None, 59.6, 23.8]),
+        ("Table 3", "CoCLR + STC-mix", "rgb+flow", [74.7, 40.8, 87.9, 59.0]),
+        ("Table 4", "STC-mix", "rgb+flow", [58.1, 76.5, 83.4, 88.7, 27.1, 50.7, 65.1, 77.1]),
+        ("Table 5", "CMMC (2s-Skeleton)", "joint+motion", [75.2, 83.1]),
+        ("Table 6", "STC-mix", "rgb+joint", [91.4, 95.1]),
+        ("Table 7", "STC-mix†", "rgb+flow", [96.9, 75.4]),
+        ("Poster, retrieval", "CMMC", "", [58.1, 76.5, 83.4, 88.7]),
+        ("Poster, classification", "CMMC", "rgb+flow", [74.0, 38.1, 87.5, 59.1]),
+    ],
+)
+def test_rows_are_those_of_the_source(
+    tables: dict[str, paper.Table], number: str, method: str, modality: str, values: list[float | None]
+) -> None:
+    (row,) = [r for r in tables[number].rows if (r.method, r.modality) == (method, modality)]
+    assert row.values == values
+
+
+def test_table_2_ends_each_modality_with_stc_mix(tables: dict[str, paper.Table]) -> None:
+    found = {row.modality: row.values for row in tables["Table 2"].rows if row.experiment == "stc-mix"}
+    assert found == {
+        "rgb": [55.8, 28.3, 42.8, 19.1],
+        "flow": [72.4, 34.9, 53.9, 23.1],
+        "rgb+flow": [74.0, 38.1, 58.1, 27.1],
+    }
+
+
+def test_all_tables_are_there_in_full(tables: dict[str, paper.Table]) -> None:
+    counts = {number: len(table.rows) for number, table in tables.items() if number.startswith("Table")}
+    assert counts == {f"Table {i}": n for i, n in enumerate((5, 21, 8, 9, 9, 7, 11), 1)}
+    assert sum(number.startswith("Poster") for number in tables) == 5
+
+
+def test_the_poster_repeats_the_paper(tables: dict[str, paper.Table]) -> None:
+    """Two transcriptions of the same numbers, each printed in both sources, guard each other."""
+
+    def flat(number: str) -> set[tuple[float | None, ...]]:
+        return {tuple(row.values) for row in tables[number].rows}
+
+    assert flat("Poster, strategies") <= flat("Table 2")
+    assert flat("Poster, skeletons") == flat("Table 5")
+    assert flat("Poster, classification") == flat("Table 3")
+    assert flat("Poster, retrieval") == {tuple(row.values[:4]) for row in tables["Table 4"].rows}
+    assert {v[0] for v in flat("Poster, RGB and pose")} == {v[0] for v in flat("Table 6")}
+
+
+def test_numbers_are_percentages_and_recall_grows_with_k(tables: dict[str, paper.Table]) -> None:
+    for table in tables.values():
+        for row in table.rows:
+            assert all(value is None or 0 < value < 100 for value in row.values), (table.number, row)
+    for row in tables["Table 4"].rows:
+        for part in (row.values[:4], row.values[4:]):
+            numbers = [value for value in part if value is not None]
+            assert numbers == sorted(numbers), row
+
+
+def test_beside_takes_the_own_test_set_when_the_paper_has_it() -> None:
+    tables = paper.load()
+    on_toy = list(paper.beside(tables, "stc-mix", "rgb", "toy", "retrieval", "R@1"))
+    assert [(entry.dataset, entry.value) for entry in on_toy] == [("ucf101", 42.8), ("hmdb51", 19.1)]
+    on_ucf = list(paper.beside(tables, "stc-mix", "flow+rgb", "ucf101", "linear", "accuracy"))
+    assert [(entry.table, entry.value) for entry in on_ucf] == [("Table 2", 74.0), ("Table 3", 74.0)]
+    assert not list(paper.beside(tables, "untrained", "rgb", "toy", "linear", "accuracy"))
+
+
+def test_differences_of_scale() -> None:
+    theirs = {"dataset": "ucf101", "videos": 9537, "epochs": None, "width": 1.0}
+    ours = {"dataset": "toy", "videos": 9537, "epochs": 12, "width": 1}
+    assert paper.differences(theirs, ours) == ["pretrained on UCF101 / toy", "epochs not stated / 12"]
+    assert paper.differences({"queue": 2048}, {}) == ["queue 2,048 / not recorded"]
+    assert paper.differences({"width": 1.0}, {"width": 1}) == []
+
+
+def test_a_damaged_file_is_an_input_error(tmp_path: Path) -> None:
+    path = tmp_path / "paper.yaml"
+    with pytest.raises(InputError, match="restore"):
+        paper.load(path)
+    path.write_text(
+        "tables: [{number: T, title: t, setting: {}, columns: [], rows: [{method: m, values: [1]}]}]"
+    )
+    with pytest.raises(InputError, match="1 values for 0 columns"):
+        paper.load(path)

@@ -1,0 +1,67 @@
+"""Charts: where points land, and what stands around them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import xml.etree.ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from videossl.report import plots
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0, 1e6))
+def test_ticks_span_the_range_in_even_round_steps(low: float, extent: float) -> None:
+    ticks = plots.nice_ticks(low, low + extent)
+    slack = 1e-6 * max(1.0, abs(low), extent)
+    assert ticks[0] <= low + slack and ticks[-1] >= low + extent - slack
+    steps = [b - a for a, b in itertools.pairwise(ticks)]
+    assert 1 <= len(steps) <= 9
+    assert max(steps) - min(steps) <= 1e-6 * max(1.0, abs(ticks[0]), abs(ticks[-1]))
+
+
+def test_ticks_by_hand() -> None:
+    assert plots.nice_ticks(0, 40) == [0, 10, 20, 30, 40]
+    assert plots.nice_ticks(2.1, 4.2) == [2, 3, 4, 5]
+
+
+def test_axes_map_the_corners() -> None:
+    axes = plots.Axes((0, 10), (0, 5))
+    assert axes.at((0, 0)) == (plots.LEFT, plots.HEIGHT - plots.BOTTOM)
+    assert axes.at((10, 5)) == (plots.WIDTH - plots.RIGHT, plots.TOP)
+
+
+def chain(phases: dict[str, list[float]]) -> list[dict[str, object]]:
+    return [
+        {"phase": phase, "epochs": [{"loss": loss, "accuracy": 10 * i} for i, loss in enumerate(losses)]}
+        for phase, losses in phases.items()
+    ]
+
+
+def test_training_has_boundaries_seeds_and_the_level_of_guessing() -> None:
+    chains = [chain({"pretrain": [4.0, 3.0, 2.0], "cmmc1": [3.0, 1.0]}) for _ in range(2)]
+    loss, accuracy = plots.training("<x>", chains, {"pretrain": 64, "cmmc1": None})
+    root = ET.fromstring(str(loss))
+    assert root.get("aria-label") == "Loss of <x> against epochs"
+    classes = [element.get("class") for element in root.iter()]
+    assert classes.count("boundary") == 1
+    assert classes.count("line guess") == 1
+    assert classes.count("line s0") == classes.count("line s1") == 1
+    assert {"pretrain", "cmmc1"} <= {element.text for element in root.iter("text")}
+    guess = next(element for element in root.iter("path") if element.get("class") == "line guess")
+    x0, y0, x1, y1 = map(float, (guess.get("d") or "").replace("M", "").replace("L", " ").split())
+    axes = plots.Axes((0, 5), (1, 5))
+    assert [x0, x1] == pytest.approx([axes.at((0, 0))[0], axes.at((3, 0))[0]], abs=0.1)
+    assert y0 == y1 == pytest.approx(axes.at((0, math.log(64)))[1], abs=0.1)
+    ET.fromstring(str(accuracy))
+
+
+def test_gaps_and_lone_points() -> None:
+    gap = plots.chart("t", "y", [plots.Line([(1, 1), (2, math.nan), (3, 2), (4, 3)], "s0")], [])
+    path = next(ET.fromstring(str(gap)).iter("path"))
+    assert (path.get("d") or "").count("M") == 2 and (path.get("d") or "").count("L") == 1
+    lone = plots.chart("t", "y", [plots.Line([(1, 1)], "s0")], [])
+    assert any(element.get("class") == "dot s0" for element in ET.fromstring(str(lone)).iter("circle"))
+    assert "No finite" in plots.chart("t", "y", [plots.Line([(1, math.inf)], "s0")], [])

@@ -1,0 +1,260 @@
+import copy
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, normalize
+
+from videossl.errors import InputError
+from videossl.mix.cutmix import draw_box, draw_layers, keep_mask
+from videossl.mix.mixup import draw_lam
+from videossl.models.build import build, build_head
+from videossl.models.head import ProjectionHead
+from videossl.seeding import torch_rng
+from videossl.ssl.cmmc import CMMC
+from videossl.ssl.moco import MoCo
+
+
+def blocks(in_channels: int, seed: int) -> nn.Sequential:
+    """Three plain blocks: channels grow, time and space shrink."""
+    torch.manual_seed(seed)
+
+    def block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+        return nn.Sequential(nn.Conv3d(inputs, outputs, 3, stride, 1), nn.BatchNorm3d(outputs), nn.ReLU())
+
+    return nn.Sequential(block(in_channels, 4, 1), block(4, 6, 2), block(6, 8, 1))
+
+
+def tiny(queue: int = 5, **options: object) -> CMMC:
+    torch.manual_seed(2)
+    moco = MoCo(blocks(3, 0), ProjectionHead(8, 8, 5), queue, 0.9, 0.2)
+    return CMMC(moco, blocks(2, 1), **options)  # type: ignore[arg-type]
+
+
+def clips(batch: int = 4, seed: int = 0) -> dict[str, Tensor]:
+    rng = torch_rng(seed)
+    return {
+        name: torch.randn(batch, channels, 4, 6, 6, generator=rng)
+        for name, channels in (("query", 3), ("key", 3), ("partner", 2))
+    }
+
+
+def run(x: Tensor, encoder: nn.Sequential, start: int, stop: int) -> Tensor:
+    for index in range(start, stop):
+        x = encoder[index](x)
+    return x
+
+
+@pytest.mark.parametrize("layers", ["random", "same", (1, 3)])
+@pytest.mark.parametrize("box", ["batch", "sample"])
+@pytest.mark.parametrize("seed", range(3))
+def test_step_is_algorithm_1_written_out(layers: str | tuple[int, int], box: str, seed: int) -> None:
+    """Masks multiplied (eq. 7), one sample after the other, each key and target by hand (eq. 6)."""
+    method, views = tiny(queue=0, layers=layers, box=box), clips()
+    reference = copy.deepcopy(method)
+    loss = method.step(views, torch.arange(4), torch_rng(seed))["loss"]
+
+    rng, f1, f2 = torch_rng(seed), reference.moco.encoder, reference.partner
+    assert f2 is not None
+    k, ell = layers if isinstance(layers, tuple) else draw_layers((1, 2, 3), rng)
+    ell = k if layers == "same" else ell
+    r = torch.randperm(4, generator=rng)
+    g1, g2 = run(views["query"], f1, 0, k), run(views["partner"], f2.eval(), 0, ell)
+    boxes = [draw_box(g1.shape[1:], g2.shape[1:], rng) for _ in range(4 if box == "sample" else 1)]
+    mixed, lams = [], []
+    for i in range(4):
+        one = boxes[i % len(boxes)]
+        m = keep_mask(one, g1.shape[1:]).float()
+        placed = torch.zeros(g1.shape[1:])
+        placed[m == 0] = g2[r[i]][tuple(slice(*span) for span in one.source)].flatten()
+        mixed.append(m * g1[i] + (1 - m) * placed)
+        lams.append(m.mean().item())
+    z = normalize(reference.moco.head(run(torch.stack(mixed), f1, k, 3).mean((2, 3, 4))))
+    keys = normalize(reference.moco.key_head(reference.moco.key_encoder(views["key"]).mean((2, 3, 4)))).detach()
+    log_p = torch.log_softmax(z @ keys.T / 0.2, dim=1)
+    expected = -sum(lams[i] * log_p[i, i] + (1 - lams[i]) * log_p[i, r[i]] for i in range(4)) / 4
+    torch.testing.assert_close(loss, expected)
+    assert any(0 < lam < 1 for lam in lams) or layers == "same"
+
+
+def test_gradient_reaches_modality_1_only() -> None:
+    method, views = tiny(), clips()
+    for view in views.values():
+        view.requires_grad_()
+    method.step(views, torch.arange(4), torch_rng(0))["loss"].backward()
+    assert views["query"].grad is not None
+    assert views["key"].grad is None and views["partner"].grad is None
+    trainable = {id(p) for p in method.trainable()}
+    for name, parameter in method.named_parameters():
+        learns = name.startswith(("moco.encoder", "moco.head"))
+        assert (id(parameter) in trainable) == parameter.requires_grad == (parameter.grad is not None) == learns, name
+
+
+def test_partner_is_bit_identical_after_training() -> None:
+    method = tiny()
+    assert method.partner is not None
+    before = copy.deepcopy(method.partner.state_dict())
+    start = copy.deepcopy(method.moco.state_dict())
+    method.train()
+    assert method.moco.encoder.training and not any(m.training for m in method.partner.modules())
+    # Even an optimiser that is given every parameter.
+    optimiser = torch.optim.Adam(method.parameters(), lr=1e-2, weight_decay=0.1)
+    for step in range(4):
+        optimiser.zero_grad()
+        method.step(clips(4, step), torch.arange(4), torch_rng(0, step))["loss"].backward()
+        optimiser.step()
+        method.update()
+        method.train()
+    after = method.partner.state_dict()
+    assert before.keys() == after.keys() and any("running_mean" in name for name in before)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert not torch.equal(start["encoder.0.0.weight"], method.moco.state_dict()["encoder.0.0.weight"])
+    assert int(method.moco.queue_ptr) == 16 % 5
+
+
+def test_partner_rows_follow_the_permutation() -> None:
+    """With a box that covers g1 whole, row i is sample r(i) of the partner, and lam is 0."""
+    method, views = tiny(layers=(2, 2), axes=("time",)), clips()
+    seen: list[Tensor] = []
+    assert method.partner is not None
+    method.partner[0].register_forward_pre_hook(lambda _, x: seen.append(x[0]))
+    method.step(views, torch.arange(4), torch_rng(1))
+    r = torch.randperm(4, generator=torch_rng(1))
+    assert not torch.equal(r, torch.arange(4)) and torch.equal(seen[0], views["partner"][r])
+
+
+def skeletons(batch: int) -> dict[str, Tensor]:
+    rng = torch_rng(0)
+    joint = torch.randn(batch, 3, 9, 25, 2, generator=rng)
+    motion = joint.diff(dim=2)
+    noisy = {name: joint[:, :, :8] + 0.05 * torch.randn(batch, 3, 8, 25, 2, generator=rng) for name in ("query", "key")}
+    return {**noisy, "partner": motion}
+
+
+def test_a_box_a_sample_on_bodies_takes_their_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = build("st-gcn", 3, 0.125, 0)
+    method = CMMC(MoCo(encoder, build_head(128, 0, 16), 0, 0.9, 0.1), build("st-gcn", 3, 0.125, 1), box="sample")
+    lams: list[Tensor] = []
+    monkeypatch.setattr(method.moco, "contrast", lambda maps, key, sample, r, lam: lams.append(lam) or {})
+    method.step(skeletons(3), torch.arange(3), torch_rng(4))
+    rng = torch_rng(4)
+    k, ell = draw_layers(range(1, 11), rng)
+    torch.randperm(3, generator=rng)
+    shapes = encoder.shapes((3, 3, 8, 25, 2))
+    each = [draw_box(shapes[k - 1][1:], shapes[ell - 1][1:], rng).lam(shapes[k - 1][1:]) for _ in range(6)]
+    assert lams[0].tolist() == pytest.approx([(each[2 * i] + each[2 * i + 1]) / 2 for i in range(3)])
+
+
+def test_cross_modal_mixup() -> None:
+    method, views = tiny(queue=0, mixing="mixup", layers="same"), clips()
+    reference = copy.deepcopy(method)
+    loss = method.step(views, torch.arange(4), torch_rng(0))["loss"]
+    rng = torch_rng(0)
+    k, _ = draw_layers((1, 2, 3), rng)
+    r, lam = torch.randperm(4, generator=rng), draw_lam(1.0, rng)
+    assert reference.partner is not None
+    g1 = run(views["query"], reference.moco.encoder, 0, k)
+    g2 = run(views["partner"][r], reference.partner.eval(), 0, k)
+    maps = run(lam * g1 + (1 - lam) * g2, reference.moco.encoder, k, 3)
+    torch.testing.assert_close(
+        loss, reference.moco.contrast(maps, views["key"], torch.arange(4), r, lam)["loss"], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_manifold_mixup_moves_bodies_together() -> None:
+    """Without a partner, a map is mixed with its own batch's; both sides take gradient."""
+    encoder = build("st-gcn", 3, 0.125, 0)
+    moco = MoCo(encoder, build_head(128, 0, 16), 0, 0.9, 0.1)
+    method = CMMC(moco, None, mixing="mixup", layers="same")
+    g1 = torch.arange(6.0)[:, None].requires_grad_()
+    g2 = method._partner_map({}, g1, torch.tensor([2, 0, 1]), 1)
+    assert g2.flatten().tolist() == [4, 5, 0, 1, 2, 3] and g2.requires_grad
+    assert method.step(skeletons(3), torch.arange(3), torch_rng(0))["loss"].isfinite()
+
+
+def fit(method: CMMC, views: dict[str, Tensor], steps: int) -> list[float]:
+    optimiser = torch.optim.Adam(method.trainable(), lr=3e-3)
+    losses = []
+    for step in range(steps):
+        optimiser.zero_grad()
+        result = method.step(views, torch.arange(8), torch_rng(0, step))
+        result["loss"].backward()
+        optimiser.step()
+        method.update()
+        losses.append(result["loss"].item())
+    return losses
+
+
+def test_rgb_with_flow_fits_one_batch() -> None:
+    rng = torch_rng(1)
+    x, y = (
+        interpolate(torch.randn(8, c, 2, 2, 2, generator=rng), size=(8, 32, 32), mode="trilinear") for c in (3, 2)
+    )
+    views = {name: x + 0.1 * torch.randn(x.shape, generator=rng) for name in ("query", "key")}
+    views["partner"] = y
+    encoder, partner = build("s3d", 3, 0.125, 0), build("s3d", 2, 0.125, 1)
+    method = CMMC(MoCo(encoder, build_head(encoder.out_features, 0), 8, 0.9, 0.1), partner)
+    losses = fit(method, views, 40)
+    assert sum(losses[:5]) / 5 > 0.75 * math.log(16), losses
+    assert sum(losses[-10:]) / 10 < 0.55 * math.log(16), losses  # of which lam's entropy is up to 1/2
+
+
+def test_joint_with_motion_fits_one_batch() -> None:
+    encoder, partner = build("st-gcn", 3, 0.0625, 0), build("st-gcn", 3, 0.0625, 1)
+    head = build_head(encoder.out_features, 0)
+    method = CMMC(MoCo(encoder, head, 8, 0.9, 0.1), partner)
+    losses = fit(method, skeletons(8), 40)
+    assert sum(losses[:5]) / 5 > 0.75 * math.log(16), losses
+    assert sum(losses[-10:]) / 10 < 0.55 * math.log(16), losses  # of which lam's entropy is up to 1/2
+
+
+def test_stage_takes_over_from_moco_and_passes_on() -> None:
+    previous = tiny().moco
+    previous.step(clips(), torch.arange(4), torch_rng(0))
+    previous.update()
+    stage = tiny()
+    assert "queue" in stage.load_stage(previous.stage_state())
+    assert stage.stage_state().keys() == previous.stage_state().keys()
+    assert all(torch.equal(value, stage.stage_state()[name]) for name, value in previous.stage_state().items())
+
+
+def test_called_as_a_module_it_is_the_step() -> None:
+    first, second = tiny(), tiny()
+    a = first(clips(), torch.arange(4), torch_rng(0))
+    b = second.step(clips(), torch.arange(4), torch_rng(0))
+    assert torch.equal(a["loss"], b["loss"]) and torch.equal(a["accuracy"], b["accuracy"])
+
+
+def test_maps_that_can_not_be_mixed_are_named() -> None:
+    method = tiny(layers=(1, 3), axes=("space",))
+    with pytest.raises(InputError, match=r"\(4, 4, 6, 6\) and \(8, 2, 3, 3\).*channel is not cut"):
+        method.step(clips(), torch.arange(4), torch_rng(0))
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"mixing": "cutout"}, "'cutout'"),
+        ({"box": "pixel"}, "'pixel'"),
+        ({"layers": "any"}, "'any'"),
+        ({"axes": ("depth",)}, "depth"),
+        ({"axes": ()}, "empty"),
+        ({"blocks": (0, 1)}, r"blocks \[0, 1\].*1..3"),
+        ({"blocks": (2, 4)}, r"blocks \[2, 4\].*1..3"),
+        ({"blocks": ()}, "blocks"),
+        ({"alpha": -1.0}, "alpha -1"),
+        ({"mixing": "mixup"}, "needs layers same"),
+        ({"layers": (0, 2)}, "layers"),
+        ({"layers": (2, 4)}, "layers"),
+    ],
+)
+def test_wrong_options_are_named(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        tiny(**options)
+
+
+def test_a_moco_that_mixes_its_inputs_is_refused() -> None:
+    moco = MoCo(blocks(3, 0), ProjectionHead(8, 8, 5), 4, 0.9, 0.2, mixing="mixup")
+    with pytest.raises(InputError, match="mixing 'mixup'"):
+        CMMC(moco, blocks(2, 1))

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from videossl.train import schedule
+
+
+@pytest.mark.parametrize(
+    ("name", "progress", "wanted"),
+    [
+        ("cosine", 0.0, 1.0),
+        ("cosine", 0.5, 0.5),
+        ("cosine", 0.25, 0.5 * (1 + math.sqrt(0.5))),
+        ("steps", 0.83, 1.0),
+        ("steps", 5 / 6, 0.1),
+        ("steps", 0.93, 0.1),
+        ("steps", 14 / 15, 0.01),
+        ("constant", 0.99, 1.0),
+    ],
+)
+def test_factor(name: str, progress: float, wanted: float) -> None:
+    assert schedule.factor(name, progress) == pytest.approx(wanted)
+
+
+def test_the_papers_300_epochs_fall_at_250_and_280() -> None:
+    factors = [round(schedule.factor("steps", epoch / 300), 6) for epoch in range(300)]
+    assert [epoch for epoch in range(1, 300) if factors[epoch] != factors[epoch - 1]] == [250, 280]
+
+
+def test_optimisers() -> None:
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    adam = schedule.optimiser("adam", [parameter], 0.1, 1e-5)
+    assert isinstance(adam, torch.optim.Adam) and adam.defaults["weight_decay"] == 1e-5
+    sgd = schedule.optimiser("sgd", [parameter], 0.1, 1e-4)
+    assert isinstance(sgd, torch.optim.SGD) and sgd.defaults["momentum"] == 0.9
