@@ -1,6 +1,6 @@
 # make help says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo seeds repro record test test-fast check format run unlock clean
+.PHONY: help setup demo seeds repro record run test test-fast test-slow check format lock unlock clean
 
 PYTHON ?= python3
 CORES ?= all
@@ -33,8 +33,8 @@ repro: setup dvc.yaml ## what changed, by DVC
 record: setup ## tell DVC of a finished Snakemake run
 	python stages/record.py
 
-run: setup ## one of presets/ in a folder of its own: make run PRESET=folder ROOT=path/to/videos [OUT=runs/mine]
-	python stages/preset.py presets/$(PRESET).yaml --root '$(ROOT)' --out $(or $(OUT),runs/$(PRESET))
+run: setup ## one of presets/ in a folder of its own: make run PRESET=folder ROOT=path/to/videos [LISTS=...] [OUT=runs/mine]
+	python stages/preset.py presets/$(PRESET).yaml --root '$(ROOT)' --lists '$(LISTS)' --out $(or $(OUT),runs/$(PRESET))
 	snakemake --cores $(CORES) --directory $(or $(OUT),runs/$(PRESET))
 
 test: setup ## all tests
@@ -42,6 +42,9 @@ test: setup ## all tests
 
 test-fast: setup ## the tests that take no whole pipeline
 	pytest -m 'not slow'
+
+test-slow: setup ## the tests that do
+	pytest -m slow
 
 check: setup ## format, lint, types, layers, dvc.yaml, docs/params.md
 	ruff format --check $(SOURCES)

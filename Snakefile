@@ -13,12 +13,16 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(workflow.basedir)
-sys.path.insert(0, str(REPOSITORY / "lib"))  # this repository's library, whatever is installed
+sys.path.insert(
+    0, str(REPOSITORY / "lib")
+)  # this repository's library, whatever is installed
 
 from videossl import code as source, params as parameters
 from videossl.errors import InputError, one_line
 
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY / "lib"), os.environ.get("PYTHONPATH")]))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(REPOSITORY / "lib"), os.environ.get("PYTHONPATH")])
+)
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
@@ -49,17 +53,27 @@ def at(path):
 def code(script):
     """The files that stages/`script` depends on: itself, first, and what it imports."""
     script = f"stages/{script}"
-    return [at(script), *(at(path) for path in source.closure(script) if path != script)]
+    return [
+        at(script),
+        *(at(path) for path in source.closure(script) if path != script),
+    ]
 
 
 def slice_of(function, *names):
     """The rule's part of params.yaml as JSON; `names` are wildcards handed to `function`."""
-    return lambda wildcards: json.dumps(function(P, *(wildcards[name] for name in names)))
+    return lambda wildcards: json.dumps(
+        function(P, *(wildcards[name] for name in names))
+    )
 
 
 def cached(modality):
     """The shards that `modality` is read from."""
-    return expand("data/cache/{dataset}/{source}/{shard}.h5", dataset=DATASET, source=parameters.SOURCES[modality], shard=SHARDS)
+    return expand(
+        "data/cache/{dataset}/{source}/{shard}.h5",
+        dataset=DATASET,
+        source=parameters.SOURCES[modality],
+        shard=SHARDS,
+    )
 
 
 wildcard_constraints:

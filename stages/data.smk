@@ -12,8 +12,6 @@ rule download:
         code=code("download.py"),
     output:
         directory(f"data/raw/{DATASET}"),
-    params:
-        slice=slice_of(parameters.dataset_slice),
     log:
         f"logs/download/{DATASET}.log",
     benchmark:
@@ -22,6 +20,8 @@ rule download:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        slice=slice_of(parameters.dataset_slice),
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --out {output:q} --processes {threads} --log {log:q}"
 
@@ -32,9 +32,6 @@ rule index:
         code=code("index.py"),
     output:
         f"data/index/{DATASET}.csv",
-    params:
-        slice=slice_of(parameters.index_slice),
-        files=copy_of_the_user(),
     log:
         f"logs/index/{DATASET}.log",
     benchmark:
@@ -43,5 +40,8 @@ rule index:
     resources:
         mem_mb=2000,
         runtime=120,
+    params:
+        slice=slice_of(parameters.index_slice),
+        files=copy_of_the_user(),
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --out {output:q} --processes {threads} --log {log:q}"

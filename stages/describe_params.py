@@ -7,7 +7,6 @@ out: docs/params.md (--check writes nothing and fails if it would change)
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from videossl import params, script
@@ -65,7 +64,8 @@ def _keys(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str]]:
 def _resolve(node: dict[str, Any]) -> dict[str, Any]:
     if "$ref" not in node:
         return node
-    return params.schema()["$defs"][node["$ref"].split("/")[-1]] | {key: value for key, value in node.items() if key != "$ref"}
+    definition: dict[str, Any] = params.schema()["$defs"][node["$ref"].split("/")[-1]]
+    return definition | {key: value for key, value in node.items() if key != "$ref"}
 
 
 def _value(node: dict[str, Any]) -> str:

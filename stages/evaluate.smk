@@ -9,7 +9,11 @@ FINETUNED = [*P["evaluate"]["finetune"], "untrained"]
 
 def modalities_of(experiment):
     """The modalities that an experiment is measured on; the baselines on all."""
-    return list(P["modalities"]) if experiment in BASELINES else P["experiments"][experiment]["modalities"]
+    return (
+        list(P["modalities"])
+        if experiment in BASELINES
+        else P["experiments"][experiment]["modalities"]
+    )
 
 
 def final_weights(wildcards):
@@ -17,13 +21,17 @@ def final_weights(wildcards):
     if wildcards.experiment in BASELINES:
         return []
     phase = parameters.last_phase(P, wildcards.experiment, wildcards.modality)
-    return weights(wildcards.experiment, phase).format(seed=wildcards.seed, modality=wildcards.modality)
+    return weights(wildcards.experiment, phase).format(
+        seed=wildcards.seed, modality=wildcards.modality
+    )
 
 
 def features_of(suffix):
     """One file of features a modality of the experiment."""
     path = f"data/features/{{experiment}}/{{seed}}/{{modality}}/{DATASET}{suffix}.h5"
-    return lambda wildcards: expand(path, modality=modalities_of(wildcards.experiment), **wildcards)
+    return lambda wildcards: expand(
+        path, modality=modalities_of(wildcards.experiment), **wildcards
+    )
 
 
 def results(experiment, seed):
@@ -47,8 +55,6 @@ rule features:
         code=code("features.py"),
     output:
         f"data/features/{{experiment}}/{{seed}}/{{modality}}/{DATASET}.h5",
-    params:
-        slice=slice_of(parameters.features_slice, "modality"),
     log:
         "logs/features/{experiment}-{seed}-{modality}.log",
     benchmark:
@@ -57,6 +63,8 @@ rule features:
     resources:
         mem_mb=8000,
         runtime=240,
+    params:
+        slice=slice_of(parameters.features_slice, "modality"),
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --experiment {wildcards.experiment} --seed {wildcards.seed}"
         " --index {input.index:q} --cache {input.cache:q} --weights {input.weights:q} --out {output:q} --log {log:q}"
@@ -68,8 +76,6 @@ rule retrieval:
         code=code("retrieval.py"),
     output:
         f"data/results/{{experiment}}/{{seed}}/{DATASET}/retrieval.json",
-    params:
-        slice=json.dumps(parameters.task_slice(P, "retrieval")),
     log:
         "logs/retrieval/{experiment}-{seed}.log",
     benchmark:
@@ -78,6 +84,8 @@ rule retrieval:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        slice=json.dumps(parameters.task_slice(P, "retrieval")),
     shell:
         SCORE
 
@@ -88,8 +96,6 @@ rule linear:
         code=code("linear.py"),
     output:
         f"data/results/{{experiment}}/{{seed}}/{DATASET}/linear.json",
-    params:
-        slice=json.dumps(parameters.task_slice(P, "linear")),
     log:
         "logs/linear/{experiment}-{seed}.log",
     benchmark:
@@ -98,6 +104,8 @@ rule linear:
     resources:
         mem_mb=4000,
         runtime=120,
+    params:
+        slice=json.dumps(parameters.task_slice(P, "linear")),
     shell:
         SCORE
 
@@ -110,8 +118,6 @@ rule finetune:
         code=code("finetune.py"),
     output:
         f"data/features/{{experiment}}/{{seed}}/{{modality}}/{DATASET}.finetune.h5",
-    params:
-        slice=slice_of(parameters.finetune_slice, "modality"),
     log:
         "logs/finetune/{experiment}-{seed}-{modality}.log",
     benchmark:
@@ -120,6 +126,8 @@ rule finetune:
     resources:
         mem_mb=8000,
         runtime=2880,
+    params:
+        slice=slice_of(parameters.finetune_slice, "modality"),
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --experiment {wildcards.experiment} --seed {wildcards.seed}"
         " --index {input.index:q} --cache {input.cache:q} --weights {input.weights:q} --out {output:q} --log {log:q}"
@@ -131,8 +139,6 @@ rule finetune_scores:
         code=code("finetune_scores.py"),
     output:
         f"data/results/{{experiment}}/{{seed}}/{DATASET}/finetune.json",
-    params:
-        slice=json.dumps(parameters.task_slice(P, "finetune")),
     log:
         "logs/finetune_scores/{experiment}-{seed}.log",
     benchmark:
@@ -141,6 +147,8 @@ rule finetune_scores:
     resources:
         mem_mb=4000,
         runtime=10,
+    params:
+        slice=json.dumps(parameters.task_slice(P, "finetune")),
     shell:
         SCORE
 

@@ -14,8 +14,6 @@ rule frames:
         code=code("frames.py"),
     output:
         f"data/cache/{DATASET}/rgb/{{shard}}.h5",
-    params:
-        slice=json.dumps(parameters.cache_slice(P, "rgb")),
     log:
         f"logs/frames/{DATASET}-{{shard}}.log",
     benchmark:
@@ -24,6 +22,8 @@ rule frames:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        slice=json.dumps(parameters.cache_slice(P, "rgb")),
     shell:
         EXTRACT
 
@@ -34,8 +34,6 @@ rule flow:
         code=code("flow.py"),
     output:
         f"data/cache/{DATASET}/flow/{{shard}}.h5",
-    params:
-        slice=json.dumps(parameters.cache_slice(P, "flow")),
     log:
         f"logs/flow/{DATASET}-{{shard}}.log",
     benchmark:
@@ -44,6 +42,8 @@ rule flow:
     resources:
         mem_mb=2000,
         runtime=720,
+    params:
+        slice=json.dumps(parameters.cache_slice(P, "flow")),
     shell:
         EXTRACT
 
@@ -54,8 +54,6 @@ rule skeleton:
         code=code("skeleton.py"),
     output:
         f"data/cache/{DATASET}/joint/{{shard}}.h5",
-    params:
-        slice=json.dumps(parameters.cache_slice(P, "joint")),
     log:
         f"logs/skeleton/{DATASET}-{{shard}}.log",
     benchmark:
@@ -64,6 +62,8 @@ rule skeleton:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        slice=json.dumps(parameters.cache_slice(P, "joint")),
     shell:
         EXTRACT
 
@@ -73,14 +73,20 @@ rule skeleton:
 
 rule all_frames:
     input:
-        expand(rules.frames.output, shard=SHARDS) if "rgb" in parameters.sources(P) else [],
+        expand(rules.frames.output, shard=SHARDS)
+        if "rgb" in parameters.sources(P)
+        else [],
 
 
 rule all_flow:
     input:
-        expand(rules.flow.output, shard=SHARDS) if "flow" in parameters.sources(P) else [],
+        expand(rules.flow.output, shard=SHARDS)
+        if "flow" in parameters.sources(P)
+        else [],
 
 
 rule all_skeleton:
     input:
-        expand(rules.skeleton.output, shard=SHARDS) if "joint" in parameters.sources(P) else [],
+        expand(rules.skeleton.output, shard=SHARDS)
+        if "joint" in parameters.sources(P)
+        else [],

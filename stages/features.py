@@ -29,9 +29,7 @@ def main() -> None:
         encoder = job.encoder(args, modality, settings).to(device)
         augment, clip = modalities.augmentation(modality, settings, cache), settings["clip"]
         clips = args.params["evaluate"]["clips"]
-        columns = features.extract(
-            encoder, augment, cache, rows, modality, clip["frames"], clip.get("stride", 1), clips, job.BATCH, device
-        )
+        columns = features.extract(encoder, augment, cache, rows, modality, clip["frames"], clip.get("stride", 1), clips, job.BATCH, device)
     data = provenance.data_digest(args.index, args.cache)
     made_from = provenance.record("stages/features.py", args.params, args.seed, data, job.weights_of(args, modality))
     features.write(args.out, **columns, provenance=made_from)

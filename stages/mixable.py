@@ -28,7 +28,9 @@ def main() -> None:
     pairs = {}
     for modality in recipe["modalities"]:
         (partner,) = set(recipe["modalities"]) - {modality}
-        pairs[modality] = mixing.pairs(f"{name}, {modality} with {partner}", shapes[modality], shapes[partner], recipe["axes"], recipe["layers"])
+        pairs[modality] = mixing.pairs(
+            f"{name}, {modality} with {partner}", shapes[modality], shapes[partner], recipe["axes"], recipe["layers"]
+        )
         logging.info("%s: %s can take %d pairs of blocks from %s", name, modality, len(pairs[modality]), partner)
     write_json(args.out, {"shapes": shapes, "pairs": pairs})
 

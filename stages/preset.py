@@ -19,23 +19,34 @@ def main() -> None:
     parser = script.parser(__doc__)
     parser.add_argument("preset", type=Path)
     parser.add_argument("--root", default="", help="the dataset's folder")
+    parser.add_argument("--lists", default="", help="the folder of the official split lists, when not under root")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     args = script.read(parser)
     if not args.preset.is_file():
         known = ", ".join(sorted(path.stem for path in args.preset.parent.glob("*.yaml")))
         raise InputError(f"there is no preset {args.preset}; known: {known}")
     text = args.preset.read_text(encoding="utf-8")
-    if args.root:
-        root = str(Path(args.root).resolve())
-        if not Path(root).is_dir():
-            raise InputError(f"ROOT is {args.root}, which is not a folder; name the folder that the videos lie in")
-        text, found = re.subn(r"(?m)^  root: .*$", lambda _: f"  root: {_quoted(root)}", text, count=1)
-        if not found:
-            raise InputError(f"{args.preset} has no line `  root:` under dataset; add it")
+    for key, value in (("root", args.root), ("lists", args.lists)):
+        if value:
+            text = _with_folder(text, key, value, args.preset)
     params.parse(text, str(args.preset))
     with atomic(args.out / "params.yaml") as temporary:
         temporary.write_text(text, encoding="utf-8")
     print(f"wrote {args.out / 'params.yaml'}", file=sys.stderr)
+
+
+def _with_folder(text: str, key: str, folder: str, preset: Path) -> str:
+    """`text` with `key` of the dataset set to `folder`; comments stay."""
+    path = Path(folder).resolve()
+    if not path.is_dir():
+        raise InputError(
+            f"{key.upper()} is {folder}, which is not a folder; name the one that holds the dataset's {'videos' if key == 'root' else key}"
+        )
+    pattern = {"root": r"(?m)(^  root: ).*()$", "lists": r"(?m)(^  options: \{lists: ).*(\})$"}[key]
+    text, found = re.subn(pattern, lambda match: f"{match[1]}{_quoted(str(path))}{match[2]}", text, count=1)
+    if not found:
+        raise InputError(f"{preset} has no place for {key.upper()}; leave it out or choose another preset")
+    return text
 
 
 def _quoted(text: str) -> str:

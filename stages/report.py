@@ -17,7 +17,9 @@ def main() -> None:
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--cache", type=Path, nargs="+", required=True)
     parser.add_argument("--results", type=Path, nargs="*", default=[])
-    parser.add_argument("--histories", type=Path, nargs="*", default=[], help="training curves: {experiment}/{seed}/{modality}/{phase}.json")
+    parser.add_argument(
+        "--histories", type=Path, nargs="*", default=[], help="training curves: {experiment}/{seed}/{modality}/{phase}.json"
+    )
     parser.add_argument("--features", type=Path, nargs="*", default=[], help="for the gallery")
     parser.add_argument("--out", type=Path, required=True)
     args = script.read(parser)

@@ -5,7 +5,9 @@
 def histories(seed):
     """The training curves of every experiment."""
     return [
-        weights(experiment, phase).format(seed=seed, modality=modality).replace(".safetensors", ".json")
+        weights(experiment, phase)
+        .format(seed=seed, modality=modality)
+        .replace(".safetensors", ".json")
         for experiment in EXPERIMENTS
         for modality, phase in parameters.phases(P, experiment)
     ]
@@ -33,15 +35,24 @@ for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"]))
             name
         input:
             index=rules.index.output,
-            cache=[path for source in parameters.sources(P) for path in expand(f"data/cache/{DATASET}/{source}/{{shard}}.h5", shard=SHARDS)],
-            results=[path for seed in seeds_shown for experiment in [*BASELINES, *EXPERIMENTS] for path in results(experiment, seed)],
+            cache=[
+                path
+                for source in parameters.sources(P)
+                for path in expand(
+                    f"data/cache/{DATASET}/{source}/{{shard}}.h5", shard=SHARDS
+                )
+            ],
+            results=[
+                path
+                for seed in seeds_shown
+                for experiment in [*BASELINES, *EXPERIMENTS]
+                for path in results(experiment, seed)
+            ],
             histories=[path for seed in seeds_shown for path in histories(seed)],
             features=gallery(),
             code=code("report.py"),
         output:
             "data/report/index.html" if name == "report" else "data/report/seeds.html",
-        params:
-            slice=json.dumps(P),
         log:
             f"logs/{name}/report.log",
         benchmark:
@@ -50,5 +61,7 @@ for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"]))
         resources:
             mem_mb=4000,
             runtime=30,
+        params:
+            slice=json.dumps(P),
         shell:
             REPORT

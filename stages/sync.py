@@ -66,9 +66,7 @@ def _train(run: params.Params, experiment: str, index: str) -> dict[str, Any]:
     slices = [params.cmmc_slice(run, experiment, modality) for modality in recipe["modalities"]]
     deps.append(f"data/models/{recipe['from']}/{seed}")
     outs.append(f"data/models/{experiment}/mixable.json")
-    return _stage(
-        f"train_{experiment}", "train", ["mixable", "cmmc"], [*slices, params.mixable_slice(run, experiment)], deps, outs
-    )
+    return _stage(f"train_{experiment}", "train", ["mixable", "cmmc"], [*slices, params.mixable_slice(run, experiment)], deps, outs)
 
 
 def _evaluate(run: params.Params, experiment: str, index: str) -> dict[str, Any]:
@@ -93,9 +91,7 @@ def _caches(run: params.Params, modalities: Iterable[str]) -> list[str]:
     return sorted({f"data/cache/{run['dataset']['name']}/{params.SOURCES[modality]}" for modality in modalities})
 
 
-def _stage(
-    target: str, phase: str, rules: list[str], slices: list[params.Params], deps: list[str], outs: list[str]
-) -> dict[str, Any]:
+def _stage(target: str, phase: str, rules: list[str], slices: list[params.Params], deps: list[str], outs: list[str]) -> dict[str, Any]:
     """One stage: Snakemake's `target` by `rules` of stages/{phase}.smk, whose scripts have the rules' names."""
     allowed = [*rules, *([target] if target not in rules else [])]
     files = sorted({file for rule in rules for file in code.closure(f"stages/{rule}.py")} | {f"stages/{phase}.smk"})

@@ -13,7 +13,9 @@ def weights(experiment, phase):
 
 def partner_of(wildcards):
     """The other modality of a cross-modal experiment."""
-    (other,) = set(P["experiments"][wildcards.experiment]["modalities"]) - {wildcards.modality}
+    (other,) = set(P["experiments"][wildcards.experiment]["modalities"]) - {
+        wildcards.modality
+    }
     return other
 
 
@@ -21,9 +23,13 @@ def start(which):
     """The weights that a stage starts from: `own` or the `partner`'s newest."""
 
     def path(wildcards):
-        own, partner = parameters.start_of(P, wildcards.experiment, wildcards.modality, int(wildcards.cycle))
+        own, partner = parameters.start_of(
+            P, wildcards.experiment, wildcards.modality, int(wildcards.cycle)
+        )
         modality = wildcards.modality if which == "own" else partner_of(wildcards)
-        return weights(*(own if which == "own" else partner)).format(seed=wildcards.seed, modality=modality)
+        return weights(*(own if which == "own" else partner)).format(
+            seed=wildcards.seed, modality=modality
+        )
 
     return path
 
@@ -33,19 +39,19 @@ rule mixable:
         code=code("mixable.py"),
     output:
         "data/models/{experiment}/mixable.json",
-    wildcard_constraints:
-        experiment="|".join(CROSS_MODAL) or "none",
-    params:
-        slice=slice_of(parameters.mixable_slice, "experiment"),
     log:
         "logs/mixable/{experiment}.log",
     benchmark:
         "logs/mixable/{experiment}.tsv"
+    wildcard_constraints:
+        experiment="|".join(CROSS_MODAL) or "none",
     priority: 100
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        slice=slice_of(parameters.mixable_slice, "experiment"),
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --out {output:q} --log {log:q}"
 
@@ -58,19 +64,19 @@ rule pretrain:
     output:
         weights=weights("{experiment}", "pretrain"),
         history=weights("{experiment}", "pretrain").replace(".safetensors", ".json"),
-    wildcard_constraints:
-        experiment="|".join(PRETRAINING) or "none",
-    params:
-        slice=slice_of(parameters.pretrain_slice, "experiment", "modality"),
     log:
         "logs/pretrain/{experiment}-{seed}-{modality}.log",
     benchmark:
         "logs/pretrain/{experiment}-{seed}-{modality}.tsv"
+    wildcard_constraints:
+        experiment="|".join(PRETRAINING) or "none",
     priority: 10
     threads: P["threads"]
     resources:
         mem_mb=8000,
         runtime=2880,
+    params:
+        slice=slice_of(parameters.pretrain_slice, "experiment", "modality"),
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --seed {wildcards.seed} --index {input.index:q}"
         " --cache {input.cache:q} --out {output.weights:q} --log {log:q}"
@@ -88,19 +94,19 @@ rule cmmc:
     output:
         weights=weights("{experiment}", "cmmc{cycle}"),
         history=weights("{experiment}", "cmmc{cycle}").replace(".safetensors", ".json"),
-    wildcard_constraints:
-        experiment="|".join(CROSS_MODAL) or "none",
-    params:
-        slice=slice_of(parameters.cmmc_slice, "experiment", "modality"),
     log:
         "logs/cmmc/{experiment}-{seed}-{modality}-{cycle}.log",
     benchmark:
         "logs/cmmc/{experiment}-{seed}-{modality}-{cycle}.tsv"
+    wildcard_constraints:
+        experiment="|".join(CROSS_MODAL) or "none",
     priority: 10
     threads: P["threads"]
     resources:
         mem_mb=8000,
         runtime=2880,
+    params:
+        slice=slice_of(parameters.cmmc_slice, "experiment", "modality"),
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --seed {wildcards.seed} --index {input.index:q}"
         " --modality {wildcards.modality} --cache {input.cache:q} --partner-cache {input.partner_cache:q}"
@@ -119,4 +125,6 @@ for experiment in EXPERIMENTS:
                 weights(experiment, phase).format(seed=P["seed"], modality=modality)
                 for modality, phase in parameters.phases(P, experiment)
             ],
-            [f"data/models/{experiment}/mixable.json"] if experiment in CROSS_MODAL else [],
+            [f"data/models/{experiment}/mixable.json"]
+            if experiment in CROSS_MODAL
+            else [],

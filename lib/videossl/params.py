@@ -35,7 +35,8 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
         if keys.count(key) > 1:
             raise InputError(f"params.yaml, line {node.start_mark.line + 1}: '{key}' is given twice; keep one")
     loader.flatten_mapping(node)
-    return loader.construct_mapping(node, deep=True)
+    result: dict[Any, Any] = loader.construct_mapping(node, deep=True)
+    return result
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789"))
@@ -71,7 +72,8 @@ def check(params: Any, name: str = "params.yaml") -> Params:
             rule(params)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
-    return params
+    checked: Params = params
+    return checked
 
 
 @cache
@@ -168,8 +170,8 @@ def check_writable(folder: str | Path) -> None:
 
 def fingerprint(root: str | Path) -> str:
     """The SHA-256 over names, sizes and times of all files under `root`: what tells that a user's copy has changed."""
-    files = (os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names)
-    listing = sorted((path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in files)
+    files = (Path(folder, name) for folder, _, names in os.walk(root) for name in names)
+    listing = sorted((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
     return hashlib.sha256(json.dumps(listing, ensure_ascii=True).encode()).hexdigest()
 
 
@@ -214,14 +216,17 @@ def sources(params: Params) -> list[str]:
 
 
 def dataset_slice(params: Params) -> Params:
+    """What names the dataset."""
     return {"dataset": params["dataset"]}
 
 
 def index_slice(params: Params) -> Params:
+    """The dataset, and which of its videos can be used."""
     return {"dataset": params["dataset"], "index": params["index"]}
 
 
 def cache_slice(params: Params, source: str) -> Params:
+    """Where the videos lie and how the cached modality `source` is made of them."""
     wanted = {"dataset": {key: params["dataset"][key] for key in ("name", "root")}, "cache": params["cache"]}
     return wanted | ({"flow": params["flow"]} if source == "flow" else {})
 
@@ -232,12 +237,14 @@ def _modality(params: Params, modality: str, *keys: str) -> Params:
 
 
 def pretrain_slice(params: Params, experiment: str, modality: str) -> Params:
+    """How `experiment` pretrains `modality`."""
     return _modality(params, modality, "head", "moco", "pretrain") | {
         "experiments": {experiment: {"mixing": params["experiments"][experiment]["mixing"]}}
     }
 
 
 def cmmc_slice(params: Params, experiment: str, modality: str) -> Params:
+    """How `experiment` trains `modality` against its partner, of which only what it sees and is."""
     recipe = params["experiments"][experiment]
     (partner,) = set(recipe["modalities"]) - {modality}
     result = _modality(params, modality, "head", "moco", "cmmc")
@@ -247,19 +254,23 @@ def cmmc_slice(params: Params, experiment: str, modality: str) -> Params:
 
 
 def mixable_slice(params: Params, experiment: str) -> Params:
+    """What decides the shapes that `experiment` mixes."""
     recipe = params["experiments"][experiment]
     shapes = {m: {key: params["modalities"][m][key] for key in ("encoder", "width", "clip")} for m in recipe["modalities"]}
     return {"modalities": shapes, "experiments": {experiment: {key: recipe[key] for key in ("modalities", "axes", "layers")}}}
 
 
 def features_slice(params: Params, modality: str) -> Params:
+    """The encoder of `modality`, and the clips it is given."""
     return _modality(params, modality) | {"evaluate": {"clips": params["evaluate"]["clips"]}}
 
 
 def finetune_slice(params: Params, modality: str) -> Params:
+    """The same, and how it is finetuned."""
     return _modality(params, modality, "finetune") | {"evaluate": {"clips": params["evaluate"]["clips"]}}
 
 
 def task_slice(params: Params, task: str) -> Params:
+    """How features become the numbers of `task`."""
     keys = ("fused", "linear") if task == "linear" else ("fused",)
     return {"evaluate": {key: params["evaluate"][key] for key in keys}, "threads": params["threads"]}

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+
 from videossl import seeding
 from videossl.augment import skeleton
 from videossl.augment.skeleton import SkeletonAugment

@@ -13,6 +13,7 @@ import torchvision.transforms.functional as TF
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+
 from videossl import seeding
 from videossl.augment import video
 from videossl.augment.video import Boxes, VideoAugment

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from videossl import seeding
 from videossl.data import ntu, video
 from videossl.data.datasets import toy

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from videossl.data import video
 from videossl.data.toy import figure, motions, render
 from videossl.data.toy.figure import INDEX

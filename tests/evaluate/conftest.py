@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+
 from videossl import seeding
 from videossl.data.cache import Cache, write_shard
 from videossl.data.index import Row

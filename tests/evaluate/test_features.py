@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+
 from videossl import seeding
 from videossl.augment.skeleton import SkeletonAugment
 from videossl.augment.video import VideoAugment

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 import torch
+
 from videossl import seeding
 from videossl.augment.video import VideoAugment
 from videossl.data.cache import Cache

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+
 from videossl import seeding
 from videossl.data.cache import Cache
 from videossl.data.index import Row

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from videossl import seeding
 from videossl.errors import InputError
 from videossl.evaluate import linear, metrics

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from videossl import seeding
 from videossl.errors import InputError
 from videossl.evaluate import metrics

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+
 from videossl import seeding
 from videossl.errors import InputError
 from videossl.evaluate import retrieval

@@ -25,9 +25,7 @@ def naive(g1: torch.Tensor, g2: torch.Tensor, box: Box) -> torch.Tensor:
     mixed = g1.clone()
     for row in range(len(g1)):
         for cell in product(*(range(start, stop) for start, stop in box.into)):
-            source = tuple(
-                c - into[0] + from_[0] for c, into, from_ in zip(cell, box.into, box.source, strict=True)
-            )
+            source = tuple(c - into[0] + from_[0] for c, into, from_ in zip(cell, box.into, box.source, strict=True))
             mixed[(row, *cell)] = g2[(row, *source)]
     return mixed
 
@@ -93,10 +91,7 @@ def problems(draw: st.DrawFn) -> tuple[int, list[int], list[int], tuple[str, ...
     axes = tuple(draw(st.sets(st.sampled_from(AXES))))
     shape1 = [draw(sizes) for _ in range(rank)]
     names = module.DIMS[rank]
-    shape2 = [
-        draw(sizes) if ("space" if name in module.SPACE else name) in axes else n
-        for n, name in zip(shape1, names, strict=True)
-    ]
+    shape2 = [draw(sizes) if ("space" if name in module.SPACE else name) in axes else n for n, name in zip(shape1, names, strict=True)]
     return draw(st.integers(1, 3)), shape1, shape2, axes, draw(st.integers(0, 10**6))
 
 
@@ -172,9 +167,7 @@ def test_g1_is_not_changed_and_layout_is_kept() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1, 400, 400), (1, 1, 9000)])
 @pytest.mark.parametrize("share", [0.01, 0.25, 0.5, 0.9])
-def test_the_drawn_share_of_the_space_is_cut(
-    shape: tuple[int, ...], share: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_drawn_share_of_the_space_is_cut(shape: tuple[int, ...], share: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """1 - u of the cells, whether space has two axes (sides times sqrt(1 - u)) or is a run of joints."""
     fix_draws(monkeypatch, share, [0.5] * len(shape), [0.5] * len(shape))
     box = draw_box(shape, shape, torch_rng(0), axes=("space",))
@@ -213,8 +206,7 @@ def test_axes_by_name() -> None:
         box = draw_box((4, 6, 6), (4, 6, 6), rng, axes=("space",), dims=("channel", "height", "width"))
         assert box.into[0] == (0, 4)
     assert any(
-        draw_box((4, 6, 6), (4, 6, 6), torch_rng(s), ("space",), dims=("channel", "height", "width")).into[1] != (0, 6)
-        for s in range(10)
+        draw_box((4, 6, 6), (4, 6, 6), torch_rng(s), ("space",), dims=("channel", "height", "width")).into[1] != (0, 6) for s in range(10)
     )
 
 

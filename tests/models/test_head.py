@@ -14,5 +14,10 @@ def test_head_is_two_linear_layers_with_relu_between() -> None:
 def test_sizes_of_the_paper() -> None:
     for features in (1024, 256):
         head = ProjectionHead(features, features)
-        assert [tuple(p.shape) for p in head.parameters()] == [(features, features), (features,), (128, features), (128,)]
+        assert [tuple(p.shape) for p in head.parameters()] == [
+            (features, features),
+            (features,),
+            (128, features),
+            (128,),
+        ]
         assert head.out_features == 128

@@ -132,7 +132,7 @@ def test_wrong_skeletons_are_named(shape: tuple[int, ...]) -> None:
 
 
 def test_unknown_graph_is_named() -> None:
-    with pytest.raises(InputError, match="'coco'.*ntu-rgb\\+d"):
+    with pytest.raises(InputError, match=r"'coco'.*ntu-rgb\+d"):
         STGCN(graph="coco")
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
 from tests.conftest import REPOSITORY
 
 ENVIRONMENT = os.environ | {

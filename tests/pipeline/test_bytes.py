@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from tests.pipeline.conftest import ENVIRONMENT, Workspace
 
 pytestmark = pytest.mark.slow

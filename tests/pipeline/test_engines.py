@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from tests.pipeline.conftest import Workspace
 
 pytestmark = pytest.mark.slow
@@ -67,6 +66,7 @@ def test_the_two_graphs_agree(finished: Workspace) -> None:
 
 def test_code_dependencies_are_the_import_closures(finished: Workspace) -> None:
     """In the rules as Snakemake sees them and in dvc.yaml, against a closure by the standard library's module finder."""
+
     def closure(script: str) -> set[str]:
         finder = ModuleFinder([str(finished.path / "lib")])
         finder.run_script(str(finished.path / "stages" / script))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from videossl.data.index import Row
 from videossl.report.page import Run
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from videossl.errors import InputError
 from videossl.report import page
 from videossl.report.page import Run, Value
@@ -133,11 +134,7 @@ def test_the_order_of_results_does_not_matter(make_run: MakeRun) -> None:
 
 def test_mean_and_sample_deviation_of_three_seeds(make_run: MakeRun, reader: Callable[[Run], Reader]) -> None:
     run = make_run((0, 1, 2))
-    numbers = [
-        r["values"]["flow"]["R@1"]
-        for r in run.results
-        if (r["experiment"], r["task"]) == ("mixup", "retrieval")
-    ]
+    numbers = [r["values"]["flow"]["R@1"] for r in run.results if (r["experiment"], r["task"]) == ("mixup", "retrieval")]
     assert numbers == [66.0, 68.0, 70.0] and statistics.stdev(numbers) == 2.0
     text = reader(run).text("results")
     assert "68.0 ± 2.0" in text and "Mean ± sample standard deviation of 3 seeds" in text
@@ -152,9 +149,7 @@ def test_one_seed_has_no_spread(make_run: MakeRun, reader: Callable[[Run], Reade
     assert Value((5.0,)).sd is None
 
 
-def test_unequal_numbers_of_seeds_are_shown_cell_by_cell(
-    make_run: MakeRun, reader: Callable[[Run], Reader]
-) -> None:
+def test_unequal_numbers_of_seeds_are_shown_cell_by_cell(make_run: MakeRun, reader: Callable[[Run], Reader]) -> None:
     run = make_run((0, 1))
     fewer = [r for r in run.results if not (r["experiment"] == "mixup" and r["seed"] == 1)]
     text = reader(replace(run, results=fewer)).text("results")
@@ -175,15 +170,10 @@ def test_the_summary_says_what_training_did_not_improve(make_run: MakeRun) -> No
     sentences = page.summary(make_run())
     strong = [sentence.text for sentence in sentences if sentence.strong]
     plain = " ".join(sentence.text for sentence in sentences if not sentence.strong)
-    assert (
-        "Trained encoders beat the untrained ones on flow (mixup +21.0; stc-mix +25.0) and rgb+flow" in plain
-    )
+    assert "Trained encoders beat the untrained ones on flow (mixup +21.0; stc-mix +25.0) and rgb+flow" in plain
     assert "within the threshold of ±7.1; stc-mix −20.0, clearly worse" in strong[0]
     assert strong[0].startswith("They do not on rgb (mixup +2.0")
-    assert (
-        strong[1]
-        == "The best trained encoder does not beat the hand-made feature on rgb (52.0 against 58.0)."
-    )
+    assert strong[1] == "The best trained encoder does not beat the hand-made feature on rgb (52.0 against 58.0)."
     assert "two standard errors" in plain and "one seed, no spread" in plain
 
 
@@ -220,9 +210,7 @@ def test_the_rows_and_columns_are_in_order(make_run: MakeRun) -> None:
     assert found[0].metrics == ["R@1", "R@5", "R@10", "R@20"]
 
 
-def test_the_paper_stands_beside_with_the_difference_in_scale(
-    make_run: MakeRun, reader: Callable[[Run], Reader]
-) -> None:
+def test_the_paper_stands_beside_with_the_difference_in_scale(make_run: MakeRun, reader: Callable[[Run], Reader]) -> None:
     text = reader(make_run()).text("results")
     assert "none of these rows is a reproduction" in text and "Same setting" not in text
     assert "pretrained on UCF101 / toy; videos 9,537 / 20; epochs 500 / 12; frames 32 / 8" in text
@@ -305,10 +293,7 @@ def test_an_empty_run_is_still_a_page(reader: Callable[[Run], Reader]) -> None:
 
 def test_tasks_switched_off_is_a_reason(make_run: MakeRun) -> None:
     run = make_run(results=[])
-    assert (
-        page.no_task_reason(replace(run, params={"evaluate": {"tasks": []}}))
-        == "evaluate.tasks is empty in the params"
-    )
+    assert page.no_task_reason(replace(run, params={"evaluate": {"tasks": []}})) == "evaluate.tasks is empty in the params"
 
 
 def test_curves_join_a_shared_pretraining(make_run: MakeRun, reader: Callable[[Run], Reader]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from videossl.errors import InputError
 from videossl.report import paper
 
@@ -95,8 +96,6 @@ def test_a_damaged_file_is_an_input_error(tmp_path: Path) -> None:
     path = tmp_path / "paper.yaml"
     with pytest.raises(InputError, match="restore"):
         paper.load(path)
-    path.write_text(
-        "tables: [{number: T, title: t, setting: {}, columns: [], rows: [{method: m, values: [1]}]}]"
-    )
+    path.write_text("tables: [{number: T, title: t, setting: {}, columns: [], rows: [{method: m, values: [1]}]}]")
     with pytest.raises(InputError, match="1 values for 0 columns"):
         paper.load(path)

@@ -34,10 +34,7 @@ def tiny(queue: int = 5, **options: object) -> CMMC:
 
 def clips(batch: int = 4, seed: int = 0) -> dict[str, Tensor]:
     rng = torch_rng(seed)
-    return {
-        name: torch.randn(batch, channels, 4, 6, 6, generator=rng)
-        for name, channels in (("query", 3), ("key", 3), ("partner", 2))
-    }
+    return {name: torch.randn(batch, channels, 4, 6, 6, generator=rng) for name, channels in (("query", 3), ("key", 3), ("partner", 2))}
 
 
 def run(x: Tensor, encoder: nn.Sequential, start: int, stop: int) -> Tensor:
@@ -158,7 +155,10 @@ def test_cross_modal_mixup() -> None:
     g2 = run(views["partner"][r], reference.partner.eval(), 0, k)
     maps = run(lam * g1 + (1 - lam) * g2, reference.moco.encoder, k, 3)
     torch.testing.assert_close(
-        loss, reference.moco.contrast(maps, views["key"], torch.arange(4), r, lam)["loss"], rtol=1e-4, atol=1e-5
+        loss,
+        reference.moco.contrast(maps, views["key"], torch.arange(4), r, lam)["loss"],
+        rtol=1e-4,
+        atol=1e-5,
     )
 
 
@@ -188,9 +188,7 @@ def fit(method: CMMC, views: dict[str, Tensor], steps: int) -> list[float]:
 
 def test_rgb_with_flow_fits_one_batch() -> None:
     rng = torch_rng(1)
-    x, y = (
-        interpolate(torch.randn(8, c, 2, 2, 2, generator=rng), size=(8, 32, 32), mode="trilinear") for c in (3, 2)
-    )
+    x, y = (interpolate(torch.randn(8, c, 2, 2, 2, generator=rng), size=(8, 32, 32), mode="trilinear") for c in (3, 2))
     views = {name: x + 0.1 * torch.randn(x.shape, generator=rng) for name in ("query", "key")}
     views["partner"] = y
     encoder, partner = build("s3d", 3, 0.125, 0), build("s3d", 2, 0.125, 1)

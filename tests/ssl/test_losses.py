@@ -32,9 +32,7 @@ def naive(query, keys, queue, r, lam, temperature, mask) -> float:  # type: igno
     masked=st.booleans(),
     temperature=st.sampled_from([0.07, 0.2, 1.0]),
 )
-def test_loss_equals_naive_loops(
-    seed: int, batch: int, slots: int, a_sample: bool, masked: bool, temperature: float
-) -> None:
+def test_loss_equals_naive_loops(seed: int, batch: int, slots: int, a_sample: bool, masked: bool, temperature: float) -> None:
     rng = torch_rng(seed)
     query, keys = (normalize(torch.randn(batch, 6, generator=rng)) for _ in range(2))
     queue = normalize(torch.randn(6, slots, generator=rng), dim=0) if slots else None

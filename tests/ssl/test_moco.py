@@ -25,7 +25,8 @@ def tiny(queue: int = 0, momentum: float = 0.9, mixing: str = "none", seed: int 
     """A MoCo on an encoder of plain torch modules, no `Encoder`."""
     torch.manual_seed(seed)
     encoder = nn.Sequential(
-        nn.Sequential(nn.Conv3d(2, 4, 3, padding=1), nn.BatchNorm3d(4), nn.ReLU()), nn.Conv3d(4, 6, 3, padding=1)
+        nn.Sequential(nn.Conv3d(2, 4, 3, padding=1), nn.BatchNorm3d(4), nn.ReLU()),
+        nn.Conv3d(4, 6, 3, padding=1),
     )
     return MoCo(encoder, ProjectionHead(6, 8, 5), queue, momentum, 0.2, mixing)
 
@@ -78,10 +79,10 @@ def test_queries_are_mixed_in_the_input_and_keys_are_not(mixing: str) -> None:
         mixed = lam * x + (1 - lam) * x[r]
     else:
         axes = {"t-cutmix": ["time"], "st-cutmix": ["time", "space"], "videomix": ["space"]}[mixing]
-        c, t, h, w = draw_aligned_box((2, 4, 6, 6), rng, axes).into
+        _, t, h, w = draw_aligned_box((2, 4, 6, 6), rng, axes).into
         mixed = x.clone()
         mixed[:, :, t[0] : t[1], h[0] : h[1], w[0] : w[1]] = x[r][:, :, t[0] : t[1], h[0] : h[1], w[0] : w[1]]
-        lam = (mixed == x).double().mean().item()
+        lam = 1 - (t[1] - t[0]) * (h[1] - h[0]) * (w[1] - w[0]) / (4 * 6 * 6)
     torch.testing.assert_close(seen[0], mixed)
     assert torch.equal(seen[1], views["key"])
     again = tiny()
@@ -214,9 +215,7 @@ def test_interrupted_and_resumed_is_the_same_bytes(mixing: str, tmp_path: Path) 
 
 def test_the_generator_decides() -> None:
     views = clips(4)
-    losses = [
-        tiny(mixing="mixup").step(views, torch.arange(4), torch_rng(s))["loss"].item() for s in (0, 0, 1)
-    ]
+    losses = [tiny(mixing="mixup").step(views, torch.arange(4), torch_rng(s))["loss"].item() for s in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
 
 

@@ -52,7 +52,7 @@ def encoder(args: argparse.Namespace, modality: str, settings: dict[str, Any]) -
 
 def weights_of(args: argparse.Namespace, modality: str) -> dict[str, Path]:
     """The weights files by modality, for the provenance."""
-    return {modality: path for path in args.weights or []}
+    return {modality: args.weights[0]} if args.weights else {}
 
 
 def streams(args: argparse.Namespace) -> dict[str, list[Features]]:

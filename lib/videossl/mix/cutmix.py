@@ -89,11 +89,7 @@ def draw_box(
     into, source = [], []
     for name, size1, size2, centre2, centre1 in zip(names, shape1, shape2, *centres, strict=True):
         on = _group(name) in axes
-        cut = (
-            _clip(_around(centre2, size2, _cells(size2 * side)), size2)
-            if on and name in SPACE
-            else (0, size2)
-        )
+        cut = _clip(_around(centre2, size2, _cells(size2 * side)), size2) if on and name in SPACE else (0, size2)
         put, cut = _place(cut, centre1, size1) if on else ((0, size1), cut)
         into.append(put)
         source.append(cut)
@@ -133,9 +129,7 @@ def cutmix(g1: Tensor, g2: Tensor, box: Box | Sequence[Box]) -> tuple[Tensor, fl
     `g2`. Raises InputError for another number of rows or boxes, or a box that is not within the maps.
     """
     if len(g1) != len(g2):
-        raise InputError(
-            f"cutmix of shapes {tuple(g1.shape)} and {tuple(g2.shape)}: batch sizes must be equal"
-        )
+        raise InputError(f"cutmix of shapes {tuple(g1.shape)} and {tuple(g2.shape)}: batch sizes must be equal")
     boxes = [box] if isinstance(box, Box) else list(box)
     if not isinstance(box, Box) and len(boxes) != len(g1):
         raise InputError(f"cutmix with {len(boxes)} boxes for a batch of {len(g1)}: give one, or one a row")
@@ -187,9 +181,7 @@ def _slices(spans: tuple[Span, ...]) -> tuple[slice, ...]:
     return tuple(slice(*span) for span in spans)
 
 
-def _names(
-    shape1: Sequence[int], shape2: Sequence[int], axes: Collection[str], dims: Sequence[str] | None
-) -> tuple[str, ...]:
+def _names(shape1: Sequence[int], shape2: Sequence[int], axes: Collection[str], dims: Sequence[str] | None) -> tuple[str, ...]:
     """The axes' names, once the two shapes are known to be mixable."""
     where = f"cutmix of maps (C, *dims) {tuple(shape1)} and {tuple(shape2)}"
     names = tuple(dims) if dims is not None else DIMS.get(len(shape1), ())
@@ -198,9 +190,7 @@ def _names(
             raise InputError(f"{where}: axis {axis!r} is unknown, choose of {', '.join(AXES)}")
     for name in names:
         if name not in (*SPACE, "time", "channel"):
-            raise InputError(
-                f"{where}: dimension {name!r} is unknown, choose of channel, time, {', '.join(SPACE)}"
-            )
+            raise InputError(f"{where}: dimension {name!r} is unknown, choose of channel, time, {', '.join(SPACE)}")
     if not len(shape1) == len(shape2) == len(names):
         raise InputError(f"{where}: both need the same axes {names or 'of 1 to 4 dimensions'}; reshape one")
     for name, size1, size2 in zip(names, shape1, shape2, strict=True):
@@ -218,13 +208,9 @@ def _check_within(box: Box, shape1: Sequence[int], shape2: Sequence[int]) -> Non
     for spans, shape in ((box.into, shape1), (box.source, shape2)):
         ranks = len(spans) == len(shape)
         if not ranks or not all(0 <= a <= b <= n for (a, b), n in zip(spans, shape, strict=True)):
-            raise InputError(
-                f"box {spans} does not lie within a map (C, *dims) {tuple(shape)}: draw it for this shape"
-            )
+            raise InputError(f"box {spans} does not lie within a map (C, *dims) {tuple(shape)}: draw it for this shape")
     if any(b1 - a1 != b2 - a2 for (a1, b1), (a2, b2) in zip(box.into, box.source, strict=True)):
-        raise InputError(
-            f"box {box.into} is not of the size of its source {box.source}: draw it with draw_box"
-        )
+        raise InputError(f"box {box.into} is not of the size of its source {box.source}: draw it with draw_box")
 
 
 def _group(name: str) -> str:

@@ -24,9 +24,7 @@ def partial_forward(blocks: nn.Sequential, x: Tensor, start: int, stop: int) -> 
     0..len(blocks).
     """
     if not 0 <= start <= stop <= len(blocks):
-        raise InputError(
-            f"blocks {start}..{stop} of an encoder of {len(blocks)}: give 0 <= start <= stop <= {len(blocks)}"
-        )
+        raise InputError(f"blocks {start}..{stop} of an encoder of {len(blocks)}: give 0 <= start <= stop <= {len(blocks)}")
     for block in islice(blocks, start, stop):
         x = block(x)
     return x

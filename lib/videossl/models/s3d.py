@@ -42,9 +42,7 @@ class S3D(Encoder):
         size = partial(scaled, width=width)
         norm = partial(nn.BatchNorm3d, eps=1e-3, momentum=bn_momentum)
 
-        def unit(
-            inputs: int, outputs: int, kernel: int = 1, stride: int = 1, axis: str = "all"
-        ) -> nn.Sequential:
+        def unit(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, axis: str = "all") -> nn.Sequential:
             """Convolution over `axis`, batch-norm, ReLU; padded to keep the size at stride 1."""
             kernels = {"space": (1, kernel, kernel), "time": (kernel, 1, 1), "all": (kernel,) * 3}[axis]
             strides = {"space": (1, stride, stride), "time": (stride, 1, 1), "all": (stride,) * 3}[axis]
@@ -54,9 +52,7 @@ class S3D(Encoder):
 
         def separable(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
             """A k x k x k convolution as one over space, then one over time."""
-            return nn.Sequential(
-                unit(inputs, outputs, kernel, stride, "space"), unit(outputs, outputs, kernel, stride, "time")
-            )
+            return nn.Sequential(unit(inputs, outputs, kernel, stride, "space"), unit(outputs, outputs, kernel, stride, "time"))
 
         def inceptions(inputs: int, specs: list[Branches]) -> tuple[list[nn.Module], int]:
             """The modules of a run of inceptions, and how many channels come out of the last."""
@@ -80,9 +76,7 @@ class S3D(Encoder):
         spatial_pool = partial(nn.MaxPool3d, (1, 3, 3), (1, 2, 2), (0, 1, 1))
         blocks: dict[str, nn.Module] = {
             "block1": separable(in_channels, size(64), 7, stride=2),
-            "block2": nn.Sequential(
-                spatial_pool(), unit(size(64), size(64)), separable(size(64), size(192), 3)
-            ),
+            "block2": nn.Sequential(spatial_pool(), unit(size(64), size(64)), separable(size(64), size(192), 3)),
             "block3": nn.Sequential(spatial_pool(), *three),
             "block4": nn.Sequential(nn.MaxPool3d(3, 2, 1), *four),
             "block5": nn.Sequential(nn.MaxPool3d(2, 2), *five),

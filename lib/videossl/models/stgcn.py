@@ -105,9 +105,7 @@ class GraphLayer(nn.Module):
 
     adjacency: Tensor
 
-    def __init__(
-        self, inputs: int, outputs: int, stride: int, adjacency: Tensor, dropout: float, residual: bool = True
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, adjacency: Tensor, dropout: float, residual: bool = True) -> None:
         super().__init__()
         # Not saved: it follows from the graph's name; importance, learned, scales each of its edges.
         self.register_buffer("adjacency", adjacency.clone(), persistent=False)

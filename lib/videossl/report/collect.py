@@ -124,10 +124,7 @@ def _gallery(paths: Sequence[Path], caches: dict[str, Cache]) -> list[dict[str, 
             continue
         similarity = np.mean([retrieval.similarities(one) for one in streams], axis=0)
         modality = "+".join(path.parent.name for path in files)
-        result += [
-            _query(experiment, modality, streams[0], similarity, query, caches)
-            for query in _spread(len(similarity), GALLERY)
-        ]
+        result += [_query(experiment, modality, streams[0], similarity, query, caches) for query in _spread(len(similarity), GALLERY)]
     return result
 
 
@@ -153,9 +150,7 @@ def _query(
     for place in nearest:
         position = int(features.rows("train")[place])
         correct = features.labels[position] == features.labels[asked]
-        neighbours.append(
-            thumb(position) | {"similarity": float(similarity[query, place]), "correct": correct}
-        )
+        neighbours.append(thumb(position) | {"similarity": float(similarity[query, place]), "correct": correct})
     return {"experiment": experiment, "modality": modality, "query": thumb(asked), "neighbours": neighbours}
 
 

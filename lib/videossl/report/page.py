@@ -31,7 +31,7 @@ MODALITIES = ("rgb", "flow", "joint", "motion")
 MARKS = {"better": "▲", "unclear": "≈", "worse": "▼"}
 NAMES_SHOWN = 50
 FRAMES_SHOWN = 6
-STANDARD_ERRORS = 3
+STANDARD_ERRORS = 2
 
 
 @dataclass(frozen=True)
@@ -169,9 +169,7 @@ def _task(run: Run, dataset: str, task: str, results: Sequence[Mapping[str, Any]
         for modality, metrics in result["values"].items():
             for metric, number in metrics.items():
                 numbers[result["experiment"], modality][metric].append(float(number))
-    cells = {
-        key: {metric: Value(tuple(v)) for metric, v in metrics.items()} for key, metrics in numbers.items()
-    }
+    cells = {key: {metric: Value(tuple(v)) for metric, v in metrics.items()} for key, metrics in numbers.items()}
     metrics = list(dict.fromkeys(metric for cell in cells.values() for metric in cell))
     first = results[0]
     return Task(
@@ -193,9 +191,7 @@ def _check_seeds(results: Iterable[Mapping[str, Any]]) -> None:
         key = (result["experiment"], result["seed"])
         if key in seen:
             where = f"{result['dataset']}, {result['task']}"
-            raise InputError(
-                f"two results of {key[0]}, seed {key[1]} ({where}); give the report each seed once"
-            )
+            raise InputError(f"two results of {key[0]}, seed {key[1]} ({where}); give the report each seed once")
         seen.add(key)
 
 
@@ -216,9 +212,7 @@ def _modality_rank(modality: str) -> tuple[int, list[tuple[int, str]]]:
 
 def _natural(text: str) -> list[tuple[int, int, str]]:
     """A key that sorts R@5 before R@10."""
-    return [
-        (0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text) if part
-    ]
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
 
 
 def points(number: float) -> str:
@@ -358,11 +352,7 @@ def _against_handmade(task: Task) -> list[Sentence]:
         best, made = task.best(modality), task.value("handmade", modality)
         if best is not None and made and best <= made.mean:
             lost.append(f"{modality} ({best:.1f} against {made.mean:.1f})")
-    return (
-        [Sentence(f"The best trained encoder does not beat the hand-made feature on {_list(lost)}.", True)]
-        if lost
-        else []
-    )
+    return [Sentence(f"The best trained encoder does not beat the hand-made feature on {_list(lost)}.", True)] if lost else []
 
 
 def no_task_reason(run: Run) -> str:
@@ -430,9 +420,7 @@ def _epochs(params: Mapping[str, Any], experiment: str, modality: str) -> int | 
         return None
     epochs = int(chosen["pretrain"]["epochs"])
     if "from" in recipe:
-        epochs += len(range(recipe["modalities"].index(modality), recipe["stages"], 2)) * int(
-            chosen["cmmc"]["epochs"]
-        )
+        epochs += len(range(recipe["modalities"].index(modality), recipe["stages"], 2)) * int(chosen["cmmc"]["epochs"])
     return epochs
 
 
@@ -463,10 +451,7 @@ def beside(run: Run, task: Task) -> list[Beside]:
             for metric, ours in task.cells.get((experiment, modality), {}).items():
                 found = list(paper.beside(tables, experiment, modality, task.dataset, task.task, metric))
                 scale = setting(run, experiment, modality)
-                rows += [
-                    Beside(experiment, modality, metric, ours, *_theirs(entries, task.dataset, scale))
-                    for entries in _alike(found)
-                ]
+                rows += [Beside(experiment, modality, metric, ours, *_theirs(entries, task.dataset, scale)) for entries in _alike(found)]
     return rows
 
 
@@ -481,9 +466,7 @@ def _alike(entries: Sequence[paper.Entry]) -> list[list[paper.Entry]]:
     return list(merged.values())
 
 
-def _theirs(
-    entries: Sequence[paper.Entry], dataset: str, scale: Mapping[str, Any]
-) -> tuple[dict[str, float], str, list[str]]:
+def _theirs(entries: Sequence[paper.Entry], dataset: str, scale: Mapping[str, Any]) -> tuple[dict[str, float], str, list[str]]:
     """Their number on each test set, where it is printed, and what differs from ours."""
     theirs = {entry.dataset: entry.value for entry in entries}
     names = [paper.DATASETS.get(name, name) for name in (*theirs, dataset)]
@@ -518,14 +501,8 @@ def _curves(run: Run, experiment: str, modality: str) -> Curves:
     key = (experiment, modality)
     seeds = sorted({h["seed"] for h in run.histories if (h["experiment"], h["modality"]) == key})
     chains = [_chain(run, experiment, modality, seed) for seed in seeds]
-    candidates = {
-        h["phase"]: _candidates(run.params, modality, h["phase"]) for chain in chains for h in chain
-    }
-    rows = [
-        _stage_row(seed, history, candidates[history["phase"]])
-        for seed, chain in zip(seeds, chains, strict=True)
-        for history in chain
-    ]
+    candidates = {h["phase"]: _candidates(run.params, modality, h["phase"]) for chain in chains for h in chain}
+    rows = [_stage_row(seed, history, candidates[history["phase"]]) for seed, chain in zip(seeds, chains, strict=True) for history in chain]
     loss, accuracy = plots.training(f"{experiment}, {modality}", chains, candidates)
     return Curves(experiment, modality, loss, accuracy, rows)
 
@@ -535,9 +512,7 @@ def _chain(run: Run, experiment: str, modality: str, seed: int) -> list[Mapping[
 
     def own(name: str) -> list[Mapping[str, Any]]:
         key = (name, modality, seed)
-        found = [
-            h for h in run.histories if (h["experiment"], h["modality"], h["seed"]) == key and h["epochs"]
-        ]
+        found = [h for h in run.histories if (h["experiment"], h["modality"], h["seed"]) == key and h["epochs"]]
         return sorted(found, key=lambda h: (h["phase"] != "pretrain", _natural(h["phase"])))
 
     chain = own(experiment)
@@ -624,9 +599,7 @@ def index_view(run: Run) -> dict[str, Any]:
         "facts": _facts(good),
         "dropped": _dropped(rows),
         "split_names": splits,
-        "labels": [
-            (label, [labels[label, s] for s in splits]) for label in sorted({label for label, _ in labels})
-        ],
+        "labels": [(label, [labels[label, s] for s in splits]) for label in sorted({label for label, _ in labels})],
     }
 
 
@@ -670,9 +643,7 @@ def _range(values: Sequence[float]) -> str:
 def result_sources(run: Run) -> list[dict[str, Any]]:
     """One row a results file: what it measures, the hashes behind it, and the rest as JSON."""
     order = _order_experiments(run, {result["experiment"] for result in run.results})
-    ranked = sorted(
-        run.results, key=lambda r: (r["dataset"], r["task"], order.index(r["experiment"]), int(r["seed"]))
-    )
+    ranked = sorted(run.results, key=lambda r: (r["dataset"], r["task"], order.index(r["experiment"]), int(r["seed"])))
     return [_result_source(result) for result in ranked]
 
 
@@ -740,9 +711,7 @@ def render(run: Run) -> str:
 
 def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters["points"] = points
     return environment
 
@@ -767,15 +736,10 @@ def _text_table(task: Task) -> str:
     if task.metric in task.chance:
         rows.append(["chance", *[f"{task.chance[task.metric]:.1f}  "] * len(task.modalities)])
     for name in task.experiments:
-        rows.append(
-            [BASELINES.get(name, name), *[_text_cell(task, name, modality) for modality in task.modalities]]
-        )
+        rows.append([BASELINES.get(name, name), *[_text_cell(task, name, modality) for modality in task.modalities]])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
-        ).rstrip()
-        for row in rows
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]).rstrip() for row in rows
     ]
     words = [sentence.text for sentence in (*_against_untrained(task), *_against_handmade(task))]
     head = f"{TASKS.get(task.task, task.task)} on {task.dataset}, {task.metric}, percent"

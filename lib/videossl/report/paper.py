@@ -82,9 +82,7 @@ def _table(item: Mapping[str, Any]) -> Table:
     rows = [Row(**row) for row in item["rows"]]
     for row in rows:
         if len(row.values) != len(columns):
-            raise InputError(
-                f"{item['number']}, row {row.method!r}: {len(row.values)} values for {len(columns)} columns"
-            )
+            raise InputError(f"{item['number']}, row {row.method!r}: {len(row.values)} values for {len(columns)} columns")
     return Table(item["number"], item["title"], columns, rows, item["setting"], item.get("note", ""))
 
 
@@ -93,9 +91,7 @@ def streams(modality: str) -> frozenset[str]:
     return frozenset(modality.split("+"))
 
 
-def beside(
-    tables: Sequence[Table], experiment: str, modality: str, dataset: str, task: str, metric: str
-) -> Iterator[Entry]:
+def beside(tables: Sequence[Table], experiment: str, modality: str, dataset: str, task: str, metric: str) -> Iterator[Entry]:
     """The paper's numbers for one of ours: same recipe, modality, task and metric.
 
     When the paper has numbers on `dataset` itself only those are given, otherwise those of every test set.

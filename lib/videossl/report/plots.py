@@ -47,9 +47,7 @@ class Axes:
         return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
 
 
-def training(
-    name: str, chains: Sequence[Sequence[Mapping[str, Any]]], candidates: Mapping[str, int | None]
-) -> tuple[Markup, Markup]:
+def training(name: str, chains: Sequence[Sequence[Mapping[str, Any]]], candidates: Mapping[str, int | None]) -> tuple[Markup, Markup]:
     """The charts of loss and (K+1)-way accuracy against the epochs of one encoder, all its phases in a row.
 
     chains: for each seed its histories in order, {"phase", "epochs": [{"loss", "accuracy", ...}]}.
@@ -58,15 +56,10 @@ def training(
     """
     stages = _phases(max(chains, key=lambda chain: sum(len(history["epochs"]) for history in chain)))
     known = [(stage, n) for stage in stages if (n := candidates.get(stage.name))]
-    guess_loss = [
-        Line([(stage.start, math.log(n)), (stage.stop, math.log(n))], "guess") for stage, n in known
-    ]
+    guess_loss = [Line([(stage.start, math.log(n)), (stage.stop, math.log(n))], "guess") for stage, n in known]
     guess_right = [Line([(stage.start, 100 / n), (stage.stop, 100 / n)], "guess") for stage, n in known]
     floors = [Line(_series(chain, "cross_entropy_floor"), "floor") for chain in chains]
-    loss, accuracy = (
-        [Line(_series(chain, key), f"s{number % 5}") for number, chain in enumerate(chains)]
-        for key in ("loss", "accuracy")
-    )
+    loss, accuracy = ([Line(_series(chain, key), f"s{number % 5}") for number, chain in enumerate(chains)] for key in ("loss", "accuracy"))
     return (
         chart(f"Loss of {name} against epochs", "loss", [*guess_loss, *floors, *loss], stages),
         chart(
@@ -93,9 +86,7 @@ def _series(chain: Sequence[Mapping[str, Any]], key: str) -> list[Point]:
     return [(float(number), float(row.get(key, math.nan))) for number, row in enumerate(rows, 1)]
 
 
-def chart(
-    title: str, y_label: str, lines: Sequence[Line], stages: Sequence[Stage], from_zero: bool = False
-) -> Markup:
+def chart(title: str, y_label: str, lines: Sequence[Line], stages: Sequence[Stage], from_zero: bool = False) -> Markup:
     """An SVG of `lines` against epochs, with the stages' boundaries. Numbers that are not finite leave a gap.
 
     title: what a reader who cannot see it is told. from_zero: the y axis starts at 0.
@@ -105,19 +96,15 @@ def chart(
         return Markup("<p>No finite numbers to draw.</p>")
     ticks = nice_ticks(min([y for _, y in points] + [0.0] * from_zero), max(y for _, y in points))
     axes = Axes((0.0, max([x for x, _ in points] + [s.stop for s in stages] + [1.0])), (ticks[0], ticks[-1]))
-    body = Markup("").join(
-        [_grid(axes, ticks), _stages(axes, stages), *(_line(axes, line) for line in lines)]
-    )
+    body = Markup("").join([_grid(axes, ticks), _stages(axes, stages), *(_line(axes, line) for line in lines)])
     labels = Markup('<text class="axis" x="{}" y="{}" text-anchor="middle">epoch</text>{}').format(
         (LEFT + WIDTH - RIGHT) / 2,
         HEIGHT - 3,
-        Markup(
-            '<text class="axis" transform="translate(10 {}) rotate(-90)" text-anchor="middle">{}</text>'
-        ).format((TOP + HEIGHT - BOTTOM) / 2, y_label),
+        Markup('<text class="axis" transform="translate(10 {}) rotate(-90)" text-anchor="middle">{}</text>').format(
+            (TOP + HEIGHT - BOTTOM) / 2, y_label
+        ),
     )
-    return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>').format(
-        WIDTH, HEIGHT, title, body, labels
-    )
+    return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>').format(WIDTH, HEIGHT, title, body, labels)
 
 
 def nice_ticks(low: float, high: float, wanted: int = 5) -> list[float]:
@@ -141,9 +128,7 @@ def _grid(axes: Axes, ticks: Sequence[float]) -> Markup:
         for y in ticks
     ]
     epochs = [x for x in nice_ticks(0, axes.x[1], 6) if x <= axes.x[1] and x == int(x)]
-    return Markup("").join(
-        rows + [_text(axes.at((x, 0))[0], HEIGHT - BOTTOM + 14, f"{x:g}", "middle") for x in epochs]
-    )
+    return Markup("").join(rows + [_text(axes.at((x, 0))[0], HEIGHT - BOTTOM + 14, f"{x:g}", "middle") for x in epochs])
 
 
 def _stages(axes: Axes, stages: Sequence[Stage]) -> Markup:
@@ -152,9 +137,7 @@ def _stages(axes: Axes, stages: Sequence[Stage]) -> Markup:
         start, stop = axes.at((stage.start, 0))[0], axes.at((stage.stop, 0))[0]
         if number:
             parts.append(
-                Markup('<line class="boundary" x1="{0:.1f}" y1="{1}" x2="{0:.1f}" y2="{2}"/>').format(
-                    start, TOP - 12, HEIGHT - BOTTOM
-                )
+                Markup('<line class="boundary" x1="{0:.1f}" y1="{1}" x2="{0:.1f}" y2="{2}"/>').format(start, TOP - 12, HEIGHT - BOTTOM)
             )
         fits = 5.6 * len(stage.name) <= stop - start
         parts.append(_text((start + stop) / 2, TOP - 6, stage.name if fits else str(number + 1), "middle"))

@@ -107,15 +107,11 @@ def skeleton_svg(joints: np.ndarray, box: tuple[float, float, float], label: str
 
 def _bone(a: int, b: int, x: Any, y: Any) -> Markup:
     side = "left" if LEFT & {a, b} else "right" if RIGHT & {a, b} else "middle"
-    return Markup('<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(
-        side, x[a], y[a], x[b], y[b]
-    )
+    return Markup('<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(side, x[a], y[a], x[b], y[b])
 
 
 def _svg(label: str, body: Markup) -> Markup:
-    return Markup('<svg class="skeleton" viewBox="0 0 100 100" role="img" aria-label="{}">{}</svg>').format(
-        label, body
-    )
+    return Markup('<svg class="skeleton" viewBox="0 0 100 100" role="img" aria-label="{}">{}</svg>').format(label, body)
 
 
 def evenly(count: int, wanted: int) -> list[int]:
@@ -125,9 +121,7 @@ def evenly(count: int, wanted: int) -> list[int]:
     return [int(i) for i in np.unique(np.linspace(0, count - 1, min(count, wanted)).round())]
 
 
-def strips(
-    frames: np.ndarray, flow: np.ndarray | None, joints: np.ndarray | None, wanted: int, width: int = 160
-) -> dict[str, Any]:
+def strips(frames: np.ndarray, flow: np.ndarray | None, joints: np.ndarray | None, wanted: int, width: int = 160) -> dict[str, Any]:
     """At most `wanted` moments of a video as pictures of at most `width` pixels.
 
     frames: (n, h, w, 3) uint8; flow: (m, h, w, 2) float, m = n or n - 1; joints: (n, 25, 3) metres. Returns
@@ -143,9 +137,7 @@ def strips(
         result["limit"] = f"{limit:.1f}"
     if joints is not None and len(joints):
         box = skeleton_box(joints)
-        result["skeletons"] = [
-            skeleton_svg(joints[i], box, f"skeleton, frame {i}") for i in _within(shown, joints)
-        ]
+        result["skeletons"] = [skeleton_svg(joints[i], box, f"skeleton, frame {i}") for i in _within(shown, joints)]
     return result
 
 

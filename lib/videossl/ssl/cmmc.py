@@ -113,9 +113,7 @@ class CMMC(nn.Module):
 
     def _check(self, depth: int) -> None:
         if self.moco.mixing != "none":
-            raise InputError(
-                f"CMMC on a MoCo with mixing {self.moco.mixing!r}: set it to none, features are mixed"
-            )
+            raise InputError(f"CMMC on a MoCo with mixing {self.moco.mixing!r}: set it to none, features are mixed")
         if self.mixing not in ("cutmix", "mixup"):
             raise InputError(f"mixing {self.mixing!r} of CMMC is unknown: choose cutmix or mixup")
         if self.box not in ("batch", "sample"):
@@ -127,16 +125,12 @@ class CMMC(nn.Module):
         if not self.alpha > 0:
             raise InputError(f"alpha {self.alpha} of CMMC: give a number above 0")
         if isinstance(self.layers, str) and self.layers not in ("random", "same"):
-            raise InputError(
-                f"layers {self.layers!r} of CMMC is unknown: choose random, same, or a pair (k, l)"
-            )
+            raise InputError(f"layers {self.layers!r} of CMMC is unknown: choose random, same, or a pair (k, l)")
         if not isinstance(self.layers, str):
             ends = (len(self.moco.encoder), len(self.moco.encoder if self.partner is None else self.partner))
             if not all(1 <= block <= end for block, end in zip(self.layers, ends, strict=True)):
                 raise InputError(f"layers {self.layers} of CMMC: give (k, l) within 1..{ends[0]} and 1..{ends[1]}")
         if (self.mixing == "mixup" or self.partner is None) and self.layers != "same":
-            raise InputError(
-                f"layers {self.layers!r} of CMMC: mixup, or mixing without a partner, needs layers same"
-            )
+            raise InputError(f"layers {self.layers!r} of CMMC: mixup, or mixing without a partner, needs layers same")
         if not self.blocks or not all(1 <= block <= depth for block in self.blocks):
             raise InputError(f"blocks {list(self.blocks)} of CMMC: give some of 1..{depth}")

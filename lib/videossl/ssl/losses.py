@@ -13,9 +13,7 @@ from torch import Tensor
 EMPTY = -1  # the id of a queue slot that holds no key yet
 
 
-def logits(
-    query: Tensor, keys: Tensor, queue: Tensor | None, temperature: float, mask: Tensor | None = None
-) -> Tensor:
+def logits(query: Tensor, keys: Tensor, queue: Tensor | None, temperature: float, mask: Tensor | None = None) -> Tensor:
     """Similarities of each query to all keys, over the temperature: (B, B + K) float32.
 
     query, keys: (B, D), normalised, keys without gradient; queue: (D, K), normalised, or None; mask: (B, B +

@@ -82,9 +82,7 @@ class MoCo(nn.Module):
         """`step`, for wrappers that call the module."""
         return self.step(views, sample, rng)
 
-    def contrast(
-        self, maps: Tensor, key_view: Tensor, sample: Tensor, r: Tensor, lam: float | Tensor
-    ) -> dict[str, Tensor]:
+    def contrast(self, maps: Tensor, key_view: Tensor, sample: Tensor, r: Tensor, lam: float | Tensor) -> dict[str, Tensor]:
         """Loss and accuracy for the query encoder's last `maps` (of mixed queries) against keys of
         `key_view`, not mixed.
 

@@ -95,16 +95,14 @@ def _epoch(
     method.train()
     totals = {"loss": 0.0, "accuracy": 0.0}
     clips, started = 0, time.perf_counter()
-    bar = tqdm(
-        total=batches.steps, desc=f"{name} {epoch + 1}/{training.epochs}", unit="step", leave=False, disable=not sys.stderr.isatty()
-    )
+    bar = tqdm(total=batches.steps, desc=f"{name} {epoch + 1}/{training.epochs}", unit="step", leave=False, disable=not sys.stderr.isatty())
     for step, (views, sample) in enumerate(batches.epoch(epoch)):
         lr = training.lr * schedule.factor(training.schedule, (epoch + step / batches.steps) / training.epochs)
         for group in optimiser.param_groups:
             group["lr"] = lr
         measures = method.step(views, sample, seeding.torch_rng(seed, epoch, step, "mix"))
         optimiser.zero_grad(set_to_none=True)
-        measures["loss"].backward()
+        torch.autograd.backward(measures["loss"])
         optimiser.step()
         method.update()
         for key in totals:

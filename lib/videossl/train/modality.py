@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -78,7 +78,7 @@ def augmentation(name: str, settings: dict[str, Any], cache: Cache) -> VideoAugm
 
 
 def batches(
-    dataset: ClipDataset, augments: dict[str, Augment], batch: int, seed: int, device: torch.device, workers: int = 0
+    dataset: ClipDataset, augments: Mapping[str, Augment], batch: int, seed: int, device: torch.device, workers: int = 0
 ) -> Batches:
     """Batches of augmented views, `augments` by the name of the clip; the last incomplete batch of an epoch is left out.
 

@@ -24,9 +24,7 @@ def data_digest(index: Path, caches: Sequence[Path]) -> str:
     return result.hexdigest()
 
 
-def record(
-    script: str, params: dict[str, Any], seed: int, data: str, weights: dict[str, Path] | None = None
-) -> dict[str, Any]:
+def record(script: str, params: dict[str, Any], seed: int, data: str, weights: dict[str, Path] | None = None) -> dict[str, Any]:
     """The record that is stored beside each model and number. `script` is relative to the repository."""
     return {
         "script": script,
