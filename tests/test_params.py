@@ -26,7 +26,7 @@ def put(mapping: dict[str, Any], key: str, value: Any) -> None:
     mapping[last] = value
 
 
-@pytest.mark.parametrize("file", sorted((REPOSITORY / "presets").glob("*.yaml")) + [REPOSITORY / "tests/pipeline/tiny.yaml"])
+@pytest.mark.parametrize("file", [*sorted((REPOSITORY / "presets").glob("*.yaml")), REPOSITORY / "tests/pipeline/tiny.yaml"])
 def test_every_preset_is_good(file: Path) -> None:
     assert params.load(file)["experiments"]
 

@@ -7,9 +7,12 @@ shards, and after a resume (DESIGN, Determinism).
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive(seed: int, *key: int | str) -> int:
@@ -25,4 +28,6 @@ def numpy_rng(seed: int, *key: int | str) -> np.random.Generator:
 
 def torch_rng(seed: int, *key: int | str, device: str | torch.device = "cpu") -> torch.Generator:
     """A torch generator on `device` for `key`, by convention (epoch, sample id, purpose)."""
+    import torch  # here, so that processes that only decode start fast
+
     return torch.Generator(device=device).manual_seed(derive(seed, *key))

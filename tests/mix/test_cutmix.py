@@ -37,7 +37,8 @@ def fix_draws(monkeypatch: pytest.MonkeyPatch, share: float, centre2: list[float
     monkeypatch.setattr(module.torch, "rand", lambda *size, **_: drawn.view(size))
 
 
-# Each line: shapes, share of the space cut, centres in g2 and g1 (as shares of each axis), then box in g1 and in g2.
+# Each line: shapes, share of the space cut, centres in g2 and g1 (as shares of each axis), then box in g1 and
+# in g2.
 C, H = 0.5, 0.5
 HAND = {
     "middle, nothing clipped": ((8, 8, 8, 8), (4, 4, 8, 8), 0.25, [C, C, H, H], [C, C, H, H],
@@ -86,7 +87,8 @@ sizes = st.integers(1, 7)
 
 @st.composite
 def problems(draw: st.DrawFn) -> tuple[int, list[int], list[int], tuple[str, ...], int]:
-    """Batch, two shapes of 1 to 4 axes, the axes cut, and a seed; sizes are equal where an axis is not cut."""
+    """Batch, two shapes of 1 to 4 axes, the axes cut, and a seed; sizes are equal where an axis is not
+    cut."""
     rank = draw(st.integers(1, 4))
     axes = tuple(draw(st.sets(st.sampled_from(AXES))))
     shape1 = [draw(sizes) for _ in range(rank)]
@@ -176,7 +178,8 @@ def test_the_drawn_share_of_the_space_is_cut(shape: tuple[int, ...], share: floa
 
 @pytest.mark.parametrize("size, side", [(4, 1), (4, 2), (5, 2), (5, 3), (4, 4), (2, 8)])
 def test_no_end_of_an_axis_is_favoured(size: int, side: int) -> None:
-    """How often each cell is inside, over a fine grid of centres: the same from both ends, and never nowhere."""
+    """How often each cell is inside, over a fine grid of centres: the same from both ends, and never
+    nowhere."""
     counts = torch.zeros(size)
     grid = 10_000
     for step in range(grid):

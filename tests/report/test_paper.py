@@ -89,6 +89,7 @@ def test_differences_of_scale() -> None:
     ours = {"dataset": "toy", "videos": 9537, "epochs": 12, "width": 1}
     assert paper.differences(theirs, ours) == ["pretrained on UCF101 / toy", "epochs not stated / 12"]
     assert paper.differences({"queue": 2048}, {}) == ["queue 2,048 / not recorded"]
+    assert paper.differences({"epochs": None}, {}) == ["epochs not stated / not recorded"]
     assert paper.differences({"width": 1.0}, {"width": 1}) == []
 
 

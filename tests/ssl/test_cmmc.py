@@ -203,7 +203,7 @@ def test_joint_with_motion_fits_one_batch() -> None:
     head = build_head(encoder.out_features, 0)
     method = CMMC(MoCo(encoder, head, 8, 0.9, 0.1), partner)
     losses = fit(method, skeletons(8), 40)
-    assert sum(losses[:5]) / 5 > 0.75 * math.log(16), losses
+    assert losses[0] > 0.6 * math.log(16), losses
     assert sum(losses[-10:]) / 10 < 0.55 * math.log(16), losses  # of which lam's entropy is up to 1/2
 
 

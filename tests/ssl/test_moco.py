@@ -193,7 +193,8 @@ def test_step_does_not_change_the_queue_and_update_needs_a_step() -> None:
 
 @pytest.mark.parametrize("mixing", ["none", "mixup"])
 def test_interrupted_and_resumed_is_the_same_bytes(mixing: str, tmp_path: Path) -> None:
-    """Model, queue, pointer and ids are in the state; draws depend on the step's key. SGD: no state of its own here."""
+    """Model, queue, pointer and ids are in the state; draws depend on the step's key. SGD: no state of its
+    own here."""
 
     def sgd(method: MoCo, steps: range) -> None:
         for step in steps:

@@ -82,7 +82,7 @@ class S3D(Encoder):
             "block5": nn.Sequential(nn.MaxPool3d(2, 2), *five),
         }
         super().__init__(OrderedDict(blocks), channels)
-        # Channels-last weights make every layer work channels-last, whatever the input: half the time of a step on CPU.
+        # Channels-last weights make every layer work so, whatever the input: half a step's time on CPU.
         self.to(memory_format=torch.channels_last_3d)
 
 

@@ -124,8 +124,9 @@ def evenly(count: int, wanted: int) -> list[int]:
 def strips(frames: np.ndarray, flow: np.ndarray | None, joints: np.ndarray | None, wanted: int, width: int = 160) -> dict[str, Any]:
     """At most `wanted` moments of a video as pictures of at most `width` pixels.
 
-    frames: (n, h, w, 3) uint8; flow: (m, h, w, 2) float, m = n or n - 1; joints: (n, 25, 3) metres. Returns
-    `shown` (positions), `frames` and `flow` (data URIs), `limit` (text, the speed in full colour), `skeletons`.
+    frames: (n, h, w, 3) uint8; flow: (m, h, w, 2) float, m = n or n - 1; joints: (n, 25, 3) metres.
+    Returns `shown` (positions), `frames` and `flow` (data URIs), `limit` (text, the speed in full colour) and
+    `skeletons`.
     """
     given = [array for array in (frames, flow, joints) if array is not None and len(array)]
     shown = evenly(max(map(len, given), default=0), wanted)
