@@ -4,7 +4,7 @@ from math import prod
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videossl.errors import InputError
@@ -97,6 +97,7 @@ def problems(draw: st.DrawFn) -> tuple[int, list[int], list[int], tuple[str, ...
     return draw(st.integers(1, 3)), shape1, shape2, axes, draw(st.integers(0, 10**6))
 
 
+@settings(deadline=None)
 @given(problems())
 def test_any_mix(problem: tuple[int, list[int], list[int], tuple[str, ...], int]) -> None:
     batch, shape1, shape2, axes, seed = problem
@@ -115,6 +116,7 @@ def test_any_mix(problem: tuple[int, list[int], list[int], tuple[str, ...], int]
             assert span == (0, n), "an axis that is off is spanned whole"
 
 
+@settings(deadline=None)
 @given(problems())
 def test_a_box_a_sample(problem: tuple[int, list[int], list[int], tuple[str, ...], int]) -> None:
     batch, shape1, shape2, axes, seed = problem
@@ -133,6 +135,7 @@ def test_a_box_a_sample(problem: tuple[int, list[int], list[int], tuple[str, ...
         assert torch.equal(g1.grad[row], weights[row] * keep_mask(box, shape1))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6))
 def test_batch_order_does_not_matter(seed: int) -> None:
     g1, g2 = maps(5, (4, 3, 6, 6), (8, 2, 3, 3))
@@ -214,6 +217,7 @@ def test_axes_by_name() -> None:
 
 
 @pytest.mark.parametrize("axes", [("time",), ("time", "space"), ("space",)])
+@settings(deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_aligned_box(axes: tuple[str, ...], seed: int) -> None:
     shape = (3, 8, 16, 16)

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videossl.errors import InputError
@@ -8,6 +8,7 @@ from videossl.mix.mixup import blend, draw_lam, mixup
 from videossl.seeding import torch_rng
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 6), st.floats(0, 1))
 def test_mixup_equals_a_naive_loop(seed: int, batch: int, lam: float) -> None:
     rng = torch_rng(seed)

@@ -83,6 +83,14 @@ def test_bodies_are_folded_in_order_and_averaged() -> None:
     torch.testing.assert_close(swapped, encoder.pool(maps), rtol=1e-4, atol=1e-5)
 
 
+def test_fold_puts_every_number_in_its_place() -> None:
+    x = torch.randn(3, 3, 8, 25, 2)
+    y = Fold(3, 25, 2).eval()(x)  # in eval mode a new norm changes nothing but the eps
+    for sample in range(3):
+        for body in range(2):
+            torch.testing.assert_close(y[2 * sample + body], x[sample, ..., body], rtol=1e-4, atol=1e-4)
+
+
 def test_input_norm_has_a_mean_for_each_joint_and_coordinate() -> None:
     fold = Fold(3, 25, 2).train()
     offsets = torch.randn(3, 1, 25, 1) * 5

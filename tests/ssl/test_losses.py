@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
@@ -24,6 +24,7 @@ def naive(query, keys, queue, r, lam, temperature, mask) -> float:  # type: igno
     return total / len(query)
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     batch=st.integers(1, 5),
@@ -83,6 +84,7 @@ def test_similarities_stay_in_single_precision_under_autocast() -> None:
     assert torch.equal(result, logits(query, keys, queue, 0.07))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 6), st.integers(0, 6), st.booleans())
 def test_false_negatives_equal_naive_loops(seed: int, batch: int, slots: int, same_video: bool) -> None:
     rng = torch_rng(seed)

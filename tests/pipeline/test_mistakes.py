@@ -1,0 +1,184 @@
+"""A user's mistake ends in one clear line, exit status not 0, and nothing half written. Real processes throughout."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.pipeline.conftest import ENVIRONMENT, Workspace
+from videossl.evaluate import features
+
+
+def write_video(path: Path, frames: int) -> None:
+    import av
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuvj420p"
+        for number in range(frames):
+            image = np.full((24, 32, 3), 10 * number % 256, np.uint8)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    """Two classes of two good videos each."""
+    for name in ("jump/a.avi", "jump/b.avi", "walk/a.avi", "walk/b.avi"):
+        write_video(tmp_path / "videos" / name, 12)
+    return tmp_path / "videos"
+
+
+def script(name: str, params: dict[str, Any], *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(REPOSITORY / "stages" / name), "--params", json.dumps(params), *map(str, arguments)]
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+
+
+def index(root: Path, out: Path, max_dropped: float = 0.0) -> subprocess.CompletedProcess[str]:
+    params = {
+        "dataset": {"name": "folder", "root": str(root), "split": 1, "options": {"test_share": 0.5, "seed": 0}},
+        "index": {"min_frames": 9, "max_dropped": max_dropped},
+    }
+    return script("index.py", params, "--out", out)
+
+
+def assert_one_line(done: subprocess.CompletedProcess[str], *said: str) -> None:
+    assert done.returncode == 2
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and "Traceback" not in done.stderr
+    for part in said:
+        assert part in errors[0], errors[0]
+
+
+def test_good_videos_make_an_index(videos: Path, tmp_path: Path) -> None:
+    assert index(videos, tmp_path / "index.csv").returncode == 0
+    assert (tmp_path / "index.csv").read_text().count(",ok,") == 4
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: path.write_bytes(b"RIFF, but no video" * 99), "unreadable 1"),
+        (lambda path: path.write_bytes(b""), "empty 1"),
+        (lambda path: write_video(path, 5), "short: frames 5 < min_frames 9"),
+    ],
+    ids=["unreadable", "empty", "short"],
+)
+def test_a_video_that_cannot_be_used(videos: Path, tmp_path: Path, make: Any, said: str) -> None:
+    make(videos / "walk" / "bad [1].avi")
+    assert_one_line(index(videos, tmp_path / "index.csv"), said, "walk/bad [1]", "index.max_dropped")
+    assert not (tmp_path / "index.csv").exists()
+    assert index(videos, tmp_path / "index.csv", max_dropped=0.5).returncode == 0
+    assert "walk/bad [1]" in (tmp_path / "index.csv").read_text()
+
+
+def test_a_split_list_that_names_an_absent_video(videos: Path, tmp_path: Path) -> None:
+    (videos / "trainlist01.txt").write_text("jump/a.avi 1\nwalk/a.avi 2\nwalk/gone.avi 2\n")
+    (videos / "testlist01.txt").write_text("jump/b.avi\nwalk/b.avi\n")
+    assert_one_line(index(videos, tmp_path / "index.csv"), "walk/gone", "trainlist01.txt:3")
+    assert not (tmp_path / "index.csv").exists()
+
+
+def test_a_malformed_skeleton_file(videos: Path, tmp_path: Path) -> None:
+    (videos / "walk/a.skeleton").write_text("12\n1\nnot a body\n")
+    assert_one_line(index(videos, tmp_path / "index.csv"), "skeleton", "walk/a")
+    assert not (tmp_path / "index.csv").exists()
+
+
+def test_a_missing_dataset_root(tmp_path: Path) -> None:
+    params = {"dataset": {"name": "folder", "root": str(tmp_path / "gone"), "split": 1, "options": {}}}
+    assert_one_line(script("download.py", params, "--out", tmp_path / "raw"), "dataset.root", "gone")
+    assert not (tmp_path / "raw").exists()
+
+
+def test_one_class_only(tmp_path: Path) -> None:
+    path = tmp_path / "rgb" / "folder.h5"
+    path.parent.mkdir()
+    features.write(path, ["a", "b"], ["walk", "walk"], ["train", "test"], np.ones((2, 1, 3), np.float32), {"weights": {}})
+    params = {"evaluate": {"fused": [], "linear": {"weight_decay": 0.1, "iterations": 5}}, "threads": 1}
+    for name in ("linear.py", "retrieval.py"):
+        arguments = ("--experiment", "x", "--seed", "0", "--dataset", "folder", "--features", path, "--out", tmp_path / "r.json")
+        assert_one_line(script(name, params, *arguments), "1 classes", "evaluate.tasks: []")
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_shapes_that_cannot_be_mixed(tmp_path: Path) -> None:
+    settings = {"encoder": "s3d", "width": 0.0625, "clip": {"frames": 8, "stride": 1, "size": 32}}
+    params = {
+        "modalities": {"rgb": settings, "flow": settings},
+        "experiments": {"space-only": {"modalities": ["rgb", "flow"], "axes": ["space"], "layers": "random"}},
+    }
+    done = script("mixable.py", params, "--out", tmp_path / "mixable.json")
+    assert_one_line(done, "space-only, rgb with flow", "block 1 cannot be mixed with block 2")
+    assert not (tmp_path / "mixable.json").exists()
+
+
+def test_a_damaged_cache_is_named(tmp_path: Path, videos: Path) -> None:
+    assert index(videos, tmp_path / "index.csv").returncode == 0
+    with h5py.File(tmp_path / "0000.h5", "w") as file:
+        file.attrs["schema"] = "videossl-cache/0"
+    params = {"threads": 1, "modalities": {"rgb": {}}, "evaluate": {"clips": 1}}
+    arguments = ("--experiment", "handmade", "--seed", "0", "--index", tmp_path / "index.csv", "--cache", tmp_path / "0000.h5")
+    assert_one_line(script("features.py", params, *arguments, "--out", tmp_path / "f.h5"), "0000.h5")
+    assert not (tmp_path / "f.h5").exists()
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Workspace:
+    """A folder with the tiny params, run by the repository's own Snakefile."""
+    (tmp_path / "run").mkdir()
+    shutil.copy2(REPOSITORY / "tests/pipeline/tiny.yaml", tmp_path / "run/params.yaml")
+    return Workspace(tmp_path / "run")
+
+
+def snakemake(run: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["snakemake", *arguments, "--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(run.path), "--cores", "1"]
+    return subprocess.run(command, cwd=run.path, env=ENVIRONMENT, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("max_dropped", "max_droped", "params.yaml: unknown key 'index.max_droped'; did you mean 'max_dropped'?"),
+        ("shards: 2", "shards: many", 'params.yaml: cache.shards must be a whole number, not "many"'),
+    ],
+)
+def test_wrong_params_end_snakemake_before_anything_runs(run_folder: Workspace, old: str, new: str, said: str) -> None:
+    run_folder.replace("params.yaml", old, new)
+    done = snakemake(run_folder)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == f"error: {said}"
+    assert not (run_folder.path / "data").exists()
+
+
+def test_a_folder_that_cannot_be_written(run_folder: Workspace) -> None:
+    (run_folder.path / "data").write_text("a file stands where the artefacts should go")
+    done = snakemake(run_folder)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: cannot write to data: ")
+
+
+def test_snakemake_ends_with_the_line_of_the_job_that_failed(run_folder: Workspace, videos: Path) -> None:
+    (videos / "walk/bad.avi").write_bytes(b"")
+    run_folder.replace("params.yaml", "name: toy", "name: folder")
+    run_folder.replace("params.yaml", "root: data/raw/toy", f"root: {videos}")
+    text = (run_folder.path / "params.yaml").read_text()
+    start, stop = text.index("  options:"), text.index("index:")
+    (run_folder.path / "params.yaml").write_text(text[:start] + "  options: {test_share: 0.5, seed: 0}\n" + text[stop:])
+    done = snakemake(run_folder, "data/index/folder.csv")
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert said and all("walk/bad" in line for line in said)
+    assert not (run_folder.path / "data/index/folder.csv").exists()
