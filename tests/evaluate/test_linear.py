@@ -95,3 +95,15 @@ def test_nothing_to_probe_is_an_error(labels: str, split: str) -> None:
     features = Features(["x", "y"], list(labels), split.split(), np.zeros((2, 1, 3), np.float32), {}, "my-videos")
     with pytest.raises(InputError, match=r"my-videos.*evaluate.tasks: \[\]"):
         linear.train_probe(features, 1e-3, 10)
+
+
+def test_the_probe_does_not_care_how_large_features_are() -> None:
+    """An untrained encoder in eval mode makes features of 1e-7; they are not less than others."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(40, 2, 6)) + np.repeat([[[3.0]], [[-3.0]]], 20, axis=0)
+    labels = ["a"] * 20 + ["b"] * 20
+    split = ["train", "test"] * 20
+    ids = [str(i) for i in range(40)]
+    results = [linear.train_probe(Features(ids, labels, split, values * size), 0.001, 50) for size in (1.0, 1e-8, 1e6)]
+    np.testing.assert_allclose(results[1], results[0], atol=1e-6)
+    np.testing.assert_allclose(results[2], results[0], atol=1e-6)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from videossl.data.index import Row
-from videossl.report.page import Run
+from videossl.report.run import Run
 
 CLASSES = ("bow", "jump", "kick", "wave")
 SHA = "0123456789abcdef" * 4

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from videossl.evaluate.features import Features
 
-TINY = 1e-6  # a feature that varies less than this (times its size, at least 1) is left out of the probe
+TINY = 1e-6  # a feature that varies less than this share of its mean is constant but for rounding, and is left out
 
 
 def train_probe(features: Features, weight_decay: float, iterations: int) -> np.ndarray:
@@ -36,7 +36,7 @@ def standardise(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.nda
     """
     train, test = train.astype(np.float64), test.astype(np.float64)
     mean, deviation = train.mean(axis=(0, 1)), train.std(axis=(0, 1))
-    scale = np.where(deviation > TINY * np.maximum(np.abs(mean), 1), 1 / np.maximum(deviation, 1e-300), 0.0)
+    scale = np.where(deviation > TINY * np.abs(mean), 1 / np.maximum(deviation, 1e-300), 0.0)
     return (train - mean) * scale, (test - mean) * scale
 
 

@@ -17,7 +17,7 @@ from videossl.evaluate import retrieval
 from videossl.evaluate.features import Features, align, read
 from videossl.extract.flow import dequantise
 from videossl.files import read_json, sha256
-from videossl.report.page import Run
+from videossl.report.run import Run
 from videossl.train import weights
 
 SAMPLES, GALLERY, NEIGHBOURS = 6, 4, 5

@@ -23,6 +23,9 @@ BONES = (
 LEFT = frozenset({4, 5, 6, 7, 12, 13, 14, 15, 21, 22})
 RIGHT = frozenset({8, 9, 10, 11, 16, 17, 18, 19, 23, 24})
 
+SMALL = 96
+"""Pictures are drawn about this many pixels wide at least."""
+
 
 def flow_limit(flow: np.ndarray) -> float:
     """The speed (pixels a frame) to draw in full colour: the 99th percentile, at least 0.5.
@@ -68,6 +71,11 @@ def png_uri(image: np.ndarray, width: int = 0) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=9)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def is_small(image: np.ndarray) -> bool:
+    """Whether an image (h, w, channels) is drawn enlarged, so that its pixels should stay sharp."""
+    return bool(image.shape[1] < SMALL)
 
 
 def is_present(joints: np.ndarray) -> bool:

@@ -120,7 +120,7 @@ def pose(take: Take, options: Options) -> Floats:
 
 def manner(time: NDArray[np.int64], rng: np.random.Generator) -> Floats:
     """How a video's figure holds itself and sways whatever it does: (T, 25, 3) degrees to add."""
-    held, sway = rng.normal(0, 4, (25, 3)), rng.normal(0, 3, (25, 3))
+    held, sway = rng.normal(0, 3, (25, 3)), rng.normal(0, 1, (25, 3))
     cycles, start = rng.uniform(1 / 30, 1 / 10, (25, 3)), rng.uniform(0, 2 * np.pi, (25, 3))
     return np.asarray(held + sway * np.sin(2 * np.pi * cycles * time[:, None, None] + start))
 

@@ -1,0 +1,203 @@
+"""What the numbers say, in words: the summary of the page, and the results as plain text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from videossl.data.index import usable
+from videossl.report import paper
+from videossl.report.numbers import BASELINES, MARKS, TASKS, Task, Verdict, order_experiments, points, tasks
+from videossl.report.run import Run
+
+HEADS = {
+    "better": "better than untrained",
+    "worse": "worse than untrained",
+    "unclear": "no clear difference from untrained",
+    "handmade": "hand-made not clearly beaten",
+}
+NAMES_IN_LEAD = 4
+LINE = 120
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A short statement on some modalities; `items` are (modality, experiment or "", points or "")."""
+
+    word: str
+    head: str
+    items: Sequence[tuple[str, str, str]] = ()
+
+    @property
+    def mark(self) -> str:
+        """The sign of the verdict, as in the tables; empty where there is none."""
+        return MARKS.get(self.word, "")
+
+    def __str__(self) -> str:
+        """Without the experiments: in a table of text a star marks the best."""
+        listed = ", ".join(" ".join(filter(None, (modality, number))) for modality, _, number in self.items)
+        return f"{self.head}: {listed}" if listed else self.head
+
+
+def lead(run: Run) -> str:
+    """What was run, on what."""
+    rows = usable(list(run.index))
+    splits = Counter(row.split for row in rows)
+    classes = len({row.label for row in rows if row.label})
+    dropped = len(run.index) - len(rows)
+    seeds = sorted({int(item["seed"]) for item in (*run.results, *run.histories)})
+    dataset = paper.DATASETS.get(run.dataset, run.dataset)
+    return (
+        f"This run trained {_trained(run)} on {dataset}: {_count(splits['train'], 'training video')} and"
+        f" {_count(splits['test'], 'test video')} of {_count(classes, 'labelled class', 'labelled classes')}"
+        f"{f', {dropped:,} dropped' if dropped else ''}. {_seeds(seeds)}."
+    )
+
+
+def _trained(run: Run) -> str:
+    names = {item["experiment"] for item in (*run.results, *run.histories)} - BASELINES.keys()
+    ordered = order_experiments(run, names)
+    return f"{len(ordered)} experiments" if len(ordered) > NAMES_IN_LEAD else join_words(ordered) or "no experiment"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    if len(seeds) > 1:
+        return f"{len(seeds)} seeds ({', '.join(map(str, seeds))}), given as mean ± sample standard deviation"
+    return f"One seed ({seeds[0]}), no spread" if seeds else "No seed recorded"
+
+
+def phrases(task: Task) -> list[Phrase]:
+    """Trained against untrained by verdict, at most three phrases, and one on the hand-made feature."""
+    verdicts = {
+        modality: {name: verdict for name in task.trained if (verdict := task.verdict(name, modality))} for modality in task.modalities
+    }
+    if not task.trained:
+        return [Phrase("missing", "no trained encoder to compare")]
+    if not any(verdicts.values()):
+        return [Phrase("missing", "no untrained encoder to compare with"), *_handmade(task)]
+    better = [item for modality, found in verdicts.items() for item in _extreme(modality, found, "better")]
+    worse = [item for modality, found in verdicts.items() for item in _extreme(modality, found, "worse")]
+    won = {modality for modality, _, _ in better}
+    unclear = [(modality, "", "") for modality, found in verdicts.items() if modality not in won and _has(found, "unclear")]
+    listed = {"better": better, "worse": worse, "unclear": unclear}
+    return [*(Phrase(word, HEADS[word], items) for word, items in listed.items() if items), *_handmade(task)]
+
+
+def _extreme(modality: str, verdicts: Mapping[str, Verdict], word: str) -> list[tuple[str, str, str]]:
+    """The experiment with the largest difference of that verdict, none or one."""
+    found = {name: verdict.difference for name, verdict in verdicts.items() if verdict.word == word}
+    if not found:
+        return []
+    name = max(found, key=lambda name: abs(found[name]))
+    return [(modality, name, points(found[name]))]
+
+
+def _has(verdicts: Mapping[str, Verdict], word: str) -> bool:
+    return any(verdict.word == word for verdict in verdicts.values())
+
+
+def _handmade(task: Task) -> list[Phrase]:
+    """Where the best trained encoder is not clearly better than the hand-made feature; nothing where there is none."""
+    found = {modality: verdict for modality in task.modalities if (verdict := task.against_handmade(modality))}
+    lost = [(modality, "", points(verdict.difference)) for modality, verdict in found.items() if verdict.word != "better"]
+    if lost:
+        return [Phrase("handmade", HEADS["handmade"], lost)]
+    return [Phrase("handmade", "hand-made feature beaten wherever it was measured")] if found else []
+
+
+def rule(run: Run) -> str:
+    """How a difference is judged, and what the number of seeds allows to say."""
+    several = len({result["seed"] for result in run.results}) > 1
+    source = "the number of test videos and the spread over seeds" if several else "the number of test videos alone: one seed, no spread"
+    return f"Better, worse, beaten: by more than two standard errors, a rule of thumb. The errors come from {source}."
+
+
+def scale(run: Run) -> str:
+    """The clips and the width of each modality's encoder, as far as the params say."""
+    parts = [_clip(name, modality) for name, modality in run.params.get("modalities", {}).items()]
+    return "; ".join(filter(None, parts))
+
+
+def _clip(name: str, modality: Mapping[str, Any]) -> str:
+    clip = modality.get("clip", {})
+    if "frames" not in clip:
+        return ""
+    size = f" of {clip['size']} pixels" if "size" in clip else ""
+    width = f", width {modality['width']:g}" if "width" in modality else ""
+    return f"{name} in {clip['frames']} frames{size}{width}"
+
+
+def no_task_reason(run: Run) -> str:
+    """Why there are no results: what the index and the params say."""
+    rows = usable(list(run.index))
+    labels = sorted({row.label for row in rows if row.label})
+    if not rows:
+        return "the index has no usable video"
+    if not labels:
+        return "no video has a label"
+    if len(labels) == 1:
+        return f"there is only one class ({labels[0]})"
+    for split, name in (("test", "test"), ("train", "training")):
+        if not any(row.split == split for row in rows):
+            return f"there are no {name} videos"
+    if not run.params.get("evaluate", {}).get("tasks", True):
+        return "evaluate.tasks is empty in the params"
+    return "no results file was given to the report"
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def join_words(words: Sequence[str]) -> str:
+    """'a, b and c'."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
+
+
+# The results as plain text.
+
+
+def terminal_table(run: Run) -> str:
+    """The results as ASCII text: a table a task, and in at most three lines what beat the untrained encoder."""
+    found = tasks(run)
+    if not found:
+        return f"No supervised task was run: {no_task_reason(run)}."
+    end = textwrap.fill(f"* best trained. {rule(run)}", LINE)
+    return _ascii("\n\n".join([*map(_text_table, found), end]))
+
+
+def _text_table(task: Task) -> str:
+    rows = [["", *task.modalities]]
+    if task.metric in task.chance:
+        rows.append(["chance", *[f"{task.chance[task.metric]:.1f}  "] * len(task.modalities)])
+    for name in task.experiments:
+        rows.append([BASELINES.get(name, name), *[_text_cell(task, name, modality) for modality in task.modalities]])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]).rstrip() for row in rows
+    ]
+    head = f"{TASKS.get(task.task, task.task)} on {task.dataset}, {task.metric}, percent"
+    return "\n".join([head, *lines, *_text_phrases(task)])
+
+
+def _text_cell(task: Task, experiment: str, modality: str) -> str:
+    value = task.value(experiment, modality)
+    if value is None:
+        return "-  "
+    best = experiment in task.trained and value.mean == task.best(modality)
+    return _ascii(f"{value}{' *' if best else '  '}")
+
+
+def _text_phrases(task: Task) -> list[str]:
+    """Three lines: what is better; what is worse or unclear; the hand-made feature. Cut where one is too long."""
+    groups: list[list[str]] = [[], [], []]
+    for phrase in phrases(task):
+        groups[{"better": 0, "missing": 0, "handmade": 2}.get(phrase.word, 1)].append(str(phrase))
+    return [textwrap.shorten("; ".join(group), LINE, placeholder=" ...") for group in groups if group]
+
+
+def _ascii(text: str) -> str:
+    return text.replace("±", "+-").replace("−", "-")
