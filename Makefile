@@ -37,7 +37,7 @@ run: setup ## one of presets/ in a folder of its own: make run PRESET=folder ROO
 	python stages/preset.py presets/$(PRESET).yaml --root '$(ROOT)' --lists '$(LISTS)' --out $(or $(OUT),runs/$(PRESET))
 	snakemake --cores $(CORES) --directory $(or $(OUT),runs/$(PRESET))
 
-test: setup ## all tests
+test: setup ## all tests; those that take a whole pipeline come last
 	pytest
 
 test-fast: setup ## the tests that take no whole pipeline

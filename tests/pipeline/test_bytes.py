@@ -30,8 +30,8 @@ def test_a_second_run_in_a_folder_of_its_own_gives_the_same_weights(finished_run
 
 def test_killed_in_the_middle_of_a_training_and_run_again(finished: Workspace) -> None:
     """kill -9 of Snakemake and all its jobs after a checkpoint; then --unlock, and the same command."""
-    target = "data/models/mixup/0/motion/pretrain.safetensors"
-    finished.replace("params.yaml", "pretrain: &training {epochs: 2,", "pretrain: &training {epochs: 40,")
+    target = "data/models/mixup/0/rgb/pretrain.safetensors"
+    finished.replace("params.yaml", "pretrain: &training {epochs: 2,", "pretrain: &training {epochs: 30,")
     finished.snakemake(target)
     whole = finished.path / target
     wanted, curve = whole.read_bytes(), whole.with_suffix(".json").read_bytes()
@@ -51,7 +51,7 @@ def test_killed_in_the_middle_of_a_training_and_run_again(finished: Workspace) -
 
     finished.snakemake("--unlock")
     finished.snakemake(target)
-    assert "goes on after epoch" in (finished.path / "logs/pretrain/mixup-0-motion.log").read_text()
+    assert "goes on after epoch" in (finished.path / "logs/pretrain/mixup-0-rgb.log").read_text()
     assert whole.read_bytes() == wanted
     assert whole.with_suffix(".json").read_bytes() == curve
     assert not list(Path(finished.path / "data/scratch/checkpoints").glob("*")), "a finished training leaves no checkpoint"
