@@ -42,31 +42,44 @@ def stages(run: params.Params) -> dict[str, Any]:
     for source in params.sources(run):
         rule, slices, out = EXTRACT[source], [params.cache_slice(run, source)], f"data/cache/{name}/{source}"
         result[rule] = _stage(f"all_{rule}", "extract", [rule], slices, [index], [out])
-    for experiment in run["experiments"]:
-        result[f"train-{experiment}"] = _train(run, experiment, index)
+    for experiment, recipe in run["experiments"].items():
+        if "from" in recipe:
+            result[f"train-{experiment}"] = _cmmc(run, experiment, index)
+        else:
+            result |= {f"train-{experiment}-{one}": _pretrain(run, experiment, one, index) for one in recipe["modalities"]}
     for experiment in ["untrained", "handmade", *run["experiments"]]:
         if run["evaluate"]["tasks"]:
             result[f"evaluate-{experiment}"] = _evaluate(run, experiment, index)
     shown = ["untrained", "handmade", *run["experiments"]] if run["evaluate"]["tasks"] else []
     deps = [index, *_caches(run, run["modalities"])]
     deps += [f"data/results/{experiment}/{seed}" for experiment in shown]
-    deps += [f"data/models/{experiment}/{seed}" for experiment in run["experiments"]]
+    deps += [folder for name, recipe in run["experiments"].items() for folder in _models(run, name, recipe["modalities"])]
     deps += [f"data/features/{experiment}/{seed}" for experiment in run["experiments"] if "retrieval" in run["evaluate"]["tasks"]]
     result["report"] = _stage("report", "report", ["report"], [run], deps, ["data/report/index.html"])
     return result
 
 
-def _train(run: params.Params, experiment: str, index: str) -> dict[str, Any]:
+def _pretrain(run: params.Params, experiment: str, modality: str, index: str) -> dict[str, Any]:
+    folder = f"data/models/{experiment}/{run['seed']}/{modality}"
+    deps = [index, *_caches(run, [modality])]
+    return _stage(
+        f"{folder}/pretrain.safetensors", "train", ["pretrain"], [params.pretrain_slice(run, experiment, modality)], deps, [folder]
+    )
+
+
+def _cmmc(run: params.Params, experiment: str, index: str) -> dict[str, Any]:
     recipe, seed = run["experiments"][experiment], run["seed"]
-    deps = [index, *_caches(run, recipe["modalities"])]
-    outs = [f"data/models/{experiment}/{seed}"]
-    if "from" not in recipe:
-        slices = [params.pretrain_slice(run, experiment, modality) for modality in recipe["modalities"]]
-        return _stage(f"train_{experiment}", "train", ["pretrain"], slices, deps, outs)
+    deps = [index, *_caches(run, recipe["modalities"]), *_models(run, recipe["from"], recipe["modalities"])]
+    outs = [f"data/models/{experiment}/{seed}", f"data/models/{experiment}/mixable.json"]
     slices = [params.cmmc_slice(run, experiment, modality) for modality in recipe["modalities"]]
-    deps.append(f"data/models/{recipe['from']}/{seed}")
-    outs.append(f"data/models/{experiment}/mixable.json")
-    return _stage(f"train_{experiment}", "train", ["mixable", "cmmc"], [*slices, params.mixable_slice(run, experiment)], deps, outs)
+    slices.append(params.mixable_slice(run, experiment))
+    return _stage(f"train_{experiment}", "train", ["mixable", "cmmc"], slices, deps, outs)
+
+
+def _models(run: params.Params, experiment: str, modalities: Iterable[str]) -> list[str]:
+    """The folders of weights of an experiment: one a modality for a pretraining, which its users share, else one."""
+    folder = f"data/models/{experiment}/{run['seed']}"
+    return [folder] if "from" in run["experiments"][experiment] else [f"{folder}/{modality}" for modality in modalities]
 
 
 def _evaluate(run: params.Params, experiment: str, index: str) -> dict[str, Any]:
@@ -82,7 +95,7 @@ def _evaluate(run: params.Params, experiment: str, index: str) -> dict[str, Any]
     if finetuned:
         rules += ["finetune", "finetune_scores"]
         slices += [params.finetune_slice(run, modality) for modality in modalities] + [params.task_slice(run, "finetune")]
-    deps = [index, *_caches(run, modalities), *([f"data/models/{experiment}/{seed}"] if trained else [])]
+    deps = [index, *_caches(run, modalities), *(_models(run, experiment, modalities) if trained else [])]
     outs = [f"data/{kind}/{experiment}/{seed}" for kind in ("features", "results")]
     return _stage(f"evaluate_{experiment}", "evaluate", rules, slices, deps, outs)
 
@@ -92,8 +105,8 @@ def _caches(run: params.Params, modalities: Iterable[str]) -> list[str]:
 
 
 def _stage(target: str, phase: str, rules: list[str], slices: list[params.Params], deps: list[str], outs: list[str]) -> dict[str, Any]:
-    """One stage: Snakemake's `target` by `rules` of stages/{phase}.smk, whose scripts have the rules' names."""
-    allowed = [*rules, *([target] if target not in rules else [])]
+    """One stage: Snakemake's `target`, a rule or a file, by `rules` of stages/{phase}.smk, whose scripts have the rules' names."""
+    allowed = rules if target in rules or "/" in target else [*rules, target]
     files = sorted({file for rule in rules for file in code.closure(f"stages/{rule}.py")} | {f"stages/{phase}.smk"})
     return {
         "cmd": f"snakemake {target} --allowed-rules {' '.join(allowed)}",

@@ -113,7 +113,7 @@ rule cmmc:
         " --start {input.start:q} --partner {input.partner:q} --cycle {wildcards.cycle} --out {output.weights:q} --log {log:q}"
 
 
-# The targets that dvc.yaml calls: all that one experiment trains.
+# The targets that dvc.yaml calls: all that one experiment trains. Of a pretraining it calls for the files themselves.
 
 for experiment in EXPERIMENTS:
 

@@ -12,9 +12,9 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-
 from tests.conftest import REPOSITORY
 from tests.pipeline.conftest import ENVIRONMENT, Workspace
+
 from videossl.evaluate import features
 
 
