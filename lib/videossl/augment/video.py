@@ -19,7 +19,6 @@ from torch import Tensor
 
 from videossl.errors import InputError
 
-MEAN, STD = 0.5, 0.25  # rgb output is (x / 255 - MEAN) / STD: zero-centred, in [-2, 2]
 ASPECT = (3 / 4, 4 / 3)  # width over height of a random crop
 CORNER = 7 / 8  # side of a ten-crop's squares over the short side (224 of 256, as is customary)
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601: weights of the grey value
@@ -50,14 +49,15 @@ class Boxes:
 class VideoAugment:
     """Augmentation of rgb or flow clips: uint8 (B, T, H, W, C) padded right and below, sizes (B, 2) true (H, W).
 
-    Output float32 (B, C, T, size, size). rgb: (x / 255 - 0.5) / 0.25, clamped to [0, 1] before that, once, after the
+    Output float32 (B, C, T, size, size). rgb: (x / 255 - mean) / deviation, clamped to [0, 1] before that, once, after the
     colour operations. flow: pixels a frame of the *output*, clamped to [-bound, bound], over `flow_scale`; only crop and
     flip apply (spec).
 
     size: output side, px. area: crop's share of the frame, drawn uniformly. flip, jitter_p, grey_p, blur_p:
     probabilities. jitter: strength of brightness, contrast, saturation (factors in 1 +- strength) and hue (a turn of
     +- strength of the full circle). blur_sigma: range of the Gaussian's sigma, output px. bound: of the flow's
-    quantisation, px (the cache's attribute). flow_scale: px a frame that become 1.
+    quantisation, px (the cache's attribute). normalise: mean and deviation of rgb in 0..1; what a convolution pads with
+    is this mean, so far from the videos' own it makes every border an edge. flow_scale: px a frame that become 1.
     """
 
     kind: Literal["rgb", "flow"]
@@ -69,6 +69,7 @@ class VideoAugment:
     grey_p: float = 0.2
     blur_p: float = 0.5
     blur_sigma: tuple[float, float] = (0.1, 2.0)
+    normalise: tuple[float, float] = (0.5, 0.25)
     bound: float = 20.0
     flow_scale: float = 4.0
 
@@ -101,7 +102,7 @@ class VideoAugment:
             chosen = torch.from_numpy(blurred).to(views.device)
             sigma = torch.from_numpy(low + (high - low) * draws["sigma"][blurred])
             views[chosen] = blur(views[chosen], sigma, math.ceil(3 * high))
-        return views.sub_(MEAN).div_(STD)
+        return views.sub_(self.normalise[0]).div_(self.normalise[1])
 
     def evaluate(self, clips: Tensor, sizes: Tensor) -> Tensor:
         """Short side resized to `size`, centre crop, nothing random: (B, C, T, S, S) float32."""
@@ -119,7 +120,7 @@ class VideoAugment:
             if self.kind == "flow":
                 yield self._flow(clips, boxes)
             else:
-                yield resample(clips, boxes, self.size).div_(255).sub_(MEAN).div_(STD)
+                yield resample(clips, boxes, self.size).div_(255).sub_(self.normalise[0]).div_(self.normalise[1])
 
     def without_blur(self) -> VideoAugment:
         """This augmentation for finetuning: all but the blur (spec, Downstream)."""

@@ -74,6 +74,7 @@ def augmentation(name: str, settings: dict[str, Any], cache: Cache) -> VideoAugm
         grey_p=chosen["grey_p"],
         blur_p=chosen["blur_p"],
         blur_sigma=tuple(chosen["blur_sigma"]),
+        normalise=tuple(chosen["normalise"]),
     )
 
 
