@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.conftest import REPOSITORY
 
@@ -68,6 +69,22 @@ def copy_of_repository(path: Path) -> Workspace:
     workspace.call("git", "add", "-A")
     workspace.call("git", "commit", "-qm", "copy")
     return workspace
+
+
+def write_video(path: Path, frames: int) -> None:
+    """A small video of plain frames."""
+    import av
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuvj420p"
+        for number in range(frames):
+            image = np.full((24, 32, 3), 10 * number % 256, np.uint8)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
 
 
 @pytest.fixture(scope="session")

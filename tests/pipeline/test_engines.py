@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.pipeline.conftest import Workspace
+from tests.pipeline.conftest import Workspace, write_video
 
 pytestmark = pytest.mark.slow
 
@@ -93,9 +93,9 @@ def test_a_recorded_run_leaves_both_engines_nothing_to_do(finished: Workspace) -
     assert "up to date" in finished.call("dvc", "repro").stdout
 
 
-def planned(workspace: Workspace) -> set[str]:
+def planned(workspace: Workspace, target: str = "all") -> set[str]:
     """The stages that Snakemake would run."""
-    text = workspace.call("snakemake", "-n", "--quiet", "host").stdout
+    text = workspace.call("snakemake", target, "-n", "--quiet", "host").stdout
     jobs = (re.match(r"(?:local)?rule (\w+):.*?output: ([^,\n]*)", job, re.S) for job in re.split(r"\n(?=(?:local)?rule )", text))
     return {stage_of(job[1], job[2]) for job in jobs if job and job[1] != "all"}
 
@@ -132,6 +132,31 @@ def test_a_change_makes_the_same_stages_stale(finished: Workspace, name: str) ->
     finished.replace(file, old, new)
     assert changed(finished) == wanted
     assert planned(finished) == with_what_follows(wanted, dvc_edges(finished))
+
+
+def test_a_changed_video_of_the_users_own_is_noticed_by_both(fresh: Workspace, tmp_path: Path) -> None:
+    """Another video under the same name: both engines want a new index, and neither without a change."""
+    own = tmp_path / "own"
+    for name in ("jump/a.avi", "jump/b.avi", "walk/a.avi", "walk/b.avi"):
+        write_video(own / name, 12)
+    params = (fresh.path / "params.yaml").read_text()
+    start, stop = params.index("dataset:"), params.index("index:")
+    dataset = f"dataset:\n  name: folder\n  root: {own}\n  split: 1\n  options: {{test_share: 0.5, seed: 0}}\n"
+    (fresh.path / "params.yaml").write_text(params[:start] + dataset + params[stop:])
+    fresh.call("python", "stages/sync.py")
+    fresh.snakemake("data/index/folder.csv")
+    fresh.call("dvc", "commit", "--force", "--quiet", "download", "index")
+    assert "Nothing to be done" in fresh.snakemake("data/index/folder.csv", "-n")
+    assert "up to date" in fresh.call("dvc", "status", "index").stdout
+    write_video(own / "walk/a.avi", 14)
+    assert planned(fresh, "data/index/folder.csv") == {"index"}
+    assert "index" in json.loads(fresh.call("dvc", "status", "--json", "index").stdout)
+
+
+def test_the_target_seeds_adds_what_the_first_run_lacks(finished: Workspace) -> None:
+    text = finished.call("snakemake", "seeds", "-n", "--quiet", "host").stdout
+    outputs = re.findall(r"output: ([^,\n]*)", text)
+    assert outputs and all("/1/" in output or output == "data/report/seeds.html" for output in outputs)
 
 
 def test_a_change_is_made_to_the_same_bytes_by_both(finished: Workspace, finished_run: Workspace, tmp_path: Path) -> None:

@@ -13,24 +13,9 @@ import h5py
 import numpy as np
 import pytest
 from tests.conftest import REPOSITORY
-from tests.pipeline.conftest import ENVIRONMENT, Workspace
+from tests.pipeline.conftest import ENVIRONMENT, Workspace, write_video
 
 from videossl.evaluate import features
-
-
-def write_video(path: Path, frames: int) -> None:
-    import av
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mjpeg", rate=30)
-        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuvj420p"
-        for number in range(frames):
-            image = np.full((24, 32, 3), 10 * number % 256, np.uint8)
-            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
-                container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
 
 
 @pytest.fixture
