@@ -111,4 +111,6 @@ rule seeds:
 
 
 onerror:
-    shell("find logs -name '*.log' -newermt @{STARTED} -exec grep -h '^error: ' {{}} + 2>/dev/null | sort -u >&2 || true")
+    shell(
+        "find logs -name '*.log' -newermt @{STARTED} -exec grep -h '^error: ' {{}} + 2>/dev/null | sort -u >&2 || true"
+    )

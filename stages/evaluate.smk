@@ -53,8 +53,6 @@ rule measurable:
         code=code("measurable.py"),
     output:
         f"data/index/{DATASET}.measurable.json",
-    params:
-        slice=json.dumps(parameters.measurable_slice(P)),
     log:
         f"logs/measurable/{DATASET}.log",
     benchmark:
@@ -64,6 +62,8 @@ rule measurable:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        slice=json.dumps(parameters.measurable_slice(P)),
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --index {input.index:q} --out {output:q} --log {log:q}"
 
