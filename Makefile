@@ -6,6 +6,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PRESET ROOT LISTS OUT
 SOURCES := lib stages tests bench
 RULES := Snakefile stages/*.smk
 
@@ -34,8 +35,8 @@ record: setup ## tell DVC of a finished Snakemake run
 	python stages/record.py
 
 run: setup ## one of presets/ in a folder of its own: make run PRESET=folder ROOT=path/to/videos [LISTS=...] [OUT=runs/mine]
-	python stages/preset.py presets/$(PRESET).yaml --root '$(ROOT)' --lists '$(LISTS)' --out $(or $(OUT),runs/$(PRESET))
-	snakemake --cores $(CORES) --directory $(or $(OUT),runs/$(PRESET))
+	python stages/preset.py "presets/$$PRESET.yaml" --root "$$ROOT" --lists "$$LISTS" --out "$${OUT:-runs/$$PRESET}"
+	snakemake --cores $(CORES) --directory "$${OUT:-runs/$$PRESET}"
 
 test: setup ## all tests; those that take a whole pipeline come last
 	pytest

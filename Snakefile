@@ -10,6 +10,7 @@
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 REPOSITORY = Path(workflow.basedir)
@@ -43,6 +44,7 @@ DATASET = P["dataset"]["name"]
 SHARDS = [f"{shard:04d}" for shard in range(P["cache"]["shards"])]
 EXPERIMENTS = list(P["experiments"])
 BASELINES = ["untrained", "handmade"]
+STARTED = time.time()
 
 
 def at(path):
@@ -109,4 +111,6 @@ rule seeds:
 
 
 onerror:
-    shell("grep -h '^error: ' {log:q} logs/*/*.log 2>/dev/null | sort -u >&2 || true")
+    shell(
+        "find logs -name '*.log' -newermt @{STARTED} -exec grep -h '^error: ' {{}} + 2>/dev/null | sort -u >&2 || true"
+    )

@@ -1,17 +1,17 @@
 # in:  the dataset that params.yaml names
-# out: data/raw/{dataset}/  files as obtained;  data/index/{dataset}.csv  one row per video
+# out: data/raw/{dataset}/  files as obtained, or data/raw/{dataset}.json for a copy that the user has;  data/index/{dataset}.csv  one row per video
 
 
 def copy_of_the_user():
     """Names, sizes and times of the user's own files, so that a change in them is noticed."""
-    return "" if DATASET == "toy" else parameters.fingerprint(P["dataset"]["root"])
+    return "" if DATASET == "toy" else parameters.fingerprint(*parameters.brought(P))
 
 
 rule download:
     input:
         code=code("download.py"),
     output:
-        directory(f"data/raw/{DATASET}"),
+        directory("data/raw/toy") if DATASET == "toy" else f"data/raw/{DATASET}.json",  # never the user's own folder
     log:
         f"logs/download/{DATASET}.log",
     benchmark:

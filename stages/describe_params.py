@@ -11,8 +11,6 @@ from typing import Any
 
 from videossl import params, script
 from videossl.code import ROOT
-from videossl.errors import InputError
-from videossl.files import atomic
 
 HEADER = """\
 # Params
@@ -28,14 +26,8 @@ def main() -> None:
     parser = script.parser(__doc__)
     parser.add_argument("--check", action="store_true")
     args = script.read(parser)
-    path = ROOT / "docs/params.md"
-    wanted = HEADER + "".join(f"| `{key}` | {value} | {meaning} |\n" for key, value, meaning in _keys(params.schema(), ""))
-    if path.exists() and path.read_text(encoding="utf-8") == wanted:
-        return
-    if args.check:
-        raise InputError("docs/params.md is not of this schema; run `make dvc.yaml`")
-    with atomic(path) as temporary:
-        temporary.write_text(wanted, encoding="utf-8")
+    text = HEADER + "".join(f"| `{key}` | {value} | {meaning} |\n" for key, value, meaning in _keys(params.schema(), ""))
+    script.generate(ROOT / "docs/params.md", text, args.check, "run `make dvc.yaml`")
 
 
 def _keys(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str]]:

@@ -1,7 +1,7 @@
 """download: a dataset's files as obtained.
 
 in:  nothing, or the user's own copy
-out: data/raw/{dataset}/  the rendered toy set; for a dataset the user brings, a note of where it was found
+out: data/raw/toy/  the rendered toy set; for a dataset the user brings, data/raw/{dataset}.json: where it was found
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> None:
         if not root.is_dir():
             raise InputError(f"dataset.root is {root}, which is not a folder; {source.LAYOUT}")
         source.check(root)
-        write_json(args.out / "source.json", {"dataset": dataset["name"], "root": str(root), "licence": source.LICENCE})
+        write_json(args.out, {"dataset": dataset["name"], "root": str(root), "licence": source.LICENCE})
     logging.info("%s: ready", dataset["name"])
 
 

@@ -47,6 +47,27 @@ SCORE = (
 )
 
 
+rule measurable:
+    input:
+        index=rules.index.output,
+        code=code("measurable.py"),
+    output:
+        f"data/index/{DATASET}.measurable.json",
+    log:
+        f"logs/measurable/{DATASET}.log",
+    benchmark:
+        f"logs/measurable/{DATASET}.tsv"
+    priority: 100
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        slice=json.dumps(parameters.measurable_slice(P)),
+    shell:
+        "python {input.code[0]:q} --params {params.slice:q} --index {input.index:q} --out {output:q} --log {log:q}"
+
+
 rule features:
     input:
         index=rules.index.output,

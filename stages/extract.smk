@@ -38,6 +38,7 @@ rule flow:
         f"logs/flow/{DATASET}-{{shard}}.log",
     benchmark:
         f"logs/flow/{DATASET}-{{shard}}.tsv"
+    priority: 20
     threads: 1
     resources:
         mem_mb=2000,

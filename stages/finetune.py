@@ -21,9 +21,6 @@ from videossl.train import provenance, stage
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Training
 
-CROPS = 2
-"""The centre and its mirror image; ten crops are for the paper's setting."""
-
 
 def main() -> None:
     parser = job.encoder_parser(__doc__)
@@ -61,7 +58,7 @@ def main() -> None:
         clip["frames"],
         clip.get("stride", 1),
         args.params["evaluate"]["clips"],
-        CROPS,
+        args.params["evaluate"]["crops"],
         job.BATCH,
         device,
     )

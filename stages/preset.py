@@ -1,7 +1,7 @@
 """preset: make a folder for a run from one of presets/.
 
 in:  presets/{name}.yaml, and where the videos lie
-out: {out}/params.yaml; `snakemake --directory {out}` does the rest
+out: {out}/params.yaml, which is kept if it is there; `snakemake --directory {out}` does the rest
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ def main() -> None:
         if value:
             text = _with_folder(text, key, value, args.preset)
     params.parse(text, str(args.preset))
+    if (args.out / "params.yaml").exists():
+        print(f"kept {args.out / 'params.yaml'} as it is; delete it to start from {args.preset} again", file=sys.stderr)
+        return
     with atomic(args.out / "params.yaml") as temporary:
         temporary.write_text(text, encoding="utf-8")
     print(f"wrote {args.out / 'params.yaml'}", file=sys.stderr)

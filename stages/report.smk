@@ -35,6 +35,7 @@ for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"]))
             name
         input:
             index=rules.index.output,
+            measurable=rules.measurable.output,
             cache=[
                 path
                 for source in parameters.sources(P)

@@ -10,7 +10,6 @@ out: dvc.yaml (--check writes nothing and fails if it would change)
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,6 @@ from typing import Any
 import yaml
 
 from videossl import code, params, script
-from videossl.errors import InputError
-from videossl.files import atomic
 
 HEADER = """\
 # What is tracked and when it is stale, at the grain a person thinks in. Written by `make dvc.yaml` from params.yaml, the
@@ -34,16 +31,19 @@ EXTRACT = {"rgb": "frames", "flow": "flow", "joint": "skeleton"}
 def stages(run: params.Params) -> dict[str, Any]:
     """The stages of dvc.yaml for the params `run`."""
     name, seed = run["dataset"]["name"], run["seed"]
-    index = f"data/index/{name}.csv"
+    index, measurable = f"data/index/{name}.csv", f"data/index/{name}.measurable.json"
+    obtained = "data/raw/toy" if name == "toy" else f"data/raw/{name}.json"
     result = {
-        "download": _stage("download", "data", ["download"], [params.dataset_slice(run)], [], [f"data/raw/{name}"]),
-        "index": _stage("index", "data", ["index"], [params.index_slice(run)], [run["dataset"]["root"]], [index]),
+        "download": _stage("download", "data", ["download"], [params.dataset_slice(run)], [], [obtained]),
+        "index": _stage("index", "data", ["index"], [params.index_slice(run)], params.brought(run), [index]),
+        "measurable": _stage("measurable", "evaluate", ["measurable"], [params.measurable_slice(run)], [index], [measurable]),
     }
     for source in params.sources(run):
         rule, slices, out = EXTRACT[source], [params.cache_slice(run, source)], f"data/cache/{name}/{source}"
         result[rule] = _stage(f"all_{rule}", "extract", [rule], slices, [index], [out])
     for experiment, recipe in run["experiments"].items():
         if "from" in recipe:
+            result[f"mixable-{experiment}"] = _mixable(run, experiment)
             result[f"train-{experiment}"] = _cmmc(run, experiment, index)
         else:
             result |= {f"train-{experiment}-{one}": _pretrain(run, experiment, one, index) for one in recipe["modalities"]}
@@ -51,7 +51,7 @@ def stages(run: params.Params) -> dict[str, Any]:
         if run["evaluate"]["tasks"]:
             result[f"evaluate-{experiment}"] = _evaluate(run, experiment, index)
     shown = ["untrained", "handmade", *run["experiments"]] if run["evaluate"]["tasks"] else []
-    deps = [index, *_caches(run, run["modalities"])]
+    deps = [index, measurable, *_caches(run, run["modalities"])]
     deps += [f"data/results/{experiment}/{seed}" for experiment in shown]
     deps += [folder for name, recipe in run["experiments"].items() for folder in _models(run, name, recipe["modalities"])]
     deps += [f"data/features/{experiment}/{seed}" for experiment in run["experiments"] if "retrieval" in run["evaluate"]["tasks"]]
@@ -70,10 +70,14 @@ def _pretrain(run: params.Params, experiment: str, modality: str, index: str) ->
 def _cmmc(run: params.Params, experiment: str, index: str) -> dict[str, Any]:
     recipe, seed = run["experiments"][experiment], run["seed"]
     deps = [index, *_caches(run, recipe["modalities"]), *_models(run, recipe["from"], recipe["modalities"])]
-    outs = [f"data/models/{experiment}/{seed}", f"data/models/{experiment}/mixable.json"]
+    deps.append(f"data/models/{experiment}/mixable.json")
     slices = [params.cmmc_slice(run, experiment, modality) for modality in recipe["modalities"]]
-    slices.append(params.mixable_slice(run, experiment))
-    return _stage(f"train_{experiment}", "train", ["mixable", "cmmc"], slices, deps, outs)
+    return _stage(f"train_{experiment}", "train", ["cmmc"], slices, deps, [f"data/models/{experiment}/{seed}"])
+
+
+def _mixable(run: params.Params, experiment: str) -> dict[str, Any]:
+    out = f"data/models/{experiment}/mixable.json"
+    return _stage(out, "train", ["mixable"], [params.mixable_slice(run, experiment)], [], [out])
 
 
 def _models(run: params.Params, experiment: str, modalities: Iterable[str]) -> list[str]:
@@ -138,14 +142,7 @@ def main() -> None:
     parser = script.parser(__doc__)
     parser.add_argument("--check", action="store_true", help="fail if dvc.yaml is out of date; write nothing")
     args = script.read(parser)
-    wanted, path = text(params.load("params.yaml")), Path("dvc.yaml")
-    if path.exists() and path.read_text(encoding="utf-8") == wanted:
-        return
-    if args.check:
-        raise InputError("dvc.yaml is not of these params and sources; run `make dvc.yaml`")
-    with atomic(path) as temporary:
-        temporary.write_text(wanted, encoding="utf-8")
-    print("wrote dvc.yaml", file=sys.stderr)
+    script.generate(Path("dvc.yaml"), text(params.load("params.yaml")), args.check, "run `make dvc.yaml`")
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ rule cmmc:
         "logs/cmmc/{experiment}-{seed}-{modality}-{cycle}.tsv"
     wildcard_constraints:
         experiment="|".join(CROSS_MODAL) or "none",
-    priority: 10
+    priority: 20
     threads: P["threads"]
     resources:
         mem_mb=8000,
@@ -125,6 +125,3 @@ for experiment in EXPERIMENTS:
                 weights(experiment, phase).format(seed=P["seed"], modality=modality)
                 for modality, phase in parameters.phases(P, experiment)
             ],
-            [f"data/models/{experiment}/mixable.json"]
-            if experiment in CROSS_MODAL
-            else [],

@@ -51,6 +51,7 @@ def test_every_preset_is_good(file: Path) -> None:
         ("evaluate.finetune", ["stcmix"], "did you mean 'stc-mix'?"),
         ("index.min_frames", 15, "index.min_frames is 15, but a clip of rgb spans 15"),
         ("seeds", [1, 1], "seeds"),
+        ("dataset.root", "/mine", "dataset.root of the toy dataset must be data/raw/toy"),
         ("modalities.rgb.clip.frames", 0, "modalities.rgb.clip.frames"),
     ],
 )
@@ -112,6 +113,22 @@ def test_fingerprint_notices_names_sizes_and_times(tmp_path: Path) -> None:
     assert params.fingerprint(tmp_path) == first
     (tmp_path / "a [1].avi").write_bytes(b"12")
     assert params.fingerprint(tmp_path) != first
+    (tmp_path / "gone.avi").symlink_to(tmp_path / "nowhere")
+    second = params.fingerprint(tmp_path)
+    assert second != first
+
+
+def test_fingerprint_follows_linked_folders_and_takes_more_than_one(tmp_path: Path) -> None:
+    for name in ("root", "elsewhere", "lists"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "root/walk").symlink_to(tmp_path / "elsewhere")
+    folders = (tmp_path / "root", tmp_path / "lists")
+    seen = {params.fingerprint(*folders)}
+    (tmp_path / "elsewhere/a.avi").write_bytes(b"1")
+    seen.add(params.fingerprint(*folders))
+    (tmp_path / "lists/trainlist01.txt").write_text("walk/a.avi 1")
+    seen.add(params.fingerprint(*folders))
+    assert len(seen) == 3
 
 
 def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:

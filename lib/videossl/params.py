@@ -68,7 +68,7 @@ def check(params: Any, name: str = "params.yaml") -> Params:
     if errors:
         raise InputError(f"{name}: {_explain(jsonschema.exceptions.best_match(errors))}")
     try:
-        for rule in (_check_experiments, _check_evaluate, _check_frames):
+        for rule in (_check_dataset, _check_experiments, _check_evaluate, _check_frames):
             rule(params)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
@@ -113,6 +113,11 @@ def _nearest(word: str, known: list[str]) -> str:
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
 
 
+def _check_dataset(params: Params) -> None:
+    if params["dataset"]["name"] == "toy" and params["dataset"]["root"] != "data/raw/toy":
+        raise InputError("dataset.root of the toy dataset must be data/raw/toy, where it is rendered; or choose name: folder")
+
+
 def _check_experiments(params: Params) -> None:
     experiments, modalities = params["experiments"], params["modalities"]
     for name, experiment in experiments.items():
@@ -136,9 +141,9 @@ def _check_evaluate(params: Params) -> None:
     for name in params["evaluate"]["finetune"]:
         if name not in params["experiments"]:
             raise InputError(f"evaluate.finetune names '{name}'; {_nearest(name, list(params['experiments']))}")
-        for modality in params["experiments"][name]["modalities"]:
-            if "finetune" in params["evaluate"]["tasks"] and "finetune" not in params["modalities"][modality]:
-                raise InputError(f"evaluate.finetune needs modalities.{modality}.finetune; add how it is trained")
+    for modality in params["modalities"]:  # the untrained encoder is finetuned in all
+        if "finetune" in params["evaluate"]["tasks"] and "finetune" not in params["modalities"][modality]:
+            raise InputError(f"the task finetune needs modalities.{modality}.finetune; add how it is trained")
     for pair in params["evaluate"]["fused"]:
         for modality in pair:
             if modality not in params["modalities"]:
@@ -168,10 +173,21 @@ def check_writable(folder: str | Path) -> None:
         raise InputError(f"cannot write to {folder}: {error.strerror}; free space or choose another --directory") from error
 
 
-def fingerprint(root: str | Path) -> str:
-    """The SHA-256 over names, sizes and times of all files under `root`: what tells that a user's copy has changed."""
-    files = (Path(folder, name) for folder, _, names in os.walk(root) for name in names)
-    listing = sorted((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+def brought(params: Params) -> list[str]:
+    """The folders of the user's own that the dataset is read from: the videos', and the split lists' if they are elsewhere."""
+    root, lists = Path(params["dataset"]["root"]), params["dataset"]["options"].get("lists")
+    return [str(root), *([str(root / lists)] if lists else [])]
+
+
+def fingerprint(*folders: str | Path) -> str:
+    """The SHA-256 over names, sizes and times of all files under `folders`: what tells that a user's copy has changed.
+
+    Links to folders are followed, as the datasets do; a dangling link counts by its name.
+    """
+    walks = (walk for folder in folders for walk in os.walk(folder, followlinks=True))
+    files = [Path(folder, name) for folder, _, names in walks for name in names]
+    stats = [(path, path.stat() if path.exists() else path.lstat()) for path in files]
+    listing = sorted((str(path), found.st_size, found.st_mtime_ns) for path, found in stats)
     return hashlib.sha256(json.dumps(listing, ensure_ascii=True).encode()).hexdigest()
 
 
@@ -260,6 +276,11 @@ def mixable_slice(params: Params, experiment: str) -> Params:
     return {"modalities": shapes, "experiments": {experiment: {key: recipe[key] for key in ("modalities", "axes", "layers")}}}
 
 
+def measurable_slice(params: Params) -> Params:
+    """The tasks that are to be measured."""
+    return {"evaluate": {"tasks": params["evaluate"]["tasks"]}}
+
+
 def features_slice(params: Params, modality: str) -> Params:
     """The encoder of `modality`, and the clips it is given."""
     return _modality(params, modality) | {"evaluate": {"clips": params["evaluate"]["clips"]}}
@@ -267,7 +288,7 @@ def features_slice(params: Params, modality: str) -> Params:
 
 def finetune_slice(params: Params, modality: str) -> Params:
     """The same, and how it is finetuned."""
-    return _modality(params, modality, "finetune") | {"evaluate": {"clips": params["evaluate"]["clips"]}}
+    return _modality(params, modality, "finetune") | {"evaluate": {key: params["evaluate"][key] for key in ("clips", "crops")}}
 
 
 def task_slice(params: Params, task: str) -> Params:

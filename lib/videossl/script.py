@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from videossl.errors import InputError, one_line
+from videossl.files import atomic
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -41,10 +42,14 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(2)
 
 
-def named_paths(text: str) -> tuple[str, Path]:
-    """`name=path` as (name, path)."""
-    name, _, path = text.partition("=")
-    return name, Path(path)
+def generate(path: Path, text: str, check: bool, way_out: str) -> None:
+    """Write a generated file, if it would change; with `check` write nothing and raise InputError instead."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    if check:
+        raise InputError(f"{path.name} is out of date; {way_out}")
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def only(mapping: dict[str, Any]) -> tuple[str, Any]:

@@ -20,6 +20,7 @@ ENVIRONMENT = os.environ | {
     "GIT_COMMITTER_NAME": "t",
     "GIT_COMMITTER_EMAIL": "t@localhost",
     "DVC_NO_ANALYTICS": "1",
+    "CUDA_VISIBLE_DEVICES": "",  # same bytes are promised on the CPU
 }
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 STAGE_OF = {
     "pretrain": "train-{}-{}",
     "cmmc": "train-{}",
-    "mixable": "train-{}",
+    "mixable": "mixable-{}",
     "features": "evaluate-{}",
     "retrieval": "evaluate-{}",
     "linear": "evaluate-{}",
@@ -120,7 +120,7 @@ CHANGES = {
     "a script": ("stages/flow.py", "def main()", "# changed\ndef main()", {"flow"}),
     "a module of one phase": ("lib/videossl/ssl/cmmc.py", "class CMMC", "# changed\nclass CMMC", {"train-stc-mix", "train-stc-mix-skeleton"}),
     "a module of training": ("lib/videossl/ssl/losses.py", "from __future__", "# changed\nfrom __future__",
-        {"train-mixup-rgb", "train-mixup-flow", "train-mixup-joint", "train-mixup-motion", "train-stc-mix", "train-stc-mix-skeleton", "evaluate-untrained", "evaluate-handmade", "evaluate-mixup",
+        {"train-mixup-rgb", "train-mixup-flow", "train-mixup-joint", "train-mixup-motion", "mixable-stc-mix", "mixable-stc-mix-skeleton", "train-stc-mix", "train-stc-mix-skeleton", "evaluate-untrained", "evaluate-handmade", "evaluate-mixup",
          "evaluate-stc-mix", "evaluate-stc-mix-skeleton"}),
     "a module of the report": ("lib/videossl/report/plots.py", "from __future__", "# changed\nfrom __future__", {"report"}),
 }  # fmt: skip
@@ -203,5 +203,5 @@ def test_record_refuses_while_work_is_left(finished: Workspace) -> None:
     finished.replace("params.yaml", "  stc-mix-skeleton:", "  second:")
     done = finished.call("python", "stages/record.py", ok=False)
     assert done.returncode == 2
-    assert done.stdout == "error: dvc.yaml is not of these params and sources; run `make dvc.yaml`\n"
+    assert done.stdout == "error: dvc.yaml is out of date; run `make dvc.yaml`\n"
     assert (finished.path / "dvc.lock").read_bytes() == lock

@@ -15,6 +15,8 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.pipeline.conftest import ENVIRONMENT, Workspace, write_video
 
+from videossl import params as params_file
+from videossl.data import index as index_file
 from videossl.evaluate import features
 
 
@@ -97,6 +99,44 @@ def test_one_class_only(tmp_path: Path) -> None:
         arguments = ("--experiment", "x", "--seed", "0", "--dataset", "folder", "--features", path, "--out", tmp_path / "r.json")
         assert_one_line(script(name, params, *arguments), "1 classes", "evaluate.tasks: []")
     assert not (tmp_path / "r.json").exists()
+
+
+@pytest.mark.parametrize("labels", [("walk", "walk", "walk"), ("", "", ""), ("walk", "jump", None)], ids=["one class", "none", "no test"])
+def test_tasks_that_cannot_be_measured_are_refused_before_anything_is_trained(tmp_path: Path, labels: tuple[str | None, ...]) -> None:
+    splits = ("train", "train", "test")
+    rows = [
+        index_file.Row(f"v{i}", f"v{i}.avi", label, split, 20, 30.0, 8, 8, "", "0", "ok", "")
+        for i, (label, split) in enumerate(zip(labels, splits, strict=True))
+        if label is not None
+    ]
+    index_file.write(tmp_path / "index.csv", rows)
+
+    def measurable(tasks: list[str]) -> subprocess.CompletedProcess[str]:
+        arguments = ("--index", tmp_path / "index.csv", "--out", tmp_path / "measurable.json")
+        return script("measurable.py", {"evaluate": {"tasks": tasks}}, *arguments)
+
+    assert_one_line(measurable(["linear"]), "linear need two classes", "evaluate.tasks: []")
+    assert not (tmp_path / "measurable.json").exists()
+    assert measurable([]).returncode == 0
+
+
+def test_a_preset_does_not_overwrite_what_the_user_changed(tmp_path: Path, videos: Path) -> None:
+    command = [sys.executable, str(REPOSITORY / "stages/preset.py"), str(REPOSITORY / "presets/folder.yaml")]
+    arguments = ["--root", str(videos), "--out", str(tmp_path / "run")]
+    for _ in range(2):
+        done = subprocess.run([*command, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=True)
+        text = (tmp_path / "run/params.yaml").read_text()
+        (tmp_path / "run/params.yaml").write_text(text.replace("shards: 4", "shards: 7"))
+    assert "kept" in done.stderr and "shards: 7" in (tmp_path / "run/params.yaml").read_text()
+    assert f"root: '{videos}'" in text
+
+
+def test_a_root_with_quotes_and_spaces_is_a_root(tmp_path: Path) -> None:
+    odd = tmp_path / "John's $(touch x) clips; [1]"
+    write_video(odd / "walk/a.avi", 12)
+    command = [sys.executable, str(REPOSITORY / "stages/preset.py"), str(REPOSITORY / "presets/folder.yaml")]
+    subprocess.run([*command, "--root", str(odd), "--out", str(tmp_path / "run")], env=ENVIRONMENT, check=True)
+    assert params_file.load(tmp_path / "run/params.yaml")["dataset"]["root"] == str(odd)
 
 
 def test_shapes_that_cannot_be_mixed(tmp_path: Path) -> None:

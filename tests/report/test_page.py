@@ -215,7 +215,8 @@ def at_paper_scale(run: Run, epochs: int) -> Run:
         "pretrain": {"epochs": epochs, "batch": 64},
         "cmmc": {"epochs": 100, "batch": 64},
     }
-    params = {**run.params, "modalities": {"rgb": modality, "flow": modality}}
+    evaluate = {**run.params.get("evaluate", {}), "crops": 10}
+    params = {**run.params, "modalities": {"rgb": modality, "flow": modality}, "evaluate": evaluate}
     train = [replace(run.index[0], id=str(i), status="ok", split="train") for i in range(9537)]
     (result,) = [r for r in run.results if (r["experiment"], r["task"]) == ("stc-mix", "linear")]
     values = {"flow": {"accuracy": 87.4}}

@@ -38,6 +38,7 @@ def _stream_setting(run: Run, experiment: str, modality: str) -> dict[str, Any]:
         "width": chosen.get("width"),
         "batch": chosen.get("pretrain", {}).get("batch"),
         "queue": chosen.get("moco", {}).get("queue"),
+        "crops": run.params.get("evaluate", {}).get("crops"),
     }
     return {key: value for key, value in found.items() if value is not None}
 

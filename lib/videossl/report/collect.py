@@ -57,7 +57,7 @@ def run(
         gallery=_gallery(features, opened),
         provenance=[_weights(path.with_suffix(".safetensors")) for path in histories],
         versions={name: importlib.metadata.version(name) for name in PACKAGES},
-        commands=["make demo", "snakemake --cores all", "dvc repro"],
+        commands=["snakemake --cores all  # in the repository; of another run: --directory with the folder of its params.yaml"],
     )
 
 

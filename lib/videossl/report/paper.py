@@ -113,7 +113,7 @@ def experiments(tables: Sequence[Table]) -> list[str]:
     return list(dict.fromkeys(row.experiment for table in tables for row in table.rows if row.experiment))
 
 
-SCALE = ("dataset", "videos", "epochs", "frames", "resolution", "width", "batch", "queue")
+SCALE = ("dataset", "videos", "epochs", "frames", "resolution", "width", "batch", "queue", "crops")
 
 
 def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:

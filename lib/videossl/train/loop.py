@@ -109,7 +109,7 @@ def _epoch(
             totals[key] += float(measures[key].detach())
         if not math.isfinite(totals["loss"]):
             raise InputError(
-                f"{name}: the loss is {float(measures['loss'])} at epoch {epoch + 1}, step {step + 1}; lower the lr ({training.lr})"
+                f"{name}: the loss is {float(measures['loss'].detach())} at epoch {epoch + 1}, step {step + 1}; lower the lr ({training.lr})"
                 " or look at the data; the checkpoint of the epoch before is kept"
             )
         clips += len(sample)

@@ -101,5 +101,8 @@ def batches(
 
 
 def device() -> torch.device:
-    """The first GPU, or else the CPU."""
+    """The first GPU, or else the CPU. On a GPU convolutions are deterministic and in full float32."""
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -11,17 +11,12 @@ from typing import Any
 import torch
 
 from videossl import code, seeding
-from videossl.data.cache import Cache
 from videossl.files import sha256
 
 
 def data_digest(index: Path, caches: Sequence[Path]) -> str:
-    """The SHA-256 over the index (which holds the hash of every video) and how each shard was extracted."""
-    result = hashlib.sha256(sha256(index).encode())
-    for path in caches:
-        result.update(json.dumps(Cache([path]).attrs, sort_keys=True, default=str).encode())
-        result.update(str(path.stat().st_size).encode())
-    return result.hexdigest()
+    """The SHA-256 over the bytes of the index and of every shard."""
+    return sha256(index, *caches)
 
 
 def record(script: str, params: dict[str, Any], seed: int, data: str, weights: dict[str, Path] | None = None) -> dict[str, Any]:
@@ -39,7 +34,10 @@ def record(script: str, params: dict[str, Any], seed: int, data: str, weights: d
 
 
 def stage_seed(seed: int, *stage: str | int) -> int:
-    """The seed of one stage of a run: stages of one run do not see the same augmentations again."""
+    """The seed of one stage after pretraining, so that it does not see the augmentations of another again.
+
+    Pretraining takes the run's own seed: its modalities and mixings share batches and draws, and differ in nothing else.
+    """
     return seeding.derive(seed, *stage) % 2**31
 
 

@@ -38,7 +38,7 @@ def train(
 ) -> list[dict[str, float]]:
     """Train `method`, resumed from the checkpoint that belongs to exactly `made_from`, if there is one."""
     folder = scratch / "checkpoints" / key(made_from)
-    with tensorboard(scratch / "tensorboard" / name.replace(" ", "/")) as watch:
+    with tensorboard(scratch / "tensorboard" / name.replace(" ", "/") / key(made_from)) as watch:
         return fit(method, batches, training, seed, Checkpoint(folder), name, watch)
 
 
