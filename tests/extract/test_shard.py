@@ -73,6 +73,7 @@ def test_flow_is_quantised_at_the_size_of_the_frames(tmp_path: Path, root: Path,
     grey = video.frames(root / rows[1].path, 24, grey=True)
     expected = flow.tvl1(grey, FAST)
     back = flow.dequantise(read.read(rows[1].id, 0, 4), read.attrs["bound"])
+    assert (read.attrs["zero"], read.attrs["levels"], read.attrs["rounding"]) == (128, 127, "to the nearest, ties to even")
     assert np.abs(back - np.clip(expected, -10, 10)).max() <= 10 / 254 * 1.00001
     made_by = json.loads(read.attrs["extractor"])
     assert made_by["params"]["bound"] == 10 and made_by["params"]["warps"] == 1 and made_by["params"]["tau"] == 0.25

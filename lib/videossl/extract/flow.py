@@ -56,8 +56,8 @@ class Flow:
         return made_by | {"version": frames.versions()}
 
     def attrs(self) -> dict[str, Any]:
-        """The bound, pixels, that a reader needs to undo the quantisation."""
-        return {"bound": float(self.bound)}
+        """What a reader needs to undo the quantisation; other tools truncate, so the rounding is said too."""
+        return {"bound": float(self.bound), "zero": ZERO, "levels": LEVELS, "rounding": "to the nearest, ties to even"}
 
 
 def tvl1(frames_grey: np.ndarray, params: Mapping[str, Any]) -> np.ndarray:
