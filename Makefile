@@ -1,17 +1,17 @@
 # make help says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo seeds repro record run test test-fast test-slow check format lock unlock clean
+.PHONY: help setup demo seeds repro record run cost test test-fast test-slow check format lock unlock clean
 
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PRESET ROOT LISTS OUT
+export PRESET ROOT LISTS OUT TARGETS
 SOURCES := lib stages tests bench
 RULES := Snakefile stages/*.smk
 
 help: ## this list
-	@grep -hE '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.-]+):[^#]*## /\1\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9. -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9. -]+):[^#]*## /\1\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: .venv/done ## .venv with the pinned versions of requirements.lock
 
@@ -28,15 +28,19 @@ demo: setup ## the whole pipeline on the toy dataset, from videos to data/report
 seeds: setup ## the same for every seed of params.seeds: data/report/seeds.html
 	snakemake seeds --cores $(CORES)
 
+table1 table2 table3 table4 figure2 figure3: setup ## what the paper compares there, at the scale of params.yaml: data/report/table1.html ...
+	snakemake $@ --cores $(CORES)
+.PHONY: table1 table2 table3 table4 figure2 figure3
+
 repro: setup dvc.yaml ## what changed, by DVC
 	dvc repro
 
 record: setup ## tell DVC of a finished Snakemake run
 	python stages/record.py
 
-run: setup ## one of presets/ in a folder of its own: make run PRESET=folder ROOT=path/to/videos [LISTS=...] [OUT=runs/mine]
+run: setup ## one of presets/ in a folder of its own: make run PRESET=folder ROOT=path/to/videos [LISTS=...] [OUT=runs/mine] [TARGETS="table1 ..."]
 	python stages/preset.py "presets/$$PRESET.yaml" --root "$$ROOT" --lists "$$LISTS" --out "$${OUT:-runs/$$PRESET}"
-	snakemake --cores $(CORES) --directory "$${OUT:-runs/$$PRESET}"
+	snakemake $$TARGETS --cores $(CORES) --directory "$${OUT:-runs/$$PRESET}"
 
 test: setup ## all tests; those that take a whole pipeline come last
 	pytest

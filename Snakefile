@@ -3,6 +3,7 @@
 #
 #   snakemake --cores all            everything that `params.yaml` asks for, ending in data/report/index.html
 #   snakemake --cores all seeds      the same for every seed of params.seeds, with mean and spread
+#   snakemake --cores all table1     what params.targets compares under that name: data/report/table1.html and .json
 #   snakemake --cores all -n         what there is to do
 #
 # A run is a folder that holds a params.yaml; `--directory` names another one than this (see `make run`).
@@ -40,7 +41,8 @@ try:
 except InputError as error:
     refuse(error)
 
-DATASET = P["dataset"]["name"]
+DATASET = P["dataset"]["name"]  # what encoders are trained on
+DATASETS = parameters.datasets(P)  # and what they are measured on
 SHARDS = [f"{shard:04d}" for shard in range(P["cache"]["shards"])]
 EXPERIMENTS = list(P["experiments"])
 BASELINES = ["untrained", "handmade"]
@@ -68,23 +70,29 @@ def slice_of(function, *names):
     )
 
 
-def cached(modality):
-    """The shards that `modality` is read from."""
+def shards(source, dataset):
+    """The shards of one cached modality."""
     return expand(
         "data/cache/{dataset}/{source}/{shard}.h5",
-        dataset=DATASET,
-        source=parameters.SOURCES[modality],
+        dataset=dataset,
+        source=source,
         shard=SHARDS,
     )
 
 
+def cached(modality, dataset=DATASET):
+    """The shards that `modality` is read from."""
+    return shards(parameters.SOURCES[modality], dataset)
+
+
 wildcard_constraints:
-    dataset=DATASET,
+    dataset="|".join(DATASETS),
     shard=r"\d{4}",
     seed=r"\d+",
     modality="rgb|flow|joint|motion",
     experiment="|".join([*EXPERIMENTS, *BASELINES]),
     cycle=r"\d+",
+    phase=r"pretrain|cmmc\d+",
 
 
 include: "stages/data.smk"

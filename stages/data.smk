@@ -1,47 +1,58 @@
-# in:  the dataset that params.yaml names
+# in:  the datasets that params.yaml names
 # out: data/raw/{dataset}/  files as obtained, or data/raw/{dataset}.json for a copy that the user has;  data/index/{dataset}.csv  one row per video
 
 
-def copy_of_the_user():
+def raw(dataset):
+    """What `download` leaves of a dataset: never the user's own folder."""
+    return "data/raw/toy" if dataset == "toy" else f"data/raw/{dataset}.json"
+
+
+def copy_of_the_user(wildcards):
     """Names, sizes and times of the user's own files, so that a change in them is noticed."""
-    return "" if DATASET == "toy" else parameters.fingerprint(*parameters.brought(P))
+    if wildcards.dataset == "toy":
+        return ""
+    return parameters.fingerprint(*parameters.brought(P, wildcards.dataset))
 
 
-rule download:
-    input:
-        code=code("download.py"),
-    output:
-        directory("data/raw/toy") if DATASET == "toy" else f"data/raw/{DATASET}.json",  # never the user's own folder
-    log:
-        f"logs/download/{DATASET}.log",
-    benchmark:
-        f"logs/download/{DATASET}.tsv"
-    threads: 2
-    resources:
-        mem_mb=2000,
-        runtime=60,
-    params:
-        slice=slice_of(parameters.dataset_slice),
-    shell:
-        "python {input.code[0]:q} --params {params.slice:q} --out {output:q} --processes {threads} --log {log:q}"
+for dataset in DATASETS:
+
+    rule:
+        name:
+            "download" if dataset == DATASET else f"download_{dataset}"
+        input:
+            code=code("download.py"),
+        output:
+            directory(raw(dataset)) if dataset == "toy" else raw(dataset),
+        log:
+            f"logs/download/{dataset}.log",
+        benchmark:
+            f"logs/download/{dataset}.tsv"
+        threads: 2
+        resources:
+            mem_mb=2000,
+            runtime=60,
+        params:
+            slice=json.dumps(parameters.dataset_slice(P, dataset)),
+        shell:
+            "python {input.code[0]:q} --params {params.slice:q} --out {output:q} --processes {threads} --log {log:q}"
 
 
 rule index:
     input:
-        raw=rules.download.output,
+        raw=lambda wildcards: raw(wildcards.dataset),
         code=code("index.py"),
     output:
-        f"data/index/{DATASET}.csv",
+        "data/index/{dataset}.csv",
     log:
-        f"logs/index/{DATASET}.log",
+        "logs/index/{dataset}.log",
     benchmark:
-        f"logs/index/{DATASET}.tsv"
+        "logs/index/{dataset}.tsv"
     threads: 2
     resources:
         mem_mb=2000,
         runtime=120,
     params:
-        slice=slice_of(parameters.index_slice),
-        files=copy_of_the_user(),
+        slice=slice_of(parameters.index_slice, "dataset"),
+        files=copy_of_the_user,
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --out {output:q} --processes {threads} --log {log:q}"

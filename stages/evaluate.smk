@@ -1,48 +1,54 @@
 # in:  data/index, data/cache, data/models
-# out: data/features/{experiment}/{seed}/{modality}/{dataset}.h5           what an encoder makes of every video
-#      data/features/{experiment}/{seed}/{modality}/{dataset}.finetune.h5  class probabilities after finetuning
-#      data/results/{experiment}/{seed}/{dataset}/{task}.json              numbers
+# out: data/features/{experiment}/{seed}/{modality}/{dataset}.h5                        what an encoder makes of every video
+#      data/features/{experiment}/{seed}/{modality}/{dataset}.finetune.h5               class probabilities after finetuning
+#      data/results/{experiment}/{seed}/{dataset}/{task}.json                           numbers
+#      data/results/{experiment}/{seed}/{dataset}/{modality}.{phase}.progress.json      the same along one training
 
 TASKS = P["evaluate"]["tasks"]
 FINETUNED = [*P["evaluate"]["finetune"], "untrained"]
-
-
-def modalities_of(experiment):
-    """The modalities that an experiment is measured on; the baselines on all."""
-    return (
-        list(P["modalities"])
-        if experiment in BASELINES
-        else P["experiments"][experiment]["modalities"]
-    )
 
 
 def final_weights(wildcards):
     """The weights that are measured; none for the untrained encoder and the hand-made feature."""
     if wildcards.experiment in BASELINES:
         return []
-    phase = parameters.last_phase(P, wildcards.experiment, wildcards.modality)
-    return weights(wildcards.experiment, phase).format(
+    experiment, phase = parameters.chain(P, wildcards.experiment, wildcards.modality)[
+        -1
+    ]
+    return weights(experiment, phase).format(
         seed=wildcards.seed, modality=wildcards.modality
     )
 
 
 def features_of(suffix):
-    """One file of features a modality of the experiment."""
-    path = f"data/features/{{experiment}}/{{seed}}/{{modality}}/{DATASET}{suffix}.h5"
+    """One file of features a modality of the experiment that is measured on the dataset."""
+    path = f"data/features/{{experiment}}/{{seed}}/{{modality}}/{{dataset}}{suffix}.h5"
     return lambda wildcards: expand(
-        path, modality=modalities_of(wildcards.experiment), **wildcards
+        path,
+        modality=parameters.measured(P, wildcards.experiment, wildcards.dataset),
+        **wildcards,
     )
 
 
-def results(experiment, seed):
-    """The result files of an experiment and seed."""
-    tasks = [task for task in TASKS if task != "finetune" or experiment in FINETUNED]
-    return [f"data/results/{experiment}/{seed}/{DATASET}/{task}.json" for task in tasks]
+def results(experiment, seed, tasks):
+    """The result files of an experiment and seed, on all datasets."""
+    return [
+        f"data/results/{experiment}/{seed}/{dataset}/{task}.json"
+        for dataset in DATASETS
+        if parameters.measured(P, experiment, dataset)
+        for task in tasks
+        if (experiment, task) != ("handmade", "finetune")
+    ]
+
+
+def tasks_of(experiment):
+    """What `all` measures of an experiment."""
+    return [task for task in TASKS if task != "finetune" or experiment in FINETUNED]
 
 
 SCORE = (
     "python {input.code[0]:q} --params {params.slice:q} --experiment {wildcards.experiment} --seed {wildcards.seed}"
-    f" --dataset {DATASET}"
+    " --dataset {wildcards.dataset}"
     " --features {input.features:q} --out {output:q} --log {log:q}"
 )
 
@@ -52,11 +58,11 @@ rule measurable:
         index=rules.index.output,
         code=code("measurable.py"),
     output:
-        f"data/index/{DATASET}.measurable.json",
+        "data/index/{dataset}.measurable.json",
     log:
-        f"logs/measurable/{DATASET}.log",
+        "logs/measurable/{dataset}.log",
     benchmark:
-        f"logs/measurable/{DATASET}.tsv"
+        "logs/measurable/{dataset}.tsv"
     priority: 100
     threads: 1
     resources:
@@ -71,15 +77,15 @@ rule measurable:
 rule features:
     input:
         index=rules.index.output,
-        cache=lambda wildcards: cached(wildcards.modality),
+        cache=lambda wildcards: cached(wildcards.modality, wildcards.dataset),
         weights=final_weights,
         code=code("features.py"),
     output:
-        f"data/features/{{experiment}}/{{seed}}/{{modality}}/{DATASET}.h5",
+        "data/features/{experiment}/{seed}/{modality}/{dataset}.h5",
     log:
-        "logs/features/{experiment}-{seed}-{modality}.log",
+        "logs/features/{experiment}-{seed}-{modality}-{dataset}.log",
     benchmark:
-        "logs/features/{experiment}-{seed}-{modality}.tsv"
+        "logs/features/{experiment}-{seed}-{modality}-{dataset}.tsv"
     threads: P["threads"]
     resources:
         mem_mb=8000,
@@ -96,11 +102,11 @@ rule retrieval:
         features=features_of(""),
         code=code("retrieval.py"),
     output:
-        f"data/results/{{experiment}}/{{seed}}/{DATASET}/retrieval.json",
+        "data/results/{experiment}/{seed}/{dataset}/retrieval.json",
     log:
-        "logs/retrieval/{experiment}-{seed}.log",
+        "logs/retrieval/{experiment}-{seed}-{dataset}.log",
     benchmark:
-        "logs/retrieval/{experiment}-{seed}.tsv"
+        "logs/retrieval/{experiment}-{seed}-{dataset}.tsv"
     threads: P["threads"]
     resources:
         mem_mb=4000,
@@ -116,11 +122,11 @@ rule linear:
         features=features_of(""),
         code=code("linear.py"),
     output:
-        f"data/results/{{experiment}}/{{seed}}/{DATASET}/linear.json",
+        "data/results/{experiment}/{seed}/{dataset}/linear.json",
     log:
-        "logs/linear/{experiment}-{seed}.log",
+        "logs/linear/{experiment}-{seed}-{dataset}.log",
     benchmark:
-        "logs/linear/{experiment}-{seed}.tsv"
+        "logs/linear/{experiment}-{seed}-{dataset}.tsv"
     threads: P["threads"]
     resources:
         mem_mb=4000,
@@ -134,15 +140,15 @@ rule linear:
 rule finetune:
     input:
         index=rules.index.output,
-        cache=lambda wildcards: cached(wildcards.modality),
+        cache=lambda wildcards: cached(wildcards.modality, wildcards.dataset),
         weights=final_weights,
         code=code("finetune.py"),
     output:
-        f"data/features/{{experiment}}/{{seed}}/{{modality}}/{DATASET}.finetune.h5",
+        "data/features/{experiment}/{seed}/{modality}/{dataset}.finetune.h5",
     log:
-        "logs/finetune/{experiment}-{seed}-{modality}.log",
+        "logs/finetune/{experiment}-{seed}-{modality}-{dataset}.log",
     benchmark:
-        "logs/finetune/{experiment}-{seed}-{modality}.tsv"
+        "logs/finetune/{experiment}-{seed}-{modality}-{dataset}.tsv"
     threads: P["threads"]
     resources:
         mem_mb=8000,
@@ -159,11 +165,11 @@ rule finetune_scores:
         features=features_of(".finetune"),
         code=code("finetune_scores.py"),
     output:
-        f"data/results/{{experiment}}/{{seed}}/{DATASET}/finetune.json",
+        "data/results/{experiment}/{seed}/{dataset}/finetune.json",
     log:
-        "logs/finetune_scores/{experiment}-{seed}.log",
+        "logs/finetune_scores/{experiment}-{seed}-{dataset}.log",
     benchmark:
-        "logs/finetune_scores/{experiment}-{seed}.tsv"
+        "logs/finetune_scores/{experiment}-{seed}-{dataset}.tsv"
     threads: P["threads"]
     resources:
         mem_mb=4000,
@@ -174,12 +180,37 @@ rule finetune_scores:
         SCORE
 
 
+rule progress:
+    input:
+        index=rules.index.output,
+        cache=lambda wildcards: cached(wildcards.modality, wildcards.dataset),
+        snapshots=weights("{experiment}", "{phase}", ".snapshots.safetensors"),
+        code=code("progress.py"),
+    output:
+        "data/results/{experiment}/{seed}/{dataset}/{modality}.{phase}.progress.json",
+    log:
+        "logs/progress/{experiment}-{seed}-{modality}-{phase}-{dataset}.log",
+    benchmark:
+        "logs/progress/{experiment}-{seed}-{modality}-{phase}-{dataset}.tsv"
+    threads: P["threads"]
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        slice=slice_of(parameters.progress_slice, "modality"),
+        tasks=[task for task in TASKS if task != "finetune"],
+    shell:
+        "python {input.code[0]:q} --params {params.slice:q} --experiment {wildcards.experiment} --seed {wildcards.seed}"
+        " --modality {wildcards.modality} --phase {wildcards.phase} --dataset {wildcards.dataset} --tasks {params.tasks:q}"
+        " --index {input.index:q} --cache {input.cache:q} --snapshots {input.snapshots:q} --out {output:q} --log {log:q}"
+
+
 # The targets that dvc.yaml calls: all that is measured of one experiment.
 
-for experiment in [*BASELINES, *EXPERIMENTS]:
+for experiment in [*BASELINES, *P["all"]]:
 
     rule:
         name:
             f"evaluate_{experiment}"
         input:
-            results(experiment, P["seed"]),
+            results(experiment, P["seed"], tasks_of(experiment)),

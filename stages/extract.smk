@@ -13,17 +13,19 @@ rule frames:
         index=rules.index.output,
         code=code("frames.py"),
     output:
-        f"data/cache/{DATASET}/rgb/{{shard}}.h5",
+        "data/cache/{dataset}/rgb/{shard}.h5",
     log:
-        f"logs/frames/{DATASET}-{{shard}}.log",
+        "logs/frames/{dataset}-{shard}.log",
     benchmark:
-        f"logs/frames/{DATASET}-{{shard}}.tsv"
+        "logs/frames/{dataset}-{shard}.tsv"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=60,
     params:
-        slice=json.dumps(parameters.cache_slice(P, "rgb")),
+        slice=lambda wildcards: json.dumps(
+            parameters.cache_slice(P, "rgb", wildcards.dataset)
+        ),
     shell:
         EXTRACT
 
@@ -33,18 +35,20 @@ rule flow:
         index=rules.index.output,
         code=code("flow.py"),
     output:
-        f"data/cache/{DATASET}/flow/{{shard}}.h5",
+        "data/cache/{dataset}/flow/{shard}.h5",
     log:
-        f"logs/flow/{DATASET}-{{shard}}.log",
+        "logs/flow/{dataset}-{shard}.log",
     benchmark:
-        f"logs/flow/{DATASET}-{{shard}}.tsv"
+        "logs/flow/{dataset}-{shard}.tsv"
     priority: 20
     threads: 1
     resources:
         mem_mb=2000,
         runtime=720,
     params:
-        slice=json.dumps(parameters.cache_slice(P, "flow")),
+        slice=lambda wildcards: json.dumps(
+            parameters.cache_slice(P, "flow", wildcards.dataset)
+        ),
     shell:
         EXTRACT
 
@@ -54,40 +58,34 @@ rule skeleton:
         index=rules.index.output,
         code=code("skeleton.py"),
     output:
-        f"data/cache/{DATASET}/joint/{{shard}}.h5",
+        "data/cache/{dataset}/joint/{shard}.h5",
     log:
-        f"logs/skeleton/{DATASET}-{{shard}}.log",
+        "logs/skeleton/{dataset}-{shard}.log",
     benchmark:
-        f"logs/skeleton/{DATASET}-{{shard}}.tsv"
+        "logs/skeleton/{dataset}-{shard}.tsv"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=60,
     params:
-        slice=json.dumps(parameters.cache_slice(P, "joint")),
+        slice=lambda wildcards: json.dumps(
+            parameters.cache_slice(P, "joint", wildcards.dataset)
+        ),
     shell:
         EXTRACT
 
 
-# The targets that dvc.yaml calls: all shards of one modality.
+# The targets that dvc.yaml calls: all shards of one modality of one dataset.
 
+EXTRACTED = {"frames": "rgb", "flow": "flow", "skeleton": "joint"}
 
-rule all_frames:
-    input:
-        expand(rules.frames.output, shard=SHARDS)
-        if "rgb" in parameters.sources(P)
-        else [],
+for dataset in DATASETS:
+    for kind, cached_as in EXTRACTED.items():
 
-
-rule all_flow:
-    input:
-        expand(rules.flow.output, shard=SHARDS)
-        if "flow" in parameters.sources(P)
-        else [],
-
-
-rule all_skeleton:
-    input:
-        expand(rules.skeleton.output, shard=SHARDS)
-        if "joint" in parameters.sources(P)
-        else [],
+        rule:
+            name:
+                f"all_{kind}" if dataset == DATASET else f"all_{kind}_{dataset}"
+            input:
+                shards(cached_as, dataset)
+                if cached_as in parameters.sources(P, dataset)
+                else [],

@@ -6,11 +6,14 @@ out: data/features/{experiment}/{seed}/{modality}/{dataset}.h5
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from videossl import script
 from videossl.data import index
 from videossl.data.cache import Cache
+from videossl.data.clips import uniform_starts
 from videossl.evaluate import features, handmade, job
 from videossl.train import modality as modalities
 from videossl.train import provenance
@@ -27,9 +30,9 @@ def main() -> None:
     else:
         device = modalities.device()
         encoder = job.encoder(args, modality, settings).to(device)
-        augment, clip = modalities.augmentation(modality, settings, cache), settings["clip"]
-        clips = args.params["evaluate"]["clips"]
-        columns = features.extract(encoder, augment, cache, rows, modality, clip["frames"], clip.get("stride", 1), clips, job.BATCH, device)
+        augment = modalities.augmentation(modality, settings, cache)
+        clips = job.clips(cache, rows, modality, settings, partial(uniform_starts, count=args.params["evaluate"]["clips"]))
+        columns = features.extract(encoder, augment, clips, job.BATCH, device)
     data = provenance.data_digest(args.index, args.cache)
     made_from = provenance.record("stages/features.py", args.params, args.seed, data, job.weights_of(args, modality))
     features.write(args.out, **columns, provenance=made_from)

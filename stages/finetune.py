@@ -6,6 +6,7 @@ out: data/features/{experiment}/{seed}/{modality}/{dataset}.finetune.h5; trainin
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from videossl import script
 from videossl.data import index
 from videossl.data.cache import Cache
-from videossl.data.clips import ClipDataset
+from videossl.data.clips import ClipDataset, windows
 from videossl.evaluate import features, finetune, job
 from videossl.train import modality as modalities
 from videossl.train import provenance, stage
@@ -29,14 +30,14 @@ def main() -> None:
     args = script.read(parser)
     torch.set_num_threads(args.params["threads"])
     modality, settings = script.only(args.params["modalities"])
-    device, clip = modalities.device(), settings["clip"]
+    device = modalities.device()
 
     rows = [row for row in index.usable(index.read(args.index)) if row.label]
     classes = index.classes(rows)
     cache = Cache(args.cache)
     augment = modalities.augmentation(modality, settings, cache).without_blur()
     training = Training(**settings["finetune"])
-    seed = provenance.stage_seed(args.seed, args.experiment, modality, "finetune")
+    seed = provenance.stage_seed(args.seed, modality, "finetune")
     source = modalities.source(modality, settings, cache, ("query",))
     dataset = ClipDataset(index.training(rows), {name: number for number, name in enumerate(classes)}, [source], seed)
     batches = modalities.batches(dataset, {"query": augment}, training.batch, seed, device, args.workers)
@@ -44,26 +45,17 @@ def main() -> None:
 
     data = provenance.data_digest(args.index, args.cache)
     made_from = provenance.record("stages/finetune.py", args.params, seed, data, job.weights_of(args, modality))
-    name = f"{args.experiment} {args.seed} {modality} finetune"
+    made_from["experiment"] = args.experiment  # two whose weights are equal still do not share a checkpoint
+    name = f"{args.experiment} {args.seed} {modality} finetune {cache.attrs['dataset']}"
     stage.train(method, batches, training, seed, name, made_from, args.scratch)
 
     test = [position for position, row in enumerate(rows) if row.split == "test"]
     probabilities = np.zeros((len(rows), 1, len(classes)))
-    probabilities[test, 0] = finetune.predict(
-        method,
-        augment,
-        cache,
-        [rows[position] for position in test],
-        modality,
-        clip["frames"],
-        clip.get("stride", 1),
-        args.params["evaluate"]["clips"],
-        args.params["evaluate"]["crops"],
-        job.BATCH,
-        device,
-    )
+    chosen = args.params["evaluate"]
+    clips = job.clips(cache, [rows[position] for position in test], modality, settings, partial(windows, overlap=chosen["overlap"]))
+    probabilities[test, 0] = finetune.predict(method, augment, clips, chosen["crops"], job.BATCH, device)
     features.write(args.out, **features.columns(rows, probabilities), provenance=made_from)
-    Checkpoint(args.scratch / "checkpoints" / provenance.key(made_from)).clear()
+    Checkpoint(stage.folder(args.scratch, made_from)).clear()
 
 
 if __name__ == "__main__":

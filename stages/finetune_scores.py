@@ -15,7 +15,7 @@ def main() -> None:
     groups = job.streams(args)
     values = job.probability_scores(groups, lambda one: one.features[one.rows("test"), 0])
     chance = job.chance_accuracy(next(iter(groups.values()))[0])
-    job.write_result(args, "finetune_scores", values, chance, groups)
+    job.write_result(args, "finetune", "stages/finetune_scores.py", values, chance, groups)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,11 @@ def main() -> None:
     args = script.read(job.score_parser(__doc__))
     torch.set_num_threads(args.params["threads"])
     groups, settings = job.streams(args), args.params["evaluate"]["linear"]
-    probed = {id(one): linear.train_probe(one, **settings) for parts in groups.values() for one in parts}
+    distinct = {id(one): one for parts in groups.values() for one in parts}  # a fused stream mostly shares its parts with those alone
+    probed = {key: linear.train_probe(one, **settings) for key, one in distinct.items()}
     values = job.probability_scores(groups, lambda one: probed[id(one)])
     chance = job.chance_accuracy(next(iter(groups.values()))[0])
-    job.write_result(args, "linear", values, chance, groups)
+    job.write_result(args, "linear", "stages/linear.py", values, chance, groups)
 
 
 if __name__ == "__main__":

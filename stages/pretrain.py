@@ -1,14 +1,15 @@
 """pretrain: one modality's encoder by contrastive learning, with mixing in the input space (P sections 2 and 3.1).
 
 in:  the index, the modality's cache
-out: data/models/{experiment}/{seed}/{modality}/pretrain.safetensors, and its training curve as .json
+out: data/models/{experiment}/{seed}/{modality}/pretrain.safetensors, its training curve as .json, and the encoders kept on the way
+     (`keep`) as .snapshots.safetensors
 """
 
 from __future__ import annotations
 
 import torch
 
-from videossl import script
+from videossl import params, script
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.data.clips import ClipDataset
@@ -28,15 +29,16 @@ def main() -> None:
     source = modalities.source(modality, settings, cache, ("query", "key"))
     dataset = ClipDataset(index.training(index.read(args.index)), None, [source], args.seed)
     augment = modalities.augmentation(modality, settings, cache)
-    training = Training(**settings["pretrain"])
+    training = Training(**settings["pretrain"] | {"epochs": params.epochs(args.params, experiment, modality, "pretrain")})
     batches = modalities.batches(dataset, {"query": augment, "key": augment}, training.batch, args.seed, device, args.workers)
 
-    method = modalities.moco(modality, settings, args.seed, recipe["mixing"]).to(device)
+    method = modalities.moco(modality, settings, args.seed, recipe["mixing"], recipe.get("box", "batch")).to(device)
     data = provenance.data_digest(args.index, args.cache)
     made_from = provenance.record("stages/pretrain.py", args.params, args.seed, data)
     name = f"{experiment} {args.seed} {modality} pretrain"
-    history = stage.train(method, batches, training, args.seed, name, made_from, args.scratch)
-    stage.finish(method, history, made_from, args.out, args.scratch)
+    snapshots = stage.Snapshots(method.encoder, recipe.get("keep", 0), training.epochs, stage.folder(args.scratch, made_from))
+    history = stage.train(method, batches, training, args.seed, name, made_from, args.scratch, [snapshots])
+    stage.finish(method, history, made_from, args.out, args.scratch, snapshots)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ def main() -> None:
     groups = job.streams(args)
     values = {name: retrieval.fuse(parts) for name, parts in groups.items()}
     chance = retrieval.chance(next(iter(groups.values()))[0])
-    job.write_result(args, "retrieval", values, chance, groups)
+    job.write_result(args, "retrieval", "stages/retrieval.py", values, chance, groups)
 
 
 if __name__ == "__main__":

@@ -29,47 +29,66 @@ EXTRACT = {"rgb": "frames", "flow": "flow", "joint": "skeleton"}
 
 
 def stages(run: params.Params) -> dict[str, Any]:
-    """The stages of dvc.yaml for the params `run`."""
-    name, seed = run["dataset"]["name"], run["seed"]
-    index, measurable = f"data/index/{name}.csv", f"data/index/{name}.measurable.json"
-    obtained = "data/raw/toy" if name == "toy" else f"data/raw/{name}.json"
-    result = {
-        "download": _stage("download", "data", ["download"], [params.dataset_slice(run)], [], [obtained]),
-        "index": _stage("index", "data", ["index"], [params.index_slice(run)], params.brought(run), [index]),
-        "measurable": _stage("measurable", "evaluate", ["measurable"], [params.measurable_slice(run)], [index], [measurable]),
-    }
-    for source in params.sources(run):
-        rule, slices, out = EXTRACT[source], [params.cache_slice(run, source)], f"data/cache/{name}/{source}"
-        result[rule] = _stage(f"all_{rule}", "extract", [rule], slices, [index], [out])
-    for experiment, recipe in run["experiments"].items():
-        if "from" in recipe:
+    """The stages of dvc.yaml for the params `run`: what the target `all` makes."""
+    seed, tasks = run["seed"], run["evaluate"]["tasks"]
+    result: dict[str, Any] = {}
+    for dataset in params.datasets(run):
+        result |= _data(run, dataset)
+    trained = params.with_starts(run, run["all"])
+    for experiment in trained:
+        if "from" in run["experiments"][experiment]:
             result[f"mixable-{experiment}"] = _mixable(run, experiment)
-            result[f"train-{experiment}"] = _cmmc(run, experiment, index)
+            result[f"train-{experiment}"] = _cmmc(run, experiment)
         else:
-            result |= {f"train-{experiment}-{one}": _pretrain(run, experiment, one, index) for one in recipe["modalities"]}
-    for experiment in ["untrained", "handmade", *run["experiments"]]:
-        if run["evaluate"]["tasks"]:
-            result[f"evaluate-{experiment}"] = _evaluate(run, experiment, index)
-    shown = ["untrained", "handmade", *run["experiments"]] if run["evaluate"]["tasks"] else []
-    deps = [index, measurable, *_caches(run, run["modalities"])]
-    deps += [f"data/results/{experiment}/{seed}" for experiment in shown]
-    deps += [folder for name, recipe in run["experiments"].items() for folder in _models(run, name, recipe["modalities"])]
-    deps += [f"data/features/{experiment}/{seed}" for experiment in run["experiments"] if "retrieval" in run["evaluate"]["tasks"]]
-    result["report"] = _stage("report", "report", ["report"], [run], deps, ["data/report/index.html"])
+            result |= {f"train-{experiment}-{one}": _pretrain(run, experiment, one) for one in run["experiments"][experiment]["modalities"]}
+    measured = ["untrained", "handmade", *run["all"]] if tasks else []
+    result |= {f"evaluate-{experiment}": _evaluate(run, experiment) for experiment in measured}
+    deps = [_index(run), *(f"data/index/{name}.measurable.json" for name in params.datasets(run)), *_caches(run, run["modalities"])]
+    deps += [f"data/results/{experiment}/{seed}" for experiment in measured]
+    deps += [path for name in trained for path in _models(run, name, run["experiments"][name]["modalities"])]
+    deps += [f"data/features/{experiment}/{seed}" for experiment in run["all"] if "retrieval" in tasks]
+    result["report"] = _stage("report", "report", ["report"], [params.report_slice(run)], deps, ["data/report/index.html"])
     return result
 
 
-def _pretrain(run: params.Params, experiment: str, modality: str, index: str) -> dict[str, Any]:
+def _data(run: params.Params, dataset: str) -> dict[str, Any]:
+    """The stages of one dataset up to its cache; those of `transfer` bear its name."""
+    first = dataset == run["dataset"]["name"]
+    rule, stage = ("", "") if first else (f"_{dataset}", f"-{dataset}")
+    index, measurable = f"data/index/{dataset}.csv", f"data/index/{dataset}.measurable.json"
+    raw = "data/raw/toy" if dataset == "toy" else f"data/raw/{dataset}.json"
+    made = {
+        "download": _stage(f"download{rule}", "data", ["download"], [params.dataset_slice(run, dataset)], [], [raw]),
+        "index": _stage(
+            index, "data", ["index"], [params.index_slice(run, dataset)], sorted({raw, *params.brought(run, dataset)}), [index]
+        ),
+        "measurable": _stage(measurable, "evaluate", ["measurable"], [params.measurable_slice(run)], [index], [measurable]),
+    }
+    made["download"]["cmd"] = f"snakemake download{rule} --allowed-rules download{rule}"
+    for source in params.sources(run, dataset):
+        kind, slices, out = EXTRACT[source], [params.cache_slice(run, source, dataset)], f"data/cache/{dataset}/{source}"
+        made[kind] = _stage(f"all_{kind}{rule}", "extract", [kind], slices, [index], [out])
+    if not first:
+        for one in made.values():
+            one["params"] = sorted({"transfer" if key.startswith("dataset") else key for key in one["params"]})
+    return {f"{name}{stage}": one for name, one in made.items()}
+
+
+def _index(run: params.Params) -> str:
+    return f"data/index/{run['dataset']['name']}.csv"
+
+
+def _pretrain(run: params.Params, experiment: str, modality: str) -> dict[str, Any]:
     folder = f"data/models/{experiment}/{run['seed']}/{modality}"
-    deps = [index, *_caches(run, [modality])]
+    deps = [_index(run), *_caches(run, [modality])]
     return _stage(
         f"{folder}/pretrain.safetensors", "train", ["pretrain"], [params.pretrain_slice(run, experiment, modality)], deps, [folder]
     )
 
 
-def _cmmc(run: params.Params, experiment: str, index: str) -> dict[str, Any]:
+def _cmmc(run: params.Params, experiment: str) -> dict[str, Any]:
     recipe, seed = run["experiments"][experiment], run["seed"]
-    deps = [index, *_caches(run, recipe["modalities"]), *_models(run, recipe["from"], recipe["modalities"])]
+    deps = [_index(run), *_caches(run, recipe["modalities"]), *_models(run, recipe["from"], recipe["modalities"])]
     deps.append(f"data/models/{experiment}/mixable.json")
     slices = [params.cmmc_slice(run, experiment, modality) for modality in recipe["modalities"]]
     return _stage(f"train_{experiment}", "train", ["cmmc"], slices, deps, [f"data/models/{experiment}/{seed}"])
@@ -86,11 +105,11 @@ def _models(run: params.Params, experiment: str, modalities: Iterable[str]) -> l
     return [folder] if "from" in run["experiments"][experiment] else [f"{folder}/{modality}" for modality in modalities]
 
 
-def _evaluate(run: params.Params, experiment: str, index: str) -> dict[str, Any]:
+def _evaluate(run: params.Params, experiment: str) -> dict[str, Any]:
     seed, tasks = run["seed"], run["evaluate"]["tasks"]
     finetuned = "finetune" in tasks and experiment in [*run["evaluate"]["finetune"], "untrained"]
-    trained = experiment in run["experiments"]
-    modalities = run["experiments"][experiment]["modalities"] if trained else list(run["modalities"])
+    datasets = {name: params.measured(run, experiment, name) for name in params.datasets(run)}
+    modalities = list(dict.fromkeys(modality for there in datasets.values() for modality in there))
     rules = [task for task in ("retrieval", "linear") if task in tasks]
     slices = [params.task_slice(run, task) for task in rules]
     if rules:
@@ -99,13 +118,16 @@ def _evaluate(run: params.Params, experiment: str, index: str) -> dict[str, Any]
     if finetuned:
         rules += ["finetune", "finetune_scores"]
         slices += [params.finetune_slice(run, modality) for modality in modalities] + [params.task_slice(run, "finetune")]
-    deps = [index, *_caches(run, modalities), *(_models(run, experiment, modalities) if trained else [])]
+    deps = [path for name, there in datasets.items() if there for path in (f"data/index/{name}.csv", *_caches(run, there, name))]
+    if experiment in run["experiments"]:
+        deps += [path for modality in modalities for path in _models(run, params.chain(run, experiment, modality)[-1][0], [modality])]
     outs = [f"data/{kind}/{experiment}/{seed}" for kind in ("features", "results")]
-    return _stage(f"evaluate_{experiment}", "evaluate", rules, slices, deps, outs)
+    return _stage(f"evaluate_{experiment}", "evaluate", rules, slices, list(dict.fromkeys(deps)), outs)
 
 
-def _caches(run: params.Params, modalities: Iterable[str]) -> list[str]:
-    return sorted({f"data/cache/{run['dataset']['name']}/{params.SOURCES[modality]}" for modality in modalities})
+def _caches(run: params.Params, modalities: Iterable[str], dataset: str = "") -> list[str]:
+    name = dataset or run["dataset"]["name"]
+    return sorted({f"data/cache/{name}/{params.SOURCES[modality]}" for modality in modalities})
 
 
 def _stage(target: str, phase: str, rules: list[str], slices: list[params.Params], deps: list[str], outs: list[str]) -> dict[str, Any]:

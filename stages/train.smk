@@ -1,35 +1,41 @@
 # in:  data/index, data/cache
-# out: data/models/{experiment}/{seed}/{modality}/{phase}.safetensors  weights, and .json beside it, their training curve
+# out: data/models/{experiment}/{seed}/{modality}/{phase}.safetensors            weights, and .json beside it, their training curve
+#      data/models/{experiment}/{seed}/{modality}/{phase}.snapshots.safetensors  the encoder along the way, where the recipe has `keep`
 #      data/models/{experiment}/mixable.json  what a cross-modal experiment may mix, checked before anything is trained
 
 CROSS_MODAL = [name for name in EXPERIMENTS if "from" in P["experiments"][name]]
 PRETRAINING = [name for name in EXPERIMENTS if name not in CROSS_MODAL]
 
 
-def weights(experiment, phase):
+def weights(experiment, phase, suffix=".safetensors"):
     """The weights file of a phase; {seed} and {modality} stay open."""
-    return f"data/models/{experiment}/{{seed}}/{{modality}}/{phase}.safetensors"
+    return f"data/models/{experiment}/{{seed}}/{{modality}}/{phase}{suffix}"
+
+
+def made_by_training(experiment, phase):
+    """All that a training leaves."""
+    return {
+        "weights": weights(experiment, phase),
+        "history": weights(experiment, phase, ".json"),
+        "snapshots": weights(experiment, phase, ".snapshots.safetensors"),
+    }
 
 
 def partner_of(wildcards):
-    """The other modality of a cross-modal experiment."""
-    (other,) = set(P["experiments"][wildcards.experiment]["modalities"]) - {
-        wildcards.modality
-    }
-    return other
+    """The other modality of a cross-modal experiment, if it is mixed in."""
+    return parameters.partner(P, wildcards.experiment, wildcards.modality)
 
 
 def start(which):
-    """The weights that a stage starts from: `own` or the `partner`'s newest."""
+    """The weights that a stage starts from: `own` or the `partner`'s newest, if there is one."""
 
     def path(wildcards):
         own, partner = parameters.start_of(
             P, wildcards.experiment, wildcards.modality, int(wildcards.cycle)
         )
         modality = wildcards.modality if which == "own" else partner_of(wildcards)
-        return weights(*(own if which == "own" else partner)).format(
-            seed=wildcards.seed, modality=modality
-        )
+        file = weights(*(own if which == "own" else partner))
+        return file.format(seed=wildcards.seed, modality=modality) if modality else []
 
     return path
 
@@ -58,12 +64,11 @@ rule mixable:
 
 rule pretrain:
     input:
-        index=rules.index.output,
+        index=f"data/index/{DATASET}.csv",
         cache=lambda wildcards: cached(wildcards.modality),
         code=code("pretrain.py"),
     output:
-        weights=weights("{experiment}", "pretrain"),
-        history=weights("{experiment}", "pretrain").replace(".safetensors", ".json"),
+        **made_by_training("{experiment}", "pretrain"),
     log:
         "logs/pretrain/{experiment}-{seed}-{modality}.log",
     benchmark:
@@ -84,16 +89,17 @@ rule pretrain:
 
 rule cmmc:
     input:
-        index=rules.index.output,
+        index=f"data/index/{DATASET}.csv",
         cache=lambda wildcards: cached(wildcards.modality),
-        partner_cache=lambda wildcards: cached(partner_of(wildcards)),
+        partner_cache=lambda wildcards: (
+            cached(partner_of(wildcards)) if partner_of(wildcards) else []
+        ),
         start=start("own"),
         partner=start("partner"),
         mixable=rules.mixable.output,
         code=code("cmmc.py"),
     output:
-        weights=weights("{experiment}", "cmmc{cycle}"),
-        history=weights("{experiment}", "cmmc{cycle}").replace(".safetensors", ".json"),
+        **made_by_training("{experiment}", "cmmc{cycle}"),
     log:
         "logs/cmmc/{experiment}-{seed}-{modality}-{cycle}.log",
     benchmark:
@@ -115,7 +121,7 @@ rule cmmc:
 
 # The targets that dvc.yaml calls: all that one experiment trains. Of a pretraining it calls for the files themselves.
 
-for experiment in EXPERIMENTS:
+for experiment in parameters.with_starts(P, P["all"]):
 
     rule:
         name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +39,35 @@ def test_every_preset_is_good(file: Path) -> None:
         ("modalities.rbg", {}, "unknown key 'modalities.rbg'; did you mean 'rgb'?"),
         ("dataset.options.sed", 1, "unknown key 'dataset.options.sed'; did you mean 'seed'?"),
         ("experiments.stc-mix.axis", [], "unknown key 'experiments.stc-mix.axis'; did you mean 'axes'?"),
-        ("qqq", 1, "unknown key 'qqq'; known: dataset, index,"),
+        ("qqq", 1, "unknown key 'qqq'; known: dataset, transfer, index,"),
         ("index.min_frames", "17", 'index.min_frames must be a whole number, not "17"'),
         ("modalities.rgb.pretrain.lr", [1], "modalities.rgb.pretrain.lr must be a number, not [1]"),
         ("dataset.name", "ucf11", "dataset.name is 'ucf11'; did you mean 'ucf101'?"),
-        ("experiments.stc-mix.mixing", "cmcutmix", "did you mean 'cm-cutmix'?"),
+        ("experiments.stc-mix.mixing", "cmcutmix", "did you mean 'cm-cutmix'? known: manifold-mixup, cm-mixup, cm-cutmix"),
+        ("experiments.moco.mixing", "xyz", "experiments.moco.mixing is 'xyz'; known: none, mixup, t-cutmix, st-cutmix, videomix"),
+        ("experiments.cm-mixup.layers", "random", "with mixing cm-mixup give layers: same and axes: [space, time, channel]"),
+        ("experiments.manifold-mixup.axes", ["space"], "with mixing manifold-mixup give layers: same and axes: [space, time, channel]"),
+        ("experiments.stc-mix.epochs", 13, "experiments.stc-mix.epochs is 13, which 2 stages of rgb cannot share; give a multiple"),
+        ("all", ["mixup", "stcmix"], "all names 'stcmix', but there is no such experiment; did you mean 'stc-mix'?"),
+        ("targets.table1.experiments", ["mocco"], "targets.table1 names 'mocco', but there is no such experiment; did you mean 'moco'?"),
+        ("targets.table1.modalities", ["rgb+joint"], "targets.table1 names 'rgb+joint', which evaluate.fused lacks; add [rgb, joint]"),
+        ("targets.table1.modalities", ["depth"], "targets.table1 names 'depth', but modalities lacks it"),
+        ("targets.figure2.modalities", ["rgb+flow"], "targets.figure2 shows progress, of one modality at a time; leave out 'rgb+flow'"),
+        ("targets.figure2.experiments", ["moco"], "targets.figure2 shows progress, but experiments.moco keeps no encoder on the way"),
+        ("targets.figure2.tasks", ["finetune"], "targets.figure2.tasks.0 is 'finetune'; known: retrieval, linear"),
+        ("targets.figure3.tasks", ["linear"], "targets.figure3.tasks"),
+        ("targets.all", {"show": "training", "experiments": ["moco"], "modalities": ["rgb"]}, "'all' is no name for a target"),
+        ("evaluate.tasks", ["retrieval"], "targets.table1 names 'linear', but evaluate.tasks lacks it"),
+        ("transfer", [{"name": "toy"}], "'transfer.0.root' is missing"),
         ("experiments.un trained", {"modalities": ["rgb"], "mixing": "none"}, "'un trained' is no name for an experiment"),
         ("experiments.untrained", {"modalities": ["rgb"], "mixing": "none"}, "'untrained' is no name for an experiment"),
         ("experiments.$(reboot)", {"modalities": ["rgb"], "mixing": "none"}, "is no name for an experiment"),
-        ("experiments.stc-mix.from", "mixdown", "experiments.stc-mix.from is 'mixdown'; did you mean 'mixup'?"),
+        ("experiments.stc-mix.from", "mixp", "experiments.stc-mix.from is 'mixp'; did you mean 'mixup'?"),
         ("experiments.mixup.modalities", ["rgb"], "needs 'flow', which 'mixup' does not pretrain"),
         ("evaluate.finetune", ["stcmix"], "did you mean 'stc-mix'?"),
         ("index.min_frames", 15, "index.min_frames is 15, but a clip of rgb spans 15"),
         ("seeds", [1, 1], "seeds"),
-        ("dataset.root", "/mine", "dataset.root of the toy dataset must be data/raw/toy"),
+        ("dataset.root", "/mine", "the root of the toy dataset must be data/raw/toy"),
         ("modalities.rgb.clip.frames", 0, "modalities.rgb.clip.frames"),
     ],
 )
@@ -64,6 +80,82 @@ def test_a_mistake_is_one_line_that_names_the_key(good: dict[str, Any], key: str
     assert said in str(caught.value)
     assert str(caught.value).startswith("params.yaml: ")
     assert "\n" not in str(caught.value)
+
+
+def entry(name: str, **changes: Any) -> dict[str, Any]:
+    return {"name": name, "root": "there", "split": 1, "options": {}, "modalities": ["rgb"]} | changes
+
+
+@pytest.mark.parametrize(
+    ("transfer", "said"),
+    [
+        ([entry("hmdb51"), entry("hmdb51")], "names a dataset twice"),
+        ([entry("toy", options={"seed": 1})], "'transfer.0.options.actions' is missing"),
+        ([entry("hmdb51", modalities=["depth"])], "transfer.0.modalities.0 is 'depth'"),
+        ([entry("hmdb51", colour="red")], "unknown key 'transfer.0.colour'"),
+    ],
+)
+def test_a_mistake_in_a_transfer_dataset(good: dict[str, Any], transfer: list[dict[str, Any]], said: str) -> None:
+    good["transfer"] = transfer
+    with pytest.raises(InputError) as caught:
+        params.check(good)
+    assert said in str(caught.value)
+
+
+def test_what_is_measured_where(good: dict[str, Any]) -> None:
+    good["transfer"] = [entry("hmdb51", modalities=["rgb", "flow"])]
+    params.check(good)
+    assert list(params.datasets(good)) == ["toy", "hmdb51"]
+    assert "modalities" not in params.datasets(good)["hmdb51"]
+    assert params.measured(good, "mixup", "toy") == ["rgb", "flow"]
+    assert params.measured(good, "moco", "hmdb51") == ["rgb"]
+    assert params.measured(good, "stc-mix-skeleton", "hmdb51") == []
+    assert params.measured(good, "untrained", "hmdb51") == ["rgb", "flow"]
+    assert params.sources(good, "toy") == ["flow", "joint", "rgb"]
+    assert params.sources(good, "hmdb51") == ["flow", "rgb"]
+
+
+def test_the_chain_of_trainings_and_their_epochs(good: dict[str, Any]) -> None:
+    chain = params.chain(good, "stc-mix", "flow")
+    assert chain == [("mixup", "pretrain"), ("stc-mix", "cmmc1"), ("stc-mix", "cmmc2")]
+    assert [params.epochs(good, owner, "flow", phase) for owner, phase in chain] == [50, 12, 12]
+    once = params.chain(good, "stc-mix-once", "rgb")
+    assert [params.epochs(good, owner, "rgb", phase) for owner, phase in once] == [50, 24]
+    assert params.chain(good, "stc-mix-once", "flow") == [("mixup", "pretrain")], "flow is not trained again"
+    assert params.chain(good, "moco", "flow") == []
+    assert params.epochs(good, "moco-long", "flow", "pretrain") == 74
+    good["experiments"]["stc-mix"]["epochs"] = 30
+    assert [params.epochs(good, "stc-mix", "rgb", f"cmmc{cycle}") for cycle in (1, 2)] == [15, 15]
+
+
+def test_manifold_mixup_has_no_partner(good: dict[str, Any]) -> None:
+    assert params.partner(good, "manifold-mixup", "rgb") is None
+    assert params.partner(good, "cm-mixup", "rgb") == "flow"
+    assert set(params.cmmc_slice(good, "manifold-mixup", "rgb")["modalities"]) == {"rgb"}
+    assert set(params.cmmc_slice(good, "cm-mixup", "rgb")["modalities"]) == {"rgb", "flow"}
+
+
+def test_stages_and_modalities_are_in_a_slice_only_where_they_share_epochs(good: dict[str, Any]) -> None:
+    assert "stages" not in params.cmmc_slice(good, "stc-mix", "rgb")["experiments"]["stc-mix"]
+    assert params.cmmc_slice(good, "stc-mix-once", "rgb")["experiments"]["stc-mix-once"]["stages"] == 1
+    for experiment in ("stc-mix", "stc-mix-once"):
+        part = params.cmmc_slice(good, experiment, "rgb")
+        assert params.epochs(part, experiment, "rgb", "cmmc1") == params.epochs(good, experiment, "rgb", "cmmc1")
+
+
+def test_neighbouring_recipes_differ_in_one_line(good: dict[str, Any]) -> None:
+    """The rows of tables 1 and 2 are an ablation: each changes one thing."""
+
+    def differing(one: str, other: str) -> set[str]:
+        a, b = good["experiments"][one], good["experiments"][other]
+        return {key for key in {*a, *b} - {"keep", "paper"} if a.get(key) != b.get(key)}
+
+    for other in ("t-cutmix", "st-cutmix", "videomix"):
+        assert differing("moco", other) == {"mixing"}
+    rows = ["manifold-mixup", "cm-mixup", "cm-cutmix-stc", "cm-cutmix-st", "cm-cutmix-s"]
+    assert [differing(one, other) for one, other in itertools.pairwise(rows)] == [{"mixing"}, {"mixing"}, {"axes"}, {"axes"}]
+    assert differing("cm-cutmix-stc", "stc-mix") == {"layers"}
+    assert differing("moco-long", "mixup-long") == {"mixing", "modalities"}
 
 
 def test_a_missing_key_is_named(good: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import tempfile
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def check(params: Any, name: str = "params.yaml") -> Params:
     if errors:
         raise InputError(f"{name}: {_explain(jsonschema.exceptions.best_match(errors))}")
     try:
-        for rule in (_check_dataset, _check_experiments, _check_evaluate, _check_frames):
+        for rule in (_check_datasets, _check_experiments, _check_targets, _check_evaluate, _check_frames):
             rule(params)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
@@ -98,13 +99,16 @@ def _explain(error: jsonschema.ValidationError) -> str:
         missing = next(key for key in error.validator_value if key not in error.instance)
         return f"'{'.'.join(filter(None, (where, missing)))}' is missing; add it (docs/params.md says what it means)"
     if error.validator == "enum" and isinstance(error.instance, str):
-        return f"{where} is '{error.instance}'; {_nearest(error.instance, [str(v) for v in error.validator_value])}"
+        known = [str(value) for value in error.validator_value]
+        close = _nearest(error.instance, known)
+        return f"{where} is '{error.instance}'; {close}" + ("" if "known" in close else f" known: {', '.join(known)}")
     if error.validator == "type":
         kinds = {"object": "a mapping", "array": "a list", "integer": "a whole number", "number": "a number", "string": "a text"}
         wanted = kinds.get(str(error.validator_value), str(error.validator_value))
         return f"{where or 'the file'} must be {wanted}, not {json.dumps(error.instance, default=str)[:60]}"
     if "propertyNames" in error.schema_path:
-        return f"'{error.instance}' is no name for an experiment; use a-z, 0-9 and '-', not 'untrained' or 'handmade'"
+        kind, taken = ("a target", "'all' or 'seeds'") if where == "targets" else ("an experiment", "'untrained' or 'handmade'")
+        return f"'{error.instance}' is no name for {kind}; use a-z, 0-9 and '-', not {taken}"
     return f"{where}: {error.message}"
 
 
@@ -113,34 +117,81 @@ def _nearest(word: str, known: list[str]) -> str:
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
 
 
-def _check_dataset(params: Params) -> None:
-    if params["dataset"]["name"] == "toy" and params["dataset"]["root"] != "data/raw/toy":
-        raise InputError("dataset.root of the toy dataset must be data/raw/toy, where it is rendered; or choose name: folder")
+def _check_datasets(params: Params) -> None:
+    names = list(datasets(params))
+    if len(names) != 1 + len(params["transfer"]):
+        raise InputError(f"transfer names a dataset twice, or {names[0]} again; results are kept by the dataset's name, so give each once")
+    for dataset in datasets(params).values():
+        if dataset["name"] == "toy" and dataset["root"] != "data/raw/toy":
+            raise InputError("the root of the toy dataset must be data/raw/toy, where it is rendered; or choose name: folder")
+    for entry in params["transfer"]:
+        _check_known(entry["modalities"], list(params["modalities"]), f"transfer names for {entry['name']}", "modalities lacks it")
+
+
+def _check_known(names: list[str], known: list[str], who: str, why: str) -> None:
+    for name in names:
+        if name not in known:
+            raise InputError(f"{who} '{name}', but {why}; {_nearest(name, known)}")
 
 
 def _check_experiments(params: Params) -> None:
-    experiments, modalities = params["experiments"], params["modalities"]
-    for name, experiment in experiments.items():
+    for name, experiment in params["experiments"].items():
         for modality in experiment["modalities"]:
-            if modality not in modalities:
+            if modality not in params["modalities"]:
                 raise InputError(f"experiments.{name} trains '{modality}', which modalities lacks; add it or leave it out")
-        if "from" not in experiment:
-            continue
-        start = experiments.get(experiment["from"])
-        if start is None or "from" in start:
-            starts = [other for other, recipe in experiments.items() if "from" not in recipe]
-            raise InputError(f"experiments.{name}.from is '{experiment['from']}'; {_nearest(experiment['from'], starts)}")
-        for modality in experiment["modalities"]:
-            if modality not in start["modalities"]:
-                raise InputError(f"experiments.{name} needs '{modality}', which '{experiment['from']}' does not pretrain")
-            if "cmmc" not in modalities[modality]:
-                raise InputError(f"experiments.{name} needs modalities.{modality}.cmmc; add how a stage is trained")
+        if "from" in experiment:
+            _check_cmmc(params, name)
+    _check_known(params["all"], list(params["experiments"]), "all names", "there is no such experiment")
+
+
+def _check_cmmc(params: Params, name: str) -> None:
+    experiments, experiment = params["experiments"], params["experiments"][name]
+    start = experiments.get(experiment["from"])
+    if start is None or "from" in start:
+        starts = [other for other, recipe in experiments.items() if "from" not in recipe]
+        raise InputError(f"experiments.{name}.from is '{experiment['from']}'; {_nearest(experiment['from'], starts)}")
+    for modality in experiment["modalities"]:
+        if modality not in start["modalities"]:
+            raise InputError(f"experiments.{name} needs '{modality}', which '{experiment['from']}' does not pretrain")
+        if "cmmc" not in params["modalities"][modality]:
+            raise InputError(f"experiments.{name} needs modalities.{modality}.cmmc; add how a stage is trained")
+    if experiment["mixing"] != "cm-cutmix" and (experiment["layers"] != "same" or len(experiment["axes"]) < 3):
+        raise InputError(
+            f"experiments.{name} blends whole maps of one size; with mixing {experiment['mixing']} give layers: same and axes: [space, time, channel]"
+        )
+    for modality, count in Counter(modality for modality, _ in stages_of(params, name)).items():
+        if experiment.get("epochs", count) % count:
+            raise InputError(
+                f"experiments.{name}.epochs is {experiment['epochs']}, which {count} stages of {modality} cannot share; give a multiple"
+            )
+
+
+def _check_targets(params: Params) -> None:
+    for name, target in params["targets"].items():
+        _check_known(target["experiments"], list(params["experiments"]), f"targets.{name} names", "there is no such experiment")
+        for stream in target["modalities"]:
+            _check_known(stream.split("+"), list(params["modalities"]), f"targets.{name} names", "modalities lacks it")
+            if "+" in stream and stream.split("+") not in params["evaluate"]["fused"]:
+                raise InputError(f"targets.{name} names '{stream}', which evaluate.fused lacks; add [{stream.replace('+', ', ')}]")
+            if "+" in stream and target["show"] != "results":
+                raise InputError(f"targets.{name} shows {target['show']}, of one modality at a time; leave out '{stream}'")
+        _check_known(target.get("tasks", []), params["evaluate"]["tasks"], f"targets.{name} names", "evaluate.tasks lacks it")
+        if target["show"] == "progress":
+            _check_kept(params, name)
+
+
+def _check_kept(params: Params, name: str) -> None:
+    target = params["targets"][name]
+    trainings = [chain(params, experiment, modality) for experiment in target["experiments"] for modality in target["modalities"]]
+    for owner, _ in (training for trainings in trainings for training in trainings):
+        if "keep" not in params["experiments"][owner]:
+            raise InputError(
+                f"targets.{name} shows progress, but experiments.{owner} keeps no encoder on the way; give it `keep: 10` or so"
+            )
 
 
 def _check_evaluate(params: Params) -> None:
-    for name in params["evaluate"]["finetune"]:
-        if name not in params["experiments"]:
-            raise InputError(f"evaluate.finetune names '{name}'; {_nearest(name, list(params['experiments']))}")
+    _check_known(params["evaluate"]["finetune"], list(params["experiments"]), "evaluate.finetune names", "there is no such experiment")
     for modality in params["modalities"]:  # the untrained encoder is finetuned in all
         if "finetune" in params["evaluate"]["tasks"] and "finetune" not in params["modalities"][modality]:
             raise InputError(f"the task finetune needs modalities.{modality}.finetune; add how it is trained")
@@ -173,9 +224,23 @@ def check_writable(folder: str | Path) -> None:
         raise InputError(f"cannot write to {folder}: {error.strerror}; free space or choose another --directory") from error
 
 
-def brought(params: Params) -> list[str]:
-    """The folders of the user's own that the dataset is read from: the videos', and the split lists' if they are elsewhere."""
-    root, lists = Path(params["dataset"]["root"]), params["dataset"]["options"].get("lists")
+def datasets(params: Params) -> dict[str, Params]:
+    """All datasets by name: the one that encoders are trained on, then those of `transfer`, each without its `modalities`."""
+    every = [params["dataset"], *params["transfer"]]
+    return {one["name"]: {key: value for key, value in one.items() if key != "modalities"} for one in every}
+
+
+def measured(params: Params, experiment: str, dataset: str) -> list[str]:
+    """The modalities of `experiment` that are measured on `dataset`; the baselines have all."""
+    own = params["experiments"].get(experiment, {"modalities": list(params["modalities"])})["modalities"]
+    there = {one["name"]: one["modalities"] for one in params["transfer"]}.get(dataset, own)
+    return [modality for modality in own if modality in there]
+
+
+def brought(params: Params, dataset: str) -> list[str]:
+    """The folders of the user's own that `dataset` is read from: the videos', and the split lists' if they are elsewhere."""
+    chosen = datasets(params)[dataset]
+    root, lists = Path(chosen["root"]), chosen["options"].get("lists")
     return [str(root), *([str(root / lists)] if lists else [])]
 
 
@@ -203,9 +268,26 @@ def phases(params: Params, experiment: str) -> list[tuple[str, str]]:
     return [(modality, f"cmmc{cycle}") for modality, cycle in stages_of(params, experiment)] or pretraining
 
 
-def last_phase(params: Params, experiment: str, modality: str) -> str:
-    """The last phase in which `experiment` trains `modality`."""
-    return [phase for trained, phase in phases(params, experiment) if trained == modality][-1]
+def chain(params: Params, experiment: str, modality: str) -> list[tuple[str, str]]:
+    """All trainings behind an encoder of `experiment` in order, as (the experiment they belong to, phase); [] if it has none."""
+    recipe = params["experiments"][experiment]
+    if modality not in recipe["modalities"]:
+        return []
+    start = [(recipe["from"], "pretrain")] if "from" in recipe else []
+    return [*start, *((experiment, phase) for trained, phase in phases(params, experiment) if trained == modality)]
+
+
+def epochs(params: Params, experiment: str, modality: str, phase: str) -> int:
+    """How long one training of `experiment` takes: its share of the recipe's epochs, or the modality's own number."""
+    recipe, kind = params["experiments"][experiment], phase.rstrip("0123456789")
+    if "epochs" not in recipe:
+        return int(params["modalities"][modality][kind]["epochs"])
+    return int(recipe["epochs"]) // max(1, sum(trained == modality for trained, _ in stages_of(params, experiment)))
+
+
+def paper_name(params: Params, experiment: str) -> str:
+    """What the paper's tables in paper.yaml call `experiment`."""
+    return str(params["experiments"].get(experiment, {}).get("paper", experiment))
 
 
 def start_of(params: Params, experiment: str, modality: str, cycle: int) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -223,27 +305,36 @@ def start_of(params: Params, experiment: str, modality: str, cycle: int) -> tupl
     return weights(cycle - 1), weights(cycle if second else cycle - 1)
 
 
-def sources(params: Params) -> list[str]:
-    """The cached modalities that the run needs."""
-    return sorted({SOURCES[modality] for modality in params["modalities"]})
+def partner(params: Params, experiment: str, modality: str) -> str | None:
+    """The modality whose frozen encoder is mixed in; None for manifold mixup, which stays within one modality."""
+    recipe = params["experiments"][experiment]
+    (other,) = set(recipe["modalities"]) - {modality}
+    return None if recipe["mixing"] == "manifold-mixup" else str(other)
+
+
+def sources(params: Params, dataset: str) -> list[str]:
+    """The cached modalities of `dataset` that the run needs."""
+    there = {one["name"]: one["modalities"] for one in params["transfer"]}.get(dataset, list(params["modalities"]))
+    return sorted({SOURCES[modality] for modality in there})
 
 
 # What each rule gets. A rule reruns when its slice changes, and no script sees more than its slice.
 
 
-def dataset_slice(params: Params) -> Params:
+def dataset_slice(params: Params, dataset: str) -> Params:
     """What names the dataset."""
-    return {"dataset": params["dataset"]}
+    return {"dataset": datasets(params)[dataset]}
 
 
-def index_slice(params: Params) -> Params:
+def index_slice(params: Params, dataset: str) -> Params:
     """The dataset, and which of its videos can be used."""
-    return {"dataset": params["dataset"], "index": params["index"]}
+    return {"dataset": datasets(params)[dataset], "index": params["index"]}
 
 
-def cache_slice(params: Params, source: str) -> Params:
+def cache_slice(params: Params, source: str, dataset: str) -> Params:
     """Where the videos lie and how the cached modality `source` is made of them."""
-    wanted = {"dataset": {key: params["dataset"][key] for key in ("name", "root")}, "cache": params["cache"]}
+    chosen = datasets(params)[dataset]
+    wanted = {"dataset": {key: chosen[key] for key in ("name", "root")}, "cache": params["cache"]}
     return wanted | ({"flow": params["flow"]} if source == "flow" else {})
 
 
@@ -252,28 +343,33 @@ def _modality(params: Params, modality: str, *keys: str) -> Params:
     return {"threads": params["threads"], "modalities": {modality: chosen}}
 
 
+def _recipe(params: Params, experiment: str, *keys: str) -> Params:
+    """Those of `keys` that the recipe has, and all that decides how long and how often, if it says so."""
+    recipe = params["experiments"][experiment]
+    wanted = [*keys, "keep", *(("epochs", "modalities", "stages") if "epochs" in recipe and "from" in recipe else ("epochs",))]
+    return {"experiments": {experiment: {key: recipe[key] for key in wanted if key in recipe}}}
+
+
 def pretrain_slice(params: Params, experiment: str, modality: str) -> Params:
     """How `experiment` pretrains `modality`."""
-    return _modality(params, modality, "head", "moco", "pretrain") | {
-        "experiments": {experiment: {"mixing": params["experiments"][experiment]["mixing"]}}
-    }
+    return _modality(params, modality, "head", "moco", "pretrain") | _recipe(params, experiment, "mixing", "box")
 
 
 def cmmc_slice(params: Params, experiment: str, modality: str) -> Params:
-    """How `experiment` trains `modality` against its partner, of which only what it sees and is."""
-    recipe = params["experiments"][experiment]
-    (partner,) = set(recipe["modalities"]) - {modality}
+    """How `experiment` trains `modality` against its partner, if it has one, of which only what it sees and is."""
     result = _modality(params, modality, "head", "moco", "cmmc")
-    result["modalities"] |= _modality(params, partner)["modalities"]
-    mixing = {key: recipe[key] for key in ("mixing", "axes", "layers", "box")}
-    return result | {"experiments": {experiment: mixing}}
+    other = partner(params, experiment, modality)
+    if other:
+        result["modalities"] |= _modality(params, other)["modalities"]
+    return result | _recipe(params, experiment, "mixing", "axes", "layers", "box")
 
 
 def mixable_slice(params: Params, experiment: str) -> Params:
     """What decides the shapes that `experiment` mixes."""
     recipe = params["experiments"][experiment]
     shapes = {m: {key: params["modalities"][m][key] for key in ("encoder", "width", "clip")} for m in recipe["modalities"]}
-    return {"modalities": shapes, "experiments": {experiment: {key: recipe[key] for key in ("modalities", "axes", "layers")}}}
+    mixing = {key: recipe[key] for key in ("modalities", "mixing", "axes", "layers")}
+    return {"modalities": shapes, "experiments": {experiment: mixing}}
 
 
 def measurable_slice(params: Params) -> Params:
@@ -287,11 +383,41 @@ def features_slice(params: Params, modality: str) -> Params:
 
 
 def finetune_slice(params: Params, modality: str) -> Params:
-    """The same, and how it is finetuned."""
-    return _modality(params, modality, "finetune") | {"evaluate": {key: params["evaluate"][key] for key in ("clips", "crops")}}
+    """The same, and how it is finetuned and tested."""
+    return _modality(params, modality, "finetune") | {"evaluate": {key: params["evaluate"][key] for key in ("overlap", "crops")}}
+
+
+def progress_slice(params: Params, modality: str) -> Params:
+    """The encoder of `modality`, the clips it is given, and how its features become numbers."""
+    return _modality(params, modality) | {"evaluate": {key: params["evaluate"][key] for key in ("clips", "linear")}}
 
 
 def task_slice(params: Params, task: str) -> Params:
     """How features become the numbers of `task`."""
     keys = ("fused", "linear") if task == "linear" else ("fused",)
     return {"evaluate": {key: params["evaluate"][key] for key in keys}, "threads": params["threads"]}
+
+
+def report_slice(params: Params) -> Params:
+    """All but the targets, with the experiments of `all` and those they start from."""
+    return {key: value for key, value in params.items() if key not in ("targets", "all")} | _experiments(params, params["all"])
+
+
+def compare_slice(params: Params, target: str) -> Params:
+    """One target, with the experiments it names and those they start from."""
+    keys = ("dataset", "transfer", "seeds", "modalities", "evaluate")
+    chosen = params["targets"][target]
+    return {key: params[key] for key in keys} | {"targets": {target: chosen}} | _experiments(params, chosen["experiments"])
+
+
+def _experiments(params: Params, names: list[str]) -> Params:
+    recipes = params["experiments"]
+    wanted = with_starts(params, names)
+    return {"experiments": {name: recipe for name, recipe in recipes.items() if name in wanted}}
+
+
+def with_starts(params: Params, names: list[str]) -> list[str]:
+    """The experiments `names` and those they start from, in the order of params."""
+    recipes = params["experiments"]
+    wanted = {*names, *(recipes[name]["from"] for name in names if "from" in recipes[name])}
+    return [name for name in recipes if name in wanted]

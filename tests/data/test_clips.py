@@ -1,5 +1,6 @@
 """Clips: starts, skeleton resampling against a naive version, batches."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,53 @@ def test_uniform_starts_hold_both_ends_and_even_steps(size: tuple[int, int, int]
     starts = clips.uniform_starts(clips.span(frames, stride) + more, frames, stride, count)
     assert len(starts) == count and starts[0] == 0 and starts[-1] == more
     assert np.abs(np.array(starts) - np.linspace(0, more, count)).max() <= 0.5
+
+
+def test_windows_by_hand() -> None:
+    assert clips.windows(8, 8, 1, 0.5) == [0]
+    assert clips.windows(9, 8, 1, 0.5) == [0, 1]
+    assert clips.windows(12, 8, 1, 0.5) == [0, 4]
+    assert clips.windows(20, 8, 1, 0.5) == [0, 4, 8, 12]
+    assert clips.windows(21, 8, 1, 0.5) == [0, 3, 6, 10, 13]
+    assert clips.windows(20, 8, 1, 0.0) == [0, 6, 12]  # side by side would leave 4 frames out
+    assert clips.windows(20, 8, 1, 0.75) == [0, 2, 4, 6, 8, 10, 12]
+    assert clips.windows(30, 8, 2, 0.5) == [0, 5, 10, 15]  # 15 steps a window, of which half and more is 8
+    assert clips.windows(180, 32, 1, 0.5) == [0, 15, 30, 44, 59, 74, 89, 104, 118, 133, 148]
+    assert clips.windows(10, 8, 1, 0.99) == [0, 1, 2]  # two windows cannot share more than all but one step
+    assert clips.windows(5, 1, 1, 0.5) == [0, 1, 2, 3, 4]
+
+
+def test_windows_take_the_share_as_the_decimal_number_it_is() -> None:
+    assert 100 * 0.07 > 7 and 10 * (1 - 0.8) < 2  # as floats
+    assert clips.windows(193, 100, 1, 0.07) == [0, 93]
+    assert clips.windows(12, 10, 1, 0.8) == [0, 2]
+
+
+@given(sizes, st.integers(0, 300), st.integers(0, 99))
+def test_windows_cover_the_video_and_share_enough_and_are_the_fewest(size: tuple[int, int, int], more: int, percent: int) -> None:
+    frames, stride, _ = size
+    window = clips.span(frames, stride)
+    length = window + more
+    starts = clips.windows(length, frames, stride, percent / 100)
+    assert starts[0] == 0 and starts[-1] + window == length
+    assert {step for start in starts for step in range(start, start + window)} == set(range(length))
+    gaps = [after - before for before, after in itertools.pairwise(starts)]
+    assert all(gap == 1 or (gap > 0 and 100 * (window - gap) >= percent * window) for gap in gaps)
+    assert not gaps or max(gaps) - min(gaps) <= 1
+    if len(gaps) > 1:  # one window less would have a gap of at least this somewhere, which shares too little
+        wider = -(-more // (len(gaps) - 1))
+        assert 100 * (window - wider) < percent * window
+
+
+@pytest.mark.parametrize("overlap", [-0.1, 1.0, 2])
+def test_windows_of_no_possible_overlap(overlap: float) -> None:
+    with pytest.raises(InputError, match=r"evaluate\.overlap must be a share"):
+        clips.windows(20, 8, 1, overlap)
+
+
+def test_windows_of_a_video_that_is_too_short() -> None:
+    with pytest.raises(InputError, match="a clip of 8 frames, stride 2, needs 15 steps, the video has 14"):
+        clips.windows(14, 8, 2, 0.5)
 
 
 # Skeletons

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,7 @@ def test_check_names_what_is_missing(tmp_path: Path) -> None:
         ({"frames": 1}, "frames is 1"),
         ({"repeats": 1.5}, "repeats is 1.5"),
         ({"seed": True}, "seed is True"),
+        ({"backgrounds": 0}, "backgrounds is 0; give a whole number from 1"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_made(options: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -147,6 +149,43 @@ def test_a_video_does_not_depend_on_the_size_of_the_set() -> None:
     take = toy.Take("Bow", 1, 1)
     small, large = toy.Options(seed=1, frames=4, actions=7, train_subjects=1), toy.Options(seed=1, frames=4)
     np.testing.assert_array_equal(toy.film(take, small), toy.film(take, large))
+
+
+@pytest.mark.parametrize(
+    ("seed", "take", "picture", "joints"),
+    [
+        (0, toy.Take("Wave", 1, 1), "02a39468b337fe52", "2e0ac0eed2bcb877"),
+        (0, toy.Take("RaiseArms", 20, 2), "5c8055ec3ef05126", "b791d5a0a0bc9a5c"),
+        (1, toy.Take("Jump", 3, 1), "b57c112443a3042d", "29ba94ee44fc629c"),
+    ],
+)
+def test_one_background_is_the_set_as_it_was_before_there_were_more(seed: int, take: toy.Take, picture: str, joints: str) -> None:
+    """Hashes taken before the option came: results on the default set stay comparable."""
+    options = toy.Options(seed=seed, frames=6)
+    assert hashlib.sha256(toy.film(take, options).tobytes()).hexdigest()[:16] == picture
+    assert hashlib.sha256(toy.sense(take, options).tobytes()).hexdigest()[:16] == joints
+
+
+def test_a_background_hides_behind_the_same_figure() -> None:
+    """Many rooms change the room and nothing else: the figure, the camera and the skeleton stay."""
+    take, one, many = toy.Take("Squat", 2, 1), toy.Options(frames=3), toy.Options(frames=3, backgrounds=1000)
+    alone, other = toy.film(take, one).astype(int), toy.film(take, many).astype(int)
+    bright = alone.max(axis=-1) > 150
+    assert bright.mean() > 0.02 and (alone[bright] == other[bright]).mean() > 0.9  # its rim is averaged with the room
+    assert np.abs(alone - other)[~bright].mean() > 3
+    np.testing.assert_array_equal(toy.sense(take, one), toy.sense(take, many))
+
+
+def test_backgrounds_are_all_used_and_tell_nothing_of_the_class() -> None:
+    """Independence by chi-squared: (12 - 1) * (4 - 1) = 33 degrees of freedom exceed 63.9 once in a thousand sets."""
+    options = toy.Options(seed=1, train_subjects=100, backgrounds=4)
+    counts = np.zeros((12, 4))
+    for take in toy.takes(options, "train"):
+        counts[toy.CLASSES.index(take.label), toy._background(take, options)] += 1
+    assert (np.abs(counts / 100 - 0.25) < 0.2).all(), "each class is seen in each room about equally often"
+    assert ((counts - 25) ** 2 / 25).sum() < 63.9
+    rooms = {toy._room(1, number, 64).tobytes() for number in range(4)}
+    assert len(rooms) == 4
 
 
 def test_bones_keep_their_length_and_belong_to_the_subject() -> None:

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import torch
+from tests.evaluate.conftest import VIDEOS, MakeCache, MakeClips, MakeEncoder, MakeRows
 from torch import nn
 
 from videossl import seeding
 from videossl.augment.skeleton import SkeletonAugment
 from videossl.augment.video import VideoAugment
-from videossl.data.cache import Cache
-from videossl.data.clips import load_clip, uniform_starts
-from videossl.data.index import Row
+from videossl.data.clips import load_clip, uniform_starts, windows
 from videossl.errors import InputError
 from videossl.evaluate import features
+from videossl.evaluate.clips import Clips
 from videossl.evaluate.features import Features
 from videossl.models import build
-from videossl.models.encoder import Encoder
-
-MakeRows = Callable[[Sequence[tuple[str, str, str]]], list[Row]]
-
-VIDEOS = [("a/1", "jump", "train"), ("a/2", "run", "train"), ("b/1", "jump", "test"), ("b/2", "run", "test")]
 
 
 def some(ids: list[str], labels: list[str], split: list[str], seed: int = 0) -> Features:
@@ -42,15 +37,10 @@ def some(ids: list[str], labels: list[str], split: list[str], seed: int = 0) -> 
 
 @pytest.mark.parametrize("batch", [1, 4, 100])
 def test_extract_is_the_pooled_output_clip_by_clip(
-    batch: int,
-    make_encoder: Callable[[int], Encoder],
-    make_cache: Callable[..., Cache],
-    make_rows: MakeRows,
-    rgb_videos: dict[str, np.ndarray],
+    batch: int, make_encoder: MakeEncoder, rgb_clips: MakeClips, rgb_videos: dict[str, np.ndarray]
 ) -> None:
-    encoder, cache, rows = make_encoder(3), make_cache("rgb", rgb_videos), make_rows(VIDEOS)
-    augment = VideoAugment("rgb", 16)
-    out = features.extract(encoder, augment, cache, rows, "rgb", 4, 2, 3, batch, "cpu")
+    encoder, augment = make_encoder(3), VideoAugment("rgb", 16)
+    out = features.extract(encoder, augment, rgb_clips(4, 2), batch, "cpu")
     assert out["ids"] == [id for id, _, _ in VIDEOS] and out["split"] == ["train"] * 2 + ["test"] * 2
     assert out["labels"] == ["jump", "run"] * 2
     assert out["features"].shape == (4, 3, 8) and out["features"].dtype == np.float32
@@ -64,19 +54,13 @@ def test_extract_is_the_pooled_output_clip_by_clip(
             assert np.allclose(out["features"][v, k], maps.mean((2, 3, 4))[0].numpy(), atol=1e-5)
 
 
-def test_the_encoder_is_bit_identical_afterwards(
-    make_encoder: Callable[[int], Encoder],
-    make_cache: Callable[..., Cache],
-    make_rows: MakeRows,
-    rgb_videos: dict[str, np.ndarray],
-) -> None:
-    encoder, cache, rows = make_encoder(3), make_cache("rgb", rgb_videos), make_rows(VIDEOS)
+def test_the_encoder_is_bit_identical_afterwards(make_encoder: MakeEncoder, rgb_clips: MakeClips) -> None:
+    encoder, clips = make_encoder(3), rgb_clips()
     encoder.train()
     encoder[1].eval()  # a part in another mode keeps it
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     modes = [part.training for part in encoder.modules()]
-    first = features.extract(encoder, VideoAugment("rgb", 16), cache, rows, "rgb", 4, 1, 2, 3, "cpu")
-    second = features.extract(encoder, VideoAugment("rgb", 16), cache, rows, "rgb", 4, 1, 2, 3, "cpu")
+    first, second = (features.extract(encoder, VideoAugment("rgb", 16), clips, 3, "cpu") for _ in range(2))
     assert np.array_equal(first["features"], second["features"])
     after = encoder.state_dict()
     assert before.keys() == after.keys() and "block1.1.running_mean" in before
@@ -94,11 +78,12 @@ def test_frozen_restores_the_modes_after_an_error() -> None:
 
 
 @pytest.mark.parametrize("modality", ["joint", "motion"])
-def test_skeletons_are_seen_whole_and_once(modality: str, make_cache: Callable[..., Cache], make_rows: MakeRows) -> None:
+def test_skeletons_are_seen_whole_and_once(modality: str, make_cache: MakeCache, make_rows: MakeRows) -> None:
     videos = {id: seeding.numpy_rng(1, id).normal(size=(n, 25, 3, 2)).astype(np.float32) for id, n in (("x", 9), ("y", 30))}
     cache, rows = make_cache("joint", videos), make_rows([("x", "a", "train"), ("y", "b", "test")])
     encoder = build.build("st-gcn", 3, 0.0625, 0)
-    out = features.extract(encoder, SkeletonAugment(), cache, rows, modality, 12, 1, 5, 8, "cpu")
+    clips = Clips(cache, rows, modality, 12, 1, partial(uniform_starts, count=5))
+    out = features.extract(encoder, SkeletonAugment(), clips, 8, "cpu")
     assert out["features"].shape == (2, 1, encoder.out_features)
     encoder.eval()
     for v, id in enumerate(videos):
@@ -107,24 +92,15 @@ def test_skeletons_are_seen_whole_and_once(modality: str, make_cache: Callable[.
             assert np.allclose(out["features"][v, 0], encoder.pool(encoder(clip))[0].numpy(), atol=1e-5)
 
 
-def test_no_video_is_an_error(
-    make_encoder: Callable[[int], Encoder],
-    make_cache: Callable[..., Cache],
-    rgb_videos: dict[str, np.ndarray],
-) -> None:
+def test_no_video_is_an_error(make_encoder: MakeEncoder, rgb_clips: MakeClips) -> None:
     with pytest.raises(InputError, match="no usable video"):
-        features.extract(
-            make_encoder(3),
-            VideoAugment("rgb", 16),
-            make_cache("rgb", rgb_videos),
-            [],
-            "rgb",
-            4,
-            1,
-            1,
-            1,
-            "cpu",
-        )
+        features.extract(make_encoder(3), VideoAugment("rgb", 16), rgb_clips(videos=[]), 1, "cpu")
+
+
+def test_videos_of_unequally_many_clips_are_never_mixed_up(make_encoder: MakeEncoder, rgb_clips: MakeClips) -> None:
+    clips = rgb_clips(stride=2, starts=partial(windows, overlap=0.9))  # 6, 3, 14 and 9: 32, which is 8 times four
+    with pytest.raises(RuntimeError, match="equal size"):
+        features.extract(make_encoder(3), VideoAugment("rgb", 16), clips, 3, "cpu")
 
 
 def test_the_file_returns_what_was_written_and_is_the_same_bytes(tmp_path: Path) -> None:
@@ -184,5 +160,6 @@ def test_align_keeps_the_common_videos_in_the_first_ones_order() -> None:
     assert left.ids == right.ids == ["a", "b", "d"] and left.labels == right.labels == ["x", "y", "y"]
     assert np.array_equal(left.features, one.features[[0, 1, 3]])
     assert np.array_equal(right.features, two.features[[3, 1, 0]])
+    assert features.align([one, two])[0] is not one and features.align([one, one])[1] is one  # a copy only where it differs
     with pytest.raises(InputError, match="differ in labels"):
         features.align([one, some(list("abcd"), ["x", "y", "x", "z"], ["train", "test"] * 2)])

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 import pytest
+from tests.evaluate.conftest import MakeCache, MakeRows
 
 from videossl import seeding
-from videossl.data.cache import Cache
-from videossl.data.index import Row
 from videossl.errors import InputError
 from videossl.evaluate import handmade
-
-MakeRows = Callable[[Sequence[tuple[str, str, str]]], list[Row]]
 
 
 def cells(image: np.ndarray) -> np.ndarray:
@@ -22,7 +17,7 @@ def cells(image: np.ndarray) -> np.ndarray:
     return np.array([image[r * h : r * h + h, c * w : c * w + w].mean((0, 1)) for r in range(8) for c in range(8)]).ravel()
 
 
-def test_rgb_is_the_mean_colour_of_each_cell(make_cache: Callable[..., Cache], make_rows: MakeRows) -> None:
+def test_rgb_is_the_mean_colour_of_each_cell(make_cache: MakeCache, make_rows: MakeRows) -> None:
     shapes = {"p": (5, 16, 24, 3), "q": (3, 32, 8, 3)}
     videos = {id: seeding.numpy_rng(0, id).integers(0, 256, shape).astype(np.uint8) for id, shape in shapes.items()}
     rows = make_rows([("q", "a", "train"), ("p", "b", "test")])
@@ -32,7 +27,7 @@ def test_rgb_is_the_mean_colour_of_each_cell(make_cache: Callable[..., Cache], m
     assert np.allclose(out[1, 0], cells(videos["p"].astype(float).mean(0)) / 255, atol=1e-6)
 
 
-def test_flow_is_the_mean_length_in_pixels(make_cache: Callable[..., Cache], make_rows: MakeRows) -> None:
+def test_flow_is_the_mean_length_in_pixels(make_cache: MakeCache, make_rows: MakeRows) -> None:
     still = np.full((4, 16, 16, 2), 128, np.uint8)
     right_down = still.copy()
     right_down[:, :2, :2] = (128 + 127, 128 - 127)  # 10 px right, 10 px up in the first cell, at bound 10
@@ -45,7 +40,7 @@ def test_flow_is_the_mean_length_in_pixels(make_cache: Callable[..., Cache], mak
     assert np.allclose(out[2, 0], cells(np.sqrt((px**2).sum(-1)).mean(0)[..., None]), atol=1e-4)
 
 
-def test_joint_is_the_mean_position_and_motion_the_mean_change(make_cache: Callable[..., Cache], make_rows: MakeRows) -> None:
+def test_joint_is_the_mean_position_and_motion_the_mean_change(make_cache: MakeCache, make_rows: MakeRows) -> None:
     video = seeding.numpy_rng(0).normal(size=(7, 25, 3, 2)).astype(np.float32)
     video[..., 1] = 0
     cache, rows = make_cache("joint", {"v": video}), make_rows([("v", "a", "train")])
@@ -57,7 +52,7 @@ def test_joint_is_the_mean_position_and_motion_the_mean_change(make_cache: Calla
     assert np.allclose(out[..., 0], change.mean(0).T, atol=1e-5) and not out[..., 1].any()
 
 
-def test_mistakes_are_named(make_cache: Callable[..., Cache], make_rows: MakeRows, rgb_videos: dict[str, np.ndarray]) -> None:
+def test_mistakes_are_named(make_cache: MakeCache, make_rows: MakeRows, rgb_videos: dict[str, np.ndarray]) -> None:
     cache = make_cache("rgb", rgb_videos)
     with pytest.raises(InputError, match="audio"):
         handmade.features(cache, make_rows([("a/1", "a", "train")]), "audio")

@@ -61,6 +61,14 @@ HAND = {
         ((0, 4), (0, 1), (0, 1), (0, 1)), ((0, 4), (0, 1), (0, 1), (0, 1))),
     "k = l, whole": ((4, 4, 4, 4), (4, 4, 4, 4), 1.0, [C, C, H, H], [C, C, H, H],
         ((0, 4),) * 4, ((0, 4),) * 4),
+    "k < l: S3D's first block and its last": ((64, 16, 64, 64), (1024, 4, 4, 4), 0.25, [C, C, H, H], [C, C, H, H],
+        ((0, 64), (6, 10), (31, 33), (31, 33)), ((480, 544), (0, 4), (1, 3), (1, 3))),
+    "size 1 takes one cell of many": ((1, 1, 1, 1), (4, 3, 2, 5), 1.0, [C, C, H, H], [C, C, H, H],
+        ((0, 1),) * 4, ((1, 2), (1, 2), (0, 1), (2, 3))),
+    "g2's low and high edge": ((4, 4, 8, 8), (4, 4, 8, 8), 0.25, [C, C, 0, 0.99], [C, C, H, H],
+        ((0, 4), (0, 4), (3, 5), (3, 5)), ((0, 4), (0, 4), (0, 2), (6, 8))),
+    "g2's high and low edge": ((4, 4, 8, 8), (4, 4, 8, 8), 0.25, [C, C, 0.99, 0], [C, C, H, H],
+        ((0, 4), (0, 4), (3, 5), (3, 5)), ((0, 4), (0, 4), (6, 8), (0, 2))),
     "a share near none is one cell": ((4, 4, 8, 8), (4, 4, 8, 8), 1e-9, [C, C, H, H], [C, C, H, H],
         ((0, 4), (0, 4), (4, 5), (4, 5)), ((0, 4), (0, 4), (4, 5), (4, 5))),
 }  # fmt: skip
@@ -74,6 +82,21 @@ def test_boxes_worked_out_by_hand(name: str, monkeypatch: pytest.MonkeyPatch) ->
     assert (box.into, box.source) == (into, source)
 
 
+@pytest.mark.parametrize("axis", range(4))
+@pytest.mark.parametrize("centre, put, taken", [(0.0, (0, 2), (2, 4)), (0.99, (6, 8), (0, 2))], ids=["low", "high"])
+def test_one_edge_of_one_axis_clips_that_axis_alone(
+    axis: int, centre: float, put: tuple[int, int], taken: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four cells of four around the middle of eight, but on one axis around its end: two are left there."""
+    centres = [0.5] * 4
+    centres[axis] = centre
+    fix_draws(monkeypatch, 1.0, [0.5] * 4, centres)
+    box = draw_box((8, 8, 8, 8), (4, 4, 4, 4), torch_rng(0))
+    assert box.into == tuple(put if i == axis else (2, 6) for i in range(4))
+    assert box.source == tuple(taken if i == axis else (0, 4) for i in range(4))
+    assert box.lam((8, 8, 8, 8)) == 1 - 2 * 4**3 / 8**4
+
+
 def test_a_mix_worked_out_by_hand() -> None:
     g1 = torch.tensor([[[1.0, 2, 3], [4, 5, 6]]])  # (1, 2, 3)
     g2 = torch.tensor([[[-1.0, -2], [-3, -4], [-5, -6]]])  # (1, 3, 2)
@@ -83,26 +106,29 @@ def test_a_mix_worked_out_by_hand() -> None:
 
 
 sizes = st.integers(1, 7)
+# Names for maps of 1 to 5 axes (with the batch 2-d to 6-d); those of 5 must be given, the others may.
+GIVEN = {**module.DIMS, 2: ("channel", "joint"), 3: ("channel", "height", "width"), 5: ("channel", "time", "height", "width", "joint")}
 
 
 @st.composite
-def problems(draw: st.DrawFn) -> tuple[int, list[int], list[int], tuple[str, ...], int]:
-    """Batch, two shapes of 1 to 4 axes, the axes cut, and a seed; sizes are equal where an axis is not
-    cut."""
-    rank = draw(st.integers(1, 4))
+def problems(draw: st.DrawFn) -> tuple[int, list[int], list[int], tuple[str, ...], tuple[str, ...] | None, int]:
+    """Batch, two shapes of 1 to 5 axes, the axes cut, names or None for those of `DIMS`, and a seed; sizes are
+    equal where an axis is not cut."""
+    rank = draw(st.integers(1, 5))
     axes = tuple(draw(st.sets(st.sampled_from(AXES))))
     shape1 = [draw(sizes) for _ in range(rank)]
-    names = module.DIMS[rank]
+    dims = GIVEN[rank] if rank == 5 or draw(st.booleans()) else None
+    names = dims or module.DIMS[rank]
     shape2 = [draw(sizes) if ("space" if name in module.SPACE else name) in axes else n for n, name in zip(shape1, names, strict=True)]
-    return draw(st.integers(1, 3)), shape1, shape2, axes, draw(st.integers(0, 10**6))
+    return draw(st.integers(1, 3)), shape1, shape2, axes, dims, draw(st.integers(0, 10**6))
 
 
 @settings(deadline=None)
 @given(problems())
-def test_any_mix(problem: tuple[int, list[int], list[int], tuple[str, ...], int]) -> None:
-    batch, shape1, shape2, axes, seed = problem
+def test_any_mix(problem: tuple[int, list[int], list[int], tuple[str, ...], tuple[str, ...] | None, int]) -> None:
+    batch, shape1, shape2, axes, dims, seed = problem
     g1, g2 = maps(batch, shape1, shape2)
-    box = draw_box(shape1, shape2, torch_rng(seed), axes)
+    box = draw_box(shape1, shape2, torch_rng(seed), axes, dims=dims)
     mixed, lam = cutmix(g1, g2, box)
     mask = keep_mask(box, shape1)
     assert torch.equal(mixed, naive(g1, g2, box))
@@ -110,20 +136,20 @@ def test_any_mix(problem: tuple[int, list[int], list[int], tuple[str, ...], int]
     assert torch.equal(mixed[:, mask], g1[:, mask])
     assert lam == mask.sum().item() / mask.numel(), "lam is the counted share"
     assert 0 <= lam < 1, "no box is empty"
-    assert box == draw_box(shape1, shape2, torch_rng(seed), axes), "the generator decides"
-    for name, n, span in zip(module.DIMS[len(shape1)], shape1, box.into, strict=True):
+    assert box == draw_box(shape1, shape2, torch_rng(seed), axes, dims=dims), "the generator decides"
+    for name, n, span in zip(dims or module.DIMS[len(shape1)], shape1, box.into, strict=True):
         if ("space" if name in module.SPACE else name) not in axes:
             assert span == (0, n), "an axis that is off is spanned whole"
 
 
 @settings(deadline=None)
 @given(problems())
-def test_a_box_a_sample(problem: tuple[int, list[int], list[int], tuple[str, ...], int]) -> None:
-    batch, shape1, shape2, axes, seed = problem
+def test_a_box_a_sample(problem: tuple[int, list[int], list[int], tuple[str, ...], tuple[str, ...] | None, int]) -> None:
+    batch, shape1, shape2, axes, dims, seed = problem
     g1, g2 = maps(batch, shape1, shape2)
     g1.requires_grad_()
     rng = torch_rng(seed)
-    boxes = [draw_box(shape1, shape2, rng, axes) for _ in range(batch)]
+    boxes = [draw_box(shape1, shape2, rng, axes, dims=dims) for _ in range(batch)]
     mixed, lam = cutmix(g1, g2, boxes)
     assert isinstance(lam, torch.Tensor) and lam.dtype == torch.float64 and lam.shape == (batch,)
     weights = torch.rand(mixed.shape, dtype=torch.float64, generator=rng) + 1
@@ -143,6 +169,11 @@ def test_batch_order_does_not_matter(seed: int) -> None:
     box = draw_box((4, 3, 6, 6), (8, 2, 3, 3), rng)
     order = torch.randperm(5, generator=rng)
     assert torch.equal(cutmix(g1[order], g2[order], box)[0], cutmix(g1, g2, box)[0][order])
+    boxes = [draw_box((4, 3, 6, 6), (8, 2, 3, 3), rng) for _ in range(5)]
+    mixed, lam = cutmix(g1, g2, boxes)
+    reordered, lam_reordered = cutmix(g1[order], g2[order], [boxes[i] for i in order])
+    assert isinstance(lam, torch.Tensor) and isinstance(lam_reordered, torch.Tensor)
+    assert torch.equal(reordered, mixed[order]) and torch.equal(lam_reordered, lam[order])
 
 
 def test_gradient_reaches_what_is_kept_of_g1_only() -> None:
@@ -160,13 +191,16 @@ def test_gradient_against_finite_differences() -> None:
     box = draw_box((2, 3, 3), (2, 2, 2), torch_rng(3))
     g1, g2 = torch.randn(2, 2, 3, 3, dtype=torch.float64), torch.randn(2, 2, 2, 2, dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda x: cutmix(x, g2, box)[0], g1.requires_grad_())
+    assert torch.autograd.gradgradcheck(lambda x: cutmix(x, g2, box)[0] ** 3, g1)
 
 
-def test_g1_is_not_changed_and_layout_is_kept() -> None:
+def test_inputs_are_not_changed_and_layout_is_kept() -> None:
     g1 = torch.randn(2, 4, 3, 6, 6).contiguous(memory_format=torch.channels_last_3d)
-    before = g1.clone()
-    mixed, _ = cutmix(g1, torch.randn(2, 8, 2, 3, 3).double(), draw_box((4, 3, 6, 6), (8, 2, 3, 3), torch_rng(0)))
-    assert torch.equal(g1, before) and mixed.dtype == g1.dtype
+    g2 = torch.randn(2, 8, 2, 3, 3).double()
+    before, before2 = g1.clone(), g2.clone()
+    mixed, _ = cutmix(g1, g2, draw_box((4, 3, 6, 6), (8, 2, 3, 3), torch_rng(0)))
+    mixed.zero_()
+    assert torch.equal(g1, before) and torch.equal(g2, before2) and mixed.dtype == g1.dtype
     assert mixed.is_contiguous(memory_format=torch.channels_last_3d)
 
 
@@ -242,6 +276,51 @@ def test_aligned_box_worked_out_by_hand(monkeypatch: pytest.MonkeyPatch) -> None
     assert spatial.into == ((0, 3), (0, 8), (3, 14), (0, 6))  # 16 sqrt(0.5) = 11 around 8 and 0
     both = draw_aligned_box((3, 8, 16, 16), torch_rng(0), ("time", "space"))
     assert both.into == ((0, 3), (4, 8), (2, 15), (0, 7))  # cube root: 6 of 8, 13 of 16
+
+
+@settings(deadline=None)
+@given(problems())
+def test_an_aligned_box_of_any_rank(problem: tuple[int, list[int], list[int], tuple[str, ...], tuple[str, ...] | None, int]) -> None:
+    batch, shape, _, axes, dims, seed = problem
+    x, other = maps(batch, shape, shape)
+    box = draw_aligned_box(shape, torch_rng(seed), axes, dims=dims)
+    assert box == draw_aligned_box(shape, torch_rng(seed), axes, dims=dims) and box.into == box.source
+    mixed, lam = cutmix(x, other, box)
+    assert torch.equal(mixed, naive(x, other, box)) and lam == (mixed > 0).double().mean() < 1
+    for name, n, span in zip(dims or module.DIMS[len(shape)], shape, box.into, strict=True):
+        if ("space" if name in module.SPACE else name) not in axes:
+            assert span == (0, n)
+
+
+def test_names_of_axes_by_default() -> None:
+    """2-d to 5-d maps: where an axis of a group is off, shapes that differ there are refused by that name."""
+    for shape, names in {(4,): "c", (4, 4): "ct", (4, 4, 4): "ctj", (4, 4, 4, 4): "cthw"}.items():
+        for axis, letter in enumerate(names):
+            name, group = {
+                "c": ("channel",) * 2,
+                "t": ("time",) * 2,
+                "j": ("joint", "space"),
+                "h": ("height", "space"),
+                "w": ("width", "space"),
+            }[letter]
+            other = tuple(5 if i == axis else n for i, n in enumerate(shape))
+            draw_box(shape, other, torch_rng(0))
+            with pytest.raises(InputError, match=f"{group} is not cut, so {name} must be equal, not 4 and 5"):
+                draw_box(shape, other, torch_rng(0), [one for one in AXES if one != group])
+    with pytest.raises(InputError, match="maps of 5 axes have no names of their own, give dims"):
+        draw_box((4,) * 5, (4,) * 5, torch_rng(0))
+    with pytest.raises(InputError, match="give dims"):
+        draw_aligned_box((4,) * 5, torch_rng(0), ("time",))
+
+
+def test_draws_stay_on_the_cpu() -> None:
+    """Whatever device new tensors are put on, nothing drawn needs a copy back."""
+    with torch.device("meta"):
+        box = draw_box((4, 6, 6), (4, 6, 6), torch_rng(0))
+        aligned = draw_aligned_box((4, 6, 6), torch_rng(0), AXES)
+        draw_layers((1, 2, 3), torch_rng(0))
+    assert box.cells.device == aligned.cells.device == torch.device("cpu")
+    assert box == draw_box((4, 6, 6), (4, 6, 6), torch_rng(0))
 
 
 def test_layers_are_uniform_and_ordered() -> None:

@@ -24,6 +24,17 @@ def test_rows_have_the_headline_first_and_name_their_test_sets(make_run: MakeRun
     assert fused.theirs == {"ucf101": 58.1, "hmdb51": 27.1} and not fused.same
 
 
+def test_the_papers_name_of_an_experiment_is_looked_up(make_run: MakeRun) -> None:
+    """moco-long stands for the paper's MoCo: of table 1 with 200 epochs, of table 2 with 500."""
+    run = make_run()
+    recipe = {"modalities": ["rgb"], "mixing": "none", "epochs": 12, "paper": "moco"}
+    renamed = [{**one, "experiment": "moco-long"} for one in run.results if one["experiment"] == "mixup"]
+    run = replace(run, params={**run.params, "experiments": {"moco-long": recipe}}, results=renamed)
+    rows = [row for row in beside.beside(run, numbers.tasks(run)[1]) if row.modality == "rgb"]
+    assert [(row.source, row.theirs["ucf101"]) for row in rows] == [("Table 1, MoCo", 38.2), ("Table 2, MoCo (Baseline)", 46.8)]
+    assert ["epochs 200 / 12" in row.differs for row in rows] == [True, False] and "epochs 500 / 12" in rows[1].differs
+
+
 def test_epochs_count_pretraining_and_the_own_stages(make_run: MakeRun) -> None:
     run = make_run()
     assert beside.setting(run, "mixup", "rgb")["epochs"] == 6

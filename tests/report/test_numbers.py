@@ -24,6 +24,19 @@ def test_compare_by_hand() -> None:
     assert numbers.compare(Value((99.0,)), Value((1.0,)), 0).word == "unclear", "no number of tests, no verdict"
 
 
+def test_the_spread_alone_by_hand() -> None:
+    """A loss: 0.30 and 0.34 against 0.20 and 0.22."""
+    verdict = numbers.compare_spread(Value((0.30, 0.34)), Value((0.20, 0.22)))
+    assert verdict.difference == pytest.approx(0.11) and verdict.word == "better"
+    assert verdict.error == pytest.approx(math.sqrt(0.0008 / 2 + 0.0002 / 2)) and verdict.threshold == pytest.approx(2 * verdict.error)
+    assert numbers.compare_spread(Value((0.9,)), Value((0.1, 0.1))).word == "unclear", "one seed has no spread"
+
+
+def test_a_value_knows_its_seeds() -> None:
+    value = numbers.by_seed({2: 30.0, 0: 10.0})
+    assert (value.seeds, value.numbers) == ((0, 2), (10.0, 30.0))
+
+
 def test_all_against_none_of_two_videos_proves_nothing() -> None:
     assert numbers.compare(Value((100.0,)), Value((0.0,)), 2).word == "unclear"
     assert numbers.compare(Value((100.0,)), Value((0.0,)), 20).word == "better"

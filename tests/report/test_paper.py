@@ -84,6 +84,22 @@ def test_beside_takes_the_own_test_set_when_the_paper_has_it() -> None:
     assert not list(paper.beside(tables, "untrained", "rgb", "toy", "linear", "accuracy"))
 
 
+def test_what_the_figures_show_is_said_of_known_recipes() -> None:
+    two, three = paper.figures()
+    assert (two.number, three.number) == ("Figure 2", "Figure 3") and len(two.found) == 4 and len(three.found) == 2
+    assert [(one.above, one.below) for one in two.order] == [("stc-mix", "moco"), ("stc-mix", "mixup"), ("stc-mix", "stc-mix-once")]
+    assert [(one.above, one.below, one.metric) for one in three.order] == [("moco", "stc-mix", "accuracy")]
+    assert two.setting["epochs"] == 500 and three.setting["epochs"] is None
+
+
+def test_a_number_is_found_by_its_column(tables: dict[str, paper.Table]) -> None:
+    table = tables["Table 3"]
+    (row,) = [row for row in table.rows if row.method == "OPN"]
+    assert paper.value(table, row, paper.Column("ucf101", "finetune", "accuracy")) == 59.6
+    assert paper.value(table, row, paper.Column("ucf101", "linear", "accuracy")) is None
+    assert paper.value(table, row, paper.Column("ucf101", "retrieval", "R@1")) is None
+
+
 def test_differences_of_scale() -> None:
     theirs = {"dataset": "ucf101", "videos": 9537, "epochs": None, "width": 1.0}
     ours = {"dataset": "toy", "videos": 9537, "epochs": 12, "width": 1}

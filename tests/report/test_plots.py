@@ -66,3 +66,37 @@ def test_gaps_and_lone_points() -> None:
     lone = plots.chart("t", "y", [plots.Line([(1, 1)], "s0")], [])
     assert any(element.get("class") == "dot s0" for element in ET.fromstring(str(lone)).iter("circle"))
     assert "No finite" in plots.chart("t", "y", [plots.Line([(1, math.inf)], "s0")], [])
+
+
+def test_whiskers_and_markers_at_the_points() -> None:
+    line = plots.Line([(0, 10), (5, math.nan), (10, 20)], "s0 d0", [2.0, 1.0, math.nan], "square")
+    root = ET.fromstring(str(plots.chart("t", "y", [line], [])))
+    (whisker,) = [element for element in root.iter("path") if element.get("class") == "whisker s0 d0"]
+    axes = plots.Axes((0, 10), (5, 20))
+    low, high = axes.at((0, 8)), axes.at((0, 12))
+    assert whisker.get("d") == f"M{low[0]:.1f} {low[1]:.1f}V{high[1]:.1f}"
+    dots = [element.get("transform") for element in root.iter("path") if element.get("class") == "dot s0 d0"]
+    assert dots == ["translate({:.1f} {:.1f})".format(*axes.at(point)) for point in ((0, 10), (10, 20))]
+
+
+def test_a_band_is_around_each_stretch_with_a_spread() -> None:
+    line = plots.Line([(x, 10) for x in range(5)], "s1", [1.0, 2.0, math.nan, 1.0, 1.0])
+    root = ET.fromstring(str(plots.chart("t", "y", [line], [])))
+    bands = [element.get("d") or "" for element in root.iter("path") if element.get("class") == "band s1"]
+    assert len(bands) == 2
+    axes = plots.Axes((0, 4), (8, 12))
+    corners = [axes.at(point) for point in ((0, 9), (1, 8), (1, 12), (0, 11))]
+    assert bands[0] == "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in corners) + "z"
+
+
+def test_a_spread_is_inside_the_axes() -> None:
+    line = plots.Line([(1, 10), (2, 10)], "s0", [30.0, 0.0])
+    texts = [element.text for element in ET.fromstring(str(plots.chart("t", "y", [line], []))).iter("text")]
+    assert "40" in texts and "-20" in texts
+
+
+def test_a_stage_without_a_name_is_a_line_alone() -> None:
+    stages = [plots.Stage("", 0, 5), plots.Stage("", 5, 9)]
+    root = ET.fromstring(str(plots.chart("t", "y", [plots.Line([(1, 1), (9, 2)], "s0")], stages)))
+    assert [element.get("class") for element in root.iter("line")].count("boundary") == 1
+    assert all(element.text for element in root.iter("text"))

@@ -4,6 +4,7 @@ import math
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._dynamo.testing import CompileCounterWithBackend
 from torch.nn.functional import interpolate, normalize
 
 from videossl.errors import InputError
@@ -27,9 +28,11 @@ def blocks(in_channels: int, seed: int) -> nn.Sequential:
 
 
 def tiny(queue: int = 5, **options: object) -> CMMC:
+    """With a partner, but for manifold mixup."""
     torch.manual_seed(2)
     moco = MoCo(blocks(3, 0), ProjectionHead(8, 8, 5), queue, 0.9, 0.2)
-    return CMMC(moco, blocks(2, 1), **options)  # type: ignore[arg-type]
+    partner = None if options.get("mixing") == "manifold-mixup" else blocks(2, 1)
+    return CMMC(moco, partner, **options)  # type: ignore[arg-type]
 
 
 def clips(batch: int = 4, seed: int = 0) -> dict[str, Tensor]:
@@ -88,8 +91,20 @@ def test_gradient_reaches_modality_1_only() -> None:
         assert (id(parameter) in trainable) == parameter.requires_grad == (parameter.grad is not None) == learns, name
 
 
-def test_partner_is_bit_identical_after_training() -> None:
-    method = tiny()
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"box": "sample"},
+        {"axes": ("space",), "layers": "same"},
+        {"layers": (1, 3)},
+        {"mixing": "cm-mixup", "layers": "same"},
+        {"mixing": "cm-mixup", "layers": "same", "box": "sample"},
+    ],
+    ids=str,
+)
+def test_partner_is_bit_identical_after_training(options: dict[str, object]) -> None:
+    method = tiny(**options)
     assert method.partner is not None
     before = copy.deepcopy(method.partner.state_dict())
     start = copy.deepcopy(method.moco.state_dict())
@@ -143,34 +158,68 @@ def test_a_box_a_sample_on_bodies_takes_their_mean(monkeypatch: pytest.MonkeyPat
     assert lams[0].tolist() == pytest.approx([(each[2 * i] + each[2 * i + 1]) / 2 for i in range(3)])
 
 
-def test_cross_modal_mixup() -> None:
-    method, views = tiny(queue=0, mixing="mixup", layers="same"), clips()
+@pytest.mark.parametrize("box", ["batch", "sample"])
+@pytest.mark.parametrize("mixing", ["cm-mixup", "manifold-mixup"])
+def test_mixups_blend_whole_maps_of_one_block(mixing: str, box: str) -> None:
+    """Written out, with the gradient: manifold mixup learns through both parts of g1, the partner of cm-mixup not at all."""
+    method, views = tiny(queue=0, mixing=mixing, layers="same", box=box), clips()
     reference = copy.deepcopy(method)
-    loss = method.step(views, torch.arange(4), torch_rng(0))["loss"]
-    rng = torch_rng(0)
+    f1, f2 = reference.moco.encoder, reference.partner
+    result = method.step(views, torch.arange(4), torch_rng(1))
+    result["loss"].backward()
+
+    rng = torch_rng(1)
     k, _ = draw_layers((1, 2, 3), rng)
-    r, lam = torch.randperm(4, generator=rng), draw_lam(1.0, rng)
-    assert reference.partner is not None
-    g1 = run(views["query"], reference.moco.encoder, 0, k)
-    g2 = run(views["partner"][r], reference.partner.eval(), 0, k)
-    maps = run(lam * g1 + (1 - lam) * g2, reference.moco.encoder, k, 3)
-    torch.testing.assert_close(
-        loss,
-        reference.moco.contrast(maps, views["key"], torch.arange(4), r, lam)["loss"],
-        rtol=1e-4,
-        atol=1e-5,
-    )
+    r = torch.randperm(4, generator=rng)
+    lam = torch.tensor([draw_lam(1.0, rng) for _ in range(4 if box == "sample" else 1)])
+    g1 = run(views["query"], f1, 0, k)
+    g2 = g1[r] if f2 is None else run(views["partner"][r], f2.eval(), 0, k)
+    share = lam.view(-1, 1, 1, 1, 1)
+    maps = run(share * g1 + (1 - share) * g2, f1, k, 3)
+    expected = reference.moco.contrast(maps, views["key"], torch.arange(4), r, lam)
+    expected["loss"].backward()
+    torch.testing.assert_close(result["loss"], expected["loss"], rtol=1e-4, atol=1e-5)
+    for ours, theirs in zip(method.trainable(), reference.trainable(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-5)
+    assert f2 is None or all(parameter.grad is None for parameter in method.partner.parameters())  # type: ignore[union-attr]
 
 
 def test_manifold_mixup_moves_bodies_together() -> None:
     """Without a partner, a map is mixed with its own batch's; both sides take gradient."""
     encoder = build("st-gcn", 3, 0.125, 0)
     moco = MoCo(encoder, build_head(128, 0, 16), 0, 0.9, 0.1)
-    method = CMMC(moco, None, mixing="mixup", layers="same")
+    method = CMMC(moco, None, mixing="manifold-mixup", layers="same")
     g1 = torch.arange(6.0)[:, None].requires_grad_()
     g2 = method._partner_map({}, g1, torch.tensor([2, 0, 1]), 1)
     assert g2.flatten().tolist() == [4, 5, 0, 1, 2, 3] and g2.requires_grad
     assert method.step(skeletons(3), torch.arange(3), torch_rng(0))["loss"].isfinite()
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"box": "sample"}, {"mixing": "cm-mixup", "layers": "same"}, {"mixing": "manifold-mixup", "layers": "same"}], ids=str
+)
+def test_compiled_blocks_train_the_same(options: dict[str, object]) -> None:
+    """Each block compiled by itself, so that any k and l can be drawn: the losses of eager mode, step by step."""
+    torch._dynamo.reset()
+    eager, compiled = tiny(**options), tiny(**options)
+    counter = CompileCounterWithBackend("aot_eager")
+    for encoder in (compiled.moco.encoder, compiled.moco.key_encoder, compiled.partner or []):
+        for block in encoder:
+            block.compile(backend=counter)
+    losses, graphs = {}, []
+    for method in (eager, compiled):
+        optimiser, losses[method] = torch.optim.SGD(method.trainable(), lr=0.05), []
+        for step in range(12):
+            optimiser.zero_grad()
+            result = method.step(clips(4, step), torch.arange(4) + 4 * step, torch_rng(0, step))
+            result["loss"].backward()
+            optimiser.step()
+            method.update()
+            losses[method].append(result["loss"].item())
+            graphs.append(counter.frame_count)
+    assert losses[compiled] == pytest.approx(losses[eager], rel=1e-3)
+    assert graphs[11] == 0 and 0 < graphs[-1] <= 3 * 3 * 2, "of three encoders' blocks, no box among them"
+    torch._dynamo.reset()
 
 
 def fit(method: CMMC, views: dict[str, Tensor], steps: int) -> list[float]:
@@ -233,8 +282,9 @@ def test_maps_that_can_not_be_mixed_are_named() -> None:
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"mixing": "cutout"}, "'cutout'"),
-        ({"box": "pixel"}, "'pixel'"),
+        ({"mixing": "cutout"}, "mixing 'cutout' is unknown: choose of manifold-mixup, cm-mixup, cm-cutmix"),
+        ({"mixing": "mixup", "layers": "same"}, "mixing 'mixup' is unknown"),
+        ({"box": "pixel"}, "'pixel' is unknown: choose of batch, sample"),
         ({"layers": "any"}, "'any'"),
         ({"axes": ("depth",)}, "depth"),
         ({"axes": ()}, "empty"),
@@ -242,7 +292,10 @@ def test_maps_that_can_not_be_mixed_are_named() -> None:
         ({"blocks": (2, 4)}, r"blocks \[2, 4\].*1..3"),
         ({"blocks": ()}, "blocks"),
         ({"alpha": -1.0}, "alpha -1"),
-        ({"mixing": "mixup"}, "needs layers same"),
+        ({"mixing": "cm-mixup"}, "cm-mixup with layers 'random'.*set layers to same"),
+        ({"mixing": "cm-mixup", "layers": (2, 2)}, r"cm-mixup with layers \(2, 2\)"),
+        ({"mixing": "manifold-mixup", "layers": (2, 2)}, r"manifold-mixup with layers \(2, 2\)"),
+        ({"mixing": "cm-mixup", "layers": "same", "axes": ("space", "time")}, "cm-mixup with axes.*space, time, channel"),
         ({"layers": (0, 2)}, "layers"),
         ({"layers": (2, 4)}, "layers"),
     ],
@@ -250,6 +303,15 @@ def test_maps_that_can_not_be_mixed_are_named() -> None:
 def test_wrong_options_are_named(options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         tiny(**options)
+
+
+def test_a_partner_is_needed_but_for_manifold_mixup() -> None:
+    moco = tiny().moco
+    with pytest.raises(InputError, match="give partner None, or mixing cm-mixup"):
+        CMMC(moco, blocks(2, 1), mixing="manifold-mixup", layers="same")
+    for options in ({}, {"mixing": "cm-mixup", "layers": "same"}):
+        with pytest.raises(InputError, match=r"needs a partner.*or mixing manifold-mixup"):
+            CMMC(moco, None, **options)  # type: ignore[arg-type]
 
 
 def test_a_moco_that_mixes_its_inputs_is_refused() -> None:

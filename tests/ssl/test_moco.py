@@ -13,6 +13,7 @@ from torch.nn.functional import interpolate, normalize
 from videossl.errors import InputError
 from videossl.mix.cutmix import draw_aligned_box
 from videossl.mix.mixup import draw_lam
+from videossl.mix.strategies import mix_inputs
 from videossl.models.build import build, build_head
 from videossl.models.head import ProjectionHead
 from videossl.seeding import torch_rng
@@ -21,14 +22,14 @@ from videossl.ssl.losses import EMPTY, mixed_info_nce
 from videossl.ssl.moco import MoCo
 
 
-def tiny(queue: int = 0, momentum: float = 0.9, mixing: str = "none", seed: int = 0) -> MoCo:
+def tiny(queue: int = 0, momentum: float = 0.9, mixing: str = "none", seed: int = 0, box: str = "batch") -> MoCo:
     """A MoCo on an encoder of plain torch modules, no `Encoder`."""
     torch.manual_seed(seed)
     encoder = nn.Sequential(
         nn.Sequential(nn.Conv3d(2, 4, 3, padding=1), nn.BatchNorm3d(4), nn.ReLU()),
         nn.Conv3d(4, 6, 3, padding=1),
     )
-    return MoCo(encoder, ProjectionHead(6, 8, 5), queue, momentum, 0.2, mixing)
+    return MoCo(encoder, ProjectionHead(6, 8, 5), queue, momentum, 0.2, mixing, box=box)
 
 
 def clips(batch: int, seed: int = 0) -> dict[str, Tensor]:
@@ -89,6 +90,19 @@ def test_queries_are_mixed_in_the_input_and_keys_are_not(mixing: str) -> None:
     query = module.embed(again.encoder, again.head, again.encoder[1](again.encoder[0](mixed)))
     keys = module.embed(again.key_encoder, again.key_head, again.key_encoder(views["key"]))
     torch.testing.assert_close(loss, mixed_info_nce(query, keys, None, r, lam, 0.2))
+
+
+@pytest.mark.parametrize("mixing", ["mixup", "t-cutmix", "st-cutmix", "videomix"])
+def test_a_mix_a_sample(mixing: str) -> None:
+    """Each row has its own lam, in the input and in the loss."""
+    method, reference, views = tiny(mixing=mixing, box="sample"), tiny(), clips(4)
+    loss = method.step(views, torch.arange(4), torch_rng(5))["loss"]
+    rng = torch_rng(5)
+    r = torch.randperm(4, generator=rng)
+    mixed, lam = mix_inputs(mixing, views["query"], r, rng, box="sample")
+    assert isinstance(lam, Tensor) and len(set(lam.tolist())) > 1
+    expected = reference.contrast(reference.encoder(mixed), views["key"], torch.arange(4), r, lam)["loss"]
+    torch.testing.assert_close(loss, expected)
 
 
 def test_gradient_reaches_query_encoder_and_head_only() -> None:
@@ -284,7 +298,8 @@ def test_s3d_fits_one_batch(mixing: str, steps: int, most: float) -> None:
         ({"queue": -1}, "queue -1"),
         ({"momentum": 1.5}, "momentum 1.5"),
         ({"temperature": 0.0}, "temperature 0.0"),
-        ({"mixing": "cutout"}, "'cutout'.*none, mixup"),
+        ({"mixing": "cutout"}, "mixing of MoCo 'cutout' is unknown: choose of none, mixup, t-cutmix, st-cutmix, videomix"),
+        ({"box": "row"}, "box of MoCo 'row' is unknown: choose of batch, sample"),
         ({"alpha": 0.0}, "alpha 0.0"),
     ],
 )

@@ -52,7 +52,7 @@ TRAINING = Training(epochs=6, batch=8, optimiser="adam", lr=0.1, weight_decay=0.
 
 def test_it_learns_and_reports(tmp_path: Path) -> None:
     seen: list[dict[str, float]] = []
-    history = fit(Regression(), batches(), TRAINING, 0, Checkpoint(tmp_path), "r", seen.append)
+    history = fit(Regression(), batches(), TRAINING, 0, Checkpoint(tmp_path), "r", [seen.append])
     assert [row["epoch"] for row in history] == [1, 2, 3, 4, 5, 6] and seen == history
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]
     assert history[0]["lr"] > history[-1]["lr"] > 0

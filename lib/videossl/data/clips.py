@@ -6,6 +6,7 @@ workers nor on the order (DESIGN, Determinism).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -50,6 +51,22 @@ def uniform_starts(length: int, frames: int, stride: int, count: int) -> list[in
     if count == 1:
         return [last // 2]
     return [round(last * position / (count - 1)) for position in range(count)]
+
+
+def windows(length: int, frames: int, stride: int, overlap: float) -> list[int]:
+    """Starts of the fewest evenly spaced clips that cover the video and share at least `overlap` of a clip with the next.
+
+    P appendix 1, "overlapping moving windows"; the share is settled by the params. The first starts with the video, the
+    last ends with it. A clip covers `span` steps, of which ceil(span * overlap) are shared, but at most all but one:
+    K = 1 + ceil((length - span) / step), step = span - shared. InputErrors as in `two_starts`, and for an `overlap`
+    outside [0, 1).
+    """
+    if not 0 <= overlap < 1:
+        raise InputError(f"windows that overlap by {overlap}: evaluate.overlap must be a share from 0 to below 1")
+    last, whole = _last(length, frames, stride), span(frames, stride)
+    shared = math.ceil(whole * overlap - 1e-9)  # the share is a decimal number: 0.07 of 100 steps is 7, not 7.000000000000001
+    step = max(whole - shared, 1)
+    return uniform_starts(length, frames, stride, 1 + math.ceil(last / step))
 
 
 def _last(length: int, frames: int, stride: int) -> int:

@@ -12,14 +12,13 @@ from typing import Any, TypedDict
 import h5py
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from videossl.augment.skeleton import SkeletonAugment
 from videossl.augment.video import VideoAugment
-from videossl.data.cache import Cache
-from videossl.data.clips import SKELETON, collate, load_clip, uniform_starts
 from videossl.data.index import Row
 from videossl.errors import InputError
+from videossl.evaluate.clips import Clips
 from videossl.files import atomic
 from videossl.models.encoder import Encoder
 
@@ -82,7 +81,9 @@ def align(modalities: Sequence[Features]) -> list[Features]:
     first = modalities[0]
     places = [{video: i for i, video in enumerate(one.ids)} for one in modalities]
     common = [video for video in first.ids if all(video in place for place in places)]
-    aligned = [one.select([place[video] for video in common]) for one, place in zip(modalities, places, strict=True)]
+    aligned = [
+        one if one.ids == common else one.select([place[video] for video in common]) for one, place in zip(modalities, places, strict=True)
+    ]
     if any((one.labels, one.split) != (aligned[0].labels, aligned[0].split) for one in aligned):
         raise InputError(f"{first.name or 'features'}: modalities differ in labels or split; make their features again")
     return aligned
@@ -101,54 +102,20 @@ def frozen(module: nn.Module) -> Iterator[None]:
             part.training = mode
 
 
-def clip_batches(
-    cache: Cache, rows: Sequence[Row], modality: str, frames: int, stride: int, clips: int, batch: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """All clips of all videos in order, K a video and `batch` at a time: (clips, sizes) of `data.clips.collate`."""
-    loaded = []
-    for row in rows:
-        for start in clip_starts(cache, row.id, modality, frames, stride, clips):
-            loaded.append(load_clip(cache, row.id, modality, frames, stride, start))
-            if len(loaded) == batch:
-                yield collate(loaded)
-                loaded = []
-    if loaded:
-        yield collate(loaded)
-
-
-def clip_starts(cache: Cache, video: str, modality: str, frames: int, stride: int, clips: int) -> list[int]:
-    """First frames of the K clips of a video, evenly spaced; [0] for skeletons, which are seen whole."""
-    if modality in SKELETON:
-        return [0]
-    return uniform_starts(cache.length(video), frames, stride, clips)
-
-
-def extract(
-    encoder: Encoder,
-    augment: Augment,
-    cache: Cache,
-    rows: Sequence[Row],
-    modality: str,
-    frames: int,
-    stride: int,
-    clips: int,
-    batch: int,
-    device: torch.device | str,
-) -> Columns:
-    """Pooled features of K = `clips` evenly spaced clips a video (K = 1 for skeletons), nothing random.
+def extract(encoder: Encoder, augment: Augment, clips: Clips, batch: int, device: torch.device | str) -> Columns:
+    """Pooled features of the clips, of which each video has equally many; nothing random.
 
     encoder: (B, C, ...) -> maps, with `pool(maps) -> (B, D)`; used in evaluation mode without gradients, it is
     bit-identical afterwards, its batch-norm statistics included. batch: clips in one forward pass.
     """
-    if not rows:
-        raise InputError(f"features of {modality}: the index has no usable video; see its column `reason`")
+    if not clips.rows:
+        raise InputError(f"features of {clips.modality}: the index has no usable video; see its column `reason`")
     parts = []
     with frozen(encoder):
-        for clip, sizes in clip_batches(cache, rows, modality, frames, stride, clips, batch):
+        for clip, sizes in clips.batches(batch):
             maps = encoder(augment.evaluate(clip.to(device), sizes))
             parts.append(encoder.pool(maps).float().cpu())
-    pooled = torch.cat(parts).view(len(rows), -1, parts[0].shape[1])
-    return columns(rows, pooled.numpy())
+    return columns(clips.rows, torch.stack(clips.by_video(parts)).numpy())
 
 
 def columns(rows: Sequence[Row], features: np.ndarray) -> Columns:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videossl import seeding
-from videossl.data.cache import Cache
-from videossl.data.index import Row
 from videossl.errors import InputError
-from videossl.evaluate.features import Augment, clip_batches, frozen
+from videossl.evaluate.clips import Clips
+from videossl.evaluate.features import Augment, frozen
 from videossl.models.encoder import Encoder
 
 
@@ -69,31 +66,18 @@ class Finetune(nn.Module):
         return logits
 
 
-def predict(
-    method: Finetune,
-    augment: Augment,
-    cache: Cache,
-    rows: Sequence[Row],
-    modality: str,
-    frames: int,
-    stride: int,
-    clips: int,
-    views: int,
-    batch: int,
-    device: torch.device | str,
-) -> np.ndarray:
-    """Class probabilities (V, classes) float64: softmax averaged over `clips` evenly spaced clips x `views` crops.
+def predict(method: Finetune, augment: Augment, clips: Clips, crops: int, batch: int, device: torch.device | str) -> np.ndarray:
+    """Class probabilities (V, classes) float64: softmax averaged over all windows and crops of a video (P appendix 1).
 
-    clips: windows a video from its first to its last frame, which overlap when there are more than fit side by
-    side; one for skeletons. views: 1 centre crop, 2 also its mirror image, 10 also the corners (see
-    `VideoAugment.crops`). Nothing is random and `method` is bit-identical afterwards.
+    clips: the windows, as many a video as it needs; each has the same weight in its video. crops: of each window, 1 the
+    centre, 2 also its mirror image, 10 also the corners (see `VideoAugment.crops`); one crop of a batch is in memory at a
+    time. batch: windows in one forward pass. Nothing is random and `method` is bit-identical afterwards.
     """
-    if not rows:
-        raise InputError(f"finetune of {modality}: no labelled test videos; set evaluate.tasks: []")
+    if not clips.rows:
+        raise InputError(f"finetune of {clips.modality}: no labelled test videos; set evaluate.tasks: []")
     parts = []
     with frozen(method):
-        for clip, sizes in clip_batches(cache, rows, modality, frames, stride, clips, batch):
-            crops = augment.crops(clip.to(device), sizes, views)
-            parts.append(torch.stack([method(crop).double().softmax(1) for crop in crops]).mean(0).cpu())
-    probabilities = torch.cat(parts)
-    return probabilities.view(len(rows), -1, probabilities.shape[1]).mean(1).numpy()
+        for clip, sizes in clips.batches(batch):
+            views = augment.crops(clip.to(device), sizes, crops)
+            parts.append(torch.stack([method(view).double().softmax(1) for view in views]).mean(0).cpu())
+    return torch.stack([video.mean(0) for video in clips.by_video(parts)]).numpy()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from videossl import script
+from videossl.data.cache import Cache
+from videossl.data.index import Row
 from videossl.evaluate import metrics
+from videossl.evaluate.clips import Clips
 from videossl.evaluate.features import Features, align, read
 from videossl.files import sha256, write_json
 from videossl.models.encoder import Encoder
@@ -21,25 +25,40 @@ BATCH = 16
 
 def encoder_parser(description: str | None) -> argparse.ArgumentParser:
     """The arguments of a script that measures an encoder."""
-    result = script.parser(description)
-    result.add_argument("--experiment", required=True)
-    result.add_argument("--seed", type=int, required=True)
+    result = cache_parser(description)
+    result.add_argument("--weights", type=Path, nargs="*", help="none: the encoder at its initial weights")
+    return result
+
+
+def cache_parser(description: str | None) -> argparse.ArgumentParser:
+    """The arguments of a script that reads videos: of any dataset, not only of that which the encoder was trained on."""
+    result = _parser(description)
     result.add_argument("--index", type=Path, required=True)
     result.add_argument("--cache", type=Path, nargs="+", required=True, help="all shards of the modality")
-    result.add_argument("--weights", type=Path, nargs="*", help="none: the encoder at its initial weights")
-    result.add_argument("--out", type=Path, required=True)
     return result
 
 
 def score_parser(description: str | None) -> argparse.ArgumentParser:
     """The arguments of a script that turns features into numbers."""
+    result = _parser(description)
+    result.add_argument("--dataset", required=True)
+    result.add_argument("--features", type=Path, nargs="+", required=True, help="one file a modality: .../{modality}/{dataset}.h5")
+    return result
+
+
+def _parser(description: str | None) -> argparse.ArgumentParser:
     result = script.parser(description)
     result.add_argument("--experiment", required=True)
     result.add_argument("--seed", type=int, required=True)
-    result.add_argument("--dataset", required=True)
-    result.add_argument("--features", type=Path, nargs="+", required=True, help="one file a modality: .../{modality}/{dataset}.h5")
     result.add_argument("--out", type=Path, required=True)
     return result
+
+
+def clips(
+    cache: Cache, rows: Sequence[Row], modality: str, settings: dict[str, Any], starts: Callable[[int, int, int], list[int]]
+) -> Clips:
+    """The clips of `rows` that an encoder of `modality` is tested on; `starts` as in `Clips`."""
+    return Clips(cache, rows, modality, settings["clip"]["frames"], settings["clip"].get("stride", 1), starts)
 
 
 def encoder(args: argparse.Namespace, modality: str, settings: dict[str, Any]) -> Encoder:
@@ -75,17 +94,37 @@ def chance_accuracy(features: Features) -> dict[str, float]:
     return {"accuracy": metrics.chance_accuracy(features.targets("train"), features.targets("test"))}
 
 
+def counts(features: Features) -> dict[str, int]:
+    """How many labelled videos and classes a number rests on."""
+    return {"train": len(features.rows("train")), "test": len(features.rows("test")), "classes": len(features.classes)}
+
+
 def write_result(
-    args: argparse.Namespace, task: str, values: dict[str, dict[str, float]], chance: dict[str, float], groups: dict[str, list[Features]]
+    args: argparse.Namespace,
+    task: str,
+    script: str,
+    values: dict[str, dict[str, float]],
+    chance: dict[str, float],
+    groups: dict[str, list[Features]],
 ) -> None:
-    """Write a results file: the numbers, and the hashes of data, code, weights and features behind them."""
-    parts: Sequence[Features] = [group[0] for name, group in groups.items() if "+" not in name]
-    first = parts[0]
-    names = [name for name in groups if "+" not in name]
-    made_from = provenance.record(f"stages/{Path(task).name}.py", args.params, args.seed, first.provenance.get("data", ""))
+    """Write a results file: the numbers, and the hashes of data, code, weights and features behind them.
+
+    `script` is relative to the repository; `data` is as in `combined`, and each modality's own is under `encoders`.
+    """
+    alone = {name: parts[0] for name, parts in groups.items() if "+" not in name}
+    made_from = provenance.record(script, args.params, args.seed, combined([one.provenance["data"] for one in alone.values()]))
     made_from["features"] = {path.parent.name: sha256(path) for path in args.features}
-    made_from["encoders"] = {name: part.provenance for name, part in zip(names, parts, strict=True)}
-    made_from["weights"] = {name: found for name, part in zip(names, parts, strict=True) for found in part.provenance["weights"].values()}
-    counts = {"train": len(first.rows("train")), "test": len(first.rows("test")), "classes": len(first.classes)}
-    result = {"experiment": args.experiment, "seed": args.seed, "dataset": args.dataset, "task": task.removesuffix("_scores")}
-    write_json(args.out, result | {"values": values, "chance": chance, "counts": counts, "provenance": made_from})
+    made_from["encoders"] = {name: one.provenance for name, one in alone.items()}
+    made_from["weights"] = {name: found for name, one in alone.items() for found in one.provenance["weights"].values()}
+    result = {"experiment": args.experiment, "seed": args.seed, "dataset": args.dataset, "task": task}
+    numbers = {"values": values, "chance": chance, "counts": counts(next(iter(alone.values())))}
+    write_json(args.out, result | numbers | {"provenance": made_from})
+
+
+def combined(digests: Sequence[str]) -> str:
+    """One digest of the data of several modalities: theirs where it is the same, else the SHA-256 of the different ones.
+
+    Those are sorted, in hex, one a line (as `printf '%s\\n' A B | sort | sha256sum` has it).
+    """
+    different = sorted(set(digests))
+    return different[0] if len(different) == 1 else hashlib.sha256("".join(f"{one}\n" for one in different).encode()).hexdigest()

@@ -2,32 +2,36 @@
 in feature space).
 
 A map is (B, C, *dims). Its axes are named: 2-d (channel), 3-d (channel, time), 4-d (channel, time, joint),
-5-d (channel, time, height, width), unless `dims` says otherwise. Height, width and joint are the axes of
-"space".
+5-d (channel, time, height, width), unless `dims` says otherwise, as it must beyond. Height, width and joint
+are the axes of "space".
 
 Rounding [settled]. A side is a whole number of cells: its real length to the nearest, at least 1. A centre is
 real and uniform on [0, n); the box starts at the whole number nearest to centre - side / 2, and is `side`
 long until clipped. So odd and even sides keep their length, no end of an axis is favoured, and no box is ever
 empty.
 
-All draws come from a CPU generator and stay Python numbers: mixing never waits for an accelerator.
+All draws come from a CPU generator and stay on the CPU: mixing never waits for an accelerator. For
+`torch.compile` the paste is one operator and a box a small tensor: no box is compiled for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from math import floor, prod
+from operator import gt
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from videossl.errors import InputError
+from videossl.mix.compiling import eager
 from videossl.mix.mixup import draw_lam
 
 AXES = ("space", "time", "channel")
 SPACE = ("height", "width", "joint")
+NAMES = ("channel", "time", *SPACE)
 DIMS = {
     1: ("channel",),
     2: ("channel", "time"),
@@ -39,11 +43,21 @@ Span = tuple[int, int]  # first cell, one past the last
 
 @dataclass(frozen=True)
 class Box:
-    """A region of g1, and the equally large region of g2 that fills it: a span for each axis but the
-    batch's."""
+    """A region of g1, and the equally large region of g2 that fills it: a span for each axis but the batch's.
+
+    `cells`: the same for the operator, (4, axes) int64 on the CPU: first cells in g1, one past the last, and both in g2.
+    Raises InputError if the two are not of one size.
+    """
 
     into: tuple[Span, ...]
     source: tuple[Span, ...]
+    cells: Tensor = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if [stop - start for start, stop in self.into] != [stop - start for start, stop in self.source]:
+            raise InputError(f"box {self.into} is not of the size of its source {self.source}: draw it with draw_box")
+        cells = [*zip(*self.into, strict=True), *zip(*self.source, strict=True)]
+        object.__setattr__(self, "cells", torch.tensor(cells, device="cpu"))
 
     @property
     def volume(self) -> int:
@@ -57,6 +71,7 @@ class Box:
         return (total - self.volume) / total
 
 
+@eager
 def draw_layers(blocks: Sequence[int], rng: torch.Generator) -> tuple[int, int]:
     """k uniform in `blocks`, then l uniform in those of `blocks` at or after k (P section 3.2; Algorithm
     1)."""
@@ -64,6 +79,7 @@ def draw_layers(blocks: Sequence[int], rng: torch.Generator) -> tuple[int, int]:
     return k, _choose([block for block in sorted(blocks) if block >= k], rng)
 
 
+@eager
 def draw_box(
     shape1: Sequence[int],
     shape2: Sequence[int],
@@ -84,7 +100,7 @@ def draw_box(
     """
     names = _names(shape1, shape2, axes, dims)
     share = 1 - draw_lam(alpha, rng)
-    centres = torch.rand(2, len(names), generator=rng, dtype=torch.float64).tolist()
+    centres = torch.rand(2, len(names), generator=rng, dtype=torch.float64, device="cpu").tolist()
     side = share ** (1 / max(1, sum(name in SPACE for name in names)))
     into, source = [], []
     for name, size1, size2, centre2, centre1 in zip(names, shape1, shape2, *centres, strict=True):
@@ -96,6 +112,7 @@ def draw_box(
     return Box(tuple(into), tuple(source))
 
 
+@eager
 def draw_aligned_box(
     shape: Sequence[int],
     rng: torch.Generator,
@@ -111,7 +128,7 @@ def draw_aligned_box(
     """
     names = _names(shape, shape, axes, dims)
     share = 1 - draw_lam(alpha, rng)
-    centres = torch.rand(len(names), generator=rng, dtype=torch.float64).tolist()
+    centres = torch.rand(len(names), generator=rng, dtype=torch.float64, device="cpu").tolist()
     on = [_group(name) in axes for name in names]
     side = share ** (1 / max(1, sum(on)))
     spans = tuple(
@@ -125,60 +142,95 @@ def cutmix(g1: Tensor, g2: Tensor, box: Box | Sequence[Box]) -> tuple[Tensor, fl
     """`g1` with `g2` inside the box, and lam, the share of `g1` kept (P eq. 7; lam as on the poster).
 
     g1: (B, C1, *dims1) float; g2: (B, C2, *dims2), cast to g1's dtype. `box`: one for the batch (lam a
-    float), or one a row (lam (B,) float64 on the CPU). Gradient flows to `g1` outside the box only, never to
-    `g2`. Raises InputError for another number of rows or boxes, or a box that is not within the maps.
+    float; inside `torch.compile` a () float64 tensor on the CPU), or one a row (lam (B,) float64 on the CPU).
+    Gradient flows to `g1` outside the box only, never to `g2`. Raises InputError for another number of rows
+    or boxes, or a box that is not within the maps.
     """
     if len(g1) != len(g2):
         raise InputError(f"cutmix of shapes {tuple(g1.shape)} and {tuple(g2.shape)}: batch sizes must be equal")
     boxes = [box] if isinstance(box, Box) else list(box)
     if not isinstance(box, Box) and len(boxes) != len(g1):
         raise InputError(f"cutmix with {len(boxes)} boxes for a batch of {len(g1)}: give one, or one a row")
-    for one in boxes:
-        _check_within(one, g1.shape[1:], g2.shape[1:])
-    mixed: Tensor = _Paste.apply(g1, g2.detach(), boxes)
-    if isinstance(box, Box):
-        return mixed, box.lam(g1.shape[1:])
-    return mixed, torch.tensor([one.lam(g1.shape[1:]) for one in boxes], dtype=torch.float64)
+    cells = torch.stack([one.cells for one in boxes])
+    mixed: Tensor = _Paste.apply(g1, g2.detach(), cells)
+    if not isinstance(box, Box):
+        return mixed, _lam(cells, g1.shape[1:])
+    # A box's own numbers would be compiled in; from the tensor they are not.
+    return mixed, _lam(cells, g1.shape[1:])[0] if torch.compiler.is_compiling() else box.lam(g1.shape[1:])
 
 
 def keep_mask(box: Box, shape: Sequence[int]) -> Tensor:
     """The mask M of eq. 7 for a map of `shape` (C, *dims): bool, true where g1 is kept."""
     mask = torch.ones(*shape, dtype=torch.bool)
-    mask[_slices(box.into)] = False
+    mask[tuple(slice(*span) for span in box.into)] = False
     return mask
 
 
 class _Paste(torch.autograd.Function):
-    """One copy of g1 forward and of its gradient backward, whatever the number of boxes.
+    """`_paste` forward and `_erase` backward: one copy each, whatever the number of boxes.
 
     (Assigning slices under autograd would copy the whole gradient once a box.)
     """
 
     @staticmethod
-    def forward(ctx: Any, g1: Tensor, g2: Tensor, boxes: list[Box]) -> Tensor:
-        ctx.boxes = boxes
-        mixed = g1.clone()
-        for rows, box in _rows(boxes):
-            mixed[(rows, *_slices(box.into))] = g2[(rows, *_slices(box.source))].to(g1.dtype)
-        return mixed
+    def forward(ctx: Any, g1: Tensor, g2: Tensor, cells: Tensor) -> Tensor:
+        ctx.save_for_backward(cells)
+        return _paste_op(g1, g2, cells) if torch.compiler.is_compiling() else _paste(g1, g2, cells)
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        grad = grads[0].clone()
-        for rows, box in _rows(ctx.boxes):
-            grad[(rows, *_slices(box.into))] = 0
-        return grad, None, None
+        (cells,) = ctx.saved_tensors
+        erase = _erase_op if torch.compiler.is_compiling() else _erase
+        return erase(grads[0], cells), None, None
 
 
-def _rows(boxes: list[Box]) -> list[tuple[slice, Box]]:
-    """Each box with the rows it is for: all, or its own."""
-    if len(boxes) == 1:
-        return [(slice(None), boxes[0])]
-    return [(slice(row, row + 1), box) for row, box in enumerate(boxes)]
+def _paste(g1: Tensor, g2: Tensor, cells: Tensor) -> Tensor:
+    """A copy of g1 with g2 in the boxes `cells` (boxes, 4, axes): one for all rows, or one a row."""
+    mixed = g1.clone()
+    for rows, into, source in _by_rows(cells):
+        _check_within(into, g1.shape[1:])
+        _check_within(source, g2.shape[1:])
+        mixed[rows, *map(slice, *into)] = g2[rows, *map(slice, *source)]
+    return mixed
 
 
-def _slices(spans: tuple[Span, ...]) -> tuple[slice, ...]:
-    return tuple(slice(*span) for span in spans)
+def _erase(x: Tensor, cells: Tensor) -> Tensor:
+    """A copy of x with 0 in the boxes."""
+    erased = x.clone()
+    for rows, into, _ in _by_rows(cells):
+        erased[rows, *map(slice, *into)] = 0
+    return erased
+
+
+# The same as operators: `torch.compile` can't look into them, so no number of a box becomes part of a graph. Eager mode
+# goes without, since calling one costs about as much as the copy of a small map.
+_paste_op = torch.library.custom_op("videossl::paste", _paste, mutates_args=())
+_erase_op = torch.library.custom_op("videossl::erase", _erase, mutates_args=())
+_paste_op.register_fake(lambda g1, g2, cells: torch.empty_like(g1))
+_erase_op.register_fake(lambda x, cells: torch.empty_like(x))
+
+Ends = list[list[int]]  # of each axis the first cell, then of each axis one past the last
+
+
+def _by_rows(cells: Tensor) -> Iterator[tuple[slice, Ends, Ends]]:
+    """The box in g1 and that in g2, with the rows they are for: all, or their own."""
+    boxes = cells.tolist()
+    for row, box in enumerate(boxes):
+        yield slice(None) if len(boxes) == 1 else slice(row, row + 1), box[:2], box[2:]
+
+
+def _check_within(box: Ends, shape: Sequence[int]) -> None:
+    """InputError unless the box lies in a map of `shape` (a slice would be cut short in silence)."""
+    first, stop = box
+    if len(stop) != len(shape) or min(first) < 0 or any(map(gt, first, stop)) or any(map(gt, stop, shape)):
+        spans = tuple(zip(first, stop, strict=True))
+        raise InputError(f"box {spans} does not lie within a map (C, *dims) {tuple(shape)}: draw it for this shape")
+
+
+def _lam(cells: Tensor, shape: Sequence[int]) -> Tensor:
+    """`Box.lam` of each box: (boxes,) float64."""
+    total = prod(shape)
+    return (total - (cells[:, 1] - cells[:, 0]).prod(1)).double() / total
 
 
 def _names(shape1: Sequence[int], shape2: Sequence[int], axes: Collection[str], dims: Sequence[str] | None) -> tuple[str, ...]:
@@ -189,10 +241,12 @@ def _names(shape1: Sequence[int], shape2: Sequence[int], axes: Collection[str], 
         if axis not in AXES:
             raise InputError(f"{where}: axis {axis!r} is unknown, choose of {', '.join(AXES)}")
     for name in names:
-        if name not in (*SPACE, "time", "channel"):
-            raise InputError(f"{where}: dimension {name!r} is unknown, choose of channel, time, {', '.join(SPACE)}")
+        if name not in NAMES:
+            raise InputError(f"{where}: dimension {name!r} is unknown, choose of {', '.join(NAMES)}")
+    if not names:
+        raise InputError(f"{where}: maps of {len(shape1)} axes have no names of their own, give dims (names of {', '.join(NAMES)})")
     if not len(shape1) == len(shape2) == len(names):
-        raise InputError(f"{where}: both need the same axes {names or 'of 1 to 4 dimensions'}; reshape one")
+        raise InputError(f"{where}: both need the same axes {names}; reshape one")
     for name, size1, size2 in zip(names, shape1, shape2, strict=True):
         if _group(name) not in axes and size1 != size2:
             raise InputError(
@@ -202,17 +256,6 @@ def _names(shape1: Sequence[int], shape2: Sequence[int], axes: Collection[str], 
     return names
 
 
-def _check_within(box: Box, shape1: Sequence[int], shape2: Sequence[int]) -> None:
-    """InputError unless the box's spans lie in both maps and agree in length (a slice would be cut short in
-    silence)."""
-    for spans, shape in ((box.into, shape1), (box.source, shape2)):
-        ranks = len(spans) == len(shape)
-        if not ranks or not all(0 <= a <= b <= n for (a, b), n in zip(spans, shape, strict=True)):
-            raise InputError(f"box {spans} does not lie within a map (C, *dims) {tuple(shape)}: draw it for this shape")
-    if any(b1 - a1 != b2 - a2 for (a1, b1), (a2, b2) in zip(box.into, box.source, strict=True)):
-        raise InputError(f"box {box.into} is not of the size of its source {box.source}: draw it with draw_box")
-
-
 def _group(name: str) -> str:
     return "space" if name in SPACE else name
 
@@ -220,7 +263,7 @@ def _group(name: str) -> str:
 def _choose(items: Sequence[int], rng: torch.Generator) -> int:
     if not items:
         raise InputError("no block is eligible for mixing: give at least one")
-    return items[int(torch.randint(len(items), (), generator=rng))]
+    return items[int(torch.randint(len(items), (), generator=rng, device="cpu"))]
 
 
 def _cells(length: float) -> int:

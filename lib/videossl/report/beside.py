@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from videossl.data.index import usable
-from videossl.report import paper
+from videossl.params import paper_name
+from videossl.report import chains, paper
 from videossl.report.numbers import Task, Value
 from videossl.report.run import Run
 from videossl.report.words import join_words
@@ -32,7 +33,7 @@ def _stream_setting(run: Run, experiment: str, modality: str) -> dict[str, Any]:
     found = {
         "dataset": run.dataset,
         "videos": sum(row.split == "train" for row in usable(list(run.index))),
-        "epochs": _epochs(run.params, experiment, modality),
+        "epochs": chains.epochs(run.params, experiment, modality),
         "frames": chosen.get("clip", {}).get("frames"),
         "resolution": chosen.get("clip", {}).get("size"),
         "width": chosen.get("width"),
@@ -41,18 +42,6 @@ def _stream_setting(run: Run, experiment: str, modality: str) -> dict[str, Any]:
         "crops": run.params.get("evaluate", {}).get("crops"),
     }
     return {key: value for key, value in found.items() if value is not None}
-
-
-def _epochs(params: Mapping[str, Any], experiment: str, modality: str) -> int | None:
-    """Epochs of one encoder over all phases: pretraining, and its share of the alternating stages."""
-    recipe = params.get("experiments", {}).get(experiment)
-    chosen = params.get("modalities", {}).get(modality, {})
-    if recipe is None or modality not in recipe["modalities"] or "pretrain" not in chosen:
-        return None
-    epochs = int(chosen["pretrain"]["epochs"])
-    if "from" in recipe:
-        epochs += len(range(recipe["modalities"].index(modality), recipe["stages"], 2)) * int(chosen["cmmc"]["epochs"])
-    return epochs
 
 
 @dataclass(frozen=True)
@@ -93,7 +82,7 @@ def _rows(run: Run, task: Task, experiment: str, modality: str, metric: str) -> 
     ours = task.cells.get((experiment, modality), {}).get(metric)
     if ours is None:
         return []
-    found = list(paper.beside(paper.load(), experiment, modality, task.dataset, task.task, metric))
+    found = list(paper.beside(paper.load(), recipe_of(run, experiment), modality, task.dataset, task.task, metric))
     scale = setting(run, experiment, modality)
     return [Beside(experiment, modality, metric, ours, *_theirs(entries, task.dataset, scale)) for entries in _alike(found)]
 
@@ -112,7 +101,17 @@ def _alike(entries: Sequence[paper.Entry]) -> list[list[paper.Entry]]:
 def _theirs(entries: Sequence[paper.Entry], dataset: str, scale: Mapping[str, Any]) -> tuple[dict[str, float], str, list[str]]:
     """Their number on each test set, where it is printed, and what differs from ours."""
     theirs = {entry.dataset: entry.value for entry in entries}
-    names = [paper.DATASETS.get(name, name) for name in (*theirs, dataset)]
     source = list(dict.fromkeys(f"{entry.table}, {entry.method}" for entry in entries))
-    differs = [] if dataset in theirs else [f"tested on {join_words(names[:-1])} / {names[-1]}"]
+    differs = [] if dataset in theirs else [tested_on(list(theirs), dataset)]
     return theirs, "; ".join(source), differs + paper.differences(entries[0].setting, scale)
+
+
+def tested_on(theirs: Sequence[str], ours: str) -> str:
+    """That the test sets differ, as "tested on UCF101 / toy" (theirs, ours)."""
+    names = [paper.DATASETS.get(name, name) for name in (*theirs, ours)]
+    return f"tested on {join_words(names[:-1])} / {names[-1]}"
+
+
+def recipe_of(run: Run, experiment: str) -> str:
+    """What paper.yaml calls `experiment`; its own name where the params do not say."""
+    return paper_name({"experiments": {}, **run.params}, experiment)

@@ -13,12 +13,13 @@ import numpy as np
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.data.clips import CENTRE
+from videossl.evaluate import features as encoded
 from videossl.evaluate import retrieval
-from videossl.evaluate.features import Features, align, read
+from videossl.evaluate.features import Features, align
 from videossl.extract.flow import dequantise
-from videossl.files import read_json, sha256
+from videossl.files import read_json
+from videossl.report import read
 from videossl.report.run import Run
-from videossl.train import weights
 
 SAMPLES, GALLERY, NEIGHBOURS = 6, 4, 5
 PACKAGES = (
@@ -52,36 +53,13 @@ def run(
         dataset=params["dataset"]["name"],
         index=rows,
         results=[read_json(path) for path in results],
-        histories=[_history(path) for path in histories],
+        histories=[read.history(path) for path in histories],
         samples=[_sample(row, opened) for row in _one_a_class(index.usable(rows), SAMPLES)],
         gallery=_gallery(features, opened),
-        provenance=[_weights(path.with_suffix(".safetensors")) for path in histories],
+        provenance=[read.trained(path) for path in histories],
         versions={name: importlib.metadata.version(name) for name in PACKAGES},
         commands=["snakemake --cores all  # in the repository; of another run: --directory with the folder of its params.yaml"],
     )
-
-
-def _history(path: Path) -> dict[str, Any]:
-    """.../{experiment}/{seed}/{modality}/{phase}.json as the page wants it."""
-    experiment, seed, modality = path.parts[-4:-1]
-    return {
-        "experiment": experiment,
-        "seed": int(seed),
-        "modality": modality,
-        "phase": path.stem,
-        "epochs": read_json(path),
-    }
-
-
-def _weights(path: Path) -> dict[str, Any]:
-    made_from = weights.provenance(path)
-    return {
-        "artefact": "/".join(path.parts[-4:]),
-        "sha256": sha256(path),
-        "made from": made_from["weights"] or {"data": made_from["data"]},
-        "code sha256": made_from["code"],
-        "params": made_from["params"],
-    }
 
 
 def _one_a_class(rows: Sequence[index.Row], count: int) -> list[index.Row]:
@@ -119,7 +97,7 @@ def _gallery(paths: Sequence[Path], caches: dict[str, Cache]) -> list[dict[str, 
         by_experiment[path.parts[-4]].append(path)
     result = []
     for experiment, files in by_experiment.items():
-        streams = align([read(path) for path in files])
+        streams = align([encoded.read(path) for path in files])
         if not len(streams[0].rows("test")) or not len(streams[0].rows("train")):
             continue
         similarity = np.mean([retrieval.similarities(one) for one in streams], axis=0)

@@ -26,9 +26,10 @@ STANDARD_ERRORS = 2
 
 @dataclass(frozen=True)
 class Value:
-    """The percentages of one cell, one a seed."""
+    """The numbers of one cell, mostly percentages, one a seed; `seeds` names the seeds where they are known."""
 
     numbers: tuple[float, ...]
+    seeds: tuple[int, ...] = ()
 
     @property
     def mean(self) -> float:
@@ -40,13 +41,17 @@ class Value:
         """The sample standard deviation (n - 1); None for one seed, which has no spread."""
         return statistics.stdev(self.numbers) if len(self.numbers) > 1 else None
 
+    def text(self, digits: int = 1) -> str:
+        """Mean and, where there is one, sample standard deviation."""
+        return f"{self.mean:.{digits}f}" if self.sd is None else f"{self.mean:.{digits}f} ± {self.sd:.{digits}f}"
+
     def __str__(self) -> str:
-        return f"{self.mean:.1f}" if self.sd is None else f"{self.mean:.1f} ± {self.sd:.1f}"
+        return self.text()
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Trained against a baseline: the difference and the threshold in points, better, worse or unclear."""
+    """One value against another: the difference and the threshold in points, better, worse or unclear."""
 
     difference: float
     threshold: float
@@ -56,6 +61,11 @@ class Verdict:
     def mark(self) -> str:
         """The verdict as a sign, so that it does not rest on colour."""
         return MARKS[self.word]
+
+    @property
+    def error(self) -> float:
+        """The standard error of the difference."""
+        return self.threshold / STANDARD_ERRORS
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,19 @@ def compare(ours: Value, base: Value, tests: int) -> Verdict:
     number of test videos nothing can be said.
     """
     pooled = (ours.mean + base.mean) / 2
-    variance = 2 * pooled * (100 - pooled) / tests if tests else math.inf
+    return _verdict(ours, base, 2 * pooled * (100 - pooled) / tests if tests else math.inf)
+
+
+def compare_spread(ours: Value, base: Value) -> Verdict:
+    """The same by the spread over seeds alone, for numbers that are no share of the test videos (a loss).
+
+    With one seed on either side nothing can be said.
+    """
+    return _verdict(ours, base, 0.0 if None not in (ours.sd, base.sd) else math.inf)
+
+
+def _verdict(ours: Value, base: Value, variance: float) -> Verdict:
+    """`variance`: of the difference, apart from the spread over seeds."""
     variance += sum(v.sd**2 / len(v.numbers) for v in (ours, base) if v.sd is not None)
     threshold = STANDARD_ERRORS * math.sqrt(max(variance, 0.0))
     difference = ours.mean - base.mean
@@ -136,18 +158,18 @@ def tasks(run: Run) -> list[Task]:
 
 def _task(run: Run, dataset: str, task: str, results: Sequence[Mapping[str, Any]]) -> Task:
     _check_seeds(results)
-    numbers: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    numbers: dict[tuple[str, str], dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
     for result in sorted(results, key=lambda r: int(r["seed"])):
         for modality, metrics in result["values"].items():
             for metric, number in metrics.items():
-                numbers[result["experiment"], modality][metric].append(float(number))
-    cells = {key: {metric: Value(tuple(v)) for metric, v in metrics.items()} for key, metrics in numbers.items()}
+                numbers[result["experiment"], modality][metric][int(result["seed"])] = float(number)
+    cells = {key: {metric: by_seed(found) for metric, found in metrics.items()} for key, metrics in numbers.items()}
     metrics = list(dict.fromkeys(metric for cell in cells.values() for metric in cell))
     first = results[0]
     return Task(
         dataset=dataset,
         task=task,
-        metric="R@1" if task == "retrieval" else "accuracy",
+        metric=headline(task),
         metrics=sorted(metrics, key=natural),
         modalities=sorted({modality for _, modality in cells}, key=modality_rank),
         experiments=order_experiments(run, {experiment for experiment, _ in cells}),
@@ -155,6 +177,17 @@ def _task(run: Run, dataset: str, task: str, results: Sequence[Mapping[str, Any]
         chance=first.get("chance", {}),
         counts=first.get("counts", {}),
     )
+
+
+def by_seed(numbers: Mapping[int, float]) -> Value:
+    """The numbers of the seeds, in their order, as one value."""
+    seeds = tuple(sorted(numbers))
+    return Value(tuple(numbers[seed] for seed in seeds), seeds)
+
+
+def headline(task: str) -> str:
+    """The metric that stands for a task."""
+    return "R@1" if task == "retrieval" else "accuracy"
 
 
 def _check_seeds(results: Iterable[Mapping[str, Any]]) -> None:
@@ -189,6 +222,6 @@ def natural(text: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
 
 
-def points(number: float) -> str:
-    """A difference in percentage points with its sign."""
-    return f"{number:+.1f}".replace("-", "−")
+def points(number: float, digits: int = 1) -> str:
+    """A difference, mostly in percentage points, with its sign; what rounds to nothing is +0.0."""
+    return f"{round(number, digits) + 0.0:+.{digits}f}".replace("-", "−")

@@ -6,28 +6,25 @@ The same `Run` gives the same bytes: no clock, no random ids, no address is read
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from videossl.data.index import Row, usable
-from videossl.files import atomic
-from videossl.report import paper, plots, samples
+from videossl.report import chains, pages, paper, plots, samples
 from videossl.report.beside import beside
-from videossl.report.numbers import BASELINES, TASKS, Task, modality_rank, natural, order_experiments, points, rank, tasks
+from videossl.report.numbers import Task, modality_rank, order_experiments, rank, tasks
+from videossl.report.pages import artefacts, as_json, result_sources, write
 from videossl.report.run import Run
 from videossl.report.words import lead, no_task_reason, phrases, rule, scale, terminal_table
 
-__all__ = ["Run", "render", "terminal_table", "write"]
+__all__ = ["Run", "render", "result_sources", "terminal_table", "write"]
 
 NAMES_SHOWN = 50
 FRAMES_SHOWN = 6
@@ -59,24 +56,11 @@ def curves(run: Run) -> list[Curves]:
 def _curves(run: Run, experiment: str, modality: str) -> Curves:
     key = (experiment, modality)
     seeds = sorted({h["seed"] for h in run.histories if (h["experiment"], h["modality"]) == key})
-    chains = [_chain(run, experiment, modality, seed) for seed in seeds]
-    candidates = {h["phase"]: _candidates(run.params, modality, h["phase"]) for chain in chains for h in chain}
-    rows = [_stage_row(seed, history, candidates[history["phase"]]) for seed, chain in zip(seeds, chains, strict=True) for history in chain]
-    loss, accuracy = plots.training(f"{experiment}, {modality}", chains, candidates)
+    found = [chains.histories(run, experiment, modality, seed) for seed in seeds]
+    candidates = {h["phase"]: _candidates(run.params, modality, h["phase"]) for chain in found for h in chain}
+    rows = [_stage_row(seed, history, candidates[history["phase"]]) for seed, chain in zip(seeds, found, strict=True) for history in chain]
+    loss, accuracy = plots.training(f"{experiment}, {modality}", found, candidates)
     return Curves(experiment, modality, loss, accuracy, rows)
-
-
-def _chain(run: Run, experiment: str, modality: str, seed: int) -> list[Mapping[str, Any]]:
-    """The phases behind one encoder in order; a shared pretraining is that of the experiment before."""
-
-    def own(name: str) -> list[Mapping[str, Any]]:
-        key = (name, modality, seed)
-        found = [h for h in run.histories if (h["experiment"], h["modality"], h["seed"]) == key and h["epochs"]]
-        return sorted(found, key=lambda h: (h["phase"] != "pretrain", natural(h["phase"])))
-
-    chain = own(experiment)
-    start = run.params.get("experiments", {}).get(experiment, {}).get("from", "")
-    return chain if any(h["phase"] == "pretrain" for h in chain) else own(start) + chain
 
 
 def _candidates(params: Mapping[str, Any], modality: str, phase: str) -> int | None:
@@ -146,7 +130,7 @@ def _tile(item: Mapping[str, Any]) -> dict[str, Any]:
     return {**item, "uri": samples.png_uri(item["thumb"], width=160), "pixels": samples.is_small(item["thumb"])}
 
 
-# The index and where every number comes from.
+# The index.
 
 
 def index_view(run: Run) -> dict[str, Any]:
@@ -203,41 +187,6 @@ def _range(values: Sequence[float]) -> str:
     return f"{low:g}" if low == high else f"{low:g} to {high:g}, median {middle:g}"
 
 
-def result_sources(run: Run) -> list[dict[str, Any]]:
-    """One row a results file: what it measures, the hashes behind it, and the rest as JSON."""
-    order = order_experiments(run, {result["experiment"] for result in run.results})
-    ranked = sorted(run.results, key=lambda r: (r["dataset"], r["task"], order.index(r["experiment"]), int(r["seed"])))
-    return [_result_source(result) for result in ranked]
-
-
-def _result_source(result: Mapping[str, Any]) -> dict[str, Any]:
-    source = result.get("provenance", {})
-    weights = source.get("weights") or {}
-    return {
-        **{key: result[key] for key in ("experiment", "seed", "dataset", "task")},
-        "data": source.get("data", ""),
-        "code": source.get("code", ""),
-        "weights": sorted(weights.items()) if isinstance(weights, Mapping) else [("", str(weights))],
-        "json": _json({"values": result["values"], "provenance": source}),
-    }
-
-
-def artefacts(run: Run) -> tuple[list[str], list[list[tuple[str, str]]]]:
-    """The provenance rows as a table: column names in the order they come up, and cells (kind, text)."""
-    names = list(dict.fromkeys(key for row in run.provenance for key in row))
-    return names, [[_cell(key, row.get(key, "")) for key in names] for row in run.provenance]
-
-
-def _cell(key: str, value: Any) -> tuple[str, str]:
-    if isinstance(value, Mapping | list | tuple):
-        return ("json", _json(value)) if value else ("text", "")
-    return ("hash" if "sha256" in key and value else "text"), str(value)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, default=str)
-
-
 # The page.
 
 
@@ -245,31 +194,27 @@ def render(run: Run) -> str:
     """The page as HTML. It loads nothing: styles are inline, pictures are data URIs, there is no script."""
     names, rows = artefacts(run)
     found = tasks(run)
-    return (
-        _environment()
-        .get_template("template.html")
-        .render(
-            run=run,
-            baselines=BASELINES,
-            task_names=TASKS,
-            dataset=paper.DATASETS.get(run.dataset, run.dataset),
-            lead=lead(run),
-            rule=rule(run),
-            scale=scale(run),
-            tasks=[_task_view(run, task) for task in found],
-            reason="" if found else no_task_reason(run),
-            tables=paper.load(),
-            paper_datasets=paper.DATASETS,
-            curves=curves(run),
-            samples=sample_views(run),
-            wheel=samples.png_uri(samples.flow_wheel()),
-            gallery=gallery_views(run),
-            index=index_view(run),
-            sources=result_sources(run),
-            artefact_names=names,
-            artefacts=rows,
-            params=_json(run.params),
-        )
+    dataset = paper.DATASETS.get(run.dataset, run.dataset)
+    return pages.render(
+        "template.html",
+        run=run,
+        title=f"videossl on {dataset}",
+        heading=f"Self-supervised encoders on {dataset}",
+        lead=lead(run),
+        rule=rule(run),
+        scale=scale(run),
+        tasks=[_task_view(run, task) for task in found],
+        reason="" if found else no_task_reason(run),
+        tables=paper.load(),
+        curves=curves(run),
+        samples=sample_views(run),
+        wheel=samples.png_uri(samples.flow_wheel()),
+        gallery=gallery_views(run),
+        index=index_view(run),
+        sources=result_sources(run),
+        artefact_names=names,
+        artefacts=rows,
+        params=as_json(run.params),
     )
 
 
@@ -283,16 +228,3 @@ def _task_view(run: Run, task: Task) -> dict[str, Any]:
         "paper": {"first": first, "further": [row for row in rows if row.metric != task.metric]},
         "paper_open": 0 < len(first) <= PAPER_ROWS_OPEN,
     }
-
-
-def _environment() -> jinja2.Environment:
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters["points"] = points
-    return environment
-
-
-def write(path: str | Path, html: str) -> None:
-    """Write the page whole or not at all; InputError when it cannot be written."""
-    with atomic(path) as temporary:
-        temporary.write_text(html, encoding="utf-8")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from videossl.errors import InputError
 
+Item = TypeVar("Item")
 SOURCE = Path(__file__).with_name("paper.yaml")
 DATASETS = {
     "ucf101": "UCF101",
@@ -67,14 +68,47 @@ class Entry:
     setting: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Above:
+    """That one recipe ends above another in a figure, by a metric, as the text says."""
+
+    above: str
+    below: str
+    metric: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What the text says of a figure, in which no numbers are printed; `setting` as in a table."""
+
+    number: str
+    title: str
+    setting: Mapping[str, Any]
+    found: Sequence[str]
+    order: Sequence[Above]
+
+
 @cache
 def load(path: Path = SOURCE) -> Sequence[Table]:
     """The tables of P (seeds/000, 1 to 7) and of the poster (seeds/001); a damaged file is an InputError."""
+    return tuple(_read(path, "tables", _table))
+
+
+@cache
+def figures(path: Path = SOURCE) -> Sequence[Figure]:
+    """The figures of P that show numbers (seeds/000, 2 and 3); a damaged file is an InputError."""
+    return tuple(_read(path, "figures", _figure))
+
+
+def _read(path: Path, key: str, make: Callable[[Mapping[str, Any]], Item]) -> list[Item]:
     try:
-        tables = yaml.safe_load(path.read_text(encoding="utf-8"))["tables"]
-        return tuple(_table(item) for item in tables)
+        return [make(item) for item in yaml.safe_load(path.read_text(encoding="utf-8"))[key]]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise InputError(f"cannot read the paper's tables in {path}: {error!r}; restore the file") from error
+        raise InputError(f"cannot read the paper's {key} in {path}: {error!r}; restore the file") from error
+
+
+def _figure(item: Mapping[str, Any]) -> Figure:
+    return Figure(item["number"], item["title"], item["setting"], item["found"], [Above(**one) for one in item["order"]])
 
 
 def _table(item: Mapping[str, Any]) -> Table:
@@ -97,7 +131,7 @@ def beside(tables: Sequence[Table], experiment: str, modality: str, dataset: str
     When the paper has numbers on `dataset` itself only those are given, otherwise those of every test set.
     """
     entries = [
-        Entry(table.number, row.method, column.dataset, value, {**table.setting, **row.setting})
+        Entry(table.number, row.method, column.dataset, value, scale(table, row))
         for table in tables
         for row in table.rows
         if row.experiment == experiment and streams(row.modality) == streams(modality)
@@ -106,6 +140,16 @@ def beside(tables: Sequence[Table], experiment: str, modality: str, dataset: str
     ]
     own = [entry for entry in entries if entry.dataset == dataset]
     yield from own or entries
+
+
+def value(table: Table, row: Row, column: Column) -> float | None:
+    """What `row` of `table` has in `column`; None for a dash, and for a column that the table does not have."""
+    return dict(zip(table.columns, row.values, strict=True)).get(column)
+
+
+def scale(table: Table, row: Row) -> dict[str, Any]:
+    """The scale of pretraining behind a row."""
+    return {**table.setting, **row.setting}
 
 
 def experiments(tables: Sequence[Table]) -> list[str]:

@@ -18,15 +18,27 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Line:
-    """Points (x, y) joined in order; `style` is a class of the style sheet."""
+    """Points (x, y) joined in order; `style` holds classes of the style sheet.
+
+    spread: how far the numbers behind each point lie from it, up and down; nothing or NaN where they do not. It is a
+    band, or whiskers where the line has a `marker`, one of MARKERS, at its points.
+    """
 
     points: Sequence[Point]
     style: str
+    spread: Sequence[float] = ()
+    marker: str = ""
+
+    @property
+    def reach(self) -> list[Point]:
+        """The points and the ends of the spread, those that are finite."""
+        ends = [(x, y + side * s) for (x, y), s in zip(self.points, self.spread, strict=False) for side in (-1, 1)]
+        return [point for point in (*self.points, *ends) if all(map(math.isfinite, point))]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A named stretch of the x axis, epochs after `start` up to and with `stop`."""
+    """A stretch of the x axis, epochs after `start` up to and with `stop`; its name may be empty."""
 
     name: str
     start: float
@@ -91,12 +103,13 @@ def chart(title: str, y_label: str, lines: Sequence[Line], stages: Sequence[Stag
 
     title: what a reader who cannot see it is told. from_zero: the y axis starts at 0.
     """
-    points = [point for line in lines for point in line.points if all(map(math.isfinite, point))]
+    points = [point for line in lines for point in line.reach]
     if not points:
         return Markup("<p>No finite numbers to draw.</p>")
     ticks = nice_ticks(min([y for _, y in points] + [0.0] * from_zero), max(y for _, y in points))
     axes = Axes((0.0, max([x for x, _ in points] + [s.stop for s in stages] + [1.0])), (ticks[0], ticks[-1]))
-    body = Markup("").join([_grid(axes, ticks), _stages(axes, stages), *(_line(axes, line) for line in lines)])
+    drawn = [part for draw in (_spread, _line, _markers) for part in (draw(axes, line) for line in lines)]
+    body = Markup("").join([_grid(axes, ticks), _stages(axes, stages), *drawn])
     labels = Markup('<text class="axis" x="{}" y="{}" text-anchor="middle">epoch</text>{}').format(
         (LEFT + WIDTH - RIGHT) / 2,
         HEIGHT - 3,
@@ -140,7 +153,8 @@ def _stages(axes: Axes, stages: Sequence[Stage]) -> Markup:
                 Markup('<line class="boundary" x1="{0:.1f}" y1="{1}" x2="{0:.1f}" y2="{2}"/>').format(start, TOP - 12, HEIGHT - BOTTOM)
             )
         fits = 5.6 * len(stage.name) <= stop - start
-        parts.append(_text((start + stop) / 2, TOP - 6, stage.name if fits else str(number + 1), "middle"))
+        if stage.name:
+            parts.append(_text((start + stop) / 2, TOP - 6, stage.name if fits else str(number + 1), "middle"))
     return Markup("").join(parts)
 
 
@@ -152,9 +166,54 @@ def _line(axes: Axes, line: Line) -> Markup:
         path += f"{'L' if pen_down else 'M'}{at[0]:.1f} {at[1]:.1f}" if at else ""
         pen_down = at is not None
     drawn = [at for at in finite if at]
-    if len(drawn) == 1:
+    if len(drawn) == 1 and not line.marker:
         return Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="3"/>').format(line.style, *drawn[0])
     return Markup('<path class="line {}" d="{}"/>').format(line.style, path)
+
+
+MARKERS = {
+    "circle": "M-3 0a3 3 0 1 0 6 0a3 3 0 1 0 -6 0z",
+    "square": "M-2.7 -2.7h5.4v5.4h-5.4z",
+    "diamond": "M0 -3.8L3.8 0L0 3.8L-3.8 0z",
+    "triangle": "M0 -3.6L3.6 2.8L-3.6 2.8z",
+    "down": "M0 3.6L3.6 -2.8L-3.6 -2.8z",
+}
+"""Shapes around (0, 0), so that lines differ by more than their colour."""
+
+
+def swatch(line: Line) -> Markup:
+    """A short piece of a line for the key."""
+    marker = (
+        Markup('<path class="dot {}" transform="translate(17 4)" d="{}"/>').format(line.style, MARKERS[line.marker]) if line.marker else ""
+    )
+    return Markup('<svg viewBox="0 0 34 8" aria-hidden="true"><path class="line {}" d="M0 4H34"/>{}</svg>').format(line.style, marker)
+
+
+def _markers(axes: Axes, line: Line) -> Markup:
+    places = [axes.at(point) for point in line.points if line.marker and all(map(math.isfinite, point))]
+    return Markup("").join(
+        Markup('<path class="dot {}" transform="translate({:.1f} {:.1f})" d="{}"/>').format(line.style, *at, MARKERS[line.marker])
+        for at in places
+    )
+
+
+def _spread(axes: Axes, line: Line) -> Markup:
+    """The band, one for each stretch of points that have a spread, or the whiskers."""
+    stretches: list[list[tuple[Point, Point]]] = [[]]
+    for (x, y), spread in zip(line.points, line.spread, strict=False):
+        if math.isfinite(x + y + spread):
+            stretches[-1].append((axes.at((x, y - spread)), axes.at((x, y + spread))))
+        elif stretches[-1]:
+            stretches.append([])
+    if line.marker:
+        whisker = Markup('<path class="whisker {}" d="M{:.1f} {:.1f}V{:.1f}"/>')
+        return Markup("").join(whisker.format(line.style, *low, high[1]) for stretch in stretches for low, high in stretch)
+    return Markup("").join(_band(line.style, stretch) for stretch in stretches if len(stretch) > 1)
+
+
+def _band(style: str, stretch: Sequence[tuple[Point, Point]]) -> Markup:
+    around = [low for low, _ in stretch] + [high for _, high in reversed(stretch)]
+    return Markup('<path class="band {}" d="M{}z"/>').format(style, "L".join(f"{x:.1f} {y:.1f}" for x, y in around))
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> Markup:

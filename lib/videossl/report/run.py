@@ -11,10 +11,10 @@ from videossl.data.index import Row
 
 @dataclass(frozen=True)
 class Run:
-    """All that the page is made from.
+    """All that a page is made from.
 
     params: the active run's params.yaml; index: all rows of the dataset's index, dropped ones too.
-    results: results files as read.
+    results: results files as read; progress: those of the encoders kept along a training.
     histories: {"experiment", "seed", "modality", "phase", "epochs": [{"loss", "accuracy" in percent, ...}]}.
     samples: {"id", "label", "frames": uint8 (n, h, w, 3), "flow": float32 (n or n - 1, h, w, 2) in pixels a
     frame or None, "joints": (n, 25, 3) metres or None}.
@@ -28,6 +28,7 @@ class Run:
     dataset: str
     index: Sequence[Row]
     results: Sequence[Mapping[str, Any]] = ()
+    progress: Sequence[Mapping[str, Any]] = ()
     histories: Sequence[Mapping[str, Any]] = ()
     samples: Sequence[Mapping[str, Any]] = ()
     gallery: Sequence[Mapping[str, Any]] = ()

@@ -21,6 +21,7 @@ HEADS = {
 }
 NAMES_IN_LEAD = 4
 LINE = 120
+ASCII = str.maketrans({"±": "+-", "−": "-", "✓": "+", "✗": "x", "≈": "~", "–": "-", "ρ": "rho", "†": "", "²": "2"})
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ def lead(run: Run) -> str:
     seeds = sorted({int(item["seed"]) for item in (*run.results, *run.histories)})
     dataset = paper.DATASETS.get(run.dataset, run.dataset)
     return (
-        f"This run trained {_trained(run)} on {dataset}: {_count(splits['train'], 'training video')} and"
-        f" {_count(splits['test'], 'test video')} of {_count(classes, 'labelled class', 'labelled classes')}"
-        f"{f', {dropped:,} dropped' if dropped else ''}. {_seeds(seeds)}."
+        f"This run trained {_trained(run)} on {dataset}: {count(splits['train'], 'training video')} and"
+        f" {count(splits['test'], 'test video')} of {count(classes, 'labelled class', 'labelled classes')}"
+        f"{f', {dropped:,} dropped' if dropped else ''}. {seeds_words(seeds)}."
     )
 
 
@@ -63,7 +64,8 @@ def _trained(run: Run) -> str:
     return f"{len(ordered)} experiments" if len(ordered) > NAMES_IN_LEAD else join_words(ordered) or "no experiment"
 
 
-def _seeds(seeds: Sequence[int]) -> str:
+def seeds_words(seeds: Sequence[int]) -> str:
+    """Which seeds there are, and what that makes of the numbers."""
     if len(seeds) > 1:
         return f"{len(seeds)} seeds ({', '.join(map(str, seeds))}), given as mean ± sample standard deviation"
     return f"One seed ({seeds[0]}), no spread" if seeds else "No seed recorded"
@@ -110,9 +112,13 @@ def _handmade(task: Task) -> list[Phrase]:
 
 def rule(run: Run) -> str:
     """How a difference is judged, and what the number of seeds allows to say."""
-    several = len({result["seed"] for result in run.results}) > 1
+    return f"Better, worse, beaten: by more than two standard errors, a rule of thumb. {errors(len({r['seed'] for r in run.results}) > 1)}"
+
+
+def errors(several: bool) -> str:
+    """Where the standard errors of downstream numbers come from, with several seeds or one."""
     source = "the number of test videos and the spread over seeds" if several else "the number of test videos alone: one seed, no spread"
-    return f"Better, worse, beaten: by more than two standard errors, a rule of thumb. The errors come from {source}."
+    return f"The errors come from {source}."
 
 
 def scale(run: Run) -> str:
@@ -148,7 +154,8 @@ def no_task_reason(run: Run) -> str:
     return "no results file was given to the report"
 
 
-def _count(number: int, one: str, many: str = "") -> str:
+def count(number: int, one: str, many: str = "") -> str:
+    """'1 video', '1,200 videos'."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
@@ -165,8 +172,8 @@ def terminal_table(run: Run) -> str:
     found = tasks(run)
     if not found:
         return f"No supervised task was run: {no_task_reason(run)}."
-    end = textwrap.fill(f"* best trained. {rule(run)}", LINE)
-    return _ascii("\n\n".join([*map(_text_table, found), end]))
+    end = fill(f"* best trained. {rule(run)}")
+    return ascii_only("\n\n".join([*map(_text_table, found), end]))
 
 
 def _text_table(task: Task) -> str:
@@ -175,12 +182,15 @@ def _text_table(task: Task) -> str:
         rows.append(["chance", *[f"{task.chance[task.metric]:.1f}  "] * len(task.modalities)])
     for name in task.experiments:
         rows.append([BASELINES.get(name, name), *[_text_cell(task, name, modality) for modality in task.modalities]])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]).rstrip() for row in rows
-    ]
     head = f"{TASKS.get(task.task, task.task)} on {task.dataset}, {task.metric}, percent"
-    return "\n".join([head, *lines, *_text_phrases(task)])
+    return "\n".join([head, *aligned(rows), *_text_phrases(task)])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines: the first column flush left, the others flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = ([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))] for row in rows)
+    return ["  ".join(cells).rstrip() for cells in padded]
 
 
 def _text_cell(task: Task, experiment: str, modality: str) -> str:
@@ -188,7 +198,7 @@ def _text_cell(task: Task, experiment: str, modality: str) -> str:
     if value is None:
         return "-  "
     best = experiment in task.trained and value.mean == task.best(modality)
-    return _ascii(f"{value}{' *' if best else '  '}")
+    return ascii_only(f"{value}{' *' if best else '  '}")
 
 
 def _text_phrases(task: Task) -> list[str]:
@@ -199,5 +209,11 @@ def _text_phrases(task: Task) -> list[str]:
     return [textwrap.shorten("; ".join(group), LINE, placeholder=" ...") for group in groups if group]
 
 
-def _ascii(text: str) -> str:
-    return text.replace("±", "+-").replace("−", "-")
+def fill(text: str) -> str:
+    """`text` in lines of at most LINE characters."""
+    return textwrap.fill(text, LINE, break_on_hyphens=False)
+
+
+def ascii_only(text: str) -> str:
+    """`text` for a terminal that knows no other signs."""
+    return text.translate(ASCII).encode("ascii", "replace").decode()

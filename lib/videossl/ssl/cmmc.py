@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from videossl.errors import InputError
-from videossl.mix.cutmix import AXES, cutmix, draw_box, draw_layers
-from videossl.mix.mixup import blend, draw_lam
+from videossl.mix.cutmix import AXES, draw_layers
+from videossl.mix.pairs import check_fixed
+from videossl.mix.strategies import BOXES, check_features, check_name, mix_features
 from videossl.models.encoder import partial_forward
 from videossl.ssl.moco import MoCo, draw_partners
 
@@ -18,11 +19,12 @@ from videossl.ssl.moco import MoCo, draw_partners
 class CMMC(nn.Module):
     """MoCo whose queries are mixed between blocks with maps of another modality's frozen encoder.
 
-    moco: of modality 1, mixing "none"; partner: modality 2's encoder, or None to mix modality 1 with itself
-    (manifold mixup). mixing: "cutmix", or "mixup" (equal shapes, so layers="same"). axes: those cut, of
-    space, time, channel. layers: "random" (k, then l >= k), "same" (l = k), or a fixed (k, l). blocks: the
-    eligible k and l, counted from 1 as "after the k-th block"; all that both encoders have if None. alpha: of
-    the drawn share. box: one a "batch" or one a "sample". Raises InputError for values outside these.
+    moco: of modality 1, mixing "none"; partner: modality 2's encoder, or None for "manifold-mixup", which
+    mixes modality 1 with itself. mixing: one of `strategies.FEATURES`; for the two mixups layers must be
+    "same" and axes all three. axes: those cut, of space, time, channel. layers: "random" (k, then l >= k),
+    "same" (l = k), or a fixed (k, l). blocks: the eligible k and l, counted from 1 as "after the k-th block";
+    all that both encoders have if None. alpha: of the drawn share. box: one box (or lam of mixup) a "batch"
+    or one a "sample". Raises InputError for values outside these.
     """
 
     def __init__(
@@ -34,7 +36,7 @@ class CMMC(nn.Module):
         blocks: Sequence[int] | None = None,
         alpha: float = 1.0,
         box: str = "batch",
-        mixing: str = "cutmix",
+        mixing: str = "cm-cutmix",
     ) -> None:
         super().__init__()
         depth = min(len(moco.encoder), len(moco.encoder if partner is None else partner))
@@ -60,8 +62,8 @@ class CMMC(nn.Module):
         r = draw_partners(len(x), rng)
         g1 = partial_forward(encoder, x, 0, k)
         g2 = self._partner_map(views, g1, r, ell)
-        mixed, lam = self._mix(g1, g2, rng)
-        if isinstance(lam, Tensor):
+        mixed, lam = mix_features(self.mixing, g1, g2, rng, self.axes, self.alpha, self.box)
+        if self.box == "sample" and isinstance(lam, Tensor):
             lam = lam.view(len(x), -1).mean(1)  # a box a row: a sample's share is the mean of its bodies'
         maps = partial_forward(encoder, mixed, k, len(encoder))
         return self.moco.contrast(maps, views["key"], sample, r, lam)
@@ -101,36 +103,18 @@ class CMMC(nn.Module):
         with torch.no_grad():
             return partial_forward(self.partner, views["partner"][r], 0, ell)
 
-    def _mix(self, g1: Tensor, g2: Tensor, rng: torch.Generator) -> tuple[Tensor, float | Tensor]:
-        """The mixed map and lam, a float or one a row."""
-        if self.mixing == "mixup":
-            lam = draw_lam(self.alpha, rng)
-            return blend(g1, g2, lam), lam
-        shapes = (g1.shape[1:], g2.shape[1:])
-        if self.box == "batch":
-            return cutmix(g1, g2, draw_box(*shapes, rng, self.axes, self.alpha))
-        return cutmix(g1, g2, [draw_box(*shapes, rng, self.axes, self.alpha) for _ in g1])
-
     def _check(self, depth: int) -> None:
         if self.moco.mixing != "none":
             raise InputError(f"CMMC on a MoCo with mixing {self.moco.mixing!r}: set it to none, features are mixed")
-        if self.mixing not in ("cutmix", "mixup"):
-            raise InputError(f"mixing {self.mixing!r} of CMMC is unknown: choose cutmix or mixup")
-        if self.box not in ("batch", "sample"):
-            raise InputError(f"box {self.box!r} of CMMC is unknown: choose batch or sample")
-        if not set(self.axes) <= set(AXES):
-            raise InputError(f"axes {list(self.axes)} of CMMC: choose of {', '.join(AXES)}")
-        if self.mixing == "cutmix" and not self.axes:
-            raise InputError(f"axes of CMMC are empty: cutmix needs at least one of {', '.join(AXES)}")
+        check_features("CMMC", self.mixing, self.axes, self.layers)
+        check_name("CMMC: box", self.box, BOXES)
+        if self.mixing == "manifold-mixup" and self.partner is not None:
+            raise InputError("CMMC: manifold-mixup mixes an encoder with itself: give partner None, or mixing cm-mixup")
+        if self.mixing != "manifold-mixup" and self.partner is None:
+            raise InputError(f"CMMC: {self.mixing} needs a partner: give the other modality's encoder, or mixing manifold-mixup")
         if not self.alpha > 0:
-            raise InputError(f"alpha {self.alpha} of CMMC: give a number above 0")
-        if isinstance(self.layers, str) and self.layers not in ("random", "same"):
-            raise InputError(f"layers {self.layers!r} of CMMC is unknown: choose random, same, or a pair (k, l)")
+            raise InputError(f"CMMC: alpha {self.alpha}: give a number above 0")
         if not isinstance(self.layers, str):
-            ends = (len(self.moco.encoder), len(self.moco.encoder if self.partner is None else self.partner))
-            if not all(1 <= block <= end for block, end in zip(self.layers, ends, strict=True)):
-                raise InputError(f"layers {self.layers} of CMMC: give (k, l) within 1..{ends[0]} and 1..{ends[1]}")
-        if (self.mixing == "mixup" or self.partner is None) and self.layers != "same":
-            raise InputError(f"layers {self.layers!r} of CMMC: mixup, or mixing without a partner, needs layers same")
+            check_fixed("CMMC", self.layers, len(self.moco.encoder), len(self.moco.encoder if self.partner is None else self.partner))
         if not self.blocks or not all(1 <= block <= depth for block in self.blocks):
-            raise InputError(f"blocks {list(self.blocks)} of CMMC: give some of 1..{depth}")
+            raise InputError(f"CMMC: blocks {list(self.blocks)}: give some of 1..{depth}")

@@ -31,12 +31,12 @@ def mixed_cross_entropy(logits: Tensor, r: Tensor, lam: float | Tensor) -> Tenso
     """The mean over rows of lam CE(row i, target i) + (1 - lam) CE(row i, target r(i)) (P eq. 6; Algorithm 1,
     line 13).
 
-    logits: (B, B + K); r: (B,) int64; lam: a number, or (B,).
+    logits: (B, B + K); r: (B,) int64; lam: a number, or (B,); both may be on the CPU.
     """
     log_p = logits.log_softmax(dim=1)
     own = log_p.diagonal()
-    partner = log_p.gather(1, r[:, None]).squeeze(1)
-    weight = _on(lam, logits)
+    partner = log_p.gather(1, r.to(logits.device, non_blocking=True)[:, None]).squeeze(1)
+    weight = lam.to(logits.device, logits.dtype, non_blocking=True) if isinstance(lam, Tensor) else lam
     return -(weight * own + (1 - weight) * partner).mean()
 
 
@@ -57,8 +57,11 @@ def mixed_info_nce(
 def accuracy(logits: Tensor, r: Tensor, lam: float | Tensor) -> Tensor:
     """The share of rows whose largest logit is the target of the larger weight: own key i if lam >= 0.5, else
     r(i)."""
-    own = torch.arange(len(logits), device=logits.device)
-    target = torch.where(torch.as_tensor(_on(lam, logits), device=logits.device) >= 0.5, own, r)
+    own, r = torch.arange(len(logits), device=logits.device), r.to(logits.device, non_blocking=True)
+    if isinstance(lam, Tensor):
+        target = torch.where(lam.to(logits.device, logits.dtype, non_blocking=True) >= 0.5, own, r)
+    else:
+        target = own if lam >= 0.5 else r
     return (logits.detach().argmax(dim=1) == target).float().mean()
 
 
@@ -78,8 +81,3 @@ def false_negatives(sample: Tensor, r: Tensor, queue_ids: Tensor, same_video: bo
     mask[rows, rows] = False
     mask[rows, r] = False
     return mask
-
-
-def _on(lam: float | Tensor, like: Tensor) -> float | Tensor:
-    """`lam` fit for arithmetic with `like`; a copy to an accelerator doesn't wait."""
-    return lam.to(like.device, like.dtype, non_blocking=True) if isinstance(lam, Tensor) else lam

@@ -18,24 +18,21 @@ from torch.nn.functional import normalize
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from videossl.errors import InputError
-from videossl.mix.cutmix import cutmix, draw_aligned_box
-from videossl.mix.mixup import draw_lam, mixup
+from videossl.mix.compiling import eager
+from videossl.mix.strategies import BOXES, INPUT, check_name, mix_inputs
 from videossl.models.encoder import partial_forward, pool
 from videossl.models.head import ProjectionHead
 from videossl.ssl import losses
-
-# The axes along which each kind of cutmix in the input space cuts (P table 1).
-CUTS = {"t-cutmix": ("time",), "st-cutmix": ("time", "space"), "videomix": ("space",)}
-MIXINGS = ("none", "mixup", *CUTS)
 
 
 class MoCo(nn.Module):
     """Query encoder and head, their momentum copies, and a queue of keys.
 
     encoder: an `Encoder`, or any `nn.Sequential` of blocks; head: from its features to embeddings; queue: K
-    >= 0 keys; momentum in [0, 1]; mixing: one of `MIXINGS`; alpha: of lam's Beta; mask_same_video: see
-    `losses.false_negatives`. Buffers: queue (D, K) float32 normalised, queue_ids (K,) int64, queue_ptr ()
-    int64. Raises InputError for values outside these.
+    >= 0 keys; momentum in [0, 1]; mixing: one of `strategies.INPUT`; alpha: of lam's Beta; mask_same_video:
+    see `losses.false_negatives`; box: one box (or lam of mixup) a "batch" or one a "sample". Buffers: queue
+    (D, K) float32 normalised, queue_ids (K,) int64, queue_ptr () int64. Raises InputError for values outside
+    these.
     """
 
     queue: Tensor
@@ -52,14 +49,17 @@ class MoCo(nn.Module):
         mixing: str = "none",
         alpha: float = 1.0,
         mask_same_video: bool = True,
+        box: str = "batch",
     ) -> None:
         super().__init__()
-        _check(queue, momentum, temperature, mixing, alpha)
+        _check(queue, momentum, temperature, alpha)
+        check_name("mixing of MoCo", mixing, INPUT)
+        check_name("box of MoCo", box, BOXES)
         self.encoder, self.head = encoder, head
         self.key_encoder = copy.deepcopy(encoder).requires_grad_(False)
         self.key_head = copy.deepcopy(head).requires_grad_(False)
         self.momentum, self.temperature = momentum, temperature
-        self.mixing, self.alpha, self.mask_same_video = mixing, alpha, mask_same_video
+        self.mixing, self.alpha, self.box, self.mask_same_video = mixing, alpha, box, mask_same_video
         self.register_buffer("queue", torch.zeros(head.out_features, queue))
         self.register_buffer("queue_ids", torch.full((queue,), losses.EMPTY))
         self.register_buffer("queue_ptr", torch.zeros((), dtype=torch.long))
@@ -74,7 +74,8 @@ class MoCo(nn.Module):
         a scalar in [0, 1]. After the optimiser's step, call `update`.
         """
         x = views["query"]
-        mixed, r, lam = self._mix(x, rng)
+        r = torch.arange(len(x)) if self.mixing == "none" else draw_partners(len(x), rng)
+        mixed, lam = mix_inputs(self.mixing, x, r, rng, self.alpha, self.box)
         maps = partial_forward(self.encoder, mixed, 0, len(self.encoder))
         return self.contrast(maps, views["key"], sample, r, lam)
 
@@ -140,18 +141,6 @@ class MoCo(nn.Module):
         self.load_state_dict(dict(state))
         return list(dict.fromkeys(name.split(".")[0] for name in own))
 
-    def _mix(self, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, float]:
-        """The mixed inputs, each row's partner r, and lam."""
-        if self.mixing == "none":
-            return x, torch.arange(len(x)), 1.0
-        r = draw_partners(len(x), rng)
-        partner = r.to(x.device, non_blocking=True)
-        if self.mixing == "mixup":
-            lam = draw_lam(self.alpha, rng)
-            return mixup(x, partner, lam), r, lam
-        box = draw_aligned_box(x.shape[1:], rng, CUTS[self.mixing], self.alpha)
-        return cutmix(x, x[partner], box)[0], r, box.lam(x.shape[1:])
-
     def _enqueue(self, keys: Tensor, ids: Tensor) -> None:
         """Write keys (B, D) from the pointer on, round the end; of more keys than slots the last stay."""
         slots = self.queue.shape[1]
@@ -168,9 +157,10 @@ def embed(encoder: nn.Sequential, head: nn.Module, maps: Tensor) -> Tensor:
     return normalize(head(pool(encoder, maps)).float(), dim=1)
 
 
+@eager
 def draw_partners(count: int, rng: torch.Generator) -> Tensor:
     """r: a uniform permutation of the batch, (B,) int64 on the CPU; a sample may be its own partner."""
-    return torch.randperm(count, generator=rng)
+    return torch.randperm(count, generator=rng, device="cpu")
 
 
 def _gather(x: Tensor) -> Tensor:
@@ -182,7 +172,7 @@ def _gather(x: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def _check(queue: int, momentum: float, temperature: float, mixing: str, alpha: float) -> None:
+def _check(queue: int, momentum: float, temperature: float, alpha: float) -> None:
     if queue < 0:
         raise InputError(f"queue {queue} of MoCo: give 0 or more keys")
     if not 0 <= momentum <= 1:
@@ -191,5 +181,3 @@ def _check(queue: int, momentum: float, temperature: float, mixing: str, alpha: 
         raise InputError(f"temperature {temperature} of MoCo: give a number above 0")
     if not alpha > 0:
         raise InputError(f"alpha {alpha} of MoCo: give a number above 0")
-    if mixing not in MIXINGS:
-        raise InputError(f"mixing {mixing!r} of MoCo is unknown: choose of {', '.join(MIXINGS)}")

@@ -6,7 +6,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -56,13 +56,13 @@ class Batches:
 
 
 class Watcher(Protocol):
-    """Told of every epoch; TensorBoard is one."""
+    """Told of every epoch before its checkpoint is written; TensorBoard is one, what keeps encoders on the way another."""
 
     def __call__(self, row: dict[str, float]) -> None: ...
 
 
 def fit(
-    method: Method, batches: Batches, training: Training, seed: int, checkpoint: Checkpoint, name: str, watch: Watcher | None = None
+    method: Method, batches: Batches, training: Training, seed: int, checkpoint: Checkpoint, name: str, watchers: Sequence[Watcher] = ()
 ) -> History:
     """Train `method`; returns one row an epoch: epoch, loss, accuracy (percent) and lr.
 
@@ -81,9 +81,9 @@ def fit(
     for epoch in range(len(history), training.epochs):
         row = _epoch(method, optimiser, batches, training, seed, epoch, name)
         history.append(row)
-        checkpoint.save({"method": method.state_dict(), "optimiser": optimiser.state_dict(), "history": history})
-        if watch:
+        for watch in watchers:
             watch(row)
+        checkpoint.save({"method": method.state_dict(), "optimiser": optimiser.state_dict(), "history": history})
     return history
 
 

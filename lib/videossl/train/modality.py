@@ -35,11 +35,11 @@ def encoder(name: str, settings: dict[str, Any], seed: int) -> Encoder:
     return build.build(settings["encoder"], CHANNELS[name], settings["width"], seeding.derive(seed, name, "init"))
 
 
-def moco(name: str, settings: dict[str, Any], seed: int, mixing: str) -> MoCo:
+def moco(name: str, settings: dict[str, Any], seed: int, mixing: str, box: str = "batch") -> MoCo:
     """MoCo on the encoder of modality `name` and its projection head, at their initial weights."""
     chosen = encoder(name, settings, seed)
     head = build.build_head(chosen.out_features, seeding.derive(seed, name, "init"), settings["head"]["hidden"], settings["head"]["out"])
-    return MoCo(chosen, head, mixing=mixing, **settings["moco"])
+    return MoCo(chosen, head, mixing=mixing, box=box, **settings["moco"])
 
 
 def source(name: str, settings: dict[str, Any], cache: Cache, clips: tuple[str, ...]) -> Source:

@@ -36,7 +36,8 @@ def record(script: str, params: dict[str, Any], seed: int, data: str, weights: d
 def stage_seed(seed: int, *stage: str | int) -> int:
     """The seed of one stage after pretraining, so that it does not see the augmentations of another again.
 
-    Pretraining takes the run's own seed: its modalities and mixings share batches and draws, and differ in nothing else.
+    Pretraining takes the run's own seed. The experiment has no part in either: experiments share batches and draws, and
+    differ in nothing but their recipe.
     """
     return seeding.derive(seed, *stage) % 2**31
 

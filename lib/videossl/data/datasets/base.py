@@ -5,6 +5,7 @@ A dataset module has
     NAME, LICENCE, CITATION, LAYOUT                  text
     videos(root, split, options) -> list[Video]      what the dataset names, sorted by id
     check(root) -> None                              an InputError says what is missing and what to put where
+    expected(split, options) -> Counts | None        how much there will be, before it is there; None where that is unknown
 """
 
 from __future__ import annotations
@@ -32,6 +33,18 @@ class Video:
     split: str = "train"  # or "test"
     skeleton: str = ""  # relative to the dataset's root, "" for none
     named_by: str = ""  # "trainlist01.txt:3" where a list names it
+
+
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """How much a dataset holds: what a run costs follows from it."""
+
+    train: int  # videos
+    test: int
+    classes: int
+    frames: float  # of a video, on average
+    width: float  # pixels, on average
+    height: float
 
 
 def find(root: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:

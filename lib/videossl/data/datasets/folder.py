@@ -89,3 +89,7 @@ def _share(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
         raise InputError(f"dataset {NAME}: option test_share must be at least 0 and below 1, not {value!r}")
     return float(value)
+
+
+def expected(split: int, options: Mapping[str, Any]) -> None:
+    """Nobody knows before the index is made."""

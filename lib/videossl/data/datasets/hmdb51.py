@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from videossl.data.datasets import base
-from videossl.data.datasets.base import Video
+from videossl.data.datasets.base import Counts, Video
 from videossl.errors import InputError
 
 NAME = "hmdb51"
@@ -20,6 +20,9 @@ LAYOUT = """\
 FOLDER = "videos"
 LISTS = "testTrainMulti_7030_splits"
 OPTIONS = ("lists",)
+TRAIN, TEST = 3570, 1530  # videos of each official split: 70 and 30 in each of 51 classes
+FRAMES = 94  # a video, an estimate: they last about 3 s at 30 a second
+CLASSES, WIDTH, HEIGHT = 51, 360, 240  # all are 240 pixels high; the width is an estimate, from 4:3 to wide screen
 SIDES = {"0": "", "1": "train", "2": "test"}
 
 
@@ -60,3 +63,8 @@ def _check_listed(root: Path, classes: list[str], ending: str) -> None:
     for entry in sorted((root / FOLDER).iterdir()) if (root / FOLDER).is_dir() else []:
         if entry.is_dir() and not entry.name.startswith(".") and entry.name not in classes:
             raise InputError(f"{entry}: no list {entry.name}{ending} for this class; add it, or move the folder away")
+
+
+def expected(split: int, options: Mapping[str, Any]) -> Counts:
+    """What each of the official splits names."""
+    return Counts(TRAIN, TEST, CLASSES, FRAMES, WIDTH, HEIGHT)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from videossl import seeding
 from videossl.data import ntu, pool
 from videossl.data.datasets import base
-from videossl.data.datasets.base import Video
+from videossl.data.datasets.base import Counts, Video
 from videossl.data.toy import motions, render
 from videossl.data.toy.figure import Floats, draw_body, forward_kinematics
 from videossl.errors import InputError
@@ -50,6 +50,7 @@ class Options:
     repeats: int = 1  # videos of a subject and action
     frames: int = 24
     size: int = 64  # pixels a side
+    backgrounds: int = 1  # textures of the room, of which each video draws one
 
     def __post_init__(self) -> None:
         least = {"seed": 0, "frames": 2, "size": 16}
@@ -143,15 +144,20 @@ def film(take: Take, options: Options) -> render.Picture:
         render.draw_camera(seeding.numpy_rng(options.seed, "toy", take.video, "camera")),
         shake(options.frames, options.size, seeding.numpy_rng(options.seed, "toy", take.video, "shake")),
         render.draw_clothes(seeding.numpy_rng(options.seed, "toy", take.subject, "clothes")),
-        _room(options.seed, options.size),
+        _room(options.seed, _background(take, options), options.size),
         options.size,
     )
 
 
-@lru_cache(maxsize=1)
-def _room(seed: int, size: int) -> render.Picture:
-    """The one room of all videos: with a room each, encoders of RGB learn rooms."""
-    return render.backdrop(seeding.numpy_rng(seed, "toy", "room"), size)
+def _background(take: Take, options: Options) -> int:
+    """Which room a video is filmed in, from 0, whatever the action: with few videos, encoders of RGB learn rooms."""
+    return int(seeding.numpy_rng(options.seed, "toy", take.video, "background").integers(options.backgrounds))
+
+
+@lru_cache(maxsize=64)
+def _room(seed: int, number: int, size: int) -> render.Picture:
+    """Room `number` of a set; the first is the same in a set of one and of many."""
+    return render.backdrop(seeding.numpy_rng(seed, "toy", "room", *([number] if number else [])), size)
 
 
 def sense(take: Take, options: Options) -> NDArray[np.float32]:
@@ -229,6 +235,13 @@ def _prune(folder: Path, keep: Iterable[str]) -> None:
             (folder / name).unlink()
             if not any((folder / name).parent.iterdir()):
                 (folder / name).parent.rmdir()
+
+
+def expected(split: int, options: Mapping[str, Any]) -> Counts:
+    """What the options ask for."""
+    settings = Options.of(options)
+    train, test = (sum(1 for _ in takes(settings, side)) for side in ("train", "test"))
+    return Counts(train, test, settings.actions, settings.frames, settings.size, settings.size)
 
 
 def check(root: Path) -> None:

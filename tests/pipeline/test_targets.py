@@ -1,0 +1,114 @@
+"""The targets of params.targets, and a dataset that encoders are measured on and never trained on: real runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.pipeline.conftest import Workspace, write_video
+
+from videossl.data import index
+from videossl.train import weights
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def compared(finished_run: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The tiny run with all its targets made."""
+    import shutil
+
+    path = tmp_path_factory.mktemp("compared") / "run"
+    shutil.copytree(finished_run.path, path, symlinks=True)
+    workspace = Workspace(path)
+    workspace.snakemake("table2", "mine", "figure2", "figure3")
+    return workspace
+
+
+def data(workspace: Workspace, target: str) -> dict[str, Any]:
+    return json.loads((workspace.path / f"data/report/{target}.json").read_text())
+
+
+def test_every_target_is_data_and_a_page(compared: Workspace) -> None:
+    for target in ("table2", "mine", "figure2", "figure3"):
+        assert data(compared, target)
+        page = (compared.path / f"data/report/{target}.html").read_text()
+        assert page.startswith("<!doctype html>") and "http" not in re.sub(r'xmlns="[^"]*"', "", page.split("</head>")[0])
+    for experiment in ("manifold-mixup", "cm-mixup", "once"):
+        assert experiment in (compared.path / "data/report/table2.html").read_text()
+
+
+def test_what_experiments_share_is_made_once(compared: Workspace) -> None:
+    """All cross-modal experiments start from the one mixup pretraining; RGB of manifold mixup does not depend on flow."""
+    start = weights.provenance(compared.path / "data/models/manifold-mixup/0/rgb/cmmc1.safetensors")
+    assert set(start["weights"]) == {"start"}
+    both = weights.provenance(compared.path / "data/models/cm-mixup/0/rgb/cmmc1.safetensors")
+    assert set(both["weights"]) == {"start", "partner"} and both["weights"]["start"] == start["weights"]["start"]
+    assert not list((compared.path / "data/models").glob("*/*/*/pretrain.safetensors.tmp*"))
+    trained = {
+        str(path.parent.relative_to(compared.path / "data/models")) for path in compared.path.glob("data/models/**/pretrain.safetensors")
+    }
+    assert trained == {f"mixup/{seed}/{m}" for seed in (0,) for m in ("joint", "motion")} | {
+        f"{name}/{seed}/{modality}" for name, modality in (("mixup", "rgb"), ("mixup", "flow"), ("videomix", "rgb")) for seed in (0, 1)
+    } | {f"mixup/1/{m}" for m in ("joint", "motion")}
+
+
+def test_the_schedule_of_a_recipe(compared: Workspace) -> None:
+    """`epochs: 3` in one stage, and the encoders kept after epoch 2 and the last."""
+    folder = compared.path / "data/models/once/0/rgb"
+    assert [row["epoch"] for row in json.loads((folder / "cmmc1.json").read_text())] == [1, 2, 3]
+    kept = weights.load(folder / "cmmc1.snapshots.safetensors")
+    assert {name.split(".")[0] for name in kept} == {"2", "3"}
+    assert not (compared.path / "data/models/once/0/flow").exists()
+
+
+def test_progress_ends_where_the_experiment_is_measured(compared: Workspace) -> None:
+    """The last encoder kept is the final one: the same numbers as the task scripts'."""
+    for experiment, phase in (("mixup", "pretrain"), ("once", "cmmc1")):
+        folder = compared.path / f"data/results/{experiment}/0/toy"
+        if not (folder / "linear.json").exists():
+            compared.snakemake(f"data/results/{experiment}/0/toy/linear.json")
+        last = json.loads((folder / f"rgb.{phase}.progress.json").read_text())["points"][-1]
+        assert last["linear"] == json.loads((folder / "linear.json").read_text())["values"]["rgb"]
+
+
+def test_a_target_adds_nothing_to_what_dvc_tracks(compared: Workspace) -> None:
+    assert "Nothing to be done" in compared.snakemake("-n")
+    status = json.loads(compared.call("dvc", "status", "--json").stdout)
+    assert not status, status
+
+
+def test_a_dataset_that_is_only_measured_on(finished: Workspace, tmp_path: Path) -> None:
+    """Other videos, other classes, other sizes: encoders are those of the first dataset, nothing of it is trained again."""
+    root = tmp_path / "own videos"
+    for number in range(6):
+        for name in ("jump", "walk", "wave"):
+            write_video(root / name / f"{number}.avi", 12)
+    entry = f"transfer: [{{name: folder, root: '{root}', split: 1, options: {{test_share: 0.5, seed: 0}}, modalities: [rgb, flow]}}]\n"
+    finished.replace("params.yaml", "transfer: []\n", entry)
+    before = finished.weights()
+    text = finished.snakemake()
+    assert not re.search(r"rule (pretrain|cmmc)\b", text)
+    assert finished.weights() == before
+    for experiment in ("mixup", "stc-mix", "untrained"):
+        result = json.loads((finished.path / f"data/results/{experiment}/0/folder/retrieval.json").read_text())
+        assert set(result["values"]) == {"rgb", "flow", "rgb+flow"} and result["counts"]["classes"] == 3
+    assert not (finished.path / "data/results/stc-mix-skeleton/0/folder").exists()
+    assert len(index.usable(index.read(finished.path / "data/index/folder.csv"))) == 18
+    page = (finished.path / "data/report/index.html").read_text()
+    assert "folder" in page
+    finished.call("python", "stages/sync.py")
+    finished.call("python", "stages/record.py")
+    assert "up to date" in finished.call("dvc", "status").stdout
+    write_video(root / "jump/0.avi", 14)
+    assert set(json.loads(finished.call("dvc", "status", "--json").stdout)) == {"index-folder"}
+
+
+def test_a_target_may_not_have_the_name_of_a_rule(fresh: Workspace) -> None:
+    fresh.replace("params.yaml", "  mine: {show", "  flow: {show")
+    done = fresh.call("snakemake", "-n", ok=False)
+    assert done.returncode == 2
+    assert "error: params.yaml: targets.flow has the name of a rule; choose another" in done.stdout

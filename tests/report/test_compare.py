@@ -1,0 +1,199 @@
+"""The paper's tables with ours in them: columns, rows, and where the paper's order is seen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.report import made
+
+from videossl.errors import InputError
+from videossl.report import compare, targets
+from videossl.report.compare import Order, Results, Stream
+from videossl.report.run import Run
+
+
+def shown(run: Run, name: str) -> Results:
+    found = targets.comparison(run, name).results
+    assert found is not None
+    return found
+
+
+def linear(values: dict[str, list[float]]) -> list[dict[str, Any]]:
+    """Results of the linear probe on rgb, by experiment and seed, as they are."""
+    return [
+        {**made.result(name, seed, "linear", {}), "values": {"rgb": {"accuracy": value}}}
+        for name, numbers in values.items()
+        for seed, value in enumerate(numbers)
+    ]
+
+
+def order(values: dict[str, list[float]], name: str = "table1") -> Order:
+    """The order of the linear probe."""
+    return shown(made.run(name, results=linear(values)), name).orders[0]
+
+
+def test_pairs_of_table_1_by_hand() -> None:
+    """The paper's order of UCF101 is mixup 49.6, videomix 45.5, t-cutmix 41.7, moco 38.2, st-cutmix 19.8."""
+    found = order(
+        {"moco": [20.0, 24.0], "mixup": [60.0, 64.0], "t-cutmix": [40.0, 40.0], "st-cutmix": [61.0, 63.0], "videomix": [40.0, 44.0]}
+    )
+    assert (found.stream, found.column.task, found.column.printed and found.column.printed.dataset) == ("rgb", "linear", "ucf101")
+    words = {(pair.above, pair.below): pair.word for pair in found.pairs}
+    assert len(words) == 10
+    assert words["mixup", "videomix"] == "seen" and words["t-cutmix", "moco"] == "seen"
+    assert words["mixup", "st-cutmix"] == "not clear", "the same mean"
+    assert words["videomix", "t-cutmix"] == "not clear", "two points of 96 videos"
+    assert words["videomix", "st-cutmix"] == words["t-cutmix", "st-cutmix"] == words["moco", "st-cutmix"] == "reversed"
+    assert found.counts == {"seen": 5, "not clear": 2, "reversed": 3, "not measured": 0}
+    (pair,) = [pair for pair in found.pairs if (pair.above, pair.below) == ("mixup", "videomix")]
+    assert pair.verdict is not None and pair.theirs == (49.6, 45.5)
+    variance = 2 * 52.0 * 48.0 / 96 + 8 / 2 + 8 / 2
+    assert pair.verdict.difference == 20.0 and pair.verdict.error == pytest.approx(math.sqrt(variance))
+
+
+def test_neighbours_follow_the_paper_from_best_to_worst() -> None:
+    found = order({name: [50.0] for name in ("moco", "mixup", "t-cutmix", "st-cutmix", "videomix")})
+    neighbours = [(pair.above, pair.below) for pair in found.pairs if pair.neighbours]
+    assert neighbours == [("mixup", "videomix"), ("videomix", "t-cutmix"), ("t-cutmix", "moco"), ("moco", "st-cutmix")]
+
+
+def test_ties_of_the_paper_are_no_pairs() -> None:
+    """Flow, linear probe: CM mixup and CM cutmix (s) both have 70.4; both are neighbours of what is above and below."""
+    found = shown(made.run("table2"), "table2")
+    (flow,) = [one for one in found.orders if one.stream == "flow" and one.column.task == "linear"]
+    names = {frozenset((pair.above, pair.below)) for pair in flow.pairs}
+    assert len(flow.pairs) == 20 and frozenset(("cm-mixup", "cm-cutmix-s")) not in names
+    near = {(pair.above, pair.below) for pair in flow.pairs if pair.neighbours}
+    assert {("cm-cutmix-stc", "cm-mixup"), ("cm-cutmix-stc", "cm-cutmix-s"), ("cm-mixup", "manifold-mixup")} <= near
+
+
+def test_one_seed_has_the_errors_of_the_test_videos_alone() -> None:
+    found = order({"moco": [40.0], "mixup": [52.0]})
+    (pair,) = [pair for pair in found.pairs if pair.verdict]
+    assert pair.word == "not clear" and pair.verdict is not None
+    assert pair.verdict.error == pytest.approx(math.sqrt(2 * 46 * 54 / 96))
+    assert order({"moco": [30.0], "mixup": [52.0]}).counts["seen"] == 1
+
+
+def test_what_is_not_measured_is_no_verdict() -> None:
+    found = order({"moco": [40.0, 41.0], "mixup": [52.0, 53.0]})
+    assert found.counts["not measured"] == 9 and sum(found.counts.values()) == 10
+    (stream,) = shown(made.run("table1", results=linear({"moco": [40.0]})), "table1").streams
+    assert [row.ours[0] is None for row in stream.rows] == [False, True, True, True, True]
+    empty = shown(made.run("table1", results=[]), "table1")
+    assert all(value is None for row in empty.streams[0].rows for value in row.ours) and not empty.streams[0].baselines
+    assert {pair.word for one in empty.orders for pair in one.pairs} == {"not measured"}
+
+
+@given(st.lists(st.integers(0, 96), min_size=10, max_size=10))
+def test_every_pair_has_one_word_and_the_mirrored_numbers_the_opposite(hits: list[int]) -> None:
+    names = ("moco", "mixup", "t-cutmix", "st-cutmix", "videomix")
+    values = {name: [hits[2 * i] * 100 / 96, hits[2 * i + 1] * 100 / 96] for i, name in enumerate(names)}
+    ours, mirrored = order(values), order({name: [100 - value for value in numbers] for name, numbers in values.items()})
+    opposite = {"seen": "reversed", "reversed": "seen", "not clear": "not clear"}
+    assert [opposite[pair.word] for pair in ours.pairs] == [pair.word for pair in mirrored.pairs]
+
+
+def test_the_papers_name_of_an_experiment_finds_its_row() -> None:
+    found = shown(made.run("table2"), "table2")
+    for stream, theirs in zip(found.streams, (46.8, 66.8, 68.1), strict=True):
+        assert stream.rows[0].name == "moco-long" and stream.rows[0].theirs[0] == theirs and stream.rows[0].method == "MoCo (Baseline)"
+    (alone,) = shown(made.run("table1"), "table1").streams
+    assert [row.theirs for row in alone.rows[:2]] == [(38.2, 29.1), (49.6, 36.2)]
+
+
+def test_scale_is_said_once_where_it_is_common() -> None:
+    found = shown(made.run("table1"), "table1")
+    (stream,) = found.streams
+    assert stream.common[0] == "tested on UCF101 / toy" and "epochs 200 / 50" in stream.common
+    assert all(stream.own(row) == [] for row in stream.rows)
+    run = made.run("table1")
+    longer = {**run.params, "experiments": {**run.params["experiments"], "mixup": {"modalities": ["rgb"], "mixing": "mixup", "epochs": 60}}}
+    (stream,) = shown(replace(run, params=longer), "table1").streams
+    assert not any(text.startswith("epochs") for text in stream.common)
+    assert [stream.own(row) for row in stream.rows[:2]] == [["epochs 200 / 50"], ["epochs 200 / 60"]]
+
+
+def test_epochs_are_those_of_the_whole_chain() -> None:
+    (rgb, _, _) = shown(made.run("table2"), "table2").streams
+    assert "epochs 500 / 74" in rgb.common, "50 and 2 x 12 with stages, 74 at a stretch"
+
+
+def test_table_3_has_the_papers_own_rows_by_stream() -> None:
+    rgb, flow, fused = shown(made.run("table3"), "table3").streams
+    assert [row.name for row in rgb.alone] == ["OPN", "VCOP", "CoCLR-RGB", "CoCLR + STC-mix (RGB)"]
+    assert rgb.alone[0].theirs == (None, 59.6) and not flow.alone
+    assert [row.name for row in fused.alone] == ["ρBYOL†", "CoCLR", "CoCLR + STC-mix"]
+    assert fused.rows[0].theirs == (74.0, 87.5) and rgb.rows[0].theirs == (None, None)
+    assert not fused.orders, "one row has no order"
+    assert all(value is None for row in fused.alone for value in row.ours)
+
+
+def test_table_4_shows_all_its_metrics_and_what_has_no_stream_apart() -> None:
+    found = shown(made.run("table4"), "table4")
+    assert [column.metric for column in found.columns] == ["R@1", "R@5", "R@10", "R@20"]
+    assert found.streams[2].rows[0].theirs == (58.1, 76.5, 83.4, 88.7)
+    assert [row.name for _, row in found.unplaced][:3] == ["Jigsaw", "OPN", "RL-method"] and len(found.unplaced) == 7
+    assert {stream for stream, _ in found.unplaced} == {""}
+
+
+def test_a_transfer_dataset_is_another_group_of_columns() -> None:
+    """On toy stands UCF101, that the paper trains on, and on the other dataset HMDB51."""
+    run = made.run("table1")
+    experiments = run.params["targets"]["table1"]["experiments"]
+    entry = {"name": "folder", "root": "x", "split": 1, "options": {}, "modalities": ["rgb"]}
+    other = made.results(experiments, ["rgb"], ["linear", "retrieval"], dataset="folder")
+    both = replace(run, params={**run.params, "transfer": [entry]}, results=[*run.results, *other])
+    found = shown(both, "table1")
+    beside = [(column.dataset, column.task, column.printed.dataset if column.printed else None) for column in found.columns]
+    assert beside == [
+        ("toy", "linear", "ucf101"),
+        ("toy", "retrieval", "ucf101"),
+        ("folder", "linear", "hmdb51"),
+        ("folder", "retrieval", "hmdb51"),
+    ]
+    assert found.streams[0].rows[0].theirs == (38.2, 29.1, 15.3, 9.8)
+    lead = targets.lead(targets.comparison(both, "table1"))
+    assert lead.startswith("On toy (96 test videos) and folder (96 test videos), of the paper's 40 pairs in Table 1, ")
+    assert found.streams[0].common[:2] == ["tested on UCF101 / toy", "tested on HMDB51 / folder"]
+    assert [one.column.dataset for one in found.orders] == ["toy", "toy", "folder", "folder"]
+    unmeasured = shown(replace(both, results=run.results), "table1")
+    assert all(row.ours[2] is None for row in unmeasured.streams[0].rows), "a dataset without results is a column of dashes"
+
+
+def test_the_papers_own_test_sets_stand_beside_themselves() -> None:
+    run = made.run("table1")
+    entry = {"name": "hmdb51", "root": "x", "split": 1, "options": {}, "modalities": ["rgb"]}
+    found = shown(replace(run, dataset="ucf101", params={**run.params, "transfer": [entry]}, results=[]), "table1")
+    assert all(column.printed and column.printed.dataset == column.dataset for column in found.columns)
+    assert not any(text.startswith("tested on") for text in found.streams[0].common)
+
+
+def test_a_target_of_another_name_has_no_paper_beside_it() -> None:
+    found = targets.comparison(made.run("mine"), "mine")
+    assert found.table is None and found.beside == "" and found.results is not None
+    assert [column.metric for column in found.results.columns] == ["accuracy", "R@1"]
+    assert not found.results.orders and not found.results.unplaced
+    (stream,) = found.results.streams
+    assert stream.rows[0].ours[0] is not None and stream.rows[0].theirs == (None, None)
+
+
+def test_an_unknown_target_is_an_input_error() -> None:
+    with pytest.raises(InputError, match="no target 'table9' in the params; known: table1, table2"):
+        targets.comparison(made.run("table1"), "table9")
+
+
+def test_baselines_are_shown_where_they_were_measured() -> None:
+    rgb, _, fused = shown(made.run("table2"), "table2").streams
+    assert [row.name for row in rgb.baselines] == ["handmade", "untrained"] and [row.name for row in fused.baselines] == ["untrained"]
+    column = shown(made.run("table2"), "table2").columns[0]
+    assert column.chance == 100 / 12 and column.tests == 96
+
+
+def test_stream_without_rows_beside_the_paper_has_no_scale() -> None:
+    assert Stream("rgb", [], [compare.Row("x", (None,), (None,))], [], []).common == []

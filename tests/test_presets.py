@@ -1,0 +1,317 @@
+"""The presets of the paper: every number of its schedule against a table written by hand, and the whole graph on a stub of the data."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.pipeline.conftest import ENVIRONMENT
+from videossl import params
+from videossl.data.datasets import kinetics400, ucf101
+
+PRESETS = REPOSITORY / "presets"
+TARGETS = ["table1", "table2", "table3", "table4", "figure2", "figure3"]
+
+
+@pytest.fixture(scope="module")
+def preset() -> dict[str, dict[str, Any]]:
+    return {name: params.load(PRESETS / f"{name}.yaml") for name in ("ucf101", "kinetics400", "toy-large")}
+
+
+def at(mapping: dict[str, Any], key: str) -> Any:
+    value: Any = mapping
+    for part in key.split("."):
+        value = value[part]
+    return value
+
+
+SAME = {  # on both datasets
+    "encoder": "s3d",  # section 4.2
+    "width": 1.0,
+    "clip": {"frames": 32, "stride": 1, "size": 128},
+    "head": {"hidden": 1024, "out": 128},
+    "moco.temperature": 0.07,  # appendix 2
+    "moco.momentum": 0.999,
+    "moco.alpha": 1.0,  # section 3.2
+    "augment.area": [0.2, 1.0],
+    "augment.flip": 0.5,
+    "cmmc.epochs": 100,  # section 4.2, a stage
+    "finetune.epochs": 500,  # appendix 1
+    "finetune.batch": 64,
+    **{
+        f"{phase}.{key}": value
+        for phase in ("pretrain", "cmmc", "finetune")
+        for key, value in {"optimiser": "adam", "lr": 0.001, "weight_decay": 0.00001, "schedule": "steps"}.items()
+    },
+}
+OWN = {
+    "ucf101": {"moco.queue": 2048, "pretrain.batch": 2 * 32, "cmmc.batch": 2 * 32},
+    "kinetics400": {"moco.queue": 16384, "pretrain.batch": 4 * 32, "cmmc.batch": 4 * 32},
+}
+JITTER = {"jitter": [0.4, 0.4, 0.4, 0.1], "jitter_p": 0.8, "grey_p": 0.2, "blur_p": 0.5, "blur_sigma": [0.1, 2.0]}
+
+
+@pytest.mark.parametrize("name", ["ucf101", "kinetics400"])
+def test_every_number_of_the_papers_schedule(preset: dict[str, dict[str, Any]], name: str) -> None:
+    run = preset[name]
+    assert list(run["modalities"]) == ["rgb", "flow"]
+    for modality, settings in run["modalities"].items():
+        for key, value in {**SAME, **OWN[name]}.items():
+            assert at(settings, key) == value, (modality, key)
+    assert {key: run["modalities"]["rgb"]["augment"][key] for key in JITTER} == JITTER
+    assert (run["dataset"]["name"], run["dataset"]["split"]) == (name, 1)
+    assert (run["evaluate"]["crops"], run["evaluate"]["overlap"], run["evaluate"]["clips"]) == (10, 0.5, 10)
+    assert run["evaluate"]["finetune"] == ["stc-mix"] and run["flow"] == {"bound": 20}
+
+
+MEASURED_TOO = {"ucf101": ["hmdb51"], "kinetics400": ["ucf101", "hmdb51"]}
+
+
+@pytest.mark.parametrize("name", ["ucf101", "kinetics400"])
+def test_what_is_measured_besides(preset: dict[str, dict[str, Any]], name: str) -> None:
+    found = [(one["name"], one["split"], one["modalities"]) for one in preset[name]["transfer"]]
+    assert found == [(other, 1, ["rgb", "flow"]) for other in MEASURED_TOO[name]]
+
+
+EPOCHS = {  # experiment: epochs of each of its encoder's trainings, from the first; of RGB, and of flow where it has one
+    "ucf101": {
+        "moco": [200],  # table 1
+        "mixup": [200],
+        "t-cutmix": [200],
+        "st-cutmix": [200],
+        "videomix": [200],
+        "moco-long": [500],  # table 2: 500 for MoCo, else 200 with mixup and 300 more
+        "manifold-mixup": [200, 150, 150],
+        "cm-mixup": [200, 150, 150],
+        "cm-cutmix-s": [200, 150, 150],
+        "cm-cutmix-st": [200, 150, 150],
+        "cm-cutmix-stc": [200, 150, 150],
+        "stc-mix-ablation": [200, 150, 150],
+        "mixup-long": [500],  # figure 2
+        "stc-mix-once": [300, 200],
+        "mixup-300": [300],  # section 4.2: 300, then stages of 100
+        "stc-mix": [300, 100, 100],
+    },
+    "kinetics400": {"mixup": [300], "stc-mix": [300, 100, 100]},
+}
+
+
+@pytest.mark.parametrize("name", ["ucf101", "kinetics400"])
+def test_epochs_of_every_encoder(preset: dict[str, dict[str, Any]], name: str) -> None:
+    run = preset[name]
+    assert set(run["experiments"]) == set(EPOCHS[name])
+    for experiment, wanted in EPOCHS[name].items():
+        for modality in run["experiments"][experiment]["modalities"]:
+            chain = params.chain(run, experiment, modality)
+            found = [params.epochs(run, owner, modality, phase) for owner, phase in chain]
+            once = experiment == "stc-mix-once" and modality == "flow"  # flow is not trained on
+            assert found == (wanted[:1] if once else wanted), (experiment, modality)
+
+
+STREAMS = ["rgb", "flow", "rgb+flow"]
+SHOWN = {
+    "table1": ("results", ["moco", "mixup", "t-cutmix", "st-cutmix", "videomix"], ["rgb"], ["linear", "retrieval"]),
+    "table2": (
+        "results",
+        ["moco-long", "manifold-mixup", "cm-mixup", "cm-cutmix-s", "cm-cutmix-st", "cm-cutmix-stc", "stc-mix-ablation"],
+        STREAMS,
+        ["linear", "retrieval"],
+    ),
+    "table3": ("results", ["stc-mix"], STREAMS, ["linear", "finetune"]),
+    "table4": ("results", ["stc-mix"], STREAMS, ["retrieval"]),
+    "figure2": ("progress", ["moco-long", "mixup-long", "stc-mix-once", "stc-mix"], ["rgb"], ["linear"]),
+    "figure3": ("training", ["moco-long", "stc-mix"], ["rgb"], None),
+}
+
+
+def test_targets_are_the_papers_rows(preset: dict[str, dict[str, Any]]) -> None:
+    run = preset["ucf101"]
+    found = {name: (one["show"], one["experiments"], one["modalities"], one.get("tasks")) for name, one in run["targets"].items()}
+    assert found == SHOWN
+    named = {name: params.paper_name(run, name) for name in run["experiments"] if params.paper_name(run, name) != name}
+    assert named == {
+        "moco-long": "moco",
+        "mixup-long": "mixup",
+        "mixup-300": "mixup",
+        "stc-mix-ablation": "stc-mix",
+        "stc-mix-once": "stc-mix",
+    }
+    assert list(preset["toy-large"]["targets"]) == TARGETS
+
+
+NEIGHBOURS = [  # an experiment, the one it is set against, and what is different
+    ("mixup", "moco", {"mixing", "modalities"}),  # flow too, since table 2 starts from it
+    ("t-cutmix", "moco", {"mixing"}),
+    ("st-cutmix", "moco", {"mixing"}),
+    ("videomix", "moco", {"mixing"}),
+    ("mixup-long", "moco-long", {"mixing", "modalities"}),
+    ("cm-mixup", "manifold-mixup", {"mixing"}),
+    ("cm-cutmix-stc", "cm-mixup", {"mixing"}),
+    ("cm-cutmix-st", "cm-cutmix-stc", {"axes"}),
+    ("cm-cutmix-s", "cm-cutmix-st", {"axes"}),
+]
+ONLY_HERE = {
+    "ucf101": [
+        ("mixup-300", "mixup-long", {"epochs", "modalities"}),
+        ("stc-mix-ablation", "cm-cutmix-stc", {"layers"}),
+        ("stc-mix", "stc-mix-ablation", {"from", "epochs"}),
+        ("stc-mix-once", "stc-mix", {"stages"}),
+    ],
+    "toy-large": [("stc-mix", "cm-cutmix-stc", {"layers"}), ("stc-mix-once", "stc-mix", {"stages", "epochs"})],
+}
+
+
+@pytest.mark.parametrize("name", ["ucf101", "toy-large"])
+def test_neighbours_differ_in_what_is_compared_and_in_nothing_else(preset: dict[str, dict[str, Any]], name: str) -> None:
+    recipes = preset[name]["experiments"]
+    for one, other, keys in NEIGHBOURS + ONLY_HERE[name]:
+        found = {key for key in {*recipes[one], *recipes[other]} if recipes[one].get(key) != recipes[other].get(key)}
+        assert found - {"paper", "keep"} == keys, (one, other)  # neither changes what is trained
+
+
+@pytest.mark.parametrize("name", ["ucf101", "kinetics400", "toy-large"])
+def test_an_experiment_is_a_line_or_the_first_of_its_kind(name: str) -> None:
+    text = (PRESETS / f"{name}.yaml").read_text()
+    body = re.search(r"^experiments:.*?(?=^\w)", text, re.MULTILINE | re.DOTALL)
+    recipes = params.load(PRESETS / f"{name}.yaml")["experiments"]
+    assert body and len(re.findall(r"^  [a-z0-9-]+:.*<<: ", body[0], re.MULTILINE)) >= len(recipes) - 4
+
+
+def test_toy_large_is_larger_in_all_that_it_says(preset: dict[str, dict[str, Any]]) -> None:
+    large, small = preset["toy-large"], params.load(REPOSITORY / "params.yaml")
+    for key in ("train_subjects", "test_subjects", "repeats", "backgrounds", "frames"):
+        assert large["dataset"]["options"][key] > small["dataset"]["options"][key], key
+    for modality in ("rgb", "flow"):
+        for key in ("width", "pretrain.epochs", "cmmc.epochs", "clip.frames"):
+            assert at(large["modalities"][modality], key) > at(small["modalities"][modality], key), (modality, key)
+        total = sum(params.epochs(large, owner, modality, phase) for owner, phase in params.chain(large, "stc-mix", modality))
+        assert total == params.epochs(large, "moco-long", modality, "pretrain"), "figure 2 compares encoders of as many epochs"
+
+
+# ----------------------------------------------------------------------------------------------------------------
+# The whole graph, on empty files where the datasets keep their videos
+
+
+def touch(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+def stub_ucf101(root: Path, lists: Path) -> None:
+    """UCF101 as it is unpacked, from the official lists where they are beside the repository, else of as many made-up names."""
+    official = next((one for parent in REPOSITORY.parents if (one := parent / "shared/real/splits/ucfTrainTestlist").is_dir()), None)
+    if official:
+        shutil.copytree(official, lists)
+    else:
+        lists.mkdir(parents=True)
+        for side, count in (("train", 9537), ("test", 3783)):
+            names = [f"Class{n % 101:03d}/v_Class{n % 101:03d}_{side}_c{n:05d}.avi" for n in range(count)]
+            (lists / f"{side}list01.txt").write_text("".join(f"{name} {n % 101 + 1}\n" for n, name in enumerate(names)))
+    for path in (lists / "trainlist01.txt", lists / "testlist01.txt"):
+        for line in path.read_text().splitlines():
+            touch(root / "UCF-101" / line.split()[0])
+
+
+def stub_hmdb51(root: Path) -> None:
+    lists = root / "testTrainMulti_7030_splits"
+    lists.mkdir(parents=True)
+    for label in (f"class_{n:02d}" for n in range(51)):
+        (lists / f"{label}_test_split1.txt").write_text("".join(f"{label}_{n}.avi {1 if n < 70 else 2} \n" for n in range(100)))
+        for n in range(100):
+            touch(root / "videos" / label / f"{label}_{n}.avi")
+
+
+def planned(run: Path, targets: list[str]) -> dict[str, int]:
+    """Jobs by rule, as `snakemake -n` counts them."""
+    command = [
+        "snakemake",
+        *targets,
+        "--snakefile",
+        str(REPOSITORY / "Snakefile"),
+        "--directory",
+        str(run),
+        "--cores",
+        "1",
+        "-n",
+        "--quiet",
+    ]
+    done = subprocess.run([*command, "rules"], capture_output=True, text=True, env=ENVIRONMENT, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE)}
+
+
+def preset_of(name: str, run: Path, *arguments: str) -> dict[str, Any]:
+    """`make run` without the run: the preset in a folder of its own, with the places filled in."""
+    command = [sys.executable, str(REPOSITORY / "stages/preset.py"), str(PRESETS / f"{name}.yaml"), "--out", str(run), *arguments]
+    subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True)
+    return params.load(run / "params.yaml")
+
+
+@pytest.mark.slow
+def test_the_whole_graph_of_ucf101(tmp_path: Path) -> None:
+    root, lists, run = tmp_path / "ucf [101]", tmp_path / "lists", tmp_path / "run"
+    stub_ucf101(root, lists)
+    stub_hmdb51(tmp_path / "hmdb51")
+    chosen = preset_of("ucf101", run, "--root", str(root), "--lists", str(lists))
+    assert chosen["dataset"]["root"] == str(root) and chosen["dataset"]["options"] == {"lists": str(lists)}
+    sides = Counter(video.split for video in ucf101.videos(root, 1, chosen["dataset"]["options"]))
+    assert sides == {"train": 9537, "test": 3783}
+    text = (run / "params.yaml").read_text()
+    (run / "params.yaml").write_text(text.replace("path/to/transfer/hmdb51", json.dumps(str(tmp_path / "hmdb51"))))
+
+    found = planned(run, TARGETS)
+    found.pop("total", None)
+    assert found == {
+        "download": 1,
+        "download_hmdb51": 1,
+        "index": 2,
+        "measurable": 2,
+        "frames": 2 * 64,
+        "flow": 2 * 64,
+        # moco, t-cutmix, st-cutmix, videomix, mixup-long: rgb; mixup, mixup-300, moco-long: rgb and flow
+        "pretrain": 5 + 3 * 2,
+        "mixable": 8,
+        # six recipes of table 2 and stc-mix in 4 stages each; stc-mix-once in one
+        "cmmc": 7 * 4 + 1,
+        # table 1: 4 of rgb and mixup's 2; table 2: 7 of both; stc-mix; untrained and hand-made; on both datasets
+        "features": 2 * (4 + 2 + 7 * 2 + 2 + 2 * 2),
+        "retrieval": 2 * (5 + 7 + 1 + 2),
+        "linear": 2 * (5 + 7 + 1 + 2),
+        "finetune": 2 * 2 * 2,  # stc-mix and untrained, rgb and flow, both datasets
+        "finetune_scores": 2 * 2,
+        # moco-long, mixup-long, mixup-300, stc-mix-once once each, stc-mix in its two stages of rgb; on UCF101
+        "progress": 6,
+        **{f"compare_{target}": 1 for target in TARGETS},
+        **dict.fromkeys(TARGETS, 1),
+    }
+
+
+@pytest.mark.slow
+def test_the_whole_graph_of_kinetics400(tmp_path: Path) -> None:
+    for name in ("train/abseiling/a_000000_000010", "train/zumba/b_000000_000010", "val/zumba/c_000005_000015"):
+        touch(tmp_path / "k400" / f"{name}.mp4")
+    chosen = preset_of("kinetics400", tmp_path / "run", "--root", str(tmp_path / "k400"))
+    assert len(kinetics400.videos(Path(chosen["dataset"]["root"]), 1, chosen["dataset"]["options"])) == 3
+    text = (tmp_path / "run/params.yaml").read_text()
+    (tmp_path / "run/params.yaml").write_text(text.replace("shards: 1024", "shards: 4"))
+    found = planned(tmp_path / "run", ["table7"])
+    measured = 1 + 2  # Kinetics itself, UCF101 and HMDB51
+    assert {rule: found[rule] for rule in ("index", "frames", "flow", "pretrain", "cmmc", "finetune", "finetune_scores")} == {
+        "index": 3,
+        "frames": 3 * 4,
+        "flow": 3 * 4,
+        "pretrain": 2,
+        "cmmc": 4,
+        "finetune": measured * 2 * 2,
+        "finetune_scores": measured * 2,
+    }
+    assert "features" not in found

@@ -1,0 +1,43 @@
+"""Encoders kept on the way: the epochs asked for and the last, and the same bytes after an interruption."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tests.train.test_loop import TRAINING, Regression, batches
+
+from videossl.train import stage, weights
+
+MADE_FROM = {"made": "here"}
+
+
+def run(tmp_path: Path, method: Regression, every: int) -> Path:
+    """Train and finish, as a script does."""
+    out, scratch = tmp_path / "models/pretrain.safetensors", tmp_path / "scratch"
+    snapshots = stage.Snapshots(method, every, TRAINING.epochs, stage.folder(scratch, MADE_FROM))
+    history = stage.train(method, batches(), TRAINING, 0, "r", MADE_FROM, scratch, [snapshots])
+    stage.finish(method, history, MADE_FROM, out, scratch, snapshots)
+    return out.with_suffix(".snapshots.safetensors")
+
+
+@pytest.mark.parametrize(("every", "epochs"), [(0, []), (1, [1, 2, 3, 4, 5, 6]), (4, [4, 6]), (6, [6]), (10, [6])])
+def test_which_epochs_are_kept(tmp_path: Path, every: int, epochs: list[int]) -> None:
+    method = Regression()
+    kept = weights.load(run(tmp_path, method, every))
+    assert sorted({int(name.split(".")[0]) for name in kept}) == epochs
+    if epochs:
+        assert torch.equal(kept["6.w"], method.w.detach()), "the last is the final one"
+        assert int(kept[f"{epochs[0]}.updates"]) == 4 * epochs[0]
+    assert weights.provenance(tmp_path / "models/pretrain.snapshots.safetensors") == MADE_FROM
+    assert not list((tmp_path / "scratch/checkpoints").glob("*"))
+
+
+@pytest.mark.parametrize("stop_at", [3, 11, 20])
+def test_an_interruption_leaves_the_same_bytes(tmp_path: Path, stop_at: int) -> None:
+    wanted = run(tmp_path / "whole", Regression(), 2).read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", Regression(stop_at), 2)
+    assert not list((tmp_path / "parts").glob("models/*"))
+    assert run(tmp_path / "parts", Regression(), 2).read_bytes() == wanted
