@@ -46,8 +46,8 @@ def _keys(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str]]:
             yield path, _value(resolved), str(resolved.get("description", ""))
         yield from _keys(child, path)
     for option in node.get("allOf", []):
-        for key, inner in option["then"]["properties"].items():
-            name = option["if"]["properties"]["name"]
+        name = option["if"]["properties"].get("name", {})
+        for key, inner in option["then"].get("properties", {}).items() if name else ():
             label = name.get("const") or " and ".join(name["enum"])
             for inner_key, value, meaning in _keys(inner, f"{prefix}.{key}"):
                 yield inner_key, value, f"{label}: {meaning}".rstrip(": ")
