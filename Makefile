@@ -6,7 +6,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PRESET ROOT LISTS OUT TARGETS
+export PRESET ROOT LISTS TRANSFER OUT TARGETS
 SOURCES := lib stages tests bench
 RULES := Snakefile stages/*.smk
 
@@ -38,9 +38,12 @@ repro: setup dvc.yaml ## what changed, by DVC
 record: setup ## tell DVC of a finished Snakemake run
 	python stages/record.py
 
-run: setup ## one of presets/ in a folder of its own: make run PRESET=folder ROOT=path/to/videos [LISTS=...] [OUT=runs/mine] [TARGETS="table1 ..."]
-	python stages/preset.py "presets/$$PRESET.yaml" --root "$$ROOT" --lists "$$LISTS" --out "$${OUT:-runs/$$PRESET}"
+run: setup ## one of presets/ in a folder of its own: make run PRESET=folder ROOT=path/to/videos [LISTS=...] [TRANSFER=...] [OUT=runs/mine] [TARGETS="table1 ..."]
+	python stages/preset.py "presets/$$PRESET.yaml" --root "$$ROOT" --lists "$$LISTS" --transfer "$$TRANSFER" --out "$${OUT:-runs/$$PRESET}"
 	snakemake $$TARGETS --cores $(CORES) --directory "$${OUT:-runs/$$PRESET}"
+
+cost: setup ## what a run takes on this machine, before anything starts: make cost PRESET=ucf101 [ROOT=...] [LISTS=...] [TRANSFER=...] [TARGETS="table1 ..."]
+	python stages/cost.py "presets/$$PRESET.yaml" --root "$$ROOT" --lists "$$LISTS" --transfer "$$TRANSFER" --targets "$$TARGETS"
 
 test: setup ## all tests; those that take a whole pipeline come last
 	pytest

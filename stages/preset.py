@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("preset", type=Path)
     parser.add_argument("--root", default="", help="the dataset's folder")
     parser.add_argument("--lists", default="", help="the folder of the official split lists, when not under root")
+    parser.add_argument("--transfer", default="", help="the folder that holds the datasets of `transfer`, each under its name")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     args = script.read(parser)
     if not args.preset.is_file():
@@ -29,6 +30,8 @@ def main() -> None:
     for key, value in (("root", args.root), ("lists", args.lists)):
         if value:
             text = _with_folder(text, key, value, args.preset)
+    for one in params.parse(text, str(args.preset))["transfer"] if args.transfer else []:
+        text = _with_folder(text, f"transfer {one['name']}", str(Path(args.transfer) / one["name"]), args.preset)
     params.parse(text, str(args.preset))
     if (args.out / "params.yaml").exists():
         print(f"kept {args.out / 'params.yaml'} as it is; delete it to start from {args.preset} again", file=sys.stderr)
@@ -39,13 +42,17 @@ def main() -> None:
 
 
 def _with_folder(text: str, key: str, folder: str, preset: Path) -> str:
-    """`text` with `key` of the dataset set to `folder`; comments stay."""
+    """`text` with the `key` of the dataset set to `folder`, or the root of the dataset NAME for `transfer NAME`; comments stay."""
+    kind, _, name = key.partition(" ")
     path = Path(folder).resolve()
     if not path.is_dir():
-        raise InputError(
-            f"{key.upper()} is {folder}, which is not a folder; name the one that holds the dataset's {'videos' if key == 'root' else key}"
-        )
-    pattern = {"root": r"(?m)(^  root: ).*()$", "lists": r"(?m)(^  options: \{lists: ).*(\})$"}[key]
+        wanted = "split lists" if kind == "lists" else f"videos of {name or 'the dataset'}"
+        raise InputError(f"{kind.upper()} is {folder}, which is not a folder; name the one that holds the {wanted}")
+    pattern = {
+        "root": r"(?m)(^  root: ).*()$",
+        "lists": r"(?m)(^  options: \{lists: ).*(\})$",
+        "transfer": rf"(?m)(^  - name: {re.escape(name)}\n    root: ).*()$",
+    }[kind]
     text, found = re.subn(pattern, lambda match: f"{match[1]}{_quoted(str(path))}{match[2]}", text, count=1)
     if not found:
         raise InputError(f"{preset} has no place for {key.upper()}; leave it out or choose another preset")

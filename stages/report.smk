@@ -3,7 +3,7 @@
 #      data/report/{target}.html and .json  what params.targets compares, with the paper's numbers
 
 MADE = parameters.with_starts(P, P["all"])  # the experiments of `all`
-MEASURABLE = expand(rules.measurable.output, dataset=DATASETS)
+MEASURABLE = expand(rules.measurable.output, dataset=parameters.measured_datasets(P))
 INDEX = f"data/index/{DATASET}.csv"
 
 

@@ -43,7 +43,11 @@ def stages(run: params.Params) -> dict[str, Any]:
             result |= {f"train-{experiment}-{one}": _pretrain(run, experiment, one) for one in run["experiments"][experiment]["modalities"]}
     measured = ["untrained", "handmade", *run["all"]] if tasks else []
     result |= {f"evaluate-{experiment}": _evaluate(run, experiment) for experiment in measured}
-    deps = [_index(run), *(f"data/index/{name}.measurable.json" for name in params.datasets(run)), *_caches(run, run["modalities"])]
+    deps = [
+        _index(run),
+        *(f"data/index/{name}.measurable.json" for name in params.measured_datasets(run)),
+        *_caches(run, run["modalities"]),
+    ]
     deps += [f"data/results/{experiment}/{seed}" for experiment in measured]
     deps += [path for name in trained for path in _models(run, name, run["experiments"][name]["modalities"])]
     deps += [f"data/features/{experiment}/{seed}" for experiment in run["all"] if "retrieval" in tasks]
@@ -64,6 +68,8 @@ def _data(run: params.Params, dataset: str) -> dict[str, Any]:
         ),
         "measurable": _stage(measurable, "evaluate", ["measurable"], [params.measurable_slice(run)], [index], [measurable]),
     }
+    if dataset not in params.measured_datasets(run):
+        del made["measurable"]
     made["download"]["cmd"] = f"snakemake download{rule} --allowed-rules download{rule}"
     for source in params.sources(run, dataset):
         kind, slices, out = EXTRACT[source], [params.cache_slice(run, source, dataset)], f"data/cache/{dataset}/{source}"

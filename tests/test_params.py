@@ -59,6 +59,7 @@ def test_every_preset_is_good(file: Path) -> None:
         ("targets.all", {"show": "training", "experiments": ["moco"], "modalities": ["rgb"]}, "'all' is no name for a target"),
         ("evaluate.tasks", ["retrieval"], "targets.table1 names 'linear', but evaluate.tasks lacks it"),
         ("transfer", [{"name": "toy"}], "'transfer.0.root' is missing"),
+        ("evaluate.datasets", ["toi"], "evaluate.datasets names 'toi', but neither dataset nor transfer does; did you mean 'toy'?"),
         ("experiments.un trained", {"modalities": ["rgb"], "mixing": "none"}, "'un trained' is no name for an experiment"),
         ("experiments.untrained", {"modalities": ["rgb"], "mixing": "none"}, "'untrained' is no name for an experiment"),
         ("experiments.$(reboot)", {"modalities": ["rgb"], "mixing": "none"}, "is no name for an experiment"),
@@ -113,6 +114,12 @@ def test_what_is_measured_where(good: dict[str, Any]) -> None:
     assert params.measured(good, "untrained", "hmdb51") == ["rgb", "flow"]
     assert params.sources(good, "toy") == ["flow", "joint", "rgb"]
     assert params.sources(good, "hmdb51") == ["flow", "rgb"]
+    good["evaluate"]["datasets"] = ["hmdb51"]
+    with pytest.raises(InputError, match=r"targets\.figure2 shows progress on toy, which evaluate\.datasets leaves out"):
+        params.check(good)
+    del good["targets"]["figure2"]
+    params.check(good)
+    assert params.measured(good, "mixup", "toy") == [] and params.measured(good, "mixup", "hmdb51") == ["rgb", "flow"]
 
 
 def test_the_chain_of_trainings_and_their_epochs(good: dict[str, Any]) -> None:

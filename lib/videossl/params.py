@@ -69,7 +69,7 @@ def check(params: Any, name: str = "params.yaml") -> Params:
     if errors:
         raise InputError(f"{name}: {_explain(jsonschema.exceptions.best_match(errors))}")
     try:
-        for rule in (_check_datasets, _check_experiments, _check_targets, _check_evaluate, _check_frames):
+        for rule in (_check_datasets, _check_experiments, _check_evaluate, _check_targets, _check_frames):
             rule(params)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
@@ -181,7 +181,9 @@ def _check_targets(params: Params) -> None:
 
 
 def _check_kept(params: Params, name: str) -> None:
-    target = params["targets"][name]
+    target, first = params["targets"][name], params["dataset"]["name"]
+    if first not in measured_datasets(params):
+        raise InputError(f"targets.{name} shows progress on {first}, which evaluate.datasets leaves out; add it or leave out the target")
     trainings = [chain(params, experiment, modality) for experiment in target["experiments"] for modality in target["modalities"]]
     for owner, _ in (training for trainings in trainings for training in trainings):
         if "keep" not in params["experiments"][owner]:
@@ -191,6 +193,7 @@ def _check_kept(params: Params, name: str) -> None:
 
 
 def _check_evaluate(params: Params) -> None:
+    _check_known(measured_datasets(params), list(datasets(params)), "evaluate.datasets names", "neither dataset nor transfer does")
     _check_known(params["evaluate"]["finetune"], list(params["experiments"]), "evaluate.finetune names", "there is no such experiment")
     for modality in params["modalities"]:  # the untrained encoder is finetuned in all
         if "finetune" in params["evaluate"]["tasks"] and "finetune" not in params["modalities"][modality]:
@@ -230,8 +233,15 @@ def datasets(params: Params) -> dict[str, Params]:
     return {one["name"]: {key: value for key, value in one.items() if key != "modalities"} for one in every}
 
 
+def measured_datasets(params: Params) -> list[str]:
+    """The datasets that encoders are measured on: all, unless evaluate.datasets names some."""
+    return list(params["evaluate"].get("datasets", datasets(params)))
+
+
 def measured(params: Params, experiment: str, dataset: str) -> list[str]:
     """The modalities of `experiment` that are measured on `dataset`; the baselines have all."""
+    if dataset not in measured_datasets(params):
+        return []
     own = params["experiments"].get(experiment, {"modalities": list(params["modalities"])})["modalities"]
     there = {one["name"]: one["modalities"] for one in params["transfer"]}.get(dataset, own)
     return [modality for modality in own if modality in there]
