@@ -140,7 +140,7 @@ def test_a_changed_video_of_the_users_own_is_noticed_by_both(fresh: Workspace, t
     for name in ("jump/a.avi", "jump/b.avi", "walk/a.avi", "walk/b.avi"):
         write_video(own / name, 12)
     params = (fresh.path / "params.yaml").read_text()
-    start, stop = params.index("dataset:"), params.index("index:")
+    start, stop = params.index("dataset:"), params.index("transfer:")
     dataset = f"dataset:\n  name: folder\n  root: {own}\n  split: 1\n  options: {{test_share: 0.5, seed: 0}}\n"
     (fresh.path / "params.yaml").write_text(params[:start] + dataset + params[stop:])
     fresh.call("python", "stages/sync.py")

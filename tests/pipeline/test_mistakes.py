@@ -18,6 +18,7 @@ from tests.pipeline.conftest import ENVIRONMENT, Workspace, write_video
 from videossl import params as params_file
 from videossl.data import index as index_file
 from videossl.evaluate import features
+from videossl.mix.cutmix import AXES
 
 
 @pytest.fixture
@@ -143,10 +144,14 @@ def test_shapes_that_cannot_be_mixed(tmp_path: Path) -> None:
     settings = {"encoder": "s3d", "width": 0.0625, "clip": {"frames": 8, "stride": 1, "size": 32}}
     params = {
         "modalities": {"rgb": settings, "flow": settings},
-        "experiments": {"space-only": {"modalities": ["rgb", "flow"], "axes": ["space"], "layers": "random"}},
+        "experiments": {"space-only": {"modalities": ["rgb", "flow"], "mixing": "cm-cutmix", "axes": ["space"], "layers": "random"}},
     }
     done = script("mixable.py", params, "--out", tmp_path / "mixable.json")
-    assert_one_line(done, "space-only, rgb with flow", "block 1 cannot be mixed with block 2")
+    assert_one_line(done, "space-only, rgb with flow", "block 1 cannot be mixed with block 2", "(4, 4, 16, 16) and (12, 4, 8, 8)")
+    params["experiments"] = {"blend": {"modalities": ["rgb", "flow"], "mixing": "cm-mixup", "axes": list(AXES), "layers": "same"}}
+    params["modalities"]["flow"] = settings | {"width": 0.125}
+    done = script("mixable.py", params, "--out", tmp_path / "mixable.json")
+    assert_one_line(done, "blend, rgb with flow", "block 1 cannot be mixed with block 1", "(4, 4, 16, 16) and (8, 4, 16, 16)")
     assert not (tmp_path / "mixable.json").exists()
 
 
@@ -200,7 +205,7 @@ def test_snakemake_ends_with_the_line_of_the_job_that_failed(run_folder: Workspa
     run_folder.replace("params.yaml", "name: toy", "name: folder")
     run_folder.replace("params.yaml", "root: data/raw/toy", f"root: {videos}")
     text = (run_folder.path / "params.yaml").read_text()
-    start, stop = text.index("  options:"), text.index("index:")
+    start, stop = text.index("  options:"), text.index("transfer:")
     (run_folder.path / "params.yaml").write_text(text[:start] + "  options: {test_share: 0.5, seed: 0}\n" + text[stop:])
     done = snakemake(run_folder, "data/index/folder.csv")
     assert done.returncode != 0
