@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from videossl import params, script
+from videossl import recipes, script
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.data.clips import ClipDataset, Source
@@ -47,7 +47,7 @@ def main() -> None:
         sources.append(source)
     seed = provenance.stage_seed(args.seed, modality, phase)
     dataset = ClipDataset(index.training(index.read(args.index)), None, sources, seed)
-    training = Training(**settings["cmmc"] | {"epochs": params.epochs(args.params, experiment, modality, phase)})
+    training = Training(**settings["cmmc"] | {"epochs": recipes.epochs(args.params, experiment, modality, phase)})
     batches = modalities.batches(dataset, augments, training.batch, seed, device, args.workers)
 
     moco = modalities.moco(modality, settings, args.seed, "none")

@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--target", required=True, help="its name in params.targets")
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--results", type=Path, nargs="*", default=[])
-    parser.add_argument("--progress", type=Path, nargs="*", default=[], help="results along a training: {modality}.{phase}.progress.json")
+    parser.add_argument("--progress", type=Path, nargs="*", default=[], help="results along a training: {modality}.{phase}.json")
     parser.add_argument(
         "--histories", type=Path, nargs="*", default=[], help="training curves: {experiment}/{seed}/{modality}/{phase}.json"
     )

@@ -2,7 +2,7 @@
 # out: data/features/{experiment}/{seed}/{modality}/{dataset}.h5                        what an encoder makes of every video
 #      data/features/{experiment}/{seed}/{modality}/{dataset}.finetune.h5               class probabilities after finetuning
 #      data/results/{experiment}/{seed}/{dataset}/{task}.json                           numbers
-#      data/results/{experiment}/{seed}/{dataset}/{modality}.{phase}.progress.json      the same along one training
+#      data/progress/{experiment}/{seed}/{dataset}/{modality}.{phase}.json              the same along one training
 
 TASKS = P["evaluate"]["tasks"]
 FINETUNED = [*P["evaluate"]["finetune"], "untrained"]
@@ -187,7 +187,7 @@ rule progress:
         snapshots=weights("{experiment}", "{phase}", ".snapshots.safetensors"),
         code=code("progress.py"),
     output:
-        "data/results/{experiment}/{seed}/{dataset}/{modality}.{phase}.progress.json",
+        "data/progress/{experiment}/{seed}/{dataset}/{modality}.{phase}.json",
     log:
         "logs/progress/{experiment}-{seed}-{modality}-{phase}-{dataset}.log",
     benchmark:
@@ -198,10 +198,9 @@ rule progress:
         runtime=240,
     params:
         slice=slice_of(parameters.progress_slice, "modality"),
-        tasks=[task for task in TASKS if task != "finetune"],
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --experiment {wildcards.experiment} --seed {wildcards.seed}"
-        " --modality {wildcards.modality} --phase {wildcards.phase} --dataset {wildcards.dataset} --tasks {params.tasks:q}"
+        " --modality {wildcards.modality} --phase {wildcards.phase} --dataset {wildcards.dataset}"
         " --index {input.index:q} --cache {input.cache:q} --snapshots {input.snapshots:q} --out {output:q} --log {log:q}"
 
 

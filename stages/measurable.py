@@ -25,8 +25,8 @@ def main() -> None:
     if tasks and (len(classes) < 2 or not all(counts.values())):
         raise InputError(
             f"{', '.join(tasks)} need two classes and labelled videos to train and to test with; {args.index} has {len(classes)} classes"
-            f" ({', '.join(classes[:3]) or 'none'}), {counts['train']} training and {counts['test']} test videos; set evaluate.tasks: [] to"
-            " measure nothing, or mend labels and split"
+            f" ({', '.join(classes[:3]) or 'none'}), {counts['train']} training and {counts['test']} test videos; mend labels and"
+            " split, leave the dataset out of evaluate.datasets, or set evaluate.tasks: [] to measure nothing"
         )
     write_json(args.out, counts | {"classes": len(classes), "tasks": tasks})
 

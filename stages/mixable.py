@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from videossl import params, script
+from videossl import recipes, script
 from videossl.files import write_json
 from videossl.mix import pairs as mixing
 from videossl.train import modality as modalities
@@ -27,7 +27,7 @@ def main() -> None:
         shapes[modality] = encoder.shapes(modalities.input_shape(modality, settings))
     pairs = {}
     for modality in recipe["modalities"]:
-        partner = params.partner(args.params, name, modality) or modality
+        partner = recipes.partner(args.params, name, modality) or modality
         who = f"{name}, {modality} with {partner}"
         pairs[modality] = mixing.pairs(who, shapes[modality], shapes[partner], recipe["axes"], recipe["layers"], recipe["mixing"])
         logging.info("%s: %s can take %d pairs of blocks from %s", name, modality, len(pairs[modality]), partner)

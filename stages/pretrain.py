@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 
-from videossl import params, script
+from videossl import recipes, script
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.data.clips import ClipDataset
@@ -29,7 +29,7 @@ def main() -> None:
     source = modalities.source(modality, settings, cache, ("query", "key"))
     dataset = ClipDataset(index.training(index.read(args.index)), None, [source], args.seed)
     augment = modalities.augmentation(modality, settings, cache)
-    training = Training(**settings["pretrain"] | {"epochs": params.epochs(args.params, experiment, modality, "pretrain")})
+    training = Training(**settings["pretrain"] | {"epochs": recipes.epochs(args.params, experiment, modality, "pretrain")})
     batches = modalities.batches(dataset, {"query": augment, "key": augment}, training.batch, args.seed, device, args.workers)
 
     method = modalities.moco(modality, settings, args.seed, recipe["mixing"], recipe.get("box", "batch")).to(device)

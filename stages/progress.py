@@ -1,7 +1,7 @@
 """progress: linear probe and retrieval with the encoders kept along one training (P figure 2).
 
 in:  the index, the modality's cache, the snapshots of the training
-out: data/results/{experiment}/{seed}/{dataset}/{modality}.{phase}.progress.json
+out: data/progress/{experiment}/{seed}/{dataset}/{modality}.{phase}.json
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ def main() -> None:
     for name in ("--modality", "--phase", "--dataset"):
         parser.add_argument(name, required=True)
     parser.add_argument("--snapshots", type=Path, required=True, help="the encoders that were kept of the training")
-    parser.add_argument("--tasks", nargs="+", choices=("linear", "retrieval"), required=True)
     args = script.read(parser)
     torch.set_num_threads(args.params["threads"])
     settings, chosen = args.params["modalities"][args.modality], args.params["evaluate"]
@@ -35,7 +34,7 @@ def main() -> None:
     augment = modalities.augmentation(args.modality, settings, cache)
     rows = index.usable(index.read(args.index))
     clips = job.clips(cache, rows, args.modality, settings, partial(uniform_starts, count=chosen["clips"]))
-    labelled, tasks = progress.unmeasured(clips, args.dataset), progress.Tasks(args.tasks, chosen["linear"])
+    labelled, tasks = progress.unmeasured(clips, args.dataset), progress.Tasks(chosen["tasks"], chosen["linear"])
 
     name = f"{args.experiment} {args.seed} {args.modality} {args.phase} on {args.dataset}"
     points = progress.measure(encoder, args.snapshots, augment, clips, labelled, tasks, job.BATCH, device)

@@ -86,7 +86,7 @@ def compared(target, kind):
         return histories(P["seeds"], chains) if chosen["show"] != "results" else []
     if kind == "progress":
         return [
-            f"data/results/{owner}/{seed}/{DATASET}/{modality}.{phase}.progress.json"
+            f"data/progress/{owner}/{seed}/{DATASET}/{modality}.{phase}.json"
             for seed in (P["seeds"] if chosen["show"] == "progress" else [])
             for owner, modality, phase in chains
         ]
@@ -96,6 +96,7 @@ def compared(target, kind):
         for seed in P["seeds"]
         for experiment in shown.get(chosen["show"], [])
         for path in results(experiment, seed, chosen["tasks"])
+        if chosen["show"] == "results" or f"/{DATASET}/" in path
     ]
 
 

@@ -97,6 +97,7 @@ def _cmmc(run: params.Params, experiment: str) -> dict[str, Any]:
     deps = [_index(run), *_caches(run, recipe["modalities"]), *_models(run, recipe["from"], recipe["modalities"])]
     deps.append(f"data/models/{experiment}/mixable.json")
     slices = [params.cmmc_slice(run, experiment, modality) for modality in recipe["modalities"]]
+    slices.append({"experiments": {experiment: {key: recipe[key] for key in ("from", "modalities", "stages")}}})  # which jobs there are
     return _stage(f"train_{experiment}", "train", ["cmmc"], slices, deps, [f"data/models/{experiment}/{seed}"])
 
 

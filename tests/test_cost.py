@@ -72,7 +72,7 @@ def test_outputs_of_one_job_are_one_job_and_what_is_done_is_none() -> None:
         ("data/features/untrained/0/rgb/ucf101.h5", "experiment=untrained seed=0 modality=rgb dataset=ucf101"),
         ("data/features/stc-mix/0/rgb/toy.finetune.h5", "experiment=stc-mix seed=0 modality=rgb dataset=toy"),
         ("data/results/stc-mix/0/toy/finetune.json", "experiment=stc-mix seed=0 dataset=toy task=finetune"),
-        ("data/results/moco/1/toy/rgb.pretrain.progress.json", "experiment=moco seed=1 dataset=toy modality=rgb phase=pretrain"),
+        ("data/progress/moco/1/toy/rgb.pretrain.json", "experiment=moco seed=1 dataset=toy modality=rgb phase=pretrain"),
         ("data/models/stc-mix/mixable.json", ""),
         ("data/report/table1.html", ""),
     ],

@@ -51,6 +51,17 @@ def test_every_preset_is_good(file: Path) -> None:
         ("all", ["mixup", "stcmix"], "all names 'stcmix', but there is no such experiment; did you mean 'stc-mix'?"),
         ("targets.table1.experiments", ["mocco"], "targets.table1 names 'mocco', but there is no such experiment; did you mean 'moco'?"),
         ("targets.table1.modalities", ["rgb+joint"], "targets.table1 names 'rgb+joint', which evaluate.fused lacks; add [rgb, joint]"),
+        (
+            "targets.table1.modalities",
+            ["joint"],
+            "targets.table1 names 'joint', which experiments.moco does not train; take out one of them",
+        ),
+        ("targets.figure2.modalities", ["flow"], "targets.figure2 names 'flow', which experiments.mixup-long does not train"),
+        (
+            "targets.table3.experiments",
+            ["mixup"],
+            "targets.table3 finetunes 'mixup', which is in all but not in evaluate.finetune; add it there",
+        ),
         ("targets.table1.modalities", ["depth"], "targets.table1 names 'depth', but modalities lacks it"),
         ("targets.figure2.modalities", ["rgb+flow"], "targets.figure2 shows progress, of one modality at a time; leave out 'rgb+flow'"),
         ("targets.figure2.experiments", ["moco"], "targets.figure2 shows progress, but experiments.moco keeps no encoder on the way"),

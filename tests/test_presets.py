@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -143,8 +142,7 @@ def test_targets_are_the_papers_rows(preset: dict[str, dict[str, Any]]) -> None:
         "mixup-long": "mixup",
         "mixup-300": "mixup",
         "stc-mix-ablation": "stc-mix",
-        "stc-mix-once": "stc-mix",
-    }
+    }  # stc-mix-once is the paper's own, in figure 2
     assert list(preset["toy-large"]["targets"]) == TARGETS
 
 
@@ -261,13 +259,11 @@ def test_the_whole_graph_of_ucf101(tmp_path: Path) -> None:
     root, lists, run = tmp_path / "ucf [101]", tmp_path / "lists", tmp_path / "run"
     stub_ucf101(root, lists)
     stub_hmdb51(tmp_path / "hmdb51")
-    chosen = preset_of("ucf101", run, "--root", str(root), "--lists", str(lists))
+    chosen = preset_of("ucf101", run, "--root", str(root), "--lists", str(lists), "--transfer", str(tmp_path))
     assert chosen["dataset"]["root"] == str(root) and chosen["dataset"]["options"] == {"lists": str(lists)}
     sides = Counter(video.split for video in ucf101.videos(root, 1, chosen["dataset"]["options"]))
     assert sides == {"train": 9537, "test": 3783}
-    text = (run / "params.yaml").read_text()
-    (run / "params.yaml").write_text(text.replace("path/to/transfer/hmdb51", json.dumps(str(tmp_path / "hmdb51"))))
-
+    assert chosen["transfer"][0]["root"] == str(tmp_path / "hmdb51")
     found = planned(run, TARGETS)
     found.pop("total", None)
     assert found == {
@@ -299,7 +295,10 @@ def test_the_whole_graph_of_ucf101(tmp_path: Path) -> None:
 def test_the_whole_graph_of_kinetics400(tmp_path: Path) -> None:
     for name in ("train/abseiling/a_000000_000010", "train/zumba/b_000000_000010", "val/zumba/c_000005_000015"):
         touch(tmp_path / "k400" / f"{name}.mp4")
-    chosen = preset_of("kinetics400", tmp_path / "run", "--root", str(tmp_path / "k400"))
+    for name in ("ucf101", "hmdb51"):
+        (tmp_path / "others" / name).mkdir(parents=True)
+    chosen = preset_of("kinetics400", tmp_path / "run", "--root", str(tmp_path / "k400"), "--transfer", str(tmp_path / "others"))
+    assert [one["root"] for one in chosen["transfer"]] == [str(tmp_path / "others" / name) for name in ("ucf101", "hmdb51")]
     assert len(kinetics400.videos(Path(chosen["dataset"]["root"]), 1, chosen["dataset"]["options"])) == 3
     text = (tmp_path / "run/params.yaml").read_text()
     (tmp_path / "run/params.yaml").write_text(text.replace("shards: 1024", "shards: 4"))

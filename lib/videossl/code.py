@@ -22,7 +22,7 @@ _HOMES = {"videossl": ROOT / "lib", "stages": ROOT}
 def closure(script: str) -> tuple[str, ...]:
     """Paths, relative to the repository and sorted, of `script` and of all that it imports, directly or not.
 
-    A data file that lies beside a module and is named in it (`params.schema.yaml` in params.py) belongs to it.
+    A data file that lies beside a module and is named in it (a schema, a template) belongs to it.
     """
     seen: set[Path] = set()
     waiting = [ROOT / script]

@@ -17,8 +17,15 @@ import jsonschema
 import yaml
 
 from videossl.errors import InputError
-
-Params = dict[str, Any]
+from videossl.recipes import Params as Params
+from videossl.recipes import chain as chain
+from videossl.recipes import epochs as epochs
+from videossl.recipes import paper_name as paper_name
+from videossl.recipes import partner as partner
+from videossl.recipes import phases as phases
+from videossl.recipes import stages_of as stages_of
+from videossl.recipes import start_of as start_of
+from videossl.recipes import with_starts as with_starts
 
 SOURCES = {"rgb": "rgb", "flow": "flow", "joint": "joint", "motion": "joint"}
 """The cached modality that each modality is read from; motion is the difference of joints."""
@@ -124,7 +131,11 @@ def _check_datasets(params: Params) -> None:
     for dataset in datasets(params).values():
         if dataset["name"] == "toy" and dataset["root"] != "data/raw/toy":
             raise InputError("the root of the toy dataset must be data/raw/toy, where it is rendered; or choose name: folder")
+    if params["transfer"] and not params["evaluate"]["tasks"]:
+        raise InputError("transfer names datasets to measure on, but evaluate.tasks is empty; set transfer: [] or name tasks")
     for entry in params["transfer"]:
+        if entry["name"] not in measured_datasets(params):
+            raise InputError(f"transfer names '{entry['name']}', which evaluate.datasets leaves out; add it there or take it out")
         _check_known(entry["modalities"], list(params["modalities"]), f"transfer names for {entry['name']}", "modalities lacks it")
 
 
@@ -175,9 +186,29 @@ def _check_targets(params: Params) -> None:
                 raise InputError(f"targets.{name} names '{stream}', which evaluate.fused lacks; add [{stream.replace('+', ', ')}]")
             if "+" in stream and target["show"] != "results":
                 raise InputError(f"targets.{name} shows {target['show']}, of one modality at a time; leave out '{stream}'")
-        _check_known(target.get("tasks", []), params["evaluate"]["tasks"], f"targets.{name} names", "evaluate.tasks lacks it")
+        for task in target.get("tasks", []):
+            if task not in params["evaluate"]["tasks"]:
+                raise InputError(f"targets.{name} names '{task}', but evaluate.tasks lacks it; add it there, or take it from the target")
+        _check_trained(params, name)
+        _check_finetuned(params, name)
         if target["show"] == "progress":
             _check_kept(params, name)
+
+
+def _check_trained(params: Params, name: str) -> None:
+    target = params["targets"][name]
+    for modality in {one for stream in target["modalities"] for one in stream.split("+")}:
+        without = [one for one in target["experiments"] if modality not in params["experiments"][one]["modalities"]]
+        if len(without) == len(target["experiments"]) or (without and target["show"] != "results"):
+            raise InputError(f"targets.{name} names '{modality}', which experiments.{without[0]} does not train; take out one of them")
+
+
+def _check_finetuned(params: Params, name: str) -> None:
+    """What DVC tracks of an experiment of `all` must not depend on which targets were made."""
+    for experiment in params["targets"][name]["experiments"]:
+        finetuned = "finetune" in params["targets"][name].get("tasks", []) and experiment in params["all"]
+        if finetuned and experiment not in params["evaluate"]["finetune"]:
+            raise InputError(f"targets.{name} finetunes '{experiment}', which is in all but not in evaluate.finetune; add it there")
 
 
 def _check_kept(params: Params, name: str) -> None:
@@ -266,62 +297,6 @@ def fingerprint(*folders: str | Path) -> str:
     return hashlib.sha256(json.dumps(listing, ensure_ascii=True).encode()).hexdigest()
 
 
-def stages_of(params: Params, experiment: str) -> list[tuple[str, int]]:
-    """The stages of a cross-modal experiment in order, as (modality, cycle); empty for a pretraining."""
-    recipe = params["experiments"][experiment]
-    return [(recipe["modalities"][stage % 2], stage // 2 + 1) for stage in range(recipe.get("stages", 0))]
-
-
-def phases(params: Params, experiment: str) -> list[tuple[str, str]]:
-    """All that `experiment` trains, in order, as (modality, phase)."""
-    pretraining = [(modality, "pretrain") for modality in params["experiments"][experiment]["modalities"]]
-    return [(modality, f"cmmc{cycle}") for modality, cycle in stages_of(params, experiment)] or pretraining
-
-
-def chain(params: Params, experiment: str, modality: str) -> list[tuple[str, str]]:
-    """All trainings behind an encoder of `experiment` in order, as (the experiment they belong to, phase); [] if it has none."""
-    recipe = params["experiments"][experiment]
-    if modality not in recipe["modalities"]:
-        return []
-    start = [(recipe["from"], "pretrain")] if "from" in recipe else []
-    return [*start, *((experiment, phase) for trained, phase in phases(params, experiment) if trained == modality)]
-
-
-def epochs(params: Params, experiment: str, modality: str, phase: str) -> int:
-    """How long one training of `experiment` takes: its share of the recipe's epochs, or the modality's own number."""
-    recipe, kind = params["experiments"][experiment], phase.rstrip("0123456789")
-    if "epochs" not in recipe:
-        return int(params["modalities"][modality][kind]["epochs"])
-    return int(recipe["epochs"]) // max(1, sum(trained == modality for trained, _ in stages_of(params, experiment)))
-
-
-def paper_name(params: Params, experiment: str) -> str:
-    """What the paper's tables in paper.yaml call `experiment`."""
-    return str(params["experiments"].get(experiment, {}).get("paper", experiment))
-
-
-def start_of(params: Params, experiment: str, modality: str, cycle: int) -> tuple[tuple[str, str], tuple[str, str]]:
-    """What stage `cycle` of `modality` starts from: (experiment, phase) of its own and of the partner's weights.
-
-    The partner's are the newest there are then: of the same cycle for the second modality, of the one before for the
-    first (P section 3.2: "use of the latest learned representations").
-    """
-    recipe = params["experiments"][experiment]
-    second = recipe["modalities"].index(modality) == 1
-
-    def weights(number: int) -> tuple[str, str]:
-        return (experiment, f"cmmc{number}") if number else (recipe["from"], "pretrain")
-
-    return weights(cycle - 1), weights(cycle if second else cycle - 1)
-
-
-def partner(params: Params, experiment: str, modality: str) -> str | None:
-    """The modality whose frozen encoder is mixed in; None for manifold mixup, which stays within one modality."""
-    recipe = params["experiments"][experiment]
-    (other,) = set(recipe["modalities"]) - {modality}
-    return None if recipe["mixing"] == "manifold-mixup" else str(other)
-
-
 def sources(params: Params, dataset: str) -> list[str]:
     """The cached modalities of `dataset` that the run needs."""
     there = {one["name"]: one["modalities"] for one in params["transfer"]}.get(dataset, list(params["modalities"]))
@@ -399,7 +374,10 @@ def finetune_slice(params: Params, modality: str) -> Params:
 
 def progress_slice(params: Params, modality: str) -> Params:
     """The encoder of `modality`, the clips it is given, and how its features become numbers."""
-    return _modality(params, modality) | {"evaluate": {key: params["evaluate"][key] for key in ("clips", "linear")}}
+    chosen = {key: params["evaluate"][key] for key in ("clips", "linear")}
+    return _modality(params, modality) | {
+        "evaluate": chosen | {"tasks": [task for task in params["evaluate"]["tasks"] if task != "finetune"]}
+    }
 
 
 def task_slice(params: Params, task: str) -> Params:
@@ -424,10 +402,3 @@ def _experiments(params: Params, names: list[str]) -> Params:
     recipes = params["experiments"]
     wanted = with_starts(params, names)
     return {"experiments": {name: recipe for name, recipe in recipes.items() if name in wanted}}
-
-
-def with_starts(params: Params, names: list[str]) -> list[str]:
-    """The experiments `names` and those they start from, in the order of params."""
-    recipes = params["experiments"]
-    wanted = {*names, *(recipes[name]["from"] for name in names if "from" in recipes[name])}
-    return [name for name in recipes if name in wanted]

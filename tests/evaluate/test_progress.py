@@ -44,8 +44,9 @@ def of(dataset: Dataset) -> dict[str, Any]:
 
 
 def measured(call_stage: CallStage, dataset: Dataset, snapshots: Path, tasks: list[str], out: str = "progress.json") -> dict[str, Any]:
-    named = {"modality": "rgb", "phase": "pretrain", "dataset": dataset.name, "snapshots": snapshots, "tasks": tasks}
-    result: dict[str, Any] = json.loads(call_stage("progress", PARAMS, out, **of(dataset), **named).read_text())
+    named = {"modality": "rgb", "phase": "pretrain", "dataset": dataset.name, "snapshots": snapshots}
+    params = PARAMS | {"evaluate": PARAMS["evaluate"] | {"tasks": tasks}}
+    result: dict[str, Any] = json.loads(call_stage("progress", params, out, **of(dataset), **named).read_text())
     return result
 
 
@@ -82,7 +83,9 @@ def test_the_file_says_what_it_is_and_was_made_from(snapshots: Path, make_datase
     assert all(point.keys() == {"epoch", "retrieval"} for point in result["points"]) and result["chance"].keys() == {"retrieval"}
     assert result["counts"] == {"train": 8, "test": 4, "classes": 2}
     made_from = result["provenance"]
-    assert made_from["script"] == "stages/progress.py" and made_from["params"] == {"threads": 1} | PARAMS
+    assert made_from["script"] == "stages/progress.py" and made_from["params"] == {"threads": 1} | PARAMS | {
+        "evaluate": PARAMS["evaluate"] | {"tasks": ["retrieval"]}
+    }
     assert made_from["weights"] == {"rgb": sha256(snapshots)}
     assert made_from["data"] == provenance.data_digest(dataset.index, [dataset.caches["rgb"]])
     linear = measured(call_stage, dataset, snapshots, ["linear"])

@@ -141,8 +141,11 @@ def test_progress_is_measured_on_the_other_dataset(
     path = tmp_path / "pretrain.snapshots.safetensors"
     weights.save(path, {f"5.{name}": value for name, value in encoder.state_dict().items()}, {})
     del arguments["weights"]
-    params = {"modalities": {modality: settings(modality)}, "evaluate": {"clips": 2, "linear": {"weight_decay": 0.01, "iterations": 20}}}
-    named = {"modality": modality, "phase": "pretrain", "dataset": "away", "snapshots": path, "tasks": ["linear", "retrieval"]}
+    params = {
+        "modalities": {modality: settings(modality)},
+        "evaluate": {"clips": 2, "linear": {"weight_decay": 0.01, "iterations": 20}, "tasks": ["linear", "retrieval"]},
+    }
+    named = {"modality": modality, "phase": "pretrain", "dataset": "away", "snapshots": path}
     result = json.loads(call_stage("progress", params, "p.json", **arguments, **named).read_text())
     assert [point["epoch"] for point in result["points"]] == [5] and result["counts"] == {"train": 12, "test": 6, "classes": 3}
     assert result["provenance"]["data"] == provenance.data_digest(away.index, [away.caches[modality]])

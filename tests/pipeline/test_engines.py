@@ -114,6 +114,7 @@ CHANGES = {
     "a param of one modality": ("params.yaml", "augment: {area: [0.75, 1.0], flip: 0.5, scale: 4.0}", "augment: {area: [0.75, 1.0], flip: 0.5, scale: 5.0}",
         {"train-mixup-flow", "train-stc-mix", "evaluate-untrained", "evaluate-handmade", "evaluate-mixup", "evaluate-stc-mix", "report"}),
     "a param of one experiment": ("params.yaml", "stages: 2\n    box: batch", "stages: 2\n    box: sample", {"train-stc-mix-skeleton", "report"}),
+    "the number of stages": ("params.yaml", "stages: 2\n    box: batch", "stages: 4\n    box: batch", {"train-stc-mix-skeleton", "report"}),
     "a param of extraction": ("params.yaml", "bound: 20", "bound: 10", {"flow", "report"}),
     "a param of evaluation": ("params.yaml", "iterations: 20", "iterations: 30",
         {"evaluate-untrained", "evaluate-handmade", "evaluate-mixup", "evaluate-stc-mix", "evaluate-stc-mix-skeleton", "report"}),
@@ -201,6 +202,7 @@ def test_record_refuses_while_work_is_left(finished: Workspace) -> None:
     assert done.returncode == 2
     assert done.stdout == "error: work is left to do; run `snakemake --cores all` first (`snakemake -n` says what)\n"
     finished.replace("params.yaml", "  stc-mix-skeleton:", "  second:")
+    finished.replace("params.yaml", "all: [mixup, stc-mix, stc-mix-skeleton]", "all: [mixup, stc-mix, second]")
     done = finished.call("python", "stages/record.py", ok=False)
     assert done.returncode == 2
     assert done.stdout == "error: dvc.yaml is out of date; run `make dvc.yaml`\n"

@@ -169,9 +169,23 @@ def test_a_transfer_dataset_is_another_group_of_columns() -> None:
 def test_the_papers_own_test_sets_stand_beside_themselves() -> None:
     run = made.run("table1")
     entry = {"name": "hmdb51", "root": "x", "split": 1, "options": {}, "modalities": ["rgb"]}
-    found = shown(replace(run, dataset="ucf101", params={**run.params, "transfer": [entry]}, results=[]), "table1")
+    changed = {**run.params, "dataset": {**run.params["dataset"], "name": "ucf101"}, "transfer": [entry]}
+    found = shown(replace(run, dataset="ucf101", params=changed, results=[]), "table1")
     assert all(column.printed and column.printed.dataset == column.dataset for column in found.columns)
     assert not any(text.startswith("tested on") for text in found.streams[0].common)
+
+
+def test_a_dataset_that_is_not_measured_on_has_no_column() -> None:
+    run = made.run("table1")
+    entry = {"name": "hmdb51", "root": "x", "split": 1, "options": {}, "modalities": ["rgb"]}
+    chosen = {**run.params["evaluate"], "datasets": ["hmdb51"]}
+    found = shown(replace(run, params={**run.params, "transfer": [entry], "evaluate": chosen}), "table1")
+    assert {column.dataset for column in found.columns} == {"hmdb51"}
+
+
+def test_crops_count_where_something_is_finetuned() -> None:
+    run = made.run("table1")
+    assert not any("crops" in text for text in shown(run, "table1").streams[0].common)
 
 
 def test_a_target_of_another_name_has_no_paper_beside_it() -> None:

@@ -328,3 +328,10 @@ def test_processes_share_one_queue(tmp_path: Path) -> None:
     (keys0, queue0, ids0), (keys1, queue1, ids1) = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     assert ids0.tolist() == ids1.tolist() == [0, 1, 10, 11] + [EMPTY] * 4
     assert torch.equal(queue0, queue1) and torch.equal(queue0[:, :4].T, torch.cat([keys0, keys1]))
+
+
+def test_an_encoder_that_was_a_partner_must_be_thawed() -> None:
+    """Else only the head would learn, and nothing would say so."""
+    encoder = tiny().encoder.requires_grad_(False)
+    with pytest.raises(InputError, match=r"all of the encoder is frozen.*requires_grad_\(True\)"):
+        MoCo(encoder, ProjectionHead(6, 8, 5), 0, 0.9, 0.2)

@@ -23,7 +23,7 @@ LAYOUTS = tuple(
         r"data/cache/(?P<dataset>[^/]+)/(?P<source>[^/]+)/(?P<shard>\d+)\.h5",
         r"data/models/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<modality>[^/]+)/(?P<phase>[^/.]+)\..+",
         r"data/features/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<modality>[^/]+)/(?P<dataset>[^/.]+)\..+",
-        r"data/results/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<dataset>[^/]+)/(?P<modality>[^/.]+)\.(?P<phase>[^/.]+)\.progress\.json",
+        r"data/progress/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<dataset>[^/]+)/(?P<modality>[^/.]+)\.(?P<phase>[^/.]+)\.json",
         r"data/results/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<dataset>[^/]+)/(?P<task>[^/.]+)\.json",
     )
 )

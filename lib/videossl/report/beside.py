@@ -84,7 +84,7 @@ def _rows(run: Run, task: Task, experiment: str, modality: str, metric: str) -> 
         return []
     found = list(paper.beside(paper.load(), recipe_of(run, experiment), modality, task.dataset, task.task, metric))
     scale = setting(run, experiment, modality)
-    return [Beside(experiment, modality, metric, ours, *_theirs(entries, task.dataset, scale)) for entries in _alike(found)]
+    return [Beside(experiment, modality, metric, ours, *_theirs(entries, task, scale)) for entries in _alike(found)]
 
 
 def _alike(entries: Sequence[paper.Entry]) -> list[list[paper.Entry]]:
@@ -98,12 +98,12 @@ def _alike(entries: Sequence[paper.Entry]) -> list[list[paper.Entry]]:
     return list(merged.values())
 
 
-def _theirs(entries: Sequence[paper.Entry], dataset: str, scale: Mapping[str, Any]) -> tuple[dict[str, float], str, list[str]]:
+def _theirs(entries: Sequence[paper.Entry], task: Task, scale: Mapping[str, Any]) -> tuple[dict[str, float], str, list[str]]:
     """Their number on each test set, where it is printed, and what differs from ours."""
     theirs = {entry.dataset: entry.value for entry in entries}
     source = list(dict.fromkeys(f"{entry.table}, {entry.method}" for entry in entries))
-    differs = [] if dataset in theirs else [tested_on(list(theirs), dataset)]
-    return theirs, "; ".join(source), differs + paper.differences(entries[0].setting, scale)
+    differs = [] if task.dataset in theirs else [tested_on(list(theirs), task.dataset)]
+    return theirs, "; ".join(source), differs + paper.differences(entries[0].setting, scale, [task.task])
 
 
 def tested_on(theirs: Sequence[str], ours: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from videossl import params
 from videossl.report import paper
 from videossl.report.beside import recipe_of, setting, tested_on
 from videossl.report.numbers import BASELINES, Task, Value, Verdict, compare, headline, tasks
@@ -155,9 +156,8 @@ def results(run: Run, target: Mapping[str, Any], table: paper.Table | None) -> R
 def _columns(run: Run, names: Sequence[str], table: paper.Table | None) -> list[Column]:
     """By dataset, ours first, then by task and metric: those that the table has of the task, else the headline."""
     measured = {(task.dataset, task.task): task for task in tasks(run)}
-    transfer = [entry["name"] for entry in run.params.get("transfer", [])]
     result = []
-    for dataset, task in itertools.product([run.dataset, *transfer], names):
+    for dataset, task in itertools.product(params.measured_datasets(dict(run.params)), names):
         metrics = list(dict.fromkeys(column.metric for column in (table.columns if table else ()) if column.task == task))
         for metric in metrics or [headline(task)]:
             printed = _printed(table, dataset, dataset == run.dataset, task, metric)
@@ -199,7 +199,7 @@ def _row(run: Run, name: str, stream: str, columns: Sequence[Column], table: pap
         return Row(name, ours, (None,) * len(columns))
     tested = {column.dataset: column.printed.dataset for column in columns if column.printed}
     differs = [tested_on([theirs], mine) for mine, theirs in tested.items() if theirs != mine]
-    differs += paper.differences(paper.scale(table, found[0]), setting(run, name, stream))
+    differs += paper.differences(paper.scale(table, found[0]), setting(run, name, stream), {column.task for column in columns})
     return Row(name, ours, _theirs(table, found[0], columns), found[0].method, tuple(differs))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -160,12 +160,14 @@ def experiments(tables: Sequence[Table]) -> list[str]:
 SCALE = ("dataset", "videos", "epochs", "frames", "resolution", "width", "batch", "queue", "crops")
 
 
-def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
+def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], tasks: Collection[str] = ()) -> list[str]:
     """What differs in scale, as "epochs 500 / 54" (theirs, ours), for each key of SCALE that the paper has.
 
-    Empty only where all of them are known and equal: one the paper does not state (None) differs.
+    Empty only where all of them are known and equal: one the paper does not state (None) differs. Crops are those of
+    the finetune test, so they count only where that is among `tasks`.
     """
-    pairs = [(key, theirs[key], ours.get(key)) for key in SCALE if key in theirs]
+    wanted = [key for key in SCALE if key in theirs and (key != "crops" or "finetune" in tasks)]
+    pairs = [(key, theirs[key], ours.get(key)) for key in wanted]
     return [_difference(*pair) for pair in pairs if None in pair or pair[1] != pair[2]]
 
 

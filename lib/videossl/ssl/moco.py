@@ -55,6 +55,8 @@ class MoCo(nn.Module):
         _check(queue, momentum, temperature, alpha)
         check_name("mixing of MoCo", mixing, INPUT)
         check_name("box of MoCo", box, BOXES)
+        if not any(parameter.requires_grad for parameter in encoder.parameters()):
+            raise InputError("MoCo: all of the encoder is frozen, as a partner's is; call encoder.requires_grad_(True).train() first")
         self.encoder, self.head = encoder, head
         self.key_encoder = copy.deepcopy(encoder).requires_grad_(False)
         self.key_head = copy.deepcopy(head).requires_grad_(False)
