@@ -1,17 +1,17 @@
 # make help says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo seeds repro record run cost test test-fast test-slow check format lock unlock clean
+.PHONY: help setup demo seeds repro record run cost verify verify-cache test test-fast test-slow check format lock unlock clean
 
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PRESET ROOT LISTS TRANSFER OUT TARGETS
+export PRESET ROOT LISTS TRANSFER OUT TARGETS DATASET SPLIT
 SOURCES := lib stages tests bench
 RULES := Snakefile stages/*.smk
 
 help: ## this list
-	@grep -hE '^[a-z0-9. -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9. -]+):[^#]*## /\1\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9. -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9. -]+):[^#]*## /\1\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: .venv/done ## .venv with the pinned versions of requirements.lock
 
@@ -45,14 +45,20 @@ run: setup ## one of presets/ in a folder of its own: make run PRESET=folder ROO
 cost: setup ## what a run takes on this machine, before anything starts: make cost PRESET=ucf101 [ROOT=...] [LISTS=...] [TRANSFER=...] [TARGETS="table1 ..."]
 	python stages/cost.py "presets/$$PRESET.yaml" --root "$$ROOT" --lists "$$LISTS" --transfer "$$TRANSFER" --targets "$$TARGETS"
 
-test: setup ## all tests; those that take a whole pipeline come last
-	pytest
+verify: setup ## whether a copy of a dataset is whole: make verify DATASET=ucf101 [ROOT=path/to/ucf101] [SPLIT=1] [LISTS=...]
+	python stages/verify.py "$$DATASET" "$${ROOT:-data/raw/$$DATASET}" $${SPLIT:+--split "$$SPLIT"} $${LISTS:+--option "lists=$$(realpath -m "$$LISTS")"}
+
+verify-cache: setup ## whether the cache of a run is as it was written: make verify-cache [OUT=runs/mine]
+	python stages/verify_cache.py "$${OUT:-.}/data/cache"
+
+test: setup ## all tests, a process a core; those that take a whole pipeline come last
+	pytest -n auto
 
 test-fast: setup ## the tests that take no whole pipeline
-	pytest -m 'not slow'
+	pytest -n auto -m 'not slow'
 
 test-slow: setup ## the tests that do
-	pytest -m slow
+	pytest -n auto -m slow
 
 check: setup ## format, lint, types, layers, dvc.yaml, docs/params.md
 	ruff format --check $(SOURCES)

@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--cycle", type=int, required=True)
     parser.add_argument("--start", type=Path, required=True, help="the modality's weights so far")
     parser.add_argument("--partner-cache", type=Path, nargs="*", default=[], help="none: manifold mixup, within the modality")
-    parser.add_argument("--partner", type=Path, nargs="*", default=[], help="the partner's newest weights")
+    parser.add_argument("--partner", type=Path, nargs="?", help="the partner's newest weights")
     args = script.read(parser)
     torch.set_num_threads(args.params["threads"])
     experiment, recipe = script.only(args.params["experiments"])
@@ -48,7 +48,7 @@ def main() -> None:
     seed = provenance.stage_seed(args.seed, modality, phase)
     dataset = ClipDataset(index.training(index.read(args.index)), None, sources, seed)
     training = Training(**settings["cmmc"] | {"epochs": recipes.epochs(args.params, experiment, modality, phase)})
-    batches = modalities.batches(dataset, augments, training.batch, seed, device, args.workers)
+    batches = modalities.batches(dataset, augments, training.batch, seed, device, args.workers, settings["moco"]["negatives"])
 
     moco = modalities.moco(modality, settings, args.seed, "none")
     for line in moco.load_stage(weights.load(args.start)):
@@ -57,7 +57,9 @@ def main() -> None:
     method = CMMC(moco, partner, alpha=settings["moco"]["alpha"], **mixing).to(device)
 
     data = provenance.data_digest(args.index, [*args.cache, *args.partner_cache])
-    inputs = {"start": args.start} | dict(zip(["partner"], args.partner, strict=False))
+    inputs = {"start": args.start}
+    if args.partner:
+        inputs["partner"] = args.partner
     made_from = provenance.record("stages/cmmc.py", args.params, seed, data, inputs)
     name = f"{experiment} {args.seed} {modality} {phase}"
     snapshots = stage.Snapshots(moco.encoder, recipe.get("keep", 0), training.epochs, stage.folder(args.scratch, made_from))
@@ -69,9 +71,8 @@ def _partner(args: argparse.Namespace, other: str) -> tuple[Source, modalities.A
     """The partner's clips, augmentation and frozen encoder."""
     settings, cache = args.params["modalities"][other], Cache(args.partner_cache)
     encoder = modalities.encoder(other, settings, args.seed)
-    for path in args.partner:
-        encoder.load_state_dict(weights.load(path, "encoder."))
-        logging.info("from %s: the frozen encoder of %s", path, other)
+    encoder.load_state_dict(weights.load(args.partner, "encoder."))
+    logging.info("from %s: the frozen encoder of %s", args.partner, other)
     return modalities.source(other, settings, cache, ("partner",)), modalities.augmentation(other, settings, cache), encoder
 
 

@@ -13,17 +13,16 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 import yaml
 
 from videossl import params, script
-from videossl.cost import census, plan, table
+from videossl.cost import census, film, plan, table
 from videossl.cost.measure import Bench
-from videossl.cost.work import Works
-from videossl.data.datasets.base import Counts
+from videossl.cost.work import Works, frame_size
 from videossl.errors import InputError
 from videossl.files import atomic, write_json
 
@@ -36,18 +35,22 @@ def main() -> None:
         chosen = params.load(folder / "params.yaml")
         counted = {name: census.take(folder, dataset) for name, dataset in params.datasets(chosen).items()}
         jobs = plan.pending(folder, args.targets.split(), chosen)
-        works = Works(chosen, {name: counts for name, (counts, _) in counted.items()})
+        first, _, sample = counted[chosen["dataset"]["name"]]
+        films = film.films(chosen["dataset"], sample, frame_size(first, chosen), chosen["cache"]["short_side"])
+        works = Works(chosen, {name: one.counts for name, one in counted.items()}, film.jpeg_bytes(films, chosen))
         todo = [(job, works.of(job)) for job in jobs]
-        rates = _bench(chosen, works, Path(temporary), args.quick).rates((kind for _, work in todo for kind in work.needs), _say)
+        frame, smallest = (round(first.width), round(first.height)), min(sample, key=lambda path: path.stat().st_size, default=None)
+        bench = Bench(chosen, Path(temporary), films[0], smallest, frame, max(2, round(first.frames)), args.quick)
+        rates = bench.rates((kind for _, work in todo for kind in work.needs), _say)
     found = table.costs(todo, rates)
     place = args.what if args.what.is_dir() else Path()
     free = shutil.disk_usage(place).free
-    print(_page(args, chosen, counted, found, free))
+    print(_page(args, chosen, counted, works, found, free))
     print("\nMeasured here, seconds of one piece of work:", *table.rate_lines(rates), sep="\n")
     if args.json:
         about = {"what": str(args.what), "targets": args.targets.split(), "device": _device(), "free": free}
-        datasets = {name: {**vars(counts), "from": origin} for name, (counts, origin) in counted.items()}
-        write_json(args.json, table.record(found, rates, **about, datasets=datasets))
+        datasets = {name: {**vars(one.counts), "from": one.origin} for name, one in counted.items()}
+        write_json(args.json, table.record(found, rates, **about, datasets=datasets, jpeg=works.jpeg))
 
 
 def _arguments() -> argparse.Namespace:
@@ -87,14 +90,6 @@ def _folder(args: argparse.Namespace, temporary: Path) -> Path:
     return folder
 
 
-def _bench(chosen: params.Params, works: Works, temporary: Path, quick: bool) -> Bench:
-    name = chosen["dataset"]["name"]
-    counts = works.counts[name]
-    return Bench(
-        chosen, temporary, (round(counts.width), round(counts.height)), works.frame_size(name), max(2, round(counts.frames)), quick
-    )
-
-
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
@@ -104,19 +99,21 @@ def _device() -> str:
     return f"{torch.cuda.get_device_name(0)}, {cpu}" if torch.cuda.is_available() else f"{cpu}, no GPU"
 
 
-def _page(args: argparse.Namespace, chosen: params.Params, counted: dict[str, tuple[Counts, str]], found: table.Costs, free: int) -> str:
+def _page(
+    args: argparse.Namespace, chosen: params.Params, counted: Mapping[str, census.Census], works: Works, found: table.Costs, free: int
+) -> str:
     """What is printed above the measurements."""
     total = found["total"]
     lines = [f"{args.what}: {args.targets or 'all'}, still to do, on {_device()}", "", table.text(found), ""]
     lines.append(
         f"All hours are estimates: {table.span(total['hours'])} with one job after another; the longest job takes {table.span(total['longest'])}."
     )
-    lines += _assumptions(chosen, counted)
-    lines += table.disk(total["bytes"], free)
+    lines += _assumptions(chosen, counted, works)
+    lines += table.disk(total["bytes"], free, chosen["cache"]["codec"])
     return "\n".join(lines)
 
 
-def _assumptions(chosen: params.Params, counted: dict[str, tuple[Counts, str]]) -> Sequence[str]:
+def _assumptions(chosen: params.Params, counted: Mapping[str, census.Census], works: Works) -> Sequence[str]:
     cores, threads = os.cpu_count() or 1, chosen["threads"]
     together = (
         "On one GPU trainings do not gain from running at once."
@@ -125,13 +122,25 @@ def _assumptions(chosen: params.Params, counted: dict[str, tuple[Counts, str]]) 
     )
     return [
         f"{together} Extraction runs on one core a job, so there divide by the cores, {cores}.",
-        *(
-            f"{name}: {counts.train:,} training and {counts.test:,} test videos of {counts.frames:.0f} frames, {counts.width:.0f} x {counts.height:.0f}: {origin}."
-            for name, (counts, origin) in counted.items()
-        ),
+        *(_dataset(name, one, works.steps(name)) for name, one in counted.items()),
+        *_jpeg(chosen, works, bool(counted[chosen["dataset"]["name"]].sample)),
         "Assumed: a step takes as long at every batch size, the disk is as fast as memory, the linear probe uses all its iterations.",
-        "Not counted: checkpoints, logs, the page and Snakemake itself.",
+        "Not counted: the net, checkpoints, logs, the page and Snakemake itself.",
     ]
+
+
+def _dataset(name: str, one: census.Census, steps: float) -> str:
+    counts = one.counts
+    frames = f"{counts.frames:.0f} frames" + (f" ({steps:.0f} once resampled)" if round(steps) != round(counts.frames) else "")
+    size = f"{counts.width:.0f} x {counts.height:.0f}"
+    return f"{name}: {counts.train:,} training and {counts.test:,} test videos of {frames}, {size}: {one.origin}."
+
+
+def _jpeg(chosen: params.Params, works: Works, real: bool) -> Sequence[str]:
+    """What the bytes of JPEG rest on."""
+    shares = " and ".join(f"{share:.2g} of {source}" for source, share in works.jpeg.items())
+    of = f"frames of {chosen['dataset']['name']}" if real else "made-up pictures; real ones were found to take 0.7 to 1.4 times that"
+    return [f"jpeg of quality {chosen['cache']['quality']}: {shares}, bytes a pixel, measured on {of}."] if shares else []
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def _keys(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str]]:
-    """Every key below `node` in the order of the schema."""
+    """Every key below `node` in the order of the schema. {} stands for one that is described elsewhere."""
     node = _resolve(node)
     children = dict(node.get("properties", {}))
     if "additionalProperties" in node and isinstance(node["additionalProperties"], dict):
@@ -42,15 +42,15 @@ def _keys(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str]]:
     for key, child in children.items():
         path = f"{prefix}.{key}" if prefix else key
         resolved = _resolve(child)
-        if not resolved.get("properties") and not isinstance(resolved.get("additionalProperties"), dict):
+        if resolved and not resolved.get("properties") and not isinstance(resolved.get("additionalProperties"), dict):
             yield path, _value(resolved), str(resolved.get("description", ""))
         yield from _keys(child, path)
     for option in node.get("allOf", []):
-        name = option["if"]["properties"].get("name", {})
-        for key, inner in option["then"].get("properties", {}).items() if name else ():
-            label = name.get("const") or " and ".join(name["enum"])
-            for inner_key, value, meaning in _keys(inner, f"{prefix}.{key}"):
-                yield inner_key, value, f"{label}: {meaning}".rstrip(": ")
+        chosen = option["if"]["properties"].get("name") or option["if"]["properties"].get("backend")
+        if chosen:
+            label = chosen.get("const") or " and ".join(chosen["enum"])
+            for key, value, meaning in _keys(option["then"], prefix):
+                yield key, value, f"{label}: {meaning}".rstrip(": ")
 
 
 def _resolve(node: dict[str, Any]) -> dict[str, Any]:
@@ -67,11 +67,13 @@ def _value(node: dict[str, Any]) -> str:
     if "const" in node:
         return str(node["const"])
     words = {"integer": "whole number", "number": "number", "string": "text", "array": "list", "object": "mapping"}
+    types = node["type"] if isinstance(node.get("type"), list) else [node.get("type", "")]
+    kind = " or ".join(words.get(one, one) for one in types)
     limits = [f"from {node['minimum']}"] if "minimum" in node else []
     limits += [f"above {node['exclusiveMinimum']}"] if "exclusiveMinimum" in node else []
     limits += [f"to {node['maximum']}"] if "maximum" in node else []
     items = f" of {_value(_resolve(node['items']))}" if "items" in node else ""
-    return " ".join([words.get(node.get("type", ""), str(node.get("type", ""))) + items, *limits])
+    return " ".join([kind + items, *limits])
 
 
 if __name__ == "__main__":

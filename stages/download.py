@@ -1,16 +1,22 @@
 """download: a dataset's files as obtained.
 
 in:  nothing, or the user's own copy
-out: data/raw/toy/  the rendered toy set; for a dataset the user brings, data/raw/{dataset}.json: where it was found
+out: data/raw/toy/  the rendered toy set; for all others data/raw/{dataset}.json: where it was found, and the archives that it was unpacked from
+
+What can be downloaded is downloaded into data/raw/{dataset}; any other root is the user's own, which is checked and never written to.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from videossl import script
 from videossl.data.datasets import registry
+from videossl.data.obtain import obtain
 from videossl.errors import InputError
 from videossl.files import write_json
 
@@ -25,12 +31,24 @@ def main() -> None:
     if hasattr(source, "download"):
         source.download(args.out, dataset["options"], args.processes)
     else:
-        root = Path(dataset["root"])
-        if not root.is_dir():
-            raise InputError(f"dataset.root is {root}, which is not a folder; {source.LAYOUT}")
-        source.check(root)
-        write_json(args.out, {"dataset": dataset["name"], "root": str(root), "licence": source.LICENCE})
+        archives = found(source, Path(dataset["root"]), dataset["options"])
+        write_json(args.out, {"dataset": source.NAME, "root": dataset["root"], "licence": source.LICENCE, "archives": archives})
     logging.info("%s: ready", dataset["name"])
+
+
+def found(source: ModuleType, root: Path, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Make sure of the dataset in `root`; the archives that were downloaded for it."""
+    own = root == Path("data/raw") / source.NAME
+    if own and source.SOURCES:
+        return obtain(source, root, options)
+    if not root.is_dir():
+        way_out = "leave root out to download it" if source.SOURCES else "put it there, or set dataset.root to where it is"
+        raise InputError(f"dataset.root is {root}, which is not a folder; {way_out}: {source.LAYOUT}")
+    try:
+        source.check(root)
+    except InputError as error:
+        raise InputError(f"{error}; {source.LAYOUT}") from error
+    return []
 
 
 if __name__ == "__main__":

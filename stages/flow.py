@@ -1,4 +1,4 @@
-"""flow: TV-L1 optical flow of one shard of videos, at the size of the cached frames; N frames give N - 1 flows.
+"""flow: optical flow of one shard of videos, at the size and rate of the cached frames; N frames give N - 1 flows.
 
 in:  the index, the videos
 out: data/cache/{dataset}/flow/{shard}.h5
@@ -13,8 +13,8 @@ from videossl.extract import flow, shard
 def main() -> None:
     args = script.read(shard.parser(__doc__))
     settings = dict(args.params["flow"])
-    bound = settings.pop("bound")
-    shard.run(args, "flow", flow.Flow(args.params["cache"]["short_side"], bound, settings))
+    bound, backend = settings.pop("bound"), settings.pop("backend")
+    shard.run(args, "flow", flow.Flow(args.params["cache"]["short_side"], bound, settings, backend, args.params["index"]["fps"]))
 
 
 if __name__ == "__main__":

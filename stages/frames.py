@@ -1,4 +1,4 @@
-"""frames: the RGB frames of one shard of videos, shrunk to a short side.
+"""frames: the RGB frames of one shard of videos, at a rate and shrunk to a short side.
 
 in:  the index, the videos
 out: data/cache/{dataset}/rgb/{shard}.h5
@@ -12,7 +12,7 @@ from videossl.extract import frames, shard
 
 def main() -> None:
     args = script.read(shard.parser(__doc__))
-    shard.run(args, "rgb", frames.Frames(args.params["cache"]["short_side"]))
+    shard.run(args, "rgb", frames.Frames(args.params["cache"]["short_side"], args.params["index"]["fps"]))
 
 
 if __name__ == "__main__":

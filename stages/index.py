@@ -2,17 +2,24 @@
 
 in:  the dataset's videos, skeleton files and split lists
 out: data/index/{dataset}.csv
+     data/scratch/index/{dataset}.jsonl, undeclared: what has been decoded, so that an index that was interrupted goes on
 """
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from pathlib import Path
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+from types import ModuleType
 
 from videossl import script
 from videossl.data import index, scan
-from videossl.data.datasets import registry
+from videossl.data.datasets import base, registry
+from videossl.data.datasets.base import Video
+from videossl.errors import InputError
+
+SHOWN = 3  # dropped videos of each kind that stderr names; the log file names all
 
 
 def main() -> None:
@@ -25,14 +32,45 @@ def main() -> None:
     source = registry.get(dataset["name"])
     source.check(root)
     videos = source.videos(root, dataset["split"], dataset["options"])
-    rows = scan.build(videos, root, args.processes, limits["min_frames"], progress=True)
-    for row in rows:
-        if row.status != "ok":
-            logging.warning("dropped %s: %s", row.id, row.reason)
+    journal = Path("data/scratch/index", f"{dataset['name']}.jsonl")
+    rows = scan.build(videos, root, args.processes, limits["min_frames"], progress=True, fps=limits["fps"], journal=journal)
+    say_dropped(rows)
+    say_unnamed(source, root, videos)
     index.check_drops(rows, limits["max_dropped"])
     index.write(args.out, rows)
-    counts = Counter((row.status, row.split) for row in rows)
-    logging.info("%s: %s", args.out, ", ".join(f"{n} {status} {split}" for (status, split), n in sorted(counts.items())))
+    logging.info("%s: %s", args.out, index.summary(rows))
+
+
+def say_dropped(rows: Sequence[index.Row]) -> None:
+    """Log every dropped video; on stderr the first of each kind, for there may be thousands."""
+    file = in_file()
+    dropped = sorted((row for row in rows if row.status != "ok"), key=lambda row: (index.kind(row), row.id))
+    for kind, group in groupby(dropped, index.kind):
+        found = list(group)
+        for number, row in enumerate(found):
+            (logging.getLogger() if number < SHOWN else file).info("dropped %s: %s", row.id, row.reason)
+        if len(found) > SHOWN:
+            logging.info("dropped %d more, %s: the log file names them", len(found) - SHOWN, kind)
+
+
+def in_file() -> logging.Logger:
+    """A logger that writes to the log file alone."""
+    logger = logging.getLogger("videossl.file")
+    logger.propagate = False
+    logger.handlers = [handler for handler in logging.getLogger().handlers if isinstance(handler, logging.FileHandler)]
+    return logger
+
+
+def say_unnamed(source: ModuleType, root: Path, videos: Sequence[Video]) -> None:
+    """Say how many videos are there and on no side of the split."""
+    try:
+        there = {PurePosixPath(folder, name).as_posix() for folder in source.FOLDERS or (".",) for name in base.find(root / folder)}
+    except InputError as error:
+        logging.warning("%s", error)
+        return
+    unnamed = sorted(there - {video.path for video in videos})
+    if unnamed:
+        logging.info("%d more in %s, on no side of the split and not used; the first: %s", len(unnamed), root, unnamed[0])
 
 
 if __name__ == "__main__":

@@ -18,9 +18,13 @@ from videossl.files import atomic
 def main() -> None:
     parser = script.parser(__doc__)
     parser.add_argument("preset", type=Path)
-    parser.add_argument("--root", default="", help="the dataset's folder")
+    parser.add_argument("--root", default="", help="the dataset's folder, when it is not to be the preset's own")
     parser.add_argument("--lists", default="", help="the folder of the official split lists, when not under root")
-    parser.add_argument("--transfer", default="", help="the folder that holds the datasets of `transfer`, each under its name")
+    parser.add_argument(
+        "--transfer",
+        default="",
+        help="the folder that holds the datasets of `transfer`, each under its name, when they are not to be the preset's own",
+    )
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     args = script.read(parser)
     if not args.preset.is_file():
@@ -50,10 +54,11 @@ def _with_folder(text: str, key: str, folder: str, preset: Path) -> str:
         raise InputError(f"{kind.upper()} is {folder}, which is not a folder; name the one that holds the {wanted}")
     pattern = {
         "root": r"(?m)(^  root: ).*()$",
-        "lists": r"(?m)(^  options: \{lists: ).*(\})$",
+        "lists": r"(?m)(^  options: \{)(?:lists: [^}]*)?(\})",
         "transfer": rf"(?m)(^  - name: {re.escape(name)}\n    root: ).*()$",
     }[kind]
-    text, found = re.subn(pattern, lambda match: f"{match[1]}{_quoted(str(path))}{match[2]}", text, count=1)
+    value = ("lists: " if kind == "lists" else "") + _quoted(str(path))
+    text, found = re.subn(pattern, lambda match: f"{match[1]}{value}{match[2]}", text, count=1)
     if not found:
         raise InputError(f"{preset} has no place for {key.upper()}; leave it out or choose another preset")
     return text

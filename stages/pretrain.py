@@ -30,7 +30,8 @@ def main() -> None:
     dataset = ClipDataset(index.training(index.read(args.index)), None, [source], args.seed)
     augment = modalities.augmentation(modality, settings, cache)
     training = Training(**settings["pretrain"] | {"epochs": recipes.epochs(args.params, experiment, modality, "pretrain")})
-    batches = modalities.batches(dataset, {"query": augment, "key": augment}, training.batch, args.seed, device, args.workers)
+    augments = {"query": augment, "key": augment}
+    batches = modalities.batches(dataset, augments, training.batch, args.seed, device, args.workers, settings["moco"]["negatives"])
 
     method = modalities.moco(modality, settings, args.seed, recipe["mixing"], recipe.get("box", "batch")).to(device)
     data = provenance.data_digest(args.index, args.cache)

@@ -63,9 +63,7 @@ def _data(run: params.Params, dataset: str) -> dict[str, Any]:
     raw = "data/raw/toy" if dataset == "toy" else f"data/raw/{dataset}.json"
     made = {
         "download": _stage(f"download{rule}", "data", ["download"], [params.dataset_slice(run, dataset)], [], [raw]),
-        "index": _stage(
-            index, "data", ["index"], [params.index_slice(run, dataset)], sorted({raw, *params.brought(run, dataset)}), [index]
-        ),
+        "index": _stage(index, "data", ["index"], [params.index_slice(run, dataset)], [raw, *params.brought(run, dataset)], [index]),
         "measurable": _stage(measurable, "evaluate", ["measurable"], [params.measurable_slice(run)], [index], [measurable]),
     }
     if dataset not in params.measured_datasets(run):
@@ -162,16 +160,38 @@ def _leaves(part: Any, prefix: str = "") -> Iterator[str]:
         yield prefix
 
 
-def text(run: params.Params) -> str:
-    """dvc.yaml, whole."""
-    return HEADER + "\n" + yaml.safe_dump({"stages": stages(run)}, sort_keys=False, width=140, allow_unicode=True)
+def as_written(keys: Iterable[str], written: Any) -> list[str]:
+    """The dotted `keys` as DVC finds them in what a person wrote.
+
+    Where one may be left out, and is, it is all that it would be in: so it is noticed when it is put in.
+    """
+    found = {_above(key, written) for key in keys}
+    return sorted(key for key in found if not any(key.startswith(f"{other}.") for other in found))
+
+
+def _above(key: str, written: Any) -> str:
+    """`key`, or the nearest above it that is there: `dataset` for `dataset.root` in `dataset: ucf101`."""
+    parts, node = key.split("."), written
+    for depth, part in enumerate(parts):
+        if not isinstance(node, dict) or part not in node:
+            return ".".join(parts[:depth])
+        node = node[part]
+    return key
+
+
+def text(run: params.Params, written: Any) -> str:
+    """dvc.yaml, whole. written: the params as a person wrote them."""
+    made = stages(run)
+    for stage in made.values():
+        stage["params"] = as_written(stage["params"], written)
+    return HEADER + "\n" + yaml.safe_dump({"stages": made}, sort_keys=False, width=140, allow_unicode=True)
 
 
 def main() -> None:
     parser = script.parser(__doc__)
     parser.add_argument("--check", action="store_true", help="fail if dvc.yaml is out of date; write nothing")
     args = script.read(parser)
-    script.generate(Path("dvc.yaml"), text(params.load("params.yaml")), args.check, "run `make dvc.yaml`")
+    script.generate(Path("dvc.yaml"), text(params.load("params.yaml"), params.written("params.yaml")), args.check, "run `make dvc.yaml`")
 
 
 if __name__ == "__main__":

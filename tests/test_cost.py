@@ -14,20 +14,22 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests import made
 from tests.conftest import REPOSITORY
 from tests.pipeline.conftest import ENVIRONMENT, write_video
 from videossl import params as parameters
-from videossl.cost import census, plan, table
+from videossl.cost import census, film, plan, table
 from videossl.cost.plan import Job
-from videossl.cost.work import Work, Works
-from videossl.data import cache, index
+from videossl.cost.work import Work, Works, fetched, frame_size
+from videossl.data import index, jpeg
+from videossl.data.datasets import ucf101
 from videossl.data.datasets.base import Counts
 from videossl.errors import InputError
 from videossl.train import modality as modalities
 from videossl.train import weights
 
 TINY = REPOSITORY / "tests/pipeline/tiny.yaml"
-COUNTS = Counts(train=9, test=6, classes=3, frames=12, width=32, height=32)  # what tiny.yaml's toy set is
+COUNTS = Counts(train=9, test=6, classes=3, frames=12, width=32, height=32, fps=30)  # what tiny.yaml's toy set is
 
 
 @pytest.fixture(scope="module")
@@ -133,14 +135,34 @@ def test_epochs_and_clips_by_hand(works: Works, asked: Job, epochs: int, clips: 
 
 def test_what_a_job_needs_is_what_its_script_does(works: Works) -> None:
     cmmc = works.of(job("cmmc", experiment="stc-mix", modality="flow", phase="cmmc1")).needs
-    both = works.cache_bytes("toy", "rgb") + works.cache_bytes("toy", "flow")
-    assert cmmc == {("cmmc", "flow", "rgb"): 16, ("hash",): both, ("start",): 1}
+    assert cmmc == {("cmmc", "flow", "rgb"): 16, ("start",): 1}
     alone = works.of(job("cmmc", experiment="manifold-mixup", modality="flow", phase="cmmc1")).needs
-    assert alone == {("moco", "flow"): 16, ("hash",): works.cache_bytes("toy", "flow"), ("start",): 1}
+    assert alone == {("moco", "flow"): 16, ("start",): 1}
     finetune = works.of(job("finetune", experiment="stc-mix", modality="rgb", dataset="toy")).needs
     assert (finetune["finetune", "rgb"], finetune["forward", "rgb"]) == (16, 24)
     flow = works.of(Job("flow", {"dataset": "toy", "source": "flow", "shard": "0000"})).needs
-    assert flow["tvl1",] == 15 * 11 * 32 * 32 / 2
+    pixels = 15 * 11 * 32 * 32 / 2
+    assert (flow["flow", "tvl1"], flow["write", "flow"], flow["decode",]) == (pixels, 2 * pixels, pixels * 12 / 11)
+
+
+def test_what_is_resampled_is_decoded_as_it_is_and_cached_as_it_will_be(tiny: dict[str, Any]) -> None:
+    """240 frames at 24 a second are 10 s: 300 steps of 30."""
+    slow = Counts(10, 0, 1, frames=240, width=64, height=32, fps=24)
+    shard = {"dataset": "toy", "source": "flow", "shard": "0000"}
+    needs = Works(tiny, {"toy": slow}).of(Job("flow", shard)).needs
+    assert needs["decode",] == 10 * 240 * 64 * 32 / 2 and needs["flow", "tvl1"] == 10 * 299 * 64 * 32 / 2
+    for params in (tiny | {"index": tiny["index"] | {"fps": None}}, tiny):
+        unknown = Works(params, {"toy": slow if params is not tiny else Counts(10, 0, 1, 240, 64, 32, 0)})
+        assert unknown.of(Job("flow", shard)).needs["flow", "tvl1"] == 10 * 239 * 64 * 32 / 2
+    assert Works(tiny, {"toy": slow}).cache_bytes("toy", "joint") == Works(tiny, {"toy": Counts(10, 0, 1, 240, 1, 1, 30)}).cache_bytes(
+        "toy", "joint"
+    )
+
+
+def test_archives_are_counted_where_they_will_be_fetched() -> None:
+    ours = {"name": "ucf101", "root": "data/raw/ucf101", "split": 1, "options": {}}
+    assert fetched(ours) == sum(archive.size or 0 for archive in ucf101.SOURCES) > 6.9e9
+    assert fetched(ours | {"root": "/mine"}) == fetched(ours | {"name": "kinetics400", "root": "data/raw/kinetics400"}) == 0
 
 
 def test_a_probe_is_fitted_for_each_stream_and_again_for_each_part_of_a_fused_one(works: Works) -> None:
@@ -160,10 +182,10 @@ SHAPES = {"rgb": (12, 32, 32, 3), "flow": (11, 32, 32, 2), "joint": (12, 25, 3, 
 @pytest.mark.parametrize("source", ["rgb", "flow", "joint"])
 def test_bytes_of_the_cache_are_those_of_the_files_within_a_hundredth(works: Works, source: str, tmp_path: Path) -> None:
     """Of 60 videos, the smallest of 7 kB: those of a real run are larger, and what HDF5 adds counts for less."""
-    many, shape = Works(works.params, {"toy": Counts(50, 10, 3, 12, 32, 32)}), SHAPES[source]
+    many, shape = Works(works.params, {"toy": Counts(50, 10, 3, 12, 32, 32, 30)}), SHAPES[source]
     arrays = [(f"Class/v_Class_g{n:02d}_c01", np.ones(shape, np.float32 if source == "joint" else np.uint8)) for n in range(60)]
     for shard, part in enumerate((arrays[:28], arrays[28:])):
-        cache.write_shard(tmp_path / f"{shard}.h5", source, "toy", part, {"name": "x", "version": "av 18, opencv 5", "params": {}})
+        made.shard(tmp_path / f"{shard}.h5", source, part)
     written = sum(path.stat().st_size for path in tmp_path.iterdir())
     assert many.cache_bytes("toy", source) == pytest.approx(written, rel=0.01)
     said = many.of(
@@ -172,9 +194,32 @@ def test_bytes_of_the_cache_are_those_of_the_files_within_a_hundredth(works: Wor
     assert said.bytes * 2 == pytest.approx(many.cache_bytes("toy", source))
 
 
+@pytest.mark.parametrize("source", ["rgb", "flow"])
+def test_bytes_under_jpeg_are_those_of_the_files_within_a_fiftieth(works: Works, source: str, tmp_path: Path) -> None:
+    chosen = works.params | {"cache": {"shards": 1, "short_side": 48, "codec": "jpeg", "quality": 90}}
+    picture = film.made_up((64, 48), 40)
+    shares = film.jpeg_bytes([picture], chosen)
+    array = picture if source == "rgb" else film.flow_of(picture, chosen["flow"])
+    videos = [(f"Class/v_Class_g{n:02d}_c01", jpeg.encode(array, 90)) for n in range(20)]
+    made.shard(tmp_path / "0000.h5", source, videos, codec="jpeg", quality=90)
+    said = Works(chosen, {"toy": Counts(15, 5, 3, 40, 64, 48, 30)}, shares).cache_bytes("toy", source)
+    assert said == pytest.approx((tmp_path / "0000.h5").stat().st_size, rel=0.02)
+    assert film.jpeg_bytes([picture], works.params) == {}
+
+
+def test_made_up_pictures_compress_like_real_ones(real_clips: Path) -> None:
+    """Of two clips of UCF101 JPEG leaves 0.25 and 0.43 bytes a pixel; the picture that stands for all lies between."""
+    clips = [real_clips / f"ucf101/UCF-101/SoccerJuggling/v_SoccerJuggling_g{group}_c01.avi" for group in (23, 24)]
+    films = film.films({"name": "ucf101"}, clips, (0, 0), 128)
+    assert [one.shape for one in films] == [(5, 128, 171, 3)] * 2
+    low, high, picture = (len(jpeg.encode(one, 90).data) / one[..., 0].size for one in [*films, film.made_up((171, 128), 5)])
+    assert low < picture < high < 2 * low
+
+
 def test_frames_are_counted_at_the_size_they_are_cached_at(tiny: dict[str, Any]) -> None:
-    wide = Works(tiny, {"toy": Counts(9, 6, 3, frames=100, width=320, height=240)})
-    assert wide.frame_size("toy") == (43, 32)
+    counts = Counts(9, 6, 3, frames=100, width=320, height=240, fps=30)
+    assert frame_size(counts, tiny) == (43, 32)
+    wide = Works(tiny, {"toy": counts})
     assert wide.cache_bytes("toy", "rgb") == pytest.approx(15 * 100 * 43 * 32 * 3, rel=0.01)
 
 
@@ -198,25 +243,43 @@ def folder_dataset(root: str) -> dict[str, Any]:
 
 
 def test_the_index_is_believed_first(tmp_path: Path) -> None:
-    def row(name: str, split: str, frames: int, status: str = "ok") -> index.Row:
-        return index.Row(name, name, name[0], split, frames, 30.0, 40, 30, "", "", status, "")
+    def row(name: str, split: str, frames: int, fps: float, status: str = "ok") -> index.Row:
+        return made.row(name, name[0], split, frames=frames, steps=7, fps=fps, width=40, height=30, status=status)
 
-    rows = [row("a1", "train", 10), row("b1", "train", 20), row("a2", "test", 60), row("c", "train", 5, "dropped")]
+    # 90 frames in 4 s: the third has no rate, and the fourth is dropped
+    rows = [row("a1", "train", 30, 30), row("b1", "train", 60, 20), row("a2", "test", 60, 0), row("c", "train", 5, 30, "dropped")]
     index.write(tmp_path / "data/index/folder.csv", rows)
-    assert census.take(tmp_path, folder_dataset("nowhere")) == (Counts(2, 1, 2, 30, 40, 30), "its index")
+    assert census.take(tmp_path, folder_dataset("nowhere")) == (Counts(2, 1, 2, 50, 40, 30, 22.5), "its index", ())
+
+
+def test_skeletons_alone_take_no_pixels(tiny: dict[str, Any], tmp_path: Path) -> None:
+    rows = [made.row(f"s{n}", "a", path="", skeleton=f"s{n}.skeleton", frames=20, fps=0, width=0, height=0) for n in range(4)]
+    index.write(tmp_path / "data/index/ntu60.csv", rows)
+    counts, _, sample = census.take(tmp_path, {"name": "ntu60", "root": "nowhere", "split": 1, "options": {}})
+    assert (counts, sample) == (Counts(4, 0, 1, 20, 0, 0, 0), ())
+    own = tiny | {
+        "dataset": {"name": "ntu60", "root": "nowhere", "split": 1, "options": {}},
+        "modalities": {"joint": tiny["modalities"]["joint"]},
+    }
+    assert Works(own, {"ntu60": counts}).of(Job("index", {"dataset": "ntu60"})).needs == {("parse",): 80, ("start",): 1}
+    assert film.films(own["dataset"], (), frame_size(counts, own), 32)[0].shape == (5, 16, 16, 3)
 
 
 def test_videos_are_counted_and_a_few_decoded(tmp_path: Path) -> None:
     for name in ("a/1", "a/2", "a/3", "a/4", "b/1", "b/2", "b/3", "b/4"):
         write_video(tmp_path / "videos" / f"{name}.avi", 12)
-    counts, origin = census.take(tmp_path, folder_dataset("videos"))
+    counts, origin, sample = census.take(tmp_path, folder_dataset("videos"))
     assert (counts.train + counts.test, counts.classes, counts.frames, counts.width, counts.height) == (8, 2, 12, 32, 24)
+    assert counts.fps == pytest.approx(30)
     assert counts.test >= 2 and origin.startswith("its videos")
+    assert len(sample) == census.SAMPLE and all(path.is_file() for path in sample)
+    films = film.films(folder_dataset("videos"), sample, (0, 0), 12)
+    assert [one.shape for one in films] == [(5, 12, 16, 3)] * 5
 
 
 def test_without_videos_the_official_numbers_are_taken(tmp_path: Path) -> None:
     dataset = {"name": "ucf101", "root": "nowhere", "split": 1, "options": {}}
-    counts, origin = census.take(tmp_path, dataset)
+    counts, origin, _ = census.take(tmp_path, dataset)
     assert (counts.train, counts.test, counts.classes) == (9537, 3783, 101)
     assert origin == "what the dataset is said to hold"
 
@@ -278,9 +341,11 @@ def test_numbers_are_written_to_be_grasped(made: str, said: str) -> None:
 
 
 def test_a_disk_that_is_too_small_is_warned_of_in_one_line() -> None:
-    assert table.disk(1e9, 2e9) == ["Disk: 1 GB to write, 2 GB free."]
-    _, warning = table.disk(3e12, 1e12)
-    assert warning.startswith("warning: it does not fit: 2 TB are missing") and "\n" not in warning
+    assert table.disk(1e9, 2e9, "raw") == ["Disk: 1 GB to write, 2 GB free."]
+    _, warning = table.disk(3e12, 1e12, "raw")
+    assert warning.startswith("warning: it does not fit: 2 TB are missing; the cache is raw: set cache.codec: jpeg") and "\n" not in warning
+    _, warning = table.disk(3e12, 1e12, "jpeg")
+    assert warning.endswith("2 TB are missing; lower cache.quality, lower cache.short_side or find a larger disk")
 
 
 # ----------------------------------------------------------------------------------------------------------------

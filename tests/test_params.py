@@ -12,6 +12,7 @@ import yaml
 
 from tests.conftest import REPOSITORY
 from videossl import params
+from videossl.data.datasets import registry
 from videossl.errors import InputError
 
 
@@ -69,7 +70,26 @@ def test_every_preset_is_good(file: Path) -> None:
         ("targets.figure3.tasks", ["linear"], "targets.figure3.tasks"),
         ("targets.all", {"show": "training", "experiments": ["moco"], "modalities": ["rgb"]}, "'all' is no name for a target"),
         ("evaluate.tasks", ["retrieval"], "targets.table1 names 'linear', but evaluate.tasks lacks it"),
-        ("transfer", [{"name": "toy"}], "'transfer.0.root' is missing"),
+        ("transfer", [{"name": "toy"}], "'transfer.0.modalities' is missing"),
+        ("transfer", ["hmdb51"], "'transfer.0.modalities' is missing"),
+        ("dataset", "ucf101", "ucf101 has no skeletons, which joint and motion are made of; take them out of modalities"),
+        ("transfer", [{"name": "hmdb51", "modalities": ["motion"]}], "hmdb51 has no skeletons"),
+        ("dataset", "ucf", "dataset.name is 'ucf'; did you mean 'ucf101'?"),
+        ("dataset", {"root": "x"}, "'dataset.name' is missing"),
+        ("dataset", None, "dataset must be a mapping, not null"),
+        ("index.fps", "30", 'index.fps must be a number or null, not "30"'),
+        ("index.fps", 0, "index.fps: 0 is less than or equal to the minimum of 0"),
+        ("cache.codec", "jpg", "cache.codec is 'jpg'; did you mean 'jpeg'?"),
+        ("cache.codec", "jpeg", "cache.codec is jpeg, which needs cache.quality; add it, 1 to 100"),
+        ("cache.quality", 90, "cache.quality is of jpeg, and cache.codec is raw; take quality out, or set codec: jpeg"),
+        ("cache.quality", 0, "cache.quality: 0 is less than the minimum of 1"),
+        ("flow.backend", "tvl", "flow.backend is 'tvl'; did you mean 'tvl1'?"),
+        ("flow.backend", "dis", "unknown key 'flow.warps'; known: backend, bound, preset"),
+        ("flow.wraps", 2, "unknown key 'flow.wraps'; did you mean 'warps'?"),
+        ("flow", {"backend": "dis", "bound": 20, "preset": "quick"}, "flow.preset is 'quick'; known: ultrafast, fast, medium"),
+        ("flow", {"bound": 20}, "'flow.backend' is missing"),
+        ("modalities.rgb.moco.negatives", "other-video", "did you mean 'other-videos'? known: all, other-videos, other-groups"),
+        ("modalities.rgb.moco.mask_same_video", True, "unknown key 'modalities.rgb.moco.mask_same_video'; known: "),
         ("evaluate.datasets", ["toi"], "evaluate.datasets names 'toi', but neither dataset nor transfer does; did you mean 'toy'?"),
         ("experiments.un trained", {"modalities": ["rgb"], "mixing": "none"}, "'un trained' is no name for an experiment"),
         ("experiments.untrained", {"modalities": ["rgb"], "mixing": "none"}, "'untrained' is no name for an experiment"),
@@ -102,7 +122,9 @@ def entry(name: str, **changes: Any) -> dict[str, Any]:
     ("transfer", "said"),
     [
         ([entry("hmdb51"), entry("hmdb51")], "names a dataset twice"),
-        ([entry("toy", options={"seed": 1})], "'transfer.0.options.actions' is missing"),
+        ([{"name": "toy", "modalities": ["rgb"]}], "or toy again"),
+        ([entry("hmdb51", options={"mirors": []})], "unknown key 'transfer.0.options.mirors'; did you mean 'mirrors'?"),
+        ([entry("ntu60", options={"lists": "x"})], "unknown key 'transfer.0.options.lists'; did you mean 'missing'?"),
         ([entry("hmdb51", modalities=["depth"])], "transfer.0.modalities.0 is 'depth'"),
         ([entry("hmdb51", colour="red")], "unknown key 'transfer.0.colour'"),
     ],
@@ -114,9 +136,44 @@ def test_a_mistake_in_a_transfer_dataset(good: dict[str, Any], transfer: list[di
     assert said in str(caught.value)
 
 
+def test_a_dataset_by_its_name_alone_or_with_little_more_has_all_keys() -> None:
+    good = params.load(REPOSITORY / "presets/ucf101.yaml")
+    wanted = {"name": "ucf101", "root": "data/raw/ucf101", "split": 1, "options": {}}
+    for written in ("ucf101", {"name": "ucf101"}, wanted):
+        assert params.check(good | {"dataset": written})["dataset"] == wanted
+    assert params.check(good | {"dataset": {"name": "ucf101", "split": 3}})["dataset"] == wanted | {"split": 3}
+    given = good | {"transfer": [{"name": "hmdb51", "modalities": ["rgb"]}]}
+    (one,) = params.check(given)["transfer"]
+    assert one == {"name": "hmdb51", "root": "data/raw/hmdb51", "split": 1, "options": {}, "modalities": ["rgb"]}
+    assert given["transfer"] == [{"name": "hmdb51", "modalities": ["rgb"]}], "what is checked is not changed"
+
+
+def test_the_schema_knows_the_datasets_there_are_and_what_can_be_downloaded() -> None:
+    assert set(params.schema()["properties"]["dataset"]["properties"]["name"]["enum"]) == set(registry.DATASETS)
+    obtained = {name for name, module in registry.DATASETS.items() if hasattr(module, "download") or module.SOURCES}
+    assert obtained == set(params.FILLED)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "brought"),
+    [
+        ("ucf101", []),
+        ({"name": "ucf101", "root": "./data/raw/ucf101/", "options": {"lists": "ucfTrainTestlist"}}, []),
+        ({"name": "ucf101", "options": {"lists": "/mine/lists"}}, ["/mine/lists"]),
+        ({"name": "ucf101", "root": "/mine/ucf", "options": {"lists": "lists"}}, ["/mine/ucf"]),
+        ({"name": "ucf101", "root": "/mine/ucf", "options": {"lists": "../lists"}}, ["/mine/ucf", "/mine/lists"]),
+        ({"name": "kinetics400"}, ["data/raw/kinetics400"]),  # nobody but a person puts it there
+        ({"name": "ntu60", "root": "/mine", "options": {"missing": "/lists/missing.txt"}}, ["/mine", "/lists/missing.txt"]),
+    ],
+)
+def test_what_a_person_brought(dataset: Any, brought: list[str]) -> None:
+    checked = params.check(params.load(REPOSITORY / "presets/ucf101.yaml") | {"dataset": dataset})
+    assert params.brought(checked, checked["dataset"]["name"]) == brought
+
+
 def test_what_is_measured_where(good: dict[str, Any]) -> None:
     good["transfer"] = [entry("hmdb51", modalities=["rgb", "flow"])]
-    params.check(good)
+    good = params.check(good)
     assert list(params.datasets(good)) == ["toy", "hmdb51"]
     assert "modalities" not in params.datasets(good)["hmdb51"]
     assert params.measured(good, "mixup", "toy") == ["rgb", "flow"]
@@ -217,6 +274,13 @@ def test_a_slice_holds_what_its_rule_needs_and_no_more(good: dict[str, Any]) -> 
     assert params.pretrain_slice(good, "mixup", "rgb") != before
 
 
+def test_what_extraction_gets(good: dict[str, Any]) -> None:
+    where, how = {"dataset": {"name": "toy", "root": "data/raw/toy"}, "cache": good["cache"]}, {"index": {"fps": 30}}
+    assert params.cache_slice(good, "rgb", "toy") == where | how
+    assert params.cache_slice(good, "flow", "toy") == where | how | {"flow": good["flow"]}
+    assert params.cache_slice(good, "joint", "toy") == where
+
+
 def test_fingerprint_notices_names_sizes_and_times(tmp_path: Path) -> None:
     (tmp_path / "a [1].avi").write_bytes(b"1")
     first = params.fingerprint(tmp_path)
@@ -226,6 +290,14 @@ def test_fingerprint_notices_names_sizes_and_times(tmp_path: Path) -> None:
     (tmp_path / "gone.avi").symlink_to(tmp_path / "nowhere")
     second = params.fingerprint(tmp_path)
     assert second != first
+    assert params.fingerprint() == ""
+
+
+def test_fingerprint_of_a_file_alone(tmp_path: Path) -> None:
+    (tmp_path / "missing.txt").write_text("S001")
+    first = params.fingerprint(tmp_path / "missing.txt")
+    (tmp_path / "missing.txt").write_text("S001 S002")
+    assert params.fingerprint(tmp_path / "missing.txt") != first
 
 
 def test_fingerprint_follows_linked_folders_and_takes_more_than_one(tmp_path: Path) -> None:

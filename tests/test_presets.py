@@ -69,10 +69,21 @@ def test_every_number_of_the_papers_schedule(preset: dict[str, dict[str, Any]], 
     assert {key: run["modalities"]["rgb"]["augment"][key] for key in JITTER} == JITTER
     assert (run["dataset"]["name"], run["dataset"]["split"]) == (name, 1)
     assert (run["evaluate"]["crops"], run["evaluate"]["overlap"], run["evaluate"]["clips"]) == (10, 0.5, 10)
-    assert run["evaluate"]["finetune"] == ["stc-mix"] and run["flow"] == {"bound": 20}
+    assert run["evaluate"]["finetune"] == ["stc-mix"] and run["flow"] == {"backend": "tvl1", "bound": 20}
+    assert run["index"]["fps"] == 30  # section 4.2
+    assert {settings["moco"]["negatives"] for settings in run["modalities"].values()} == {"all"}  # plain MoCo
 
 
 MEASURED_TOO = {"ucf101": ["hmdb51"], "kinetics400": ["ucf101", "hmdb51"]}
+
+
+@pytest.mark.parametrize("name", ["ucf101", "kinetics400"])
+def test_datasets_lie_in_the_pipelines_own_folders_unless_told_otherwise(name: str, tmp_path: Path) -> None:
+    chosen = preset_of(name, tmp_path / "run")
+    assert {one["name"]: one["root"] for one in (chosen["dataset"], *chosen["transfer"])} == {
+        one: f"data/raw/{one}" for one in (name, *MEASURED_TOO[name])
+    }
+    assert params.brought(chosen, name) == ([] if name == "ucf101" else ["data/raw/kinetics400"])
 
 
 @pytest.mark.parametrize("name", ["ucf101", "kinetics400"])
@@ -297,7 +308,11 @@ def test_the_whole_graph_of_kinetics400(tmp_path: Path) -> None:
         touch(tmp_path / "k400" / f"{name}.mp4")
     for name in ("ucf101", "hmdb51"):
         (tmp_path / "others" / name).mkdir(parents=True)
-    chosen = preset_of("kinetics400", tmp_path / "run", "--root", str(tmp_path / "k400"), "--transfer", str(tmp_path / "others"))
+    arguments = ("--root", str(tmp_path / "k400"), "--transfer", str(tmp_path / "others"))
+    assert preset_of("kinetics400", tmp_path / "listed", *arguments, "--lists", str(tmp_path))["dataset"]["options"] == {
+        "lists": str(tmp_path)
+    }
+    chosen = preset_of("kinetics400", tmp_path / "run", *arguments)
     assert [one["root"] for one in chosen["transfer"]] == [str(tmp_path / "others" / name) for name in ("ucf101", "hmdb51")]
     assert len(kinetics400.videos(Path(chosen["dataset"]["root"]), 1, chosen["dataset"]["options"])) == 3
     text = (tmp_path / "run/params.yaml").read_text()

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block ends well it is flushed and renamed to `path`.
 
     When the block fails the temporary file is removed and `path` is what it was. A folder that cannot be written or
-    a full disk is an InputError.
+    a full disk is an InputError. What a killed process left of the same `path` is removed first.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    prefix = f".{path.name}.{platform.node()}."  # with the machine: a cluster shares the disk, not the process numbers
+    temporary = path.with_name(f"{prefix}{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left(path.parent, prefix)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
@@ -33,6 +36,26 @@ def atomic(path: str | Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _remove_left(folder: Path, prefix: str) -> None:
+    """Remove the temporary files `prefix`PID.part of processes of this machine that are no more."""
+    for path in folder.iterdir():
+        process = path.name.removeprefix(prefix).removesuffix(".part")
+        if path.name == f"{prefix}{process}.part" and process.isdecimal() and not _runs(int(process)):
+            path.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Whether a process runs; one that ended and was never waited for, as in a container, does not."""
+    try:
+        os.kill(process, 0)
+        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # another user's, or no /proc here
+    return state != "Z"
 
 
 def sha256(*paths: str | Path) -> str:

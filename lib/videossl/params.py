@@ -30,6 +30,11 @@ from videossl.recipes import with_starts as with_starts
 SOURCES = {"rgb": "rgb", "flow": "flow", "joint": "joint", "motion": "joint"}
 """The cached modality that each modality is read from; motion is the difference of joints."""
 
+FILLED = ("toy", "ucf101", "hmdb51")
+"""The datasets that `download` puts where the pipeline keeps them; all others are brought by a person."""
+
+WITHOUT_SKELETONS = ("ucf101", "hmdb51", "kinetics400")
+
 SCHEMA = Path(__file__).with_name("params.schema.yaml")
 
 
@@ -52,9 +57,18 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 
 
 def load(path: str | Path) -> Params:
-    """The checked params of `path`. Anything wrong is an InputError of one line that names key, file and way out."""
+    """The checked params of `path`, with all that may be left out. Anything wrong is an InputError of one line that names key, file and way out."""
+    return parse(_text(path), str(path))
+
+
+def written(path: str | Path) -> Any:
+    """The params of `path` as a person wrote them: unchecked, and without what may be left out. Errors of files and YAML as in `load`."""
+    return _yaml(_text(path), str(path))
+
+
+def _text(path: str | Path) -> str:
     try:
-        return parse(Path(path).read_text(encoding="utf-8"), str(path))
+        return Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; copy params.yaml or one of presets/ there") from error
     except UnicodeDecodeError as error:
@@ -63,25 +77,55 @@ def load(path: str | Path) -> Params:
 
 def parse(text: str, name: str) -> Params:
     """The checked params in `text`; `name` is the file to name in errors, which are as in `load`."""
+    return check(_yaml(text, name), name)
+
+
+def _yaml(text: str, name: str) -> Any:
     try:
-        params = yaml.load(text, _Loader)
+        return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise InputError(f"{name} is not YAML: {' '.join(str(error).split())}") from error
-    return check(params, name)
 
 
 def check(params: Any, name: str = "params.yaml") -> Params:
-    """Check `params` against the schema and across sections; returns it. `name` is the file to name in errors."""
+    """Check `params` against the schema and across sections; returns them filled in. `name` is the file to name in errors."""
+    params = _filled(params)
     errors = sorted(_validator().iter_errors(params), key=lambda e: (len(e.path), str(e.path)))
     if errors:
         raise InputError(f"{name}: {_explain(jsonschema.exceptions.best_match(errors))}")
     try:
-        for rule in (_check_datasets, _check_experiments, _check_evaluate, _check_targets, _check_frames):
+        for rule in (_check_datasets, _check_cache, _check_experiments, _check_evaluate, _check_targets, _check_frames):
             rule(params)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     checked: Params = params
     return checked
+
+
+def _filled(params: Any) -> Any:
+    """`params` with every key of its datasets. What is no mapping is left for the schema to complain of."""
+    if not isinstance(params, dict):
+        return params
+    result = {**params}
+    if "dataset" in params:
+        result["dataset"] = _dataset(params["dataset"])
+    if isinstance(params.get("transfer"), list):
+        result["transfer"] = [_dataset(one) for one in params["transfer"]]
+    return result
+
+
+def _dataset(given: Any) -> Any:
+    """A dataset by its name alone, or by a mapping that has at least a name, as a mapping with all keys."""
+    if isinstance(given, str):
+        given = {"name": given}
+    if not isinstance(given, dict) or "name" not in given:
+        return given
+    return {"name": given["name"], "root": own_root(given["name"]), "split": 1, "options": {}} | given
+
+
+def own_root(name: str) -> str:
+    """Where the pipeline keeps dataset `name`; any other root is a person's own, which is only read."""
+    return f"data/raw/{name}"
 
 
 @cache
@@ -111,7 +155,8 @@ def _explain(error: jsonschema.ValidationError) -> str:
         return f"{where} is '{error.instance}'; {close}" + ("" if "known" in close else f" known: {', '.join(known)}")
     if error.validator == "type":
         kinds = {"object": "a mapping", "array": "a list", "integer": "a whole number", "number": "a number", "string": "a text"}
-        wanted = kinds.get(str(error.validator_value), str(error.validator_value))
+        types: list[str] = error.validator_value if isinstance(error.validator_value, list) else [str(error.validator_value)]
+        wanted = " or ".join(kinds.get(one, one) for one in types)
         return f"{where or 'the file'} must be {wanted}, not {json.dumps(error.instance, default=str)[:60]}"
     if "propertyNames" in error.schema_path:
         kind, taken = ("a target", "'all' or 'seeds'") if where == "targets" else ("an experiment", "'untrained' or 'handmade'")
@@ -129,14 +174,26 @@ def _check_datasets(params: Params) -> None:
     if len(names) != 1 + len(params["transfer"]):
         raise InputError(f"transfer names a dataset twice, or {names[0]} again; results are kept by the dataset's name, so give each once")
     for dataset in datasets(params).values():
-        if dataset["name"] == "toy" and dataset["root"] != "data/raw/toy":
+        if dataset["name"] == "toy" and dataset["root"] != own_root("toy"):
             raise InputError("the root of the toy dataset must be data/raw/toy, where it is rendered; or choose name: folder")
+        if dataset["name"] in WITHOUT_SKELETONS and "joint" in sources(params, dataset["name"]):
+            raise InputError(
+                f"{dataset['name']} has no skeletons, which joint and motion are made of; take them out of modalities, and of what names them"
+            )
     if params["transfer"] and not params["evaluate"]["tasks"]:
         raise InputError("transfer names datasets to measure on, but evaluate.tasks is empty; set transfer: [] or name tasks")
     for entry in params["transfer"]:
         if entry["name"] not in measured_datasets(params):
             raise InputError(f"transfer names '{entry['name']}', which evaluate.datasets leaves out; add it there or take it out")
         _check_known(entry["modalities"], list(params["modalities"]), f"transfer names for {entry['name']}", "modalities lacks it")
+
+
+def _check_cache(params: Params) -> None:
+    codec, quality = params["cache"]["codec"], params["cache"].get("quality")
+    if codec == "jpeg" and quality is None:
+        raise InputError("cache.codec is jpeg, which needs cache.quality; add it, 1 to 100 (90 is hardly seen)")
+    if codec != "jpeg" and quality is not None:
+        raise InputError(f"cache.quality is of jpeg, and cache.codec is {codec}; take quality out, or set codec: jpeg")
 
 
 def _check_known(names: list[str], known: list[str], who: str, why: str) -> None:
@@ -279,19 +336,29 @@ def measured(params: Params, experiment: str, dataset: str) -> list[str]:
 
 
 def brought(params: Params, dataset: str) -> list[str]:
-    """The folders of the user's own that `dataset` is read from: the videos', and the split lists' if they are elsewhere."""
+    """What a person brought of `dataset`: the folder of its videos, unless `download` fills it, and its lists, if they are elsewhere."""
     chosen = datasets(params)[dataset]
-    root, lists = Path(chosen["root"]), chosen["options"].get("lists")
-    return [str(root), *([str(root / lists)] if lists else [])]
+    root = Path(os.path.normpath(chosen["root"]))
+    lists = [Path(os.path.normpath(root / chosen["options"][key])) for key in ("lists", "missing") if key in chosen["options"]]
+    folders = [] if is_filled(chosen) else [root]
+    return [str(path) for path in [*folders, *(one for one in lists if not one.is_relative_to(root))]]
 
 
-def fingerprint(*folders: str | Path) -> str:
-    """The SHA-256 over names, sizes and times of all files under `folders`: what tells that a user's copy has changed.
+def is_filled(dataset: Params) -> bool:
+    """Whether `download` puts the videos where this dataset, of params, is read from."""
+    return dataset["name"] in FILLED and Path(dataset["root"]) == Path(own_root(dataset["name"]))
 
-    Links to folders are followed, as the datasets do; a dangling link counts by its name.
+
+def fingerprint(*places: str | Path) -> str:
+    """The SHA-256 over names, sizes and times of all files that are, or lie under, `places`: what tells that a user's copy has changed.
+
+    "" for no places. Links to folders are followed, as the datasets do; a dangling link counts by its name.
     """
-    walks = (walk for folder in folders for walk in os.walk(folder, followlinks=True))
+    if not places:
+        return ""
+    walks = (walk for place in places for walk in os.walk(place, followlinks=True))
     files = [Path(folder, name) for folder, _, names in walks for name in names]
+    files += [Path(place) for place in places if Path(place).is_file()]
     stats = [(path, path.stat() if path.exists() else path.lstat()) for path in files]
     listing = sorted((str(path), found.st_size, found.st_mtime_ns) for path, found in stats)
     return hashlib.sha256(json.dumps(listing, ensure_ascii=True).encode()).hexdigest()
@@ -320,6 +387,8 @@ def cache_slice(params: Params, source: str, dataset: str) -> Params:
     """Where the videos lie and how the cached modality `source` is made of them."""
     chosen = datasets(params)[dataset]
     wanted = {"dataset": {key: chosen[key] for key in ("name", "root")}, "cache": params["cache"]}
+    if source != "joint":
+        wanted["index"] = {"fps": params["index"]["fps"]}
     return wanted | ({"flow": params["flow"]} if source == "flow" else {})
 
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.made import row, shard
 from torch.utils.data import DataLoader
 
 from videossl import seeding
-from videossl.data import cache, clips
+from videossl.data import clips
 from videossl.data.cache import Cache
 from videossl.data.clips import ClipDataset, EpochSampler, Source
-from videossl.data.index import Row
 from videossl.errors import InputError
 
 torch.set_num_threads(1)
@@ -152,8 +152,8 @@ def skeleton(length: int, seed: int, gaps: float = 0.3) -> np.ndarray:
 
 
 def load(folder: Path, joints: np.ndarray, modality: str, frames: int) -> np.ndarray:
-    cache.write_shard(folder / "j.h5", "joint", "toy", [("a", joints.astype(np.float32))], {})
-    return clips.load_clip(Cache([folder / "j.h5"]), "a", modality, frames, 1, 0)
+    path = shard(folder / "j.h5", "joint", [("a", joints.astype(np.float32))])
+    return clips.load_clip(Cache([path]), "a", modality, frames, 1, 0)
 
 
 @pytest.mark.parametrize(("length", "frames"), [(20, 50), (50, 20), (7, 7), (1, 5), (2, 3), (9, 1)])
@@ -223,22 +223,18 @@ def test_skeletons_are_stacked() -> None:
     assert sizes.tolist() == [[25, 2]] * 2 and sizes.dtype == torch.int64
 
 
-def row(id: str, label: str = "Wave") -> Row:
-    return Row(id, f"{id}.avi", label, "train", 20, 30.0, 8, 8, "", "", "ok", "")
-
-
 @pytest.fixture
 def caches(tmp_path: Path) -> dict[str, Cache]:
     """Six videos whose pixels tell (video, frame)."""
     rgb = [(f"v{i}", np.broadcast_to(np.arange(20, dtype=np.uint8)[:, None, None, None] + 20 * i, (20, 4, 4 + i, 3)))
            for i in range(6)]  # fmt: skip
-    cache.write_shard(tmp_path / "rgb.h5", "rgb", "toy", rgb, {})
-    cache.write_shard(tmp_path / "flow.h5", "flow", "toy", [(id, video[:19, ..., :2]) for id, video in rgb], {}, bound=20)
-    cache.write_shard(tmp_path / "joint.h5", "joint", "toy", [(f"v{i}", skeleton(20, i)) for i in range(6)], {})
+    shard(tmp_path / "rgb.h5", "rgb", rgb)
+    shard(tmp_path / "flow.h5", "flow", [(id, video[:19, ..., :2]) for id, video in rgb], bound=20)
+    shard(tmp_path / "joint.h5", "joint", [(f"v{i}", skeleton(20, i)) for i in range(6)])
     return {name: Cache([tmp_path / f"{name}.h5"]) for name in ("rgb", "flow", "joint")}
 
 
-ROWS = [row(f"v{i}", "Wave" if i % 2 else "Clap") for i in range(6)]
+ROWS = [row(f"v{i}", "Wave" if i % 2 else "Clap", group=f"g{i // 2}") for i in range(6)]
 
 
 def pair(caches: dict[str, Cache]) -> list[Source]:
@@ -250,7 +246,7 @@ def pair(caches: dict[str, Cache]) -> list[Source]:
 
 def test_an_item_is_the_clips_its_generators_name(caches: dict[str, Cache]) -> None:
     item = ClipDataset(ROWS, {"Clap": 0, "Wave": 1}, pair(caches), seed=3)[5, 2]
-    assert item["id"] == "v2" and item["label"] == 0 and sorted(item["clips"]) == ["key", "partner", "query"]
+    assert (item["id"], item["group"], item["label"]) == ("v2", "g1", 0) and sorted(item["clips"]) == ["key", "partner", "query"]
     first, second = clips.two_starts(20, 4, 2, seeding.numpy_rng(3, 5, "v2", "starts/rgb"))
     third = clips.one_start(19, 4, 1, seeding.numpy_rng(3, 5, "v2", "partner/flow"))
     assert item["clips"]["query"][:, 0, 0, 0].tolist() == [40 + first + 2 * t for t in range(4)]
@@ -266,14 +262,14 @@ def test_skeleton_clips_are_whole_even_where_longer_than_the_video(caches: dict[
 
 
 def test_an_unlabelled_video_is_minus_one_and_an_unknown_class_an_error(caches: dict[str, Cache]) -> None:
-    assert ClipDataset([row("v0", "")], {"Wave": 0}, pair(caches), 0)[0, 0]["label"] == -1
+    assert ClipDataset([row("v0")], {"Wave": 0}, pair(caches), 0)[0, 0]["label"] == -1
     with pytest.raises(InputError, match="v0: class 'Jump' is in no training video"):
         ClipDataset([row("v0", "Jump")], {"Wave": 0}, pair(caches), 0)
 
 
 def test_a_video_that_no_cache_holds(caches: dict[str, Cache]) -> None:
     with pytest.raises(InputError, match="v9 is in the index and not in the rgb cache"):
-        ClipDataset([row("v9")], None, pair(caches), 0)
+        ClipDataset([row("v9", "Wave")], None, pair(caches), 0)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -285,6 +281,7 @@ def test_a_batch_does_not_depend_on_workers(caches: dict[str, Cache], workers: i
     (batch,) = list(loader)
     expected = clips.collate_batch([dataset[key] for key in batches[0]])
     assert batch["ids"] == expected["ids"] == [f"v{position}" for _, position in batches[0]]
+    assert batch["groups"] == expected["groups"] == [f"g{position // 2}" for _, position in batches[0]]
     assert batch["labels"].tolist() == [position % 2 for _, position in batches[0]]
     assert batch["labels"].dtype == torch.int64
     for name in ("query", "key", "partner"):

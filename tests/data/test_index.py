@@ -11,27 +11,14 @@ from videossl.data import index
 from videossl.data.index import Row
 from videossl.errors import InputError
 
-OK = Row("Wave/a", "Wave/a.avi", "Wave", "train", 24, 29.97002997002997, 64, 48, "", "00", "ok", "")
-SHORT = Row(
-    "Wave/b",
-    "Wave/b.avi",
-    "Wave",
-    "test",
-    3,
-    30.0,
-    64,
-    48,
-    "b.skeleton",
-    "11",
-    "dropped",
-    "short: frames 3 < 16",
-)
-ABSENT = Row("Wave/c", "Wave/c.avi", "Wave", "test", 0, 0.0, 0, 0, "", "", "dropped", "absent: l.txt:1 names it")
+OK = Row("Wave/a", "Wave/a.avi", "Wave", "train", "g1", 24, 25.0, 29, 64, 48, "", "00", "ok", "")
+SHORT = Row("Wave/b", "Wave/b.avi", "Wave", "test", "Wave/b", 3, 30.0, 3, 64, 48, "b.skeleton", "11", "dropped", "short: steps 3 < 16")
+ABSENT = Row("Wave/c", "Wave/c.avi", "Wave", "test", "Wave/c", 0, 0.0, 0, 0, 0, "", "", "dropped", "absent: l.txt:1 names it")
 
 text = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=20)
 rows = st.builds(
-    Row, text, text, text, st.sampled_from(["train", "test"]), st.integers(0, 10**6), st.floats(0, 1000),
-    st.integers(0, 5000), st.integers(0, 5000), text, text, st.sampled_from(["ok", "dropped"]), text,
+    Row, text, text, text, st.sampled_from(["train", "test"]), text, st.integers(0, 10**6), st.floats(0, 1000),
+    st.integers(0, 10**8), st.integers(0, 5000), st.integers(0, 5000), text, text, st.sampled_from(["ok", "dropped"]), text,
 )  # fmt: skip
 
 
@@ -48,8 +35,8 @@ def test_the_file_is_plain_and_the_same_twice(tmp_path: Path) -> None:
     index.write(tmp_path / "b.csv", [OK, SHORT])
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     header, first, *_ = (tmp_path / "a.csv").read_bytes().split(b"\n")
-    assert header == b"id,path,label,split,frames,fps,width,height,skeleton,sha256,status,reason"
-    assert first == b"Wave/a,Wave/a.avi,Wave,train,24,29.97002997002997,64,48,,00,ok,"
+    assert header == b"id,path,label,split,group,frames,fps,steps,width,height,skeleton,sha256,status,reason"
+    assert first == b"Wave/a,Wave/a.avi,Wave,train,g1,24,25.0,29,64,48,,00,ok,"
 
 
 def test_usable_and_training() -> None:
@@ -79,7 +66,7 @@ def test_what_is_no_index(tmp_path: Path, content: str, message: str) -> None:
 def test_a_number_that_is_none_names_its_row(tmp_path: Path) -> None:
     index.write(tmp_path / "i.csv", [OK, OK])
     content = (tmp_path / "i.csv").read_text()
-    (tmp_path / "i.csv").write_text(content[::-1].replace("42", "x", 1)[::-1])
+    (tmp_path / "i.csv").write_text(content[::-1].replace("92", "x", 1)[::-1])
     with pytest.raises(InputError, match="row 3 is malformed"):
         index.read(tmp_path / "i.csv")
 
@@ -94,7 +81,7 @@ def test_too_many_drops_are_one_line_with_counts() -> None:
         index.check_drops([OK, OK, SHORT, ABSENT], 0.4)
     message = str(caught.value)
     assert "2 of 4 videos dropped (absent 1, short 1)" in message and "allows 0.4" in message
-    assert "first: Wave/b (short: frames 3 < 16)" in message and "\n" not in message
+    assert "first: Wave/b (short: steps 3 < 16)" in message and "\n" not in message
 
 
 def test_as_many_drops_as_allowed_pass() -> None:
@@ -106,6 +93,13 @@ def test_as_many_drops_as_allowed_pass() -> None:
 def test_nothing_left_is_an_error_whatever_is_allowed(rows: list[Row]) -> None:
     with pytest.raises(InputError):
         index.check_drops(rows, 1.0)
+
+
+def test_the_summary_adds_up() -> None:
+    rows = [OK, replace(OK, split="test"), OK, SHORT, ABSENT, ABSENT]
+    assert index.summary(rows) == "6 named: 3 ok (train 2, test 1), 3 dropped (absent 2, short 1)"
+    assert index.summary([OK]) == "1 named: 1 ok (train 1, test 0), 0 dropped"
+    assert [index.kind(row) for row in rows[2:5]] == ["", "short", "absent"]
 
 
 def test_shards_are_stable_and_even() -> None:

@@ -69,7 +69,7 @@ def test_videos_and_skeletons_read_back_as_made(made: Path) -> None:
     for take in (toy.Take("Wave", 1, 1), toy.Take("Jump", 3, 1)):
         path = made / "UCF-101" / take.video
         np.testing.assert_array_equal(video.frames(path), toy.film(take, options))
-        assert video.probe(path) == (6, 30.0, 64, 64)
+        assert video.probe(path) == video.Probe(frames=6, steps=6, fps=30.0, width=64, height=64)
         joints = ntu.parse(made / "skeletons" / take.skeleton)
         np.testing.assert_array_equal(joints[..., :1], toy.sense(take, options))
         assert not joints[..., 1:].any()
@@ -86,6 +86,7 @@ def test_videos_names_split_and_skeleton(made: Path) -> None:
     assert last.named_by == "testlist01.txt:1"
     train = {item.id.split("_g")[1] for item in videos if item.split == "train"}
     assert train == {"01_c01", "02_c01"}, "no subject may be on both sides"
+    assert {(item.group, item.split) for item in videos} == {("g01", "train"), ("g02", "train"), ("g03", "test")}
 
 
 def test_check_names_what_is_missing(tmp_path: Path) -> None:

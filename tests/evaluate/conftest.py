@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.made import row, shard
 from torch import nn
 
 from videossl import seeding
 from videossl.data import index
-from videossl.data.cache import Cache, write_shard
+from videossl.data.cache import Cache
 from videossl.data.clips import uniform_starts
 from videossl.data.index import Row
 from videossl.evaluate.clips import Clips
@@ -102,7 +103,7 @@ def make_rows() -> MakeRows:
     """Index rows of (id, label, split)."""
 
     def make(videos: Sequence[tuple[str, str, str]]) -> list[Row]:
-        return [Row(id, id + ".avi", label, split, 20, 25.0, 32, 32, "", "0" * 64, "ok", "") for id, label, split in videos]
+        return [row(id, label, split) for id, label, split in videos]
 
     return make
 
@@ -113,8 +114,7 @@ def make_cache(tmp_path: Path) -> MakeCache:
 
     def make(modality: str, videos: dict[str, np.ndarray], **attrs: float) -> Cache:
         path = tmp_path / f"{modality}-{len(list(tmp_path.iterdir()))}.h5"
-        write_shard(path, modality, "toy", videos.items(), {"name": "test", "version": "1", "params": {}}, **attrs)
-        return Cache([path])
+        return Cache([shard(path, modality, videos.items(), **attrs)])
 
     return make
 
@@ -151,8 +151,7 @@ def make_dataset(tmp_path: Path, make_rows: MakeRows) -> MakeDataset:
         }
         caches = {modality: tmp_path / name / f"{modality}.h5" for modality in videos}
         for modality, path in caches.items():
-            extractor = {"name": "test", "version": "1", "params": {}}
-            write_shard(path, modality, name, videos[modality].items(), extractor, **({"bound": bound} if modality == "flow" else {}))
+            shard(path, modality, videos[modality].items(), name, **({"bound": bound} if modality == "flow" else {}))
         rows = make_rows(named)
         index.write(tmp_path / name / "index.csv", rows)
         return Dataset(name, tmp_path / name / "index.csv", caches, rows, videos)

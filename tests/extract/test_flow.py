@@ -1,5 +1,8 @@
-"""TV-L1 on textures that move by a known amount, and its 8-bit form."""
+"""Flow of textures that move by a known amount, by each backend, and its 8-bit form."""
 
+from itertools import pairwise
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,50 +23,87 @@ def texture(shift: tuple[float, float], size: int = 64) -> np.ndarray:
     return np.uint8(128 + 30 * waves)
 
 
+BACKENDS = [("tvl1", FAST), ("tvl1", {}), ("dis", {}), ("dis", {"preset": "ultrafast"})]
+
+
 @pytest.mark.parametrize("shift", [(2.0, 0.0), (0.0, -1.5), (1.0, 1.0), (0.0, 0.0)])
-@pytest.mark.parametrize("params", [FAST, {}])
-def test_a_moving_texture(shift: tuple[float, float], params: dict[str, int]) -> None:
+@pytest.mark.parametrize(("backend", "settings"), BACKENDS)
+def test_a_moving_texture(shift: tuple[float, float], backend: str, settings: dict[str, int]) -> None:
     frames = np.stack([texture((shift[0] * t, shift[1] * t)) for t in range(3)])
-    found = flow.tvl1(frames, params)
+    found = flow.compute(backend, settings, frames)
     assert found.shape == (2, 64, 64, 2) and found.dtype == np.float32
     inside = found[:, 10:-10, 10:-10]
     np.testing.assert_allclose(inside.mean(axis=(0, 1, 2)), shift, atol=0.1)
     assert np.abs(inside - np.float32(shift)).mean() < 0.2
 
 
-def test_the_same_bytes_twice() -> None:
-    frames = np.stack([texture((t, 0.5 * t)) for t in range(3)])
-    np.testing.assert_array_equal(flow.tvl1(frames, FAST), flow.tvl1(frames, FAST))
+@pytest.mark.parametrize(("backend", "settings"), [("tvl1", FAST), ("dis", {}), ("dis", {"preset": "ultrafast"})])
+@pytest.mark.parametrize("size", [(64, 85), (24, 32)])
+def test_a_pair_depends_on_nothing_else(backend: str, settings: dict[str, int], size: tuple[int, int]) -> None:
+    """The same bytes again, and whatever came before; noise at 64x85 is where one DIS object used again gives another flow."""
+    frames = np.random.default_rng(0).integers(0, 256, (3, *size), np.uint8)
+    found = flow.compute(backend, settings, frames)
+    np.testing.assert_array_equal(flow.compute(backend, settings, frames), found)
+    np.testing.assert_array_equal(flow.compute(backend, settings, frames[1:]), found[1:])
 
 
-def test_pairs_are_independent_of_what_comes_before() -> None:
-    frames = np.stack([texture((t * t, 0)) for t in range(3)])
-    np.testing.assert_array_equal(flow.tvl1(frames, FAST)[1:], flow.tvl1(frames[1:], FAST))
+@pytest.mark.parametrize("backend", ["tvl1", "dis"])
+def test_every_pair_is_what_opencv_makes_of_it(backend: str) -> None:
+    """Of frames shown twice, too, whose flow is not computed."""
+    frames = np.random.default_rng(0).integers(0, 256, (3, 40, 56), np.uint8)[[0, 1, 1, 2, 2]]
+    found = flow.compute(backend, {}, frames)
+    for number, pair in enumerate(pairwise(frames)):
+        method = (
+            cv2.optflow.DualTVL1OpticalFlow_create() if backend == "tvl1" else cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        )
+        np.testing.assert_array_equal(found[number], method.calc(*pair, None))
+    assert [bool(one.any()) for one in found] == [True, False, True, False]
 
 
 def test_settings_reach_opencv_and_none_is_its_default() -> None:
-    assert flow.extractor({"warps": 2, "lambda": 0.2, "median": None})["params"] == {
+    made_by = flow.Flow(24, 20, {"warps": 2, "lambda": 0.2, "median": None}).made_by()
+    assert made_by["name"] == "tvl1" and made_by["params"] == {
         "tau": 0.25, "lambda": 0.2, "theta": 0.3, "scales": 5, "scale_step": 0.8, "warps": 2, "epsilon": 0.01,
-        "inner": 30, "outer": 10, "median": 5,
+        "inner": 30, "outer": 10, "median": 5, "short_side": 24, "fps": None, "bound": 20.0,
     }  # fmt: skip
     frames = np.stack([texture((0, 0)), texture((3, 0))])
-    assert not np.array_equal(flow.tvl1(frames, FAST), flow.tvl1(frames, {**FAST, "lambda": 0.02}))
+    assert not np.array_equal(flow.compute("tvl1", FAST, frames), flow.compute("tvl1", {**FAST, "lambda": 0.02}, frames))
+    made_by = flow.Flow(None, 10, {}, "dis", 30).made_by()
+    assert made_by["name"] == "dis" and made_by["params"] == {"preset": "medium", "short_side": None, "fps": 30, "bound": 10.0}
+    assert not np.array_equal(flow.compute("dis", {"preset": "fast"}, frames), flow.compute("dis", {}, frames))
 
 
-def test_the_version_is_kept() -> None:
-    import cv2
+def test_versions_are_kept() -> None:
+    import av
 
-    assert flow.extractor({})["version"] == f"opencv {cv2.__version__}"
+    assert flow.Flow(24, 20).made_by()["version"] == f"av {av.__version__}, opencv {cv2.__version__}"
 
 
-def test_an_unknown_setting_names_the_nearest() -> None:
-    with pytest.raises(InputError, match="no setting 'warp': did you mean 'warps'"):
-        flow.tvl1(np.zeros((2, 8, 8), np.uint8), {"warp": 2})
+@pytest.mark.parametrize(
+    ("backend", "settings", "message"),
+    [
+        ("tvl1", {"warp": 2}, "tvl1 has no setting 'warp': did you mean 'warps'"),
+        ("dis", {"warps": 2}, "dis has no setting 'warps': did you mean 'preset'"),
+        ("dis", {"preset": "slow"}, "dis has no preset 'slow'; there are ultrafast, fast, medium"),
+        ("raft", {}, "no flow backend 'raft'; there are tvl1, dis"),
+    ],
+)
+def test_unknown_backends_and_settings(backend: str, settings: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        flow.compute(backend, settings, np.zeros((2, 8, 8), np.uint8))
+    with pytest.raises(InputError, match=message):
+        flow.Flow(24, 20, settings, backend).made_by()
+
+
+def test_frames_too_small_for_a_backend() -> None:
+    with pytest.raises(InputError, match="no flow of 9x8 pixels by these settings: ") as caught:
+        flow.compute("dis", {}, np.random.default_rng(0).integers(0, 256, (2, 8, 9), np.uint8))
+    assert "\n" not in str(caught.value)
 
 
 def test_one_frame_has_no_flow() -> None:
     with pytest.raises(InputError, match="at least two grey frames"):
-        flow.tvl1(np.zeros((1, 8, 8), np.uint8), {})
+        flow.compute("tvl1", {}, np.zeros((1, 8, 8), np.uint8))
 
 
 def test_levels_by_hand() -> None:

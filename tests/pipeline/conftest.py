@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from tests.conftest import REPOSITORY
 
 ENVIRONMENT = os.environ | {
@@ -88,13 +90,26 @@ def write_video(path: Path, frames: int) -> None:
             container.mux(packet)
 
 
+def once(factory: pytest.TempPathFactory, worker: str, name: str, make: Callable[[Path], None]) -> Workspace:
+    """A workspace that the first of the test processes makes and all of them read."""
+    shared = factory.getbasetemp() if worker == "master" else factory.getbasetemp().parent
+    with FileLock(shared / f"{name}.lock"):
+        if not (shared / f"{name}.done").exists():
+            make(shared / name)
+            (shared / f"{name}.done").touch()
+    return Workspace(shared / name)
+
+
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def finished_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Workspace:
     """`snakemake --cores 2` from nothing, recorded with DVC. Not to be changed: take `finished`."""
-    workspace = copy_of_repository(tmp_path_factory.mktemp("finished") / "run")
-    workspace.snakemake()
-    workspace.call("python", "stages/record.py")
-    return workspace
+
+    def make(path: Path) -> None:
+        workspace = copy_of_repository(path)
+        workspace.snakemake()
+        workspace.call("python", "stages/record.py")
+
+    return once(tmp_path_factory, worker_id, "finished", make)
 
 
 @pytest.fixture

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.pipeline.conftest import Workspace, write_video
+from tests.pipeline.conftest import Workspace, once, write_video
 
 from videossl.data import index
 from videossl.train import weights
@@ -17,15 +18,14 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def compared(finished_run: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The tiny run with all its targets made."""
-    import shutil
+def compared(finished_run: Workspace, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Workspace:
+    """The tiny run with all its targets made. Not to be changed."""
 
-    path = tmp_path_factory.mktemp("compared") / "run"
-    shutil.copytree(finished_run.path, path, symlinks=True)
-    workspace = Workspace(path)
-    workspace.snakemake("table2", "mine", "figure2", "figure3")
-    return workspace
+    def make(path: Path) -> None:
+        shutil.copytree(finished_run.path, path, symlinks=True)
+        Workspace(path).snakemake("table2", "mine", "figure2", "figure3")
+
+    return once(tmp_path_factory, worker_id, "compared", make)
 
 
 def data(workspace: Workspace, target: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.made import row as made
 
 from videossl.data.index import Row
 from videossl.report.run import Run
@@ -17,7 +18,7 @@ SHA = "0123456789abcdef" * 4
 
 
 def row(id: str, label: str, split: str, status: str = "ok", reason: str = "") -> Row:
-    return Row(id, f"{id}.avi", label, split, 24, 12.0, 64, 48, "", SHA, status, reason)
+    return made(id, label, split, frames=24, steps=24, fps=12.0, width=64, height=48, sha256=SHA, status=status, reason=reason)
 
 
 def index() -> list[Row]:

@@ -86,16 +86,16 @@ def test_similarities_stay_in_single_precision_under_autocast() -> None:
 
 @settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 6), st.integers(0, 6), st.booleans())
-def test_false_negatives_equal_naive_loops(seed: int, batch: int, slots: int, same_video: bool) -> None:
+def test_false_negatives_equal_naive_loops(seed: int, batch: int, slots: int, mask_same: bool) -> None:
     rng = torch_rng(seed)
     sample = torch.randint(0, 4, (batch,), generator=rng)
     queue_ids = torch.randint(-1, 4, (slots,), generator=rng)
     r = torch.randperm(batch, generator=rng)
-    mask = false_negatives(sample, r, queue_ids, same_video)
+    mask = false_negatives(sample, r, queue_ids, mask_same)
     assert mask.shape == (batch, batch + slots)
     for i in range(batch):
         for j, video in enumerate([*sample.tolist(), *queue_ids.tolist()]):
-            shown = same_video and video in (sample[i], sample[r[i]])
+            shown = mask_same and video in (sample[i], sample[r[i]])
             expected = j not in (i, int(r[i])) and (video == EMPTY or shown)
             assert bool(mask[i, j]) == expected, (i, j)
 

@@ -183,7 +183,7 @@ def test_queue_enters_the_loss_without_keys_of_the_same_video() -> None:
 
     def loss(video: int, mask: bool = True) -> float:
         method = tiny(queue=1)
-        method.mask_same_video = mask
+        method.mask_same = mask
         method.queue.copy_(key)
         method.queue_ids.fill_(video)
         return method.step(views, torch.tensor([10, 20]), torch_rng(0))["loss"].item()

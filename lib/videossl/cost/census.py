@@ -1,63 +1,95 @@
-"""How many videos there are and how long: from the run's index, else from the videos, else what the dataset is said to hold."""
+"""How many videos there are, how long, and some of them: from the run's index, else from the videos, else what the dataset is said to hold."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from videossl.data import index, video
 from videossl.data.datasets import base, registry
 from videossl.data.datasets.base import Counts
 from videossl.errors import InputError
-from videossl.params import Params
+from videossl.params import Params, is_filled
 
 SAMPLE = 5  # videos that are decoded to know how long they are
 
 
-def take(folder: Path, dataset: Params) -> tuple[Counts, str]:
-    """The counts of `dataset` (params) for a run in `folder`, and where they are from.
+class Census(NamedTuple):
+    """What is known of a dataset before its jobs run."""
+
+    counts: Counts
+    origin: str  # where the counts are from, in words
+    sample: tuple[Path, ...] = ()  # some of its videos, where they are there
+
+
+def take(folder: Path, dataset: Params) -> Census:
+    """The census of `dataset` (params) for a run in `folder`.
 
     Raises InputError where there is no index, no video and no official number.
     """
     file = folder / "data" / "index" / f"{dataset['name']}.csv"
-    if file.exists():
-        return _of_index(index.usable(index.read(file))), "its index"
-    source = registry.get(dataset["name"])
     root = folder / dataset["root"]
-    if root.is_dir() and not hasattr(source, "download"):
+    if file.exists():
+        rows = index.usable(index.read(file))
+        return Census(_of_index(rows), "its index", _even(_there(root, [row.path for row in rows])))
+    source = registry.get(dataset["name"])
+    if root.is_dir() and not is_filled(dataset):
         found = _of_videos(root, source.videos(root, dataset["split"], dataset["options"]))
         if found:
-            return found, f"its videos, and how long {SAMPLE} of them are"
+            return found
     said: Counts | None = source.expected(dataset["split"], dataset["options"])
     if said is None:
         raise InputError(
             f"nobody knows how many videos {dataset['name']} has: give ROOT, or make its index first (snakemake data/index/{file.name})"
         )
-    return said, "its options" if hasattr(source, "download") else "what the dataset is said to hold"
+    return Census(said, "its options" if hasattr(source, "download") else "what the dataset is said to hold")
 
 
 def _of_index(rows: Sequence[index.Row]) -> Counts:
     train = sum(row.split == "train" for row in rows)
-    frames, width, height = (statistics.mean(getattr(row, name) for row in rows) for name in ("frames", "width", "height"))
-    return Counts(train, len(rows) - train, len(index.classes(rows)), frames, width, height)
+    frames = statistics.mean(row.frames for row in rows)
+    seen = [row for row in rows if row.width]  # others are skeletons alone
+    width, height = (statistics.mean([getattr(row, name) for row in seen] or [0]) for name in ("width", "height"))
+    rate = _rate([(row.frames, row.fps) for row in rows])
+    return Counts(train, len(rows) - train, len(index.classes(rows)), frames, width, height, rate)
 
 
-def _of_videos(root: Path, videos: Sequence[base.Video]) -> Counts | None:
+def _of_videos(root: Path, videos: Sequence[base.Video]) -> Census | None:
     """Counts of the videos that are there, the length and size of an even sample of them; None if none of it decodes."""
-    there = [one for one in videos if (root / one.path).is_file()]
-    probes = [probe for one in there[:: max(1, len(there) // SAMPLE)][:SAMPLE] if (probe := _probe(root / one.path))]
-    if not probes:
+    there = set(_there(root, [one.path for one in videos]))
+    used = [one for one in videos if root / one.path in there]
+    sample = {path: found for path in _even([root / one.path for one in used]) if (found := _probe(path))}
+    if not sample:
         return None
-    frames, width, height = (statistics.mean(values) for values in zip(*probes, strict=True))
-    train = sum(one.split == "train" for one in there)
-    return Counts(train, len(there) - train, len({one.label for one in there} - {""}), frames, width, height)
+    probes = list(sample.values())
+    frames, width, height = (statistics.mean(getattr(one, name) for one in probes) for name in ("frames", "width", "height"))
+    train = sum(one.split == "train" for one in used)
+    rate = _rate([(one.frames, one.fps) for one in probes])
+    counts = Counts(train, len(used) - train, len({one.label for one in used} - {""}), frames, width, height, rate)
+    return Census(counts, f"its videos, and how long {SAMPLE} of them are", tuple(sample))
 
 
-def _probe(path: Path) -> tuple[int, int, int] | None:
-    """Frames, width and height of a video, None for one that cannot be used."""
+def _there(root: Path, paths: Sequence[str]) -> list[Path]:
+    """Those of `paths`, "" for none, that are files below `root`."""
+    return [root / path for path in paths if path and (root / path).is_file()]
+
+
+def _even(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """SAMPLE of `paths`, evenly spaced."""
+    return tuple(paths[:: max(1, len(paths) // SAMPLE)][:SAMPLE])
+
+
+def _rate(videos: Sequence[tuple[int, float]]) -> float:
+    """Frames a second over (frames, frames a second) of videos: all their frames over all their seconds; 0 where none is known."""
+    known = [(frames, fps) for frames, fps in videos if fps]
+    return sum(frames for frames, _ in known) / sum(frames / fps for frames, fps in known) if known else 0.0
+
+
+def _probe(path: Path) -> video.Probe | None:
+    """What decoding a video tells, None for one that cannot be used."""
     try:
-        frames, _, width, height = video.probe(path)
+        return video.probe(path)
     except InputError:
         return None
-    return frames, width, height

@@ -1,6 +1,6 @@
 """Seconds of one piece of each kind of work on the machine at hand, by doing a little of it with the pipeline's own code.
 
-Videos and weights are made up; what is timed is what the jobs call. The first round of everything is not counted.
+Weights are made up, and videos where there are none; what is timed is what the jobs call. The first round of everything is not counted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ import numpy as np
 import torch
 
 from videossl import code
+from videossl.cost import film
 from videossl.cost.work import Kind
-from videossl.data import cache, ntu, video
+from videossl.data import cache, jpeg, ntu, video
 from videossl.data.clips import ClipDataset, span, uniform_starts
 from videossl.data.datasets import toy
 from videossl.data.index import Row
@@ -28,8 +29,7 @@ from videossl.evaluate import features, handmade, job, linear
 from videossl.evaluate.clips import Clips
 from videossl.evaluate.finetune import Finetune
 from videossl.extract import flow
-from videossl.files import sha256
-from videossl.params import Params
+from videossl.params import SOURCES, Params
 from videossl.ssl.cmmc import CMMC
 from videossl.train import modality as modalities
 from videossl.train.checkpoint import Checkpoint
@@ -40,7 +40,7 @@ BATCH = 2  # clips of the first trial of a training step
 STEPS = 4  # of a trial at most; the first is slow and not counted if there is another
 SECONDS = 5.0  # after which a trial takes no further step; a full batch is tried where it should fit in
 REPEATS, ENOUGH = 5, 0.5  # calls that are timed, or fewer where these seconds are full
-PAIRS = 4  # frames that TV-L1 is timed on, less one
+FRAMES = 30  # of a made-up video
 PROBE = (4000, 1024, 100, 3)  # samples, numbers, classes, iterations of the linear probe that is timed
 
 Say = Callable[[str], None]
@@ -78,18 +78,19 @@ class _Clock:
 class Bench:
     """Times kinds of work for `params`.
 
-    folder: for files while it measures; frame: (width, height) of videos, as they are and as they are cached; length: their
-    frames; quick: the first trial only, for tests.
+    folder: for files while it measures; shot: one of `film.films`, frames as they are cached; video: one of the dataset's, None for
+    a made-up one of `frame`, (width, height); length: frames of a video; quick: the first trial only, for tests.
     """
 
     def __init__(
-        self, params: Params, folder: Path, frame: tuple[int, int], cached: tuple[int, int], length: int, quick: bool = False
+        self, params: Params, folder: Path, shot: np.ndarray, video: Path | None, frame: tuple[int, int], length: int, quick: bool = False
     ) -> None:
-        self.params, self.folder, self.frame, self.cached, self.length, self.quick = params, folder, frame, cached, length, quick
+        self.params, self.folder, self.shot, self.video, self.frame = params, folder, shot, video, frame
+        self.length, self.quick = length, quick
         self.device = modalities.device()
-        self.rows = [Row(f"v{n}", f"v{n}.avi", f"class {n % 2}", "train", 0, 0.0, 0, 0, "", "", "ok", "") for n in range(VIDEOS)]
+        self.rows = [_row(n) for n in range(VIDEOS)]
         self._caches: dict[str, cache.Cache] = {}
-        self.written = (0, 0.0)  # bytes, seconds
+        self._written: dict[str, float] = {}  # seconds a byte of the arrays
 
     def rates(self, kinds: Iterable[Kind], say: Say) -> dict[Kind, float]:
         """Seconds of one piece of each kind; `say` is told what is measured."""
@@ -102,16 +103,7 @@ class Bench:
         return result
 
     # ------------------------------------------------------------------------------------------------------------
-    # Data. Per frame: render, parse, handmade; per pixel: decode, tvl1; per byte: write, hash.
-
-    @cached_property
-    def _film(self) -> np.ndarray:
-        """A made-up video (N, H, W, 3): a toy one for the toy set, else a texture that drifts."""
-        if self.params["dataset"]["name"] == "toy":
-            return toy.film(toy.Take("Wave", 1, 1), self._toy)
-        width, height = (side // 2 * 2 for side in self.frame)  # MPEG-4 wants even ones
-        still = render.backdrop(np.random.default_rng(0), max(width, height))[:height, :width]
-        return np.stack([np.roll(still, (n, 2 * n), (0, 1)) for n in range(30)])
+    # Data. Per frame: render, parse, handmade; per pixel: decode, flow; per byte: write.
 
     @property
     def _toy(self) -> toy.Options:
@@ -123,17 +115,23 @@ class Bench:
         return _timed(lambda: toy.make(work)) / self._toy.frames
 
     def _decode(self) -> float:
+        path = self.video or self._made_up()
+        found, short_side, fps = video.probe(path), self.params["cache"]["short_side"], self.params["index"]["fps"]
+        return _timed(lambda: video.frames(path, short_side, fps=fps)) / (found.frames * found.width * found.height)
+
+    def _made_up(self) -> Path:
+        """A video: of the toy set for the toy set, else MPEG-4."""
         path = self.folder / "film.avi"
         if self.params["dataset"]["name"] == "toy":
-            render.write_video(path, self._film)
+            render.write_video(path, toy.film(toy.Take("Wave", 1, 1), self._toy))
         else:
-            _write_mpeg4(path, self._film)
-        return _timed(lambda: video.frames(path, self.params["cache"]["short_side"])) / self._film[..., 0].size
+            width, height = (side // 2 * 2 for side in self.frame)  # MPEG-4 wants even ones
+            _write_mpeg4(path, film.made_up((width, height), FRAMES))
+        return path
 
-    def _tvl1(self) -> float:
-        grey = np.stack([video.resize(frame.mean(axis=-1).astype(np.uint8), self.cached) for frame in self._film[: PAIRS + 1]])
-        settings = {key: value for key, value in self.params["flow"].items() if key != "bound"}
-        return _timed(lambda: flow.tvl1(grey, settings)) / grey[1:].size
+    def _flow(self, backend: str) -> float:
+        grey, settings = film.grey(self.shot), film.own_settings(self.params["flow"])
+        return _timed(lambda: flow.compute(backend, settings, grey)) / grey[1:].size
 
     def _parse(self) -> float:
         path = self.folder / "one.skeleton"
@@ -141,16 +139,9 @@ class Bench:
         ntu.write(path, sensed)
         return _timed(lambda: ntu.parse(path)) / len(sensed)
 
-    def _write(self) -> float:
-        for source in ("rgb", "flow", "joint"):
-            self._cache(source)
-        return self.written[1] / self.written[0]
-
-    def _hash(self) -> float:
-        path = max(
-            (path for source in ("rgb", "flow", "joint") for path in self._cache(source).paths), key=lambda path: path.stat().st_size
-        )
-        return _timed(lambda: sha256(path)) / path.stat().st_size
+    def _write(self, source: str) -> float:
+        self._cache(source)
+        return self._written[source]
 
     def _handmade(self, modality: str) -> float:
         made = self._cache(modality)
@@ -243,26 +234,48 @@ class Bench:
         return modalities.augmentation(modality, self.params["modalities"][modality], self._cache(modality))
 
     def _cache(self, modality: str) -> cache.Cache:
-        """Made-up videos in one shard, long enough for a clip of any modality."""
-        source = {"rgb": "rgb", "flow": "flow"}.get(modality, "joint")
+        """Videos of the shot over and over in one shard, long enough for a clip of any modality."""
+        source = SOURCES[modality]
         if source not in self._caches:
-            path = self.folder / source / "0000.h5"
+            path, values = self.folder / source / "0000.h5", self._values(source)
+            chosen = self.params["cache"]
+            codec = "raw" if source == "joint" else chosen["codec"]
+            attrs = {"bound": float(self.params["flow"]["bound"])} if source == "flow" else {}
             started = time.perf_counter()
-            videos = ((row.id, self._values(source)) for row in self.rows)
-            cache.write_shard(
-                path, source, "cost", videos, {}, **({"bound": float(self.params["flow"]["bound"])} if source == "flow" else {})
-            )
-            self.written = (self.written[0] + path.stat().st_size, self.written[1] + time.perf_counter() - started)
+            videos = ((row.id, "", jpeg.encode(values, chosen["quality"]) if codec == "jpeg" else values) for row in self.rows)
+            cache.write_shard(path, source, "cost", videos, {}, codec=codec, **attrs)
+            self._written[source] = (time.perf_counter() - started) / (values.nbytes * VIDEOS)
             self._caches[source] = cache.Cache([path])
         return self._caches[source]
 
     def _values(self, source: str) -> np.ndarray:
-        (width, height), clips = self.cached, [one["clip"] for one in self.params["modalities"].values()]
-        length = max([span(clip["frames"], clip.get("stride", 1)) for clip in clips]) + 2
         if source == "joint":
             return np.random.default_rng(0).standard_normal((self.length, 25, 3, 2)).astype(np.float32)
-        shape = (length, height, width, 3 if source == "rgb" else 2)
-        return np.random.default_rng(0).integers(1, 256, shape, np.uint8)
+        clips = [one["clip"] for one in self.params["modalities"].values()]
+        length = max([span(clip["frames"], clip.get("stride", 1)) for clip in clips]) + 2
+        values = self.shot if source == "rgb" else film.flow_of(self.shot, self.params["flow"])
+        return values[np.arange(length) % len(values)]
+
+
+def _row(number: int) -> Row:
+    """A training video of one of two classes."""
+    label, id = f"class {number % 2}", f"v{number}"
+    return Row(
+        id=id,
+        path="",
+        label=label,
+        split="train",
+        group=id,
+        frames=0,
+        fps=0.0,
+        steps=0,
+        width=0,
+        height=0,
+        skeleton="",
+        sha256="",
+        status="ok",
+        reason="",
+    )
 
 
 def _timed(call: Callable[[], Any]) -> float:

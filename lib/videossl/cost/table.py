@@ -16,7 +16,7 @@ ORDER = ["download", "index", "measurable", "mixable", "frames", "flow", "skelet
 ORDER += ["features", "retrieval", "linear", "finetune", "finetune_scores", "progress"]
 """The rules as the work goes on; others come last."""
 
-UNITS = {"decode": "pixel", "tvl1": "pixel", "write": "byte", "hash": "byte", "render": "frame", "parse": "frame", "handmade": "frame"}
+UNITS = {"decode": "pixel", "flow": "pixel", "write": "byte", "render": "frame", "parse": "frame", "handmade": "frame"}
 UNITS |= {"start": "job", "probe": "multiplication"}
 """What the seconds of a kind of work are of; of the others a clip."""
 
@@ -81,13 +81,12 @@ def span(value: float) -> str:
     return f"{60 * value:.2g} minutes" if value >= 1 / 30 else f"{3600 * value:.2g} seconds"
 
 
-def disk(needed: float, free: float) -> list[str]:
-    """What is needed and what is free, with a warning where it does not fit."""
+def disk(needed: float, free: float, codec: str) -> list[str]:
+    """What is needed and what is free, with a warning where it does not fit; codec: of the cache."""
+    way_out = "the cache is raw: set cache.codec: jpeg, with quality: 90," if codec == "raw" else "lower cache.quality,"
     lines = [f"Disk: {size(needed)} to write, {size(free)} free."]
     if needed > free:
-        lines.append(
-            f"warning: it does not fit: {size(needed - free)} are missing; the cache is raw, lower cache.short_side or find a larger disk"
-        )
+        lines.append(f"warning: it does not fit: {size(needed - free)} are missing; {way_out} lower cache.short_side or find a larger disk")
     return lines
 
 

@@ -16,6 +16,7 @@ from torch import nn
 from videossl import params as parameters
 from videossl.cost.plan import Job
 from videossl.data.clips import SKELETON, windows
+from videossl.data.datasets import registry
 from videossl.data.datasets.base import Counts
 from videossl.data.video import target_size
 from videossl.params import Params
@@ -26,6 +27,8 @@ Kind = tuple[str, ...]
 Needs = dict[Kind, float]
 
 VIDEO, SHARD = 480, 5000  # bytes that HDF5 adds to a video, its id included, and to a shard
+OFFSET, OFFSETS = 8, 400  # bytes more of each frame, and of each video, under jpeg
+DEPTH = {"rgb": 3, "flow": 2}  # bytes of a pixel
 TOY_PIXEL, TOY_POSE = 1.1, 1400  # bytes of a toy video's pixel, and of a frame of its skeleton file
 JOINTS = 25 * 3 * 2 * 4  # bytes of a frame of the joint cache
 
@@ -50,58 +53,75 @@ class Sizes:
 
 
 class Works:
-    """The work of each job of a run. counts: by dataset."""
+    """The work of each job of a run.
 
-    def __init__(self, params: Params, counts: Mapping[str, Counts]) -> None:
-        self.params, self.counts = params, counts
+    counts: by dataset; jpeg: bytes a pixel by cached modality, where the codec is jpeg (`film.jpeg_bytes`).
+    """
+
+    def __init__(self, params: Params, counts: Mapping[str, Counts], jpeg: Mapping[str, float] | None = None) -> None:
+        self.params, self.counts, self.jpeg = params, counts, jpeg or {}
 
     def of(self, job: Job) -> Work:
         """The work of `job`; what is not known to take long is a start of Python and nothing else."""
         name = "_download" if job.rule.startswith("download") else f"_{job.rule}"
         made: Callable[..., Work] = getattr(self, name, lambda **_: Work())
         work = made(**job.wildcards)
-        return Work(work.epochs, work.clips, work.bytes, {**work.needs, ("start",): 1})
+        return Work(work.epochs, work.clips, work.bytes, {**{kind: amount for kind, amount in work.needs.items() if amount}, ("start",): 1})
 
     # ------------------------------------------------------------------------------------------------------------
     # Data
 
     def _download(self, dataset: str) -> Work:
         if dataset != "toy":
-            return Work()
+            return Work(bytes=fetched(parameters.datasets(self.params)[dataset]))
         counts = self.counts[dataset]
         bytes_of_one = counts.frames * (TOY_PIXEL * counts.width * counts.height + TOY_POSE)
         return Work(bytes=self._videos(dataset) * bytes_of_one, needs={("render",): self._videos(dataset) * counts.frames})
 
     def _index(self, dataset: str) -> Work:
         needs: Needs = {("decode",): self._decoded(dataset)}
-        if dataset == "toy":
+        if "joint" in parameters.sources(self.params, dataset):
             needs["parse",] = self._videos(dataset) * self.counts[dataset].frames
         return Work(needs=needs)
 
     def _frames(self, dataset: str, source: str, shard: str) -> Work:
         size = self.cache_bytes(dataset, source) / self._shards
-        return Work(bytes=size, needs={("decode",): self._decoded(dataset) / self._shards, ("write",): size})
+        return Work(bytes=size, needs={("decode",): self._decoded(dataset) / self._shards, ("write", source): self._raw(dataset, source)})
 
     def _flow(self, dataset: str, source: str, shard: str) -> Work:
-        size, (width, height) = self.cache_bytes(dataset, source) / self._shards, self.frame_size(dataset)
-        pixels = self._videos(dataset) * (self.counts[dataset].frames - 1) * width * height / self._shards
-        return Work(bytes=size, needs={("decode",): self._decoded(dataset) / self._shards, ("tvl1",): pixels, ("write",): size})
+        size, raw = self.cache_bytes(dataset, source) / self._shards, self._raw(dataset, source)
+        needs: Needs = {("decode",): self._decoded(dataset) / self._shards, ("write", source): raw}
+        needs["flow", self.params["flow"]["backend"]] = raw / 2  # a byte each of u and v
+        return Work(bytes=size, needs=needs)
 
     def _skeleton(self, dataset: str, source: str, shard: str) -> Work:
         size = self.cache_bytes(dataset, source) / self._shards
         frames = self._videos(dataset) * self.counts[dataset].frames / self._shards
-        return Work(bytes=size, needs={("parse",): frames, ("write",): size})
+        return Work(bytes=size, needs={("parse",): frames, ("write", source): self._raw(dataset, source)})
 
     def cache_bytes(self, dataset: str, source: str) -> float:
         """Bytes of all shards of one cached modality (docs/data-contract.md)."""
-        frames, (width, height) = self.counts[dataset].frames, self.frame_size(dataset)
-        one = {"rgb": frames * width * height * 3, "flow": (frames - 1) * width * height * 2, "joint": frames * JOINTS}[source]
+        one = self._one(dataset, source)
+        if source in self.jpeg:
+            frames = self.steps(dataset)
+            one = one / DEPTH[source] * self.jpeg[source] + OFFSET * frames + OFFSETS
         return self._videos(dataset) * (one + VIDEO) + self._shards * SHARD
 
-    def frame_size(self, dataset: str) -> tuple[int, int]:
-        """Width and height at which frames are cached."""
-        counts = self.counts[dataset]
-        return target_size(round(counts.width), round(counts.height), self.params["cache"]["short_side"])
+    def _raw(self, dataset: str, source: str) -> float:
+        """Bytes of the arrays of a shard, before any codec."""
+        return self._videos(dataset) * self._one(dataset, source) / self._shards
+
+    def _one(self, dataset: str, source: str) -> float:
+        """Bytes of the array of a video of the mean length."""
+        if source == "joint":
+            return self.counts[dataset].frames * JOINTS
+        width, height = frame_size(self.counts[dataset], self.params)
+        return (self.steps(dataset) - (source == "flow")) * width * height * DEPTH[source]
+
+    def steps(self, dataset: str) -> float:
+        """Frames of a video as they are cached: at the rate that videos are resampled to."""
+        counts, fps = self.counts[dataset], self.params["index"]["fps"]
+        return counts.frames * fps / counts.fps if fps and counts.fps else counts.frames
 
     @property
     def _shards(self) -> int:
@@ -114,29 +134,25 @@ class Works:
         counts = self.counts[dataset]
         return self._videos(dataset) * counts.frames * counts.width * counts.height
 
-    def _hashed(self, dataset: str, *names: str) -> float:
-        """Every job that reads a cache hashes it whole, for the provenance."""
-        return sum(self.cache_bytes(dataset, parameters.SOURCES[name]) for name in names)
-
     # ------------------------------------------------------------------------------------------------------------
     # Training
 
     def _pretrain(self, experiment: str, seed: str, modality: str, phase: str) -> Work:
-        return self._training(experiment, modality, phase, ("moco", modality), (modality,))
+        return self._training(experiment, modality, phase, ("moco", modality))
 
     def _cmmc(self, experiment: str, seed: str, modality: str, phase: str) -> Work:
         partner = parameters.partner(self.params, experiment, modality)
         if partner is None:  # manifold mixup: the step of a pretraining, but for where it mixes
-            return self._training(experiment, modality, phase, ("moco", modality), (modality,))
-        return self._training(experiment, modality, phase, ("cmmc", modality, partner), (modality, partner))
+            return self._training(experiment, modality, phase, ("moco", modality))
+        return self._training(experiment, modality, phase, ("cmmc", modality, partner))
 
-    def _training(self, experiment: str, modality: str, phase: str, kind: Kind, seen: tuple[str, ...]) -> Work:
+    def _training(self, experiment: str, modality: str, phase: str, kind: Kind) -> Work:
         dataset = self.params["dataset"]["name"]
         epochs = parameters.epochs(self.params, experiment, modality, phase)
         batch = self.params["modalities"][modality][phase.rstrip("0123456789")]["batch"]
         clips = epochs * (self.counts[dataset].train // batch) * batch
         size = self.sizes[modality].state + len(self._kept(experiment, epochs)) * self.sizes[modality].encoder
-        return Work(epochs, clips, size, {kind: clips, ("hash",): self._hashed(dataset, *seen)})
+        return Work(epochs, clips, size, {kind: clips})
 
     def _kept(self, experiment: str, epochs: int) -> list[int]:
         """The epochs whose encoders a training keeps."""
@@ -151,11 +167,12 @@ class Works:
     # Evaluation
 
     def _features(self, experiment: str, seed: str, modality: str, dataset: str) -> Work:
-        videos, hashed = self._videos(dataset), self._hashed(dataset, modality)
+        videos = self._videos(dataset)
         if experiment == "handmade":
-            return Work(0, videos, 0.0, {("handmade", modality): videos * self.counts[dataset].frames, ("hash",): hashed})
+            frames = self.counts[dataset].frames if modality in SKELETON else self.steps(dataset)
+            return Work(0, videos, 0.0, {("handmade", modality): videos * frames})
         clips = videos * self._clips(modality)
-        return Work(0, clips, clips * self.sizes[modality].features * 4, {("forward", modality): clips, ("hash",): hashed})
+        return Work(0, clips, clips * self.sizes[modality].features * 4, {("forward", modality): clips})
 
     def _clips(self, modality: str) -> int:
         """Clips of a video that features are taken of."""
@@ -165,7 +182,7 @@ class Works:
         counts, training = self.counts[dataset], self.params["modalities"][modality]["finetune"]
         clips = training["epochs"] * (counts.train // training["batch"]) * training["batch"]
         tested = counts.test * self._windows(modality, dataset)
-        needs = {("finetune", modality): clips, ("forward", modality): tested, ("hash",): self._hashed(dataset, modality)}
+        needs: Needs = {("finetune", modality): clips, ("forward", modality): tested}
         return Work(training["epochs"], clips + tested, self._videos(dataset) * counts.classes * 4, needs)
 
     def _windows(self, modality: str, dataset: str) -> int:
@@ -173,7 +190,7 @@ class Works:
         if modality in SKELETON:
             return 1
         clip, chosen = self.params["modalities"][modality]["clip"], self.params["evaluate"]
-        length = max(int(self.counts[dataset].frames), self.params["index"]["min_frames"]) - (modality == "flow")
+        length = max(int(self.steps(dataset)), self.params["index"]["min_frames"]) - (modality == "flow")
         return len(windows(length, clip["frames"], clip["stride"], chosen["overlap"])) * int(chosen["crops"])
 
     def _linear(self, experiment: str, seed: str, dataset: str, task: str) -> Work:
@@ -191,7 +208,19 @@ class Works:
         points = len(self._kept(experiment, parameters.epochs(self.params, experiment, modality, phase)))
         clips = points * self._videos(dataset) * self._clips(modality)
         probes = points * self._fit(modality, dataset) if "linear" in self.params["evaluate"]["tasks"] else 0.0
-        return Work(0, clips, 0.0, {("forward", modality): clips, ("probe",): probes, ("hash",): self._hashed(dataset, modality)})
+        return Work(0, clips, 0.0, {("forward", modality): clips, ("probe",): probes})
+
+
+def frame_size(counts: Counts, params: Params) -> tuple[int, int]:
+    """Width and height at which frames of such videos are cached; (0, 0) for skeletons alone."""
+    if not counts.width:
+        return 0, 0
+    return target_size(round(counts.width), round(counts.height), params["cache"]["short_side"])
+
+
+def fetched(dataset: Params) -> int:
+    """Bytes of the archives that `download` fetches of a dataset, of params; 0 for a copy that a person brought."""
+    return sum(archive.size or 0 for archive in registry.get(dataset["name"]).SOURCES) if parameters.is_filled(dataset) else 0
 
 
 def _sizes(name: str, settings: dict[str, Any]) -> Sizes:

@@ -1,38 +1,47 @@
 """The HDF5 cache: one file a shard of whole videos in one modality (docs/data-contract.md).
 
-Files are written whole, the same bytes each time, and opened anew in every process that reads them: an HDF5 handle
-does not survive a fork.
+Files are written whole, the same bytes each time, sealed by a digest of themselves, and opened anew in every process
+that reads them: an HDF5 handle does not survive a fork.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
 from videossl import files
+from videossl.data import jpeg
 from videossl.errors import InputError
 
-SCHEMA = "videossl-cache/1"
+SCHEMA = "videossl-cache/2"
+CODECS = ("raw", "jpeg")
 LAYOUTS: dict[str, tuple[np.dtype[Any], tuple[int | None, ...]]] = {
     "rgb": (np.dtype("uint8"), (None, None, None, 3)),
     "flow": (np.dtype("uint8"), (None, None, None, 2)),
     "joint": (np.dtype("float32"), (None, 25, 3, 2)),
 }
 """Modality -> dtype and shape of a video, None for any extent; the first axis is time."""
+PICTURES = ("rgb", "flow")
+"""The modalities that the codec jpeg can hold."""
+SEAL = 512
+"""Bytes before the HDF5 file proper, its user block: the schema and the digest of all that follows."""
 
 
 def write_shard(
     path: str | Path,
     modality: str,
     dataset: str,
-    videos: Iterable[tuple[str, np.ndarray]],
+    videos: Iterable[tuple[str, str, np.ndarray | jpeg.Encoded]],
     extractor: Mapping[str, Any],
+    codec: str = "raw",
     **attrs: Any,
 ) -> None:
     """Write one shard.
@@ -41,46 +50,197 @@ def write_shard(
         path: the file, written under a temporary name and renamed when complete.
         modality: "rgb", "flow" or "joint".
         dataset: its name.
-        videos: (id, array of the modality's layout) a video; taken one by one. None at all is an empty shard.
+        videos: (id, SHA-256 of the source as in the index, video) taken one by one; a video is an array of the modality's
+            layout, with the codec "jpeg" what `jpeg.encode` makes of it. None at all is an empty shard.
         extractor: {"name", "version", "params"} of what made the arrays; kept as JSON.
-        attrs: further root attributes, such as `bound` of flow in pixels.
+        codec: "raw" or, for rgb and flow, "jpeg".
+        attrs: further root attributes, such as `bound` of flow in pixels, and `quality` of JPEG.
 
     Raises:
-        InputError: an array that is not of the modality's layout, or an id twice.
+        InputError: a video that is not of the modality's layout, an id twice, or a disk that is full. No file is left.
     """
     if modality not in LAYOUTS:
         raise InputError(f"{path}: modality {modality!r} is not cached; cached are {', '.join(LAYOUTS)}")
-    with files.atomic(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs.update(
-            schema=SCHEMA,
-            modality=modality,
-            dataset=dataset,
-            codec="raw",
-            extractor=json.dumps(extractor, sort_keys=True),
-            **attrs,
-        )
-        group = file.create_group("videos")
-        ids: list[str] = []
-        for id, values in videos:
-            _check(path, modality, id, values)
-            group.create_dataset(_name(len(ids)), data=values)
-            ids.append(id)
-        if len(set(ids)) < len(ids):
-            raise InputError(f"{path}: a video is given twice: {next(id for id in ids if ids.count(id) > 1)}")
-        file.create_dataset("ids", data=np.array(ids, object), dtype=h5py.string_dtype("utf-8"))
+    if codec not in CODECS or (codec == "jpeg" and modality not in PICTURES):
+        raise InputError(f"{path}: no codec {codec!r} for {modality}; there are raw and, for {' and '.join(PICTURES)}, jpeg")
+    root = {"schema": SCHEMA, "modality": modality, "dataset": dataset, "codec": codec, "extractor": json.dumps(extractor, sort_keys=True)}
+    with files.atomic(path) as temporary:
+        with _Sink(temporary) as sink, h5py.File(sink, "w", userblock_size=SEAL) as file:
+            file.attrs.update(**root, **attrs)
+            ids, sources = _write_videos(path, modality, codec, videos, file, sink)
+            if len(set(ids)) < len(ids):
+                raise InputError(f"{path}: a video is given twice: {next(id for id in ids if ids.count(id) > 1)}")
+            for name, texts in (("ids", ids), ("sources", sources)):
+                file.create_dataset(name, data=np.array(texts, object), dtype=h5py.string_dtype("utf-8"))
+        _seal(temporary)
 
 
-def _check(path: str | Path, modality: str, id: str, values: np.ndarray) -> None:
-    dtype, shape = LAYOUTS[modality]
-    fits = len(shape) == values.ndim and all(want in (None, have) for want, have in zip(shape, values.shape, strict=True))
-    if values.dtype != dtype or not fits or 0 in values.shape:
+def _write_videos(
+    path: str | Path,
+    modality: str,
+    codec: str,
+    videos: Iterable[tuple[str, str, np.ndarray | jpeg.Encoded]],
+    file: h5py.File,
+    sink: _Sink,
+) -> tuple[list[str], list[str]]:
+    """Write the videos; returns their ids and sources."""
+    file.create_group("videos")
+    ids: list[str] = []
+    sources: list[str] = []
+    for id, source, video in videos:
+        if isinstance(video, jpeg.Encoded) != (codec == "jpeg"):
+            raise InputError(f"{path}: {id} is {'raw' if codec == 'jpeg' else 'jpeg'}, the shard {codec}")
+        name = _name(len(ids))
+        if isinstance(video, jpeg.Encoded):
+            _check(path, modality, id, video.data.dtype, video.shape)
+            file.create_dataset(f"videos/{name}", data=video.data)
+            file.create_dataset(f"offsets/{name}", data=video.offsets).attrs["step"] = video.step
+        else:
+            _check(path, modality, id, video.dtype, video.shape)
+            file.create_dataset(f"videos/{name}", data=video)
+        ids.append(id)
+        sources.append(source)
+        sink.check()
+    return ids, sources
+
+
+def _check(path: str | Path, modality: str, id: str, dtype: np.dtype[Any], extents: tuple[int, ...]) -> None:
+    want, shape = LAYOUTS[modality]
+    fits = len(shape) == len(extents) and all(extent in (None, have) for extent, have in zip(shape, extents, strict=True))
+    if dtype != want or not fits or 0 in extents:
         text = "(" + ", ".join("*" if extent is None else str(extent) for extent in shape) + ")"
-        raise InputError(f"{path}: {id} is {values.dtype} {values.shape}; {modality} must be {dtype} {text}")
+        raise InputError(f"{path}: {id} is {dtype} {extents}; {modality} must be {want} {text}")
 
 
 def _name(position: int) -> str:
     """The name of a video's dataset: ids may hold "/" and any length, positions do not."""
     return f"{position:06d}"
+
+
+class _Sink(io.RawIOBase):
+    """A file for HDF5 to write to; after an error it swallows what else is written, and `check` and the end raise the error.
+
+    HDF5 itself cannot close a file that it could not write: it leaks the handle and the space, and crashes at exit.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w+b", buffering=0)
+        self._error: OSError | None = None
+
+    def check(self) -> None:
+        """Raise the first error of writing."""
+        if self._error is not None:
+            raise self._error
+
+    def write(self, data: Any) -> int:
+        left = memoryview(data)
+        size = len(left)
+        try:
+            while left and self._error is None:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            self._error = error
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            if self._error is None:
+                self._file.truncate(size)
+        except OSError as error:
+            self._error = error
+        return size or 0
+
+    def readinto(self, buffer: Any) -> int | None:
+        return self._file.readinto(buffer)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self.check()
+
+
+def _seal(path: Path) -> None:
+    """Write the digest of all bytes after the user block into it."""
+    with path.open("r+b") as file:
+        file.seek(SEAL)
+        seal = _seal_of(hashlib.file_digest(file, "sha256").hexdigest())
+        file.seek(0)
+        file.write(seal)
+
+
+def _seal_of(digest: str) -> bytes:
+    """The user block."""
+    return f"{SCHEMA}\nsha256 {digest}\n".encode().ljust(SEAL, b"\0")
+
+
+def digest(path: str | Path) -> str:
+    """The hex SHA-256 that a shard's seal states of its bytes, which are not read; InputError where there is no seal."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            seal = file.read(SEAL)
+    except FileNotFoundError as error:
+        raise _absent(path) from error
+    except OSError as error:
+        raise _damaged(path, error) from error
+    stated = seal[len(SCHEMA) + len("\nsha256 ") :][:64].decode("ascii", "replace")
+    if seal != _seal_of(stated):
+        describe(path)  # says so where the schema is another
+        raise _damaged(path, "no digest in its first bytes")
+    return stated
+
+
+def verify(path: str | Path) -> None:
+    """Read a shard whole; an InputError where any byte is not as it was written."""
+    stated = digest(path)
+    try:
+        with Path(path).open("rb") as file:
+            file.seek(SEAL)
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _damaged(Path(path), error) from error
+    if found != stated:
+        raise _damaged(Path(path), "its bytes are not those that its digest was made of")
+
+
+class Shard(NamedTuple):
+    """What a shard says of itself."""
+
+    ids: list[str]
+    sources: list[str]  # SHA-256 of each, as in the index
+    attrs: dict[str, Any]
+
+
+def describe(path: str | Path) -> Shard:
+    """Read the ids, sources and root attributes of a shard, no video; InputError as in `Cache`."""
+    path = Path(path)
+    try:
+        with h5py.File(path, "r") as file:
+            attrs = {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
+            if attrs.get("schema") != SCHEMA:
+                found = attrs.get("schema", "none")
+                raise InputError(f"{path}: schema {found}, not {SCHEMA}; delete it and extract again")
+            ids, sources = (list(file[name].asstr()[:]) for name in ("ids", "sources"))
+            if not len(file["videos"]) == len(ids) == len(sources):
+                raise InputError(f"{path}: {len(ids)} ids, {len(file['videos'])} videos; delete it and extract again")
+    except FileNotFoundError as error:
+        raise _absent(path) from error
+    except (OSError, KeyError) as error:
+        raise _damaged(path, error) from error
+    return Shard(ids, sources, attrs)
+
+
+def _absent(path: Path) -> InputError:
+    return InputError(f"{path}: no such shard; extract it first")
+
+
+def _damaged(path: Path, error: Exception | str) -> InputError:
+    return InputError(f"{path}: damaged ({' '.join(str(error).split())}); delete it and extract again")
 
 
 class Cache:
@@ -106,10 +266,10 @@ class Cache:
 
     def _add(self, shard: int, path: Path) -> None:
         """Take over the ids and attributes of one shard."""
-        ids, attrs = _describe(path)
+        ids, _, attrs = describe(path)
         if shard and attrs != self.attrs:
-            differing = sorted(key for key in {*attrs, *self.attrs} if attrs.get(key) != self.attrs.get(key))
-            raise InputError(f"{path} and {self.paths[0]} differ in {', '.join(differing)}: one is older; delete both and extract again")
+            differing = ", ".join(differences(attrs, self.attrs))
+            raise InputError(f"{path} and {self.paths[0]} differ in {differing}: one is older; delete both and extract again")
         self.attrs = attrs
         for position, id in enumerate(ids):
             if id in self._places:
@@ -123,7 +283,11 @@ class Cache:
     def shape(self, id: str) -> tuple[int, ...]:
         """The shape of a video's array, time first."""
         if id not in self._shapes:
-            self._shapes[id] = tuple(self._dataset(id).shape)
+            if self.attrs.get("codec") == "jpeg":
+                offsets = self._dataset("offsets", id)
+                self._shapes[id] = len(offsets) - 1, *map(int, offsets.attrs["step"])
+            else:
+                self._shapes[id] = tuple(self._dataset("videos", id).shape)
         return self._shapes[id]
 
     def length(self, id: str) -> int:
@@ -133,22 +297,25 @@ class Cache:
     def read(self, id: str, start: int, stop: int, step: int = 1) -> np.ndarray:
         """Time steps start, start + step, ... below stop of a video: an array of the modality's layout, from the file.
 
-        Steps outside the video are an InputError.
+        No byte of another step is read. Steps outside the video are an InputError.
         """
         if not (0 <= start < stop <= self.length(id) and step > 0):
             raise InputError(f"{id} has {self.length(id)} steps of {self.attrs['modality']}, not {start}:{stop}:{step}")
-        shard, _ = self._places[id]
+        values = self._dataset("videos", id)
         try:
-            return np.asarray(self._dataset(id)[start:stop:step])
-        except OSError as error:
-            raise _damaged(self.paths[shard], error) from error
+            if self.attrs["codec"] == "jpeg":
+                offsets = self._dataset("offsets", id)[start : stop + 1]
+                return jpeg.decode(_pieces(values, offsets, step), self.shape(id)[1:])
+            return np.asarray(values[start:stop:step])
+        except (OSError, ValueError) as error:
+            raise _damaged(self.paths[self._places[id][0]], error) from error
 
-    def _dataset(self, id: str) -> h5py.Dataset:
+    def _dataset(self, group: str, id: str) -> h5py.Dataset:
         if id not in self._places:
             raise InputError(f"{id} is not in the {self.attrs.get('modality', '')} cache; extract again")
         shard, name = self._places[id]
         try:
-            return self._file(shard)["videos"][name]
+            return self._file(shard)[group][name]
         except (OSError, KeyError) as error:
             raise _damaged(self.paths[shard], error) from error
 
@@ -157,7 +324,9 @@ class Cache:
         if self._process != os.getpid():
             self._files, self._process = {}, os.getpid()
         if shard not in self._files:
-            self._files[shard] = h5py.File(self.paths[shard], "r")
+            access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+            access.set_sieve_buf_size(0)  # else HDF5 reads 64 KiB where a step is less
+            self._files[shard] = h5py.File(h5py.h5f.open(os.fsencode(self.paths[shard]), h5py.h5f.ACC_RDONLY, access))
         return self._files[shard]
 
     def close(self) -> None:
@@ -171,23 +340,13 @@ class Cache:
         return {**self.__dict__, "_files": {}}
 
 
-def _describe(path: Path) -> tuple[list[str], dict[str, Any]]:
-    """(ids, root attributes) of a shard."""
-    try:
-        with h5py.File(path, "r") as file:
-            attrs = {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
-            if attrs.get("schema") != SCHEMA:
-                found = attrs.get("schema", "none")
-                raise InputError(f"{path}: schema {found}, not {SCHEMA}; delete it and extract again")
-            ids = list(file["ids"].asstr()[:])
-            if len(file["videos"]) != len(ids):
-                raise InputError(f"{path}: {len(ids)} ids, {len(file['videos'])} videos; delete it and extract again")
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such shard; extract it first") from error
-    except (OSError, KeyError) as error:
-        raise _damaged(path, error) from error
-    return ids, attrs
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The names, sorted, of the attributes in which two shards differ."""
+    return sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
 
 
-def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path}: damaged ({' '.join(str(error).split())}); delete it and extract again")
+def _pieces(values: h5py.Dataset, offsets: np.ndarray, step: int) -> list[np.ndarray]:
+    """Read every `step`-th JPEG file of those between `offsets`: in one piece where they lie side by side, else one by one."""
+    if step == 1:
+        return np.split(values[offsets[0] : offsets[-1]], offsets[1:-1] - offsets[0])
+    return [values[offsets[t] : offsets[t + 1]] for t in range(0, len(offsets) - 1, step)]

@@ -167,7 +167,7 @@ class Source(NamedTuple):
 class ClipDataset(Dataset[dict[str, Any]]):
     """Random clips of videos; an item's key is (epoch, position in `rows`).
 
-    An item is {"id": str, "label": int, -1 for none, "clips": {name: array of load_clip}}. The starts of two clips come
+    An item is {"id": str, "group": str, "label": int, -1 for none, "clips": {name: array of load_clip}}. The starts of two clips come
     from the generator (seed, epoch, id, "starts/<modality>"), of one clip from (seed, epoch, id, "<name>/<modality>").
 
     Args:
@@ -182,6 +182,7 @@ class ClipDataset(Dataset[dict[str, Any]]):
 
     def __init__(self, rows: Sequence[Row], labels: Mapping[str, int] | None, sources: Sequence[Source], seed: int) -> None:
         self.ids = [row.id for row in rows]
+        self.groups = [row.group for row in rows]
         self.labels = [_label(row, labels) for row in rows]
         self.sources = list(sources)
         self.seed = seed
@@ -201,7 +202,7 @@ class ClipDataset(Dataset[dict[str, Any]]):
             for source in self.sources
             for name, start in zip(source.clips, self._starts(source, epoch, id), strict=True)
         }
-        return {"id": id, "label": self.labels[position], "clips": clips}
+        return {"id": id, "group": self.groups[position], "label": self.labels[position], "clips": clips}
 
     def _starts(self, source: Source, epoch: int, id: str) -> tuple[int, ...]:
         if source.modality in SKELETON:
@@ -223,10 +224,11 @@ def _label(row: Row, labels: Mapping[str, int] | None) -> int:
 
 
 def collate_batch(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Items of ClipDataset -> {"ids": list[str], "labels": (B,) int64, "clips": {name: batch}, "sizes": {name: (B, 2)}}."""
+    """Items of ClipDataset -> {"ids", "groups": list[str], "labels": (B,) int64, "clips": {name: batch}, "sizes": {name: (B, 2)}}."""
     pairs = {name: collate([item["clips"][name] for item in items]) for name in items[0]["clips"]}
     return {
         "ids": [item["id"] for item in items],
+        "groups": [item["group"] for item in items],
         "labels": torch.tensor([item["label"] for item in items], dtype=torch.int64),
         "clips": {name: clips for name, (clips, _) in pairs.items()},
         "sizes": {name: sizes for name, (_, sizes) in pairs.items()},

@@ -22,15 +22,17 @@ class Row:
     """One video of a dataset."""
 
     id: str  # unique: the path of the video below the folder of videos, without suffix, with "/"
-    path: str  # relative to the dataset's root
+    path: str  # relative to the dataset's root; "" for a video of which there is a skeleton alone
     label: str  # class name, "" for an unlabelled video
     split: str  # "train" or "test"
-    frames: int  # that decode, 0 where none does
-    fps: float  # 0 where unknown
-    width: int  # pixels
+    group: str  # of all that was cut from one source; the video's own id where it is a source of its own
+    frames: int  # that decode, 0 where none does; of the skeleton where there is no video
+    fps: float  # of them, 0 where unknown
+    steps: int  # after resampling (data/video.py); what the caches of `rgb` hold
+    width: int  # pixels as shown
     height: int
     skeleton: str  # relative to the dataset's root, "" for none
-    sha256: str  # of the video's bytes, then the skeleton's; "" where the video is absent
+    sha256: str  # of the video's bytes, then the skeleton's; "" where a file is absent or was not read
     status: str  # "ok" or "dropped"
     reason: str  # "KIND: DETAIL" for a dropped video, else ""
 
@@ -44,13 +46,31 @@ def check_drops(rows: Sequence[Row], max_dropped: float) -> None:
     if not rows:
         raise InputError("the dataset names no video; see its layout in docs/data-contract.md")
     if dropped and (len(dropped) > max_dropped * len(rows) or len(dropped) == len(rows)):
-        kinds = Counter(row.reason.partition(":")[0] for row in dropped)
-        counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
         raise InputError(
-            f"{len(dropped)} of {len(rows)} videos dropped ({counts}), index.max_dropped allows {max_dropped:g} of them; "
+            f"{len(dropped)} of {len(rows)} videos dropped ({_by_kind(dropped)}), index.max_dropped allows {max_dropped:g} of them; "
             f"first: {dropped[0].id} ({dropped[0].reason}); repair them, take them from the dataset, or raise "
             "index.max_dropped"
         )
+
+
+def kind(row: Row) -> str:
+    """What kind of reason a video was dropped for: "absent", "short", ...; "" for one that was not."""
+    return row.reason.partition(":")[0]
+
+
+def _by_kind(dropped: Sequence[Row]) -> str:
+    """Dropped videos counted by kind: "absent 2, short 1"."""
+    return ", ".join(f"{kind} {count}" for kind, count in sorted(Counter(map(kind, dropped)).items()))
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Where all videos that a dataset names went, in one line: "5 named: 3 ok (train 2, test 1), 2 dropped (absent 2)"."""
+    good = usable(rows)
+    splits = Counter(row.split for row in good)
+    parts = ", ".join(f"{split} {splits[split]}" for split in ("train", "test"))
+    dropped = [row for row in rows if row.status != "ok"]
+    lost = f"{len(dropped)} dropped" + (f" ({_by_kind(dropped)})" if dropped else "")
+    return f"{len(rows)} named: {len(good)} ok ({parts}), {lost}"
 
 
 def usable(rows: Sequence[Row]) -> list[Row]:
@@ -101,7 +121,7 @@ def _row(path: str | Path, number: int, line: list[str]) -> Row:
     """One row of the table from its text."""
     try:
         cells = dict(zip(COLUMNS, line, strict=True))
-        numbers = {name: int(cells.pop(name)) for name in ("frames", "width", "height")}
+        numbers = {name: int(cells.pop(name)) for name in ("frames", "steps", "width", "height")}
         fps = float(cells.pop("fps"))
         return Row(fps=fps, **numbers, **cells)  # type: ignore[arg-type]
     except ValueError as error:

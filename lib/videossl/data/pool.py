@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -21,14 +23,15 @@ def ordered(function: Callable[[Item], Result], items: Sequence[Item], processes
 
     At most two results a process wait at any time, so that decoded videos do not fill the memory. With one process
     nothing is started. `function` and `items` must pickle. An InputError of the function is raised here; a process
-    that dies (memory, a file that crashes the decoder) is an InputError that names the item being waited for.
+    that dies (memory, a file that crashes the decoder) is an InputError that names the item being waited for. The
+    processes end with this one, however it ends.
     """
     if processes <= 1 or len(items) <= 1:
         yield from map(function, items)
         return
     # "forkserver": a plain fork copies the locks of running threads, and a spawn imports everything once a process.
     context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(min(processes, len(items)), mp_context=context)
+    pool = ProcessPoolExecutor(min(processes, len(items)), mp_context=context, initializer=_end_with_parent)
     try:
         queue = iter(items)
         waiting: deque[tuple[Item, Future[Result]]] = deque((item, pool.submit(function, item)) for item in islice(queue, 2 * processes))
@@ -45,6 +48,18 @@ def ordered(function: Callable[[Item], Result], items: Sequence[Item], processes
             yield result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """End this process as soon as the one that it works for is gone: a process that is killed leaves its workers waiting for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _name(item: object) -> str:

@@ -3,62 +3,161 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from functools import partial
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 from videossl import files
+from videossl.data import journal as journals
 from videossl.data import ntu, pool, video
 from videossl.data.datasets.base import Video
 from videossl.data.index import Row
 from videossl.errors import InputError
 
 
-def build(videos: Sequence[Video], root: str | Path, processes: int = 1, min_frames: int = 1, progress: bool = False) -> list[Row]:
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What reading the files of one video tells; the fields are those of `Row`."""
+
+    sha256: str = ""
+    frames: int = 0
+    fps: float = 0.0
+    steps: int = 0
+    width: int = 0
+    height: int = 0
+    reason: str = ""  # why they cannot be used
+
+
+def build(
+    videos: Sequence[Video],
+    root: str | Path,
+    processes: int = 1,
+    min_frames: int = 1,
+    progress: bool = False,
+    fps: float | None = None,
+    journal: Path | None = None,
+) -> list[Row]:
     """Decode every video once and describe it.
 
     Args:
         videos: what the dataset names, in the order of the rows.
         root: the dataset's folder.
         processes: how many to decode in.
-        min_frames: of a clip; a shorter video is dropped.
+        min_frames: steps of a clip; a shorter video is dropped.
         progress: show a bar where stderr is a terminal.
+        fps: steps a second that videos are resampled to, or None: each keeps its frames.
+        journal: where to keep what was found out, so that it is found out once (data/journal.py), or None.
 
     Returns:
         One row a video. A video that cannot be used has status "dropped" and a reason; nothing is left out.
     """
     from tqdm import tqdm
 
-    describe = partial(_describe, root=Path(root), min_frames=min_frames)
-    rows = pool.ordered(describe, videos, processes)
-    return list(tqdm(rows, total=len(videos), desc="index", unit="video", disable=None if progress else True))
+    found = _find(videos, Path(root), processes, fps, journal)
+    shown = tqdm(found, total=len(videos), desc="index", unit="video", disable=None if progress else True)
+    return [_row(item, one, min_frames) for item, one in zip(videos, shown, strict=True)]
 
 
-def _describe(item: Video, root: Path, min_frames: int) -> Row:
-    """The row of one video."""
-    path, skeleton = root / item.path, root / item.skeleton if item.skeleton else None
-    row = Row(item.id, item.path, item.label, item.split, 0, 0.0, 0, 0, item.skeleton, "", "ok", "")
-    if not path.is_file():
-        named = f"{item.named_by} names it" if item.named_by else "no such file"
-        return _drop(row, f"absent: {named}")
-    if skeleton and not skeleton.is_file():
-        return _drop(row, f"skeleton: {item.skeleton}: no such file")
+def _find(videos: Sequence[Video], root: Path, processes: int, fps: float | None, journal: Path | None) -> Iterator[Found]:
+    """What each video holds, in order: from the journal where it knows, from the files otherwise."""
+    keys = [_key(item, root, fps) if journal else "" for item in videos]
+    known = _known(journal, keys)
+    if known:
+        logging.info("%d of %d videos were read before and have not changed (%s)", sum(key in known for key in keys), len(keys), journal)
+    unknown = [item for item, key in zip(videos, keys, strict=True) if key not in known]
+    fresh = pool.ordered(partial(_read, root=root, fps=fps), unknown, processes)
+    for key in keys:
+        if key in known:
+            yield known[key]
+            continue
+        found = next(fresh)
+        # What could not be read is read again next time: the reason may have gone. So is what changed since its key was made.
+        if journal and key and not found.reason:
+            journal = _note(journal, key, found)
+        yield found
+
+
+def _known(journal: Path | None, keys: Sequence[str]) -> dict[str, Found]:
+    """What the journal knows of the videos that have `keys`."""
     try:
-        row = dataclasses.replace(row, sha256=files.sha256(path, *([skeleton] if skeleton else [])))
-        frames, fps, width, height = video.probe(path)
-        row = dataclasses.replace(row, frames=frames, fps=fps, width=width, height=height)
-        if skeleton:
-            ntu.parse(skeleton)
+        known = journals.read(journal, set(keys) - {""}) if journal else {}
     except OSError as error:
-        return _drop(row, f"unreadable: {error.strerror or error}")
+        logging.warning("cannot read %s (%s): every video is decoded again", journal, error.strerror)
+        known = {}
+    return {key: Found(**value) for key, value in known.items()}
+
+
+def _note(journal: Path, key: str, found: Found) -> Path | None:
+    """Add to the journal, and return it; one that cannot be written is said once and costs nothing but time: None."""
+    try:
+        journals.add(journal, key, dataclasses.asdict(found))
+    except OSError as error:
+        logging.warning("cannot write %s (%s): an index that is interrupted starts anew", journal, error.strerror)
+        return None
+    return journal
+
+
+def _key(item: Video, root: Path, fps: float | None) -> str:
+    """What `_read` depends on, as 32 hex digits: the files of a video by name, size and times. "" where there is nothing to read.
+
+    The time of the last change of the inode is one of them: contents that are replaced under the old date are noticed.
+    """
+    if item.excluded:
+        return ""
+    try:
+        states = [(root / name).stat() for name in (item.path, item.skeleton) if name]
+    except OSError:
+        return ""
+    times = [(state.st_size, state.st_mtime_ns, state.st_ctime_ns) for state in states]
+    text = json.dumps([item.path, item.skeleton, times, fps, _version()])
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@cache
+def _version() -> str:
+    """Of what reads videos and skeletons: our code and the libraries that decode."""
+    import av
+
+    return f"{files.sha256(__file__, video.__file__, ntu.__file__)} av {av.__version__} {av.library_versions}"
+
+
+def _read(item: Video, root: Path, fps: float | None) -> Found:
+    """Decode one video and parse its skeleton. The file must not change meanwhile: bytes are hashed first, then decoded."""
+    if item.excluded:
+        return Found(reason=item.excluded)
+    path = root / item.path if item.path else None
+    skeleton = root / item.skeleton if item.skeleton else None
+    found = Found()
+    try:
+        if path and not path.is_file():
+            return Found(reason=f"absent: {item.named_by} names it" if item.named_by else "absent: no such file")
+        if skeleton and not skeleton.is_file():
+            return Found(reason=f"skeleton: {item.skeleton}: no such file")
+        found = Found(files.sha256(*filter(None, (path, skeleton))))
+        if path:
+            found = dataclasses.replace(found, **dataclasses.asdict(video.probe(path, fps)))
+        if skeleton:
+            count = len(ntu.parse(skeleton))
+            found = found if path else dataclasses.replace(found, frames=count, steps=count)
+    except OSError as error:
+        return dataclasses.replace(found, reason=f"unreadable: {error.strerror or error}")
     except InputError as error:
         # Reasons name files relative to the root: the index must not depend on where the data lies.
         text = str(error).removeprefix(f"{path}: ")
-        return _drop(row, text.replace(f"{skeleton}", f"skeleton: {item.skeleton}", 1) if skeleton else text)
-    if frames < min_frames:
-        return _drop(row, f"short: frames {frames} < min_frames {min_frames}")
-    return row
+        text = text.replace(f"{skeleton}", f"skeleton: {item.skeleton}", 1) if skeleton else text
+        return dataclasses.replace(found, reason=text)
+    return found
 
 
-def _drop(row: Row, reason: str) -> Row:
-    return dataclasses.replace(row, status="dropped", reason=" ".join(reason.split()))
+def _row(item: Video, found: Found, min_frames: int) -> Row:
+    """The row of one video."""
+    reason = " ".join(found.reason.split())
+    if not reason and found.steps < min_frames:
+        reason = f"short: steps {found.steps} < min_frames {min_frames}"
+    values = dataclasses.asdict(found) | {"status": "dropped" if reason else "ok", "reason": reason}
+    return Row(
+        id=item.id, path=item.path, label=item.label, split=item.split, group=item.group or item.id, skeleton=item.skeleton, **values
+    )

@@ -1,15 +1,20 @@
 """Decode videos with PyAV.
 
 Headers are not trusted: some count a frame more than decodes (spec facts, Video), so frames are counted by decoding.
-Rotation flags and pixel aspect ratios are ignored: pixels come out as they are stored.
+When a frame is shown says its time stamp. Pictures are turned as the file's display matrix says; pixel aspect ratios and
+sound are ignored.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,38 +23,111 @@ from videossl.errors import InputError
 if TYPE_CHECKING:
     import av
 
+Matrix = tuple[int, int, int, int]
+"""(a, b, c, d) of a display matrix: what is stored at (x, y) is shown at (a x + c y, b x + d y), apart from a shift."""
 
-def frames(path: str | Path, short_side: int | None = None, grey: bool = False) -> np.ndarray:
-    """Decode all frames of a video.
+AS_STORED = (1, 0, 0, 1)
+MOST_REPEATS = 100  # steps a frame: a video with longer pauses has wrong time stamps
+TIE = 1e-9  # seconds: far above the rounding of floats, far below any clock's tick
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """What decoding a video tells."""
+
+    frames: int  # that decode
+    steps: int  # after resampling
+    fps: float  # of the frames, 0 where unknown
+    width: int  # pixels of the first frame as it is shown
+    height: int
+
+
+def frames(path: str | Path, short_side: int | None = None, grey: bool = False, fps: float | None = None) -> np.ndarray:
+    """Decode a video.
 
     Args:
         path: the video.
         short_side: pixels of the shorter side after resizing (the aspect ratio is kept), or None to leave the size.
         grey: luminance only.
+        fps: resample to so many frames a second (see `pick`); None for the frames as they are.
 
     Returns:
         (N, H, W, 3) uint8 RGB, or (N, H, W) uint8 grey.
 
     Raises:
-        InputError: "PATH: REASON" where the video is absent, empty, unreadable or without pictures.
+        InputError: "PATH: REASON" where the video is absent, empty, unreadable or without pictures, or where its time
+            stamps cannot be right.
     """
+    images: list[np.ndarray] = []
+    stamps: list[int | None] = []
+    size: tuple[int, int] | None = None
     with _open(path) as container:
-        size: tuple[int, int] | None = None
-        pixels = []
         for frame in _decode(path, container):
             # A few files change their size midway: all frames take the size of the first.
-            size = size or target_size(frame.width, frame.height, short_side)
-            pixels.append(resize(frame.to_ndarray(format="gray" if grey else "rgb24"), size))
-    return np.stack(pixels)
+            size = size or target_size(*_shown_size(frame), short_side)
+            images.append(_image(frame, size, "gray" if grey else "rgb24"))
+            stamps.append(frame.pts)
+        _, chosen = _resample(path, stamps, container, fps)
+    return np.stack([images[position] for position in chosen])
 
 
-def probe(path: str | Path) -> tuple[int, float, int, int]:
-    """(frames that decode, frames per second or 0 where unknown, width, height in pixels); errors as in `frames`."""
+def probe(path: str | Path, fps: float | None = None) -> Probe:
+    """Decode a video and keep no picture of it; arguments and errors as in `frames`."""
     with _open(path) as container:
-        rate = container.streams.video[0].average_rate
         decoded = _decode(path, container)
         first = next(decoded)
-        return 1 + sum(1 for _ in decoded), float(rate or 0), first.width, first.height
+        width, height = _shown_size(first)
+        stamps = [first.pts, *(frame.pts for frame in decoded)]
+        rate, chosen = _resample(path, stamps, container, fps)
+    return Probe(len(stamps), len(chosen), rate, width, height)
+
+
+def clock(stamps: Sequence[int | None], base: Fraction | None, average: Fraction | None) -> tuple[np.ndarray, float]:
+    """When frames are shown, and how many a second.
+
+    Time stamps are believed unless one is missing, one goes back (as those of AVI files with B-frames do), or all are one;
+    then frames are as far apart as the stream's average rate says.
+
+    Args:
+        stamps: of N frames in their order, in units of `base` seconds.
+        base: None where unknown.
+        average: frames a second of the stream, None or 0 where unknown.
+
+    Returns:
+        ((N,) seconds, frames a second); (zeros, 0) where nothing says.
+    """
+    ticks = [stamp for stamp in stamps if stamp is not None]
+    if base and len(ticks) == len(stamps) and ticks[-1] > ticks[0] and all(a <= b for a, b in pairwise(ticks)):
+        # In whole numbers and fractions: 30000 / 1001 a second are exactly that.
+        return (np.array(ticks, np.int64) - ticks[0]) * float(base), float((len(ticks) - 1) / ((ticks[-1] - ticks[0]) * base))
+    if average:
+        return np.arange(len(stamps)) / float(average), float(average)
+    return np.zeros(len(stamps)), 0.0
+
+
+def pick(times: np.ndarray, fps: float) -> np.ndarray:
+    """Which frame each step shows when a video is resampled.
+
+    N frames at the mean rate (N - 1) / (times[N - 1] - times[0]) last N / rate seconds, which are K = N / rate * fps
+    steps: rounded to a whole number, halves up, at least 1. Step k shows the frame nearest in time to k / fps after
+    the first frame; of two that are equally near, the earlier.
+
+    Args:
+        times: (N,) seconds, never falling; the last is later than the first, unless N is 1.
+        fps: steps a second.
+
+    Returns:
+        (K,) int64 positions in `times`, never falling. One frame is one step.
+    """
+    count = len(times)
+    if count == 1:
+        return np.zeros(1, np.int64)
+    times = times - times[0]
+    duration = float(times[-1]) * count / (count - 1)
+    steps = np.arange(max(1, math.floor(duration * fps + 0.5 + TIE))) / fps
+    # A frame is the nearest up to the middle between it and the next.
+    nearest = np.searchsorted((times[:-1] + times[1:]) / 2, steps - TIE)
+    return np.searchsorted(times, times[nearest])  # of frames with one time, the first
 
 
 def target_size(width: int, height: int, short_side: int | None) -> tuple[int, int]:
@@ -71,6 +149,58 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(cv2.resize(image, size, interpolation=method))
 
 
+def turn(image: np.ndarray, matrix: Matrix) -> np.ndarray:
+    """An (H, W[, 3]) image as its display matrix shows it: turned to the nearest quarter, mirrored if it says so."""
+    a, b, c, d = matrix
+    if _is_sideways(matrix):
+        image, a, d = image.swapaxes(0, 1), c, b
+    return image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+
+
+def _is_sideways(matrix: Matrix) -> bool:
+    """Whether rows are shown as columns."""
+    a, b, _, _ = matrix
+    return abs(b) > abs(a)
+
+
+def _matrix(frame: av.VideoFrame) -> Matrix:
+    """The display matrix of a frame: ISO/IEC 14496-12, 6.2.2; FFmpeg's libavutil/display.h stores its nine numbers row by row."""
+    data: Any = frame.side_data.get("DISPLAYMATRIX")  # a buffer, which PyAV's type hints miss
+    if data is None:
+        return AS_STORED
+    a, b, _, c, d, *_ = np.frombuffer(data, np.int32).tolist()
+    return a, b, c, d
+
+
+def _shown_size(frame: av.VideoFrame) -> tuple[int, int]:
+    """(width, height) of a frame as it is shown."""
+    return (frame.height, frame.width) if _is_sideways(_matrix(frame)) else (frame.width, frame.height)
+
+
+def _image(frame: av.VideoFrame, size: tuple[int, int], form: str) -> np.ndarray:
+    """The pixels of a frame, resized and turned to (width, height)."""
+    matrix = _matrix(frame)
+    # One thread: to start the others takes ten times as long as to convert a small frame.
+    pixels = frame.to_ndarray(format=form, threads=1)
+    # Resized first: fewer pixels to turn.
+    return turn(resize(pixels, size[::-1] if _is_sideways(matrix) else size), matrix)
+
+
+def _resample(
+    path: str | Path, stamps: Sequence[int | None], container: av.container.InputContainer, fps: float | None
+) -> tuple[float, np.ndarray]:
+    """(frames a second or 0 where unknown, which frame each step shows) of all frames with time stamps `stamps`."""
+    stream = container.streams.video[0]
+    times, rate = clock(stamps, stream.time_base, stream.average_rate)
+    if not fps or not rate:
+        return rate, np.arange(len(stamps))
+    if len(stamps) > 1 and fps > MOST_REPEATS * rate:
+        raise InputError(
+            f"{path}: time stamps: {len(stamps)} frames in {len(stamps) / rate:.6g} s, fewer than {fps / MOST_REPEATS:g} a second"
+        )
+    return rate, pick(times, fps)
+
+
 @contextlib.contextmanager
 def _open(path: str | Path) -> Iterator[av.container.InputContainer]:
     """Open a container that has a video stream, or say in one line what is wrong with it."""
@@ -88,6 +218,8 @@ def _open(path: str | Path) -> Iterator[av.container.InputContainer]:
     with container:
         if not container.streams.video:
             raise InputError(f"{path}: audio only: no video stream")
+        if container.streams.video[0].codec_context is None:
+            raise InputError(f"{path}: unreadable: its codec is not known")
         yield container
 
 

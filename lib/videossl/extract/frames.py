@@ -1,4 +1,4 @@
-"""RGB frames as the cache holds them: decoded and resized, nothing else."""
+"""RGB frames as the cache holds them: decoded, resampled in time and resized, nothing else."""
 
 from __future__ import annotations
 
@@ -15,29 +15,46 @@ from videossl.errors import InputError
 
 @dataclass(frozen=True)
 class Frames:
-    """Extracts (N, H, W, 3) uint8 RGB with a shorter side of `short_side` pixels (None: as it is)."""
+    """Extracts (N, H, W, 3) uint8 RGB.
+
+    short_side: pixels of the shorter side, None: as it is; fps: frames a second, None: each video keeps its own.
+    """
 
     short_side: int | None
+    fps: float | None = None
 
     def __call__(self, row: Row, root: Path) -> np.ndarray:
         """The frames of one video."""
-        return decode(row, root, self.short_side)
+        return decode(row, root, self.short_side, self.fps)
+
+    def shape(self, row: Row) -> tuple[int, ...]:
+        """(N, H, W, 3), by the index."""
+        return *steps(row, self.short_side), 3
 
     def made_by(self) -> dict[str, Any]:
         """Name, versions and params, for the cache."""
-        return {"name": "frames", "version": versions(), "params": {"short_side": self.short_side}}
+        return {"name": "frames", "version": versions(), "params": {"short_side": self.short_side, "fps": self.fps}}
 
     def attrs(self) -> dict[str, Any]:
         """Nothing more to know."""
         return {}
 
 
-def decode(row: Row, root: Path, short_side: int | None, grey: bool = False) -> np.ndarray:
+def decode(row: Row, root: Path, short_side: int | None, fps: float | None = None, grey: bool = False) -> np.ndarray:
     """The frames of a video (data/video.py); an InputError where they are not as many as the index has."""
-    frames = video.frames(root / row.path, short_side, grey)
-    if len(frames) != row.frames:
-        raise InputError(f"{row.id}: {len(frames)} frames decode, the index has {row.frames}; make the index again")
+    expected = steps(row, short_side)[0]
+    frames = video.frames(root / row.path, short_side, grey, fps)
+    if len(frames) != expected:
+        raise InputError(f"{row.id}: {len(frames)} steps decode, the index has {expected}; make the index again")
     return frames
+
+
+def steps(row: Row, short_side: int | None) -> tuple[int, int, int]:
+    """(N, H, W) of a video's frames in the cache, by the index; an InputError where it has a skeleton alone."""
+    if not row.path:
+        raise InputError(f"{row.id} has a skeleton and no video: take rgb and flow out of the modalities")
+    width, height = video.target_size(row.width, row.height, short_side)
+    return row.steps, height, width
 
 
 def versions() -> str:

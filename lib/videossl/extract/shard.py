@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -11,9 +13,22 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
-from videossl import script
-from videossl.data import cache, index, pool
+from videossl import files, script
+from videossl.data import cache, disk, index, jpeg, pool
 from videossl.data.index import Row
+from videossl.errors import InputError
+
+log = logging.getLogger(__name__)
+
+JPEG_STEP = {"rgb": 632, "flow": 340}
+"""Bytes a step of JPEG whatever its size: the file's tables, and the offset."""
+JPEG_SHARE = {
+    "rgb": {50: 0.06, 75: 0.09, 85: 0.12, 90: 0.145, 95: 0.2, 100: 0.36},
+    "flow": {50: 0.02, 75: 0.02, 85: 0.025, 90: 0.03, 95: 0.045, 100: 0.1},
+}
+"""Quality -> share of the raw bytes that its pixels take: the largest of four real clips at 128 pixels (docs/data-contract.md)."""
+OVERHEAD = 2048
+"""Bytes a video beside its values, at most: what HDF5 writes of it; and four times that for the shard."""
 
 
 class Extractor(Protocol):
@@ -21,6 +36,9 @@ class Extractor(Protocol):
 
     def __call__(self, row: Row, root: Path) -> np.ndarray:
         """The video in the modality's layout (docs/data-contract.md)."""
+
+    def shape(self, row: Row) -> tuple[int, ...]:
+        """What shape it is going to have, by the index alone; an InputError where it cannot be made."""
 
     def made_by(self) -> dict[str, Any]:
         """{"name", "version", "params"}: kept with the cache."""
@@ -40,19 +58,11 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace, modality: str, extract: Extractor) -> None:
-    """Extract the shard that the arguments name; its params are {"dataset": {name, root}, "cache": {shards}}."""
-    dataset, shards = args.params["dataset"], args.params["cache"]["shards"]
-    rows = [row for row in index.usable(index.read(args.index)) if index.shard_of(row.id, shards) == args.shard]
-    build(
-        args.out,
-        modality,
-        dataset["name"],
-        rows,
-        Path(dataset["root"]),
-        extract,
-        args.processes,
-        progress=True,
-    )
+    """Extract the shard that the arguments name; its params are {"dataset": {name, root}, "cache": {shards, codec, quality}}."""
+    dataset, stored = args.params["dataset"], args.params["cache"]
+    rows = [row for row in index.usable(index.read(args.index)) if index.shard_of(row.id, stored["shards"]) == args.shard]
+    quality = stored["quality"] if modality in cache.PICTURES and stored["codec"] == "jpeg" else None
+    build(args.out, modality, dataset["name"], rows, Path(dataset["root"]), extract, args.processes, quality, progress=True)
 
 
 def build(
@@ -63,22 +73,58 @@ def build(
     root: Path,
     extract: Extractor,
     processes: int = 1,
+    quality: int | None = None,
     progress: bool = False,
 ) -> None:
     """Extract `rows` into the shard `path`, in their order; the bytes do not depend on the number of processes.
 
-    `progress` shows a bar where stderr is a terminal.
+    `quality` is that of JPEG, 1 to 100, or None to keep the values as they are. `progress` shows a bar where stderr is a
+    terminal.
 
     Raises:
-        InputError: from `extract`, where a video is not as the index has it. No file is left then.
+        InputError: from `extract`, where a video is not as the index has it, or a disk without room for the shard. No file
+            is left then.
     """
-    arrays = pool.ordered(partial(extract, root=root), rows, processes)
-    bar = tqdm(
-        arrays,
-        total=len(rows),
-        desc=f"{dataset} {modality}",
-        unit="video",
-        disable=None if progress else True,
-    )
-    videos = ((row.id, values) for row, values in zip(rows, bar, strict=True))
-    cache.write_shard(path, modality, dataset, videos, extract.made_by(), **extract.attrs())
+    _check_room(path, estimate(rows, modality, extract, quality))
+    made_by = extract.made_by()
+    finished = pool.ordered(partial(_one, root=root, extract=extract, quality=quality), rows, processes)
+    bar = tqdm(finished, total=len(rows), desc=f"{dataset} {modality}", unit="video", disable=None if progress else True)
+    videos = ((row.id, row.sha256, values) for row, values in zip(rows, bar, strict=True))
+    codec = {"codec": "raw"} if quality is None else {"codec": "jpeg", "quality": quality}
+    cache.write_shard(path, modality, dataset, videos, made_by, **codec, **extract.attrs())
+
+
+def estimate(rows: Sequence[Row], modality: str, extract: Extractor, quality: int | None) -> int:
+    """Bytes that the shard of `rows` takes: of raw pictures at most, of JPEG if they are as rich in detail as `JPEG_SHARE` says."""
+    dtype, _ = cache.LAYOUTS[modality]
+    shapes = [extract.shape(row) for row in rows]
+    values = sum(map(math.prod, shapes)) * dtype.itemsize
+    if quality is not None:
+        shares = JPEG_SHARE[modality]
+        share = np.interp(quality, list(shares), list(shares.values()))
+        values = round(values * share) + JPEG_STEP[modality] * sum(steps for steps, *_ in shapes)
+    return values + OVERHEAD * (len(rows) + 4)
+
+
+def _check_room(path: Path, needed: int) -> None:
+    """An InputError where the disk has no room for `needed` bytes."""
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    log.info("%s: at most %s, %s free", path, disk.text(needed), disk.text(disk.free(folder)))
+    disk.need(folder, needed, f"{path} (less with a lower cache.short_side or with cache.codec: jpeg)")
+
+
+def _one(row: Row, root: Path, extract: Extractor, quality: int | None) -> np.ndarray | jpeg.Encoded:
+    """What the cache keeps of one video, made in a process of its own."""
+    _check_source(row, root)
+    values = extract(row, root)
+    return values if quality is None else jpeg.encode(values, quality)
+
+
+def _check_source(row: Row, root: Path) -> None:
+    """An InputError where the files of a video are not those that the index was made of."""
+    try:
+        found = files.sha256(*(root / path for path in (row.path, row.skeleton) if path))
+    except OSError as error:
+        raise InputError(f"{row.id} cannot be read ({error.filename}: {error.strerror}); make the index again") from error
+    if found != row.sha256:
+        raise InputError(f"{row.id} changed since it was indexed; make the index again")

@@ -19,9 +19,12 @@ class Skeletons:
 
     def __call__(self, row: Row, root: Path) -> np.ndarray:
         """The joints of one video."""
-        if not row.skeleton:
-            raise InputError(f"{row.id} has no skeleton: take joint and motion out of the modalities, or add its file")
-        return ntu.parse(root / row.skeleton)
+        return ntu.parse(root / _file(row))
+
+    def shape(self, row: Row) -> tuple[int, ...]:
+        """(N, 25, 3, 2), N by the index: the skeleton file may have a few frames less or more than its video."""
+        _file(row)
+        return row.frames, len(ntu.JOINTS), 3, ntu.BODIES
 
     def made_by(self) -> dict[str, Any]:
         """Name, versions and params, for the cache."""
@@ -30,3 +33,10 @@ class Skeletons:
     def attrs(self) -> dict[str, Any]:
         """Nothing more to know."""
         return {}
+
+
+def _file(row: Row) -> str:
+    """The skeleton file of a video."""
+    if not row.skeleton:
+        raise InputError(f"{row.id} has no skeleton: take joint and motion out of the modalities, or add its file")
+    return row.skeleton

@@ -169,16 +169,19 @@ def _dropped(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _facts(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """Frames, rate and size of the usable videos: smallest, median, largest."""
+    """Frames, rate and size of the usable videos: smallest, median, largest. A skeleton alone has no rate and no size."""
     if not rows:
         return []
+    pictures = [row for row in rows if row.path]
+    resampled = any(row.steps != row.frames for row in rows)
     numbers = {
         "frames of a video": [float(row.frames) for row in rows],
-        "frames a second": [float(row.fps) for row in rows],
-        "width, pixels": [float(row.width) for row in rows],
-        "height, pixels": [float(row.height) for row in rows],
+        "frames after resampling": [float(row.steps) for row in rows] if resampled else [],
+        "frames a second": [float(row.fps) for row in pictures],
+        "width, pixels": [float(row.width) for row in pictures],
+        "height, pixels": [float(row.height) for row in pictures],
     }
-    facts = [(name, _range(values)) for name, values in numbers.items()]
+    facts = [(name, _range(values)) for name, values in numbers.items() if values]
     return [*facts, ("with a skeleton", f"{sum(bool(row.skeleton) for row in rows):,} of {len(rows):,}")]
 
 

@@ -65,18 +65,18 @@ def accuracy(logits: Tensor, r: Tensor, lam: float | Tensor) -> Tensor:
     return (logits.detach().argmax(dim=1) == target).float().mean()
 
 
-def false_negatives(sample: Tensor, r: Tensor, queue_ids: Tensor, same_video: bool = True) -> Tensor:
+def false_negatives(sample: Tensor, r: Tensor, queue_ids: Tensor, mask_same: bool = True) -> Tensor:
     """The keys that are no negatives of a row: (B, B + K) bool.
 
-    sample: (B,) int64 >= 0, the id of each row's video; r: (B,) int64; queue_ids: (K,) int64, `EMPTY` for
-    empty slots. Masked are empty slots and, if `same_video`, keys of the row's video or of its partner's,
-    targets i and r(i) excepted: a mixed query shows both videos, so other clips of either would be pushed
-    away from themselves.
+    sample: (B,) int64 >= 0, what each row is of: a number for its video, or for the group of videos that were
+    cut from one source; r: (B,) int64; queue_ids: (K,) int64, `EMPTY` for empty slots. Masked are empty
+    slots and, if `mask_same`, keys of the row's number or of its partner's, targets i and r(i) excepted: a
+    mixed query shows both, so other clips of either would be pushed away from themselves.
     """
     rows = torch.arange(len(sample), device=sample.device)
     ids = torch.cat([sample, queue_ids])
     mask = (ids == EMPTY).expand(len(sample), -1).clone()
-    if same_video:
+    if mask_same:
         mask |= (ids == sample[:, None]) | (ids == sample[r][:, None])
     mask[rows, rows] = False
     mask[rows, r] = False

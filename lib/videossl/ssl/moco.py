@@ -29,7 +29,7 @@ class MoCo(nn.Module):
     """Query encoder and head, their momentum copies, and a queue of keys.
 
     encoder: an `Encoder`, or any `nn.Sequential` of blocks; head: from its features to embeddings; queue: K
-    >= 0 keys; momentum in [0, 1]; mixing: one of `strategies.INPUT`; alpha: of lam's Beta; mask_same_video:
+    >= 0 keys; momentum in [0, 1]; mixing: one of `strategies.INPUT`; alpha: of lam's Beta; mask_same:
     see `losses.false_negatives`; box: one box (or lam of mixup) a "batch" or one a "sample". Buffers: queue
     (D, K) float32 normalised, queue_ids (K,) int64, queue_ptr () int64. Raises InputError for values outside
     these.
@@ -48,7 +48,7 @@ class MoCo(nn.Module):
         temperature: float,
         mixing: str = "none",
         alpha: float = 1.0,
-        mask_same_video: bool = True,
+        mask_same: bool = True,
         box: str = "batch",
     ) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class MoCo(nn.Module):
         self.key_encoder = copy.deepcopy(encoder).requires_grad_(False)
         self.key_head = copy.deepcopy(head).requires_grad_(False)
         self.momentum, self.temperature = momentum, temperature
-        self.mixing, self.alpha, self.box, self.mask_same_video = mixing, alpha, box, mask_same_video
+        self.mixing, self.alpha, self.box, self.mask_same = mixing, alpha, box, mask_same
         self.register_buffer("queue", torch.zeros(head.out_features, queue))
         self.register_buffer("queue_ids", torch.full((queue,), losses.EMPTY))
         self.register_buffer("queue_ptr", torch.zeros((), dtype=torch.long))
@@ -71,8 +71,8 @@ class MoCo(nn.Module):
     def step(self, views: Mapping[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         """The loss of one batch (P eq. 3).
 
-        views: "query" and "key", (B, *input) float, two views of each video; sample: (B,) int64 >= 0, the
-        videos' ids; rng: a CPU generator for the mix. Returns "loss", a scalar with gradient, and "accuracy",
+        views: "query" and "key", (B, *input) float, two views of each video; sample: (B,) int64 >= 0, what
+        each row is of (`losses.false_negatives`); rng: a CPU generator for the mix. Returns "loss", a scalar with gradient, and "accuracy",
         a scalar in [0, 1]. After the optimiser's step, call `update`.
         """
         x = views["query"]
@@ -96,7 +96,7 @@ class MoCo(nn.Module):
         with torch.no_grad():
             keys = embed(self.key_encoder, self.key_head, self.key_encoder(key_view))
         self._pending = keys, sample
-        mask = losses.false_negatives(sample, r, self.queue_ids, self.mask_same_video)
+        mask = losses.false_negatives(sample, r, self.queue_ids, self.mask_same)
         similarities = losses.logits(query, keys, self.queue, self.temperature, mask)
         return {
             "loss": losses.mixed_cross_entropy(similarities, r, lam),

@@ -39,7 +39,8 @@ def moco(name: str, settings: dict[str, Any], seed: int, mixing: str, box: str =
     """MoCo on the encoder of modality `name` and its projection head, at their initial weights."""
     chosen = encoder(name, settings, seed)
     head = build.build_head(chosen.out_features, seeding.derive(seed, name, "init"), settings["head"]["hidden"], settings["head"]["out"])
-    return MoCo(chosen, head, mixing=mixing, box=box, **settings["moco"])
+    method = {key: value for key, value in settings["moco"].items() if key != "negatives"}
+    return MoCo(chosen, head, mixing=mixing, box=box, mask_same=settings["moco"]["negatives"] != "all", **method)
 
 
 def source(name: str, settings: dict[str, Any], cache: Cache, clips: tuple[str, ...]) -> Source:
@@ -79,12 +80,21 @@ def augmentation(name: str, settings: dict[str, Any], cache: Cache) -> VideoAugm
 
 
 def batches(
-    dataset: ClipDataset, augments: Mapping[str, Augment], batch: int, seed: int, device: torch.device, workers: int = 0
+    dataset: ClipDataset,
+    augments: Mapping[str, Augment],
+    batch: int,
+    seed: int,
+    device: torch.device,
+    workers: int = 0,
+    negatives: str = "other-videos",
 ) -> Batches:
     """Batches of augmented views, `augments` by the name of the clip; the last incomplete batch of an epoch is left out.
 
-    A view depends on (seed, epoch, video, name of the clip) alone. Labels, where there are any, are views["label"].
+    A view depends on (seed, epoch, video, name of the clip) alone. Labels, where there are any, are views["label"]. A sample's
+    number stands for its video, with `negatives` "other-groups" for the group of its video: MoCo takes keys of one number for
+    no negatives of each other.
     """
+    source = "groups" if negatives == "other-groups" else "ids"
     sampler = EpochSampler(len(dataset), batch, seed)
 
     def epoch(number: int) -> Iterator[tuple[Views, Tensor]]:
@@ -95,7 +105,7 @@ def batches(
                 rngs = [seeding.numpy_rng(seed, number, video, f"augment/{name}") for video in item["ids"]]
                 clips = item["clips"][name].to(device, non_blocking=True)
                 views[name] = augment.train(clips, item["sizes"][name].to(device), rngs)
-            yield views, torch.tensor([seeding.derive(0, video) for video in item["ids"]], device=device)
+            yield views, torch.tensor([seeding.derive(0, name) for name in item[source]], device=device)
 
     return Batches(len(sampler.epoch(0)), epoch)
 

@@ -11,12 +11,17 @@ from typing import Any
 import torch
 
 from videossl import code, seeding
+from videossl.data import cache
 from videossl.files import sha256
 
 
 def data_digest(index: Path, caches: Sequence[Path]) -> str:
-    """The SHA-256 over the bytes of the index and of every shard."""
-    return sha256(index, *caches)
+    """The SHA-256 over the bytes of the index and the digest that each shard states of its own (data/cache.py).
+
+    A shard is not read whole for it: a cache of hundreds of gigabytes stands behind many trainings.
+    """
+    stated = [cache.digest(path) for path in caches]
+    return hashlib.sha256("\n".join([sha256(index), *stated]).encode()).hexdigest()
 
 
 def record(script: str, params: dict[str, Any], seed: int, data: str, weights: dict[str, Path] | None = None) -> dict[str, Any]:

@@ -58,6 +58,7 @@ def test_a_list_with_windows_line_ends_and_a_byte_order_mark(tmp_path: Path) -> 
         ("A/a.avi\nA/b", r"l\.txt:2: 'A/b' is not the name of a video"),
         ("../a.avi", r"l\.txt:1: .* must lie below"),
         ("/home/a.avi", r"l\.txt:1: .* must lie below"),
+        ("A/a.avi 1 2", r"l\.txt:1: 'A/a\.avi 1' is not the name of a video"),
     ],
 )
 def test_a_bad_list_is_named_by_line(tmp_path: Path, text: str, message: str) -> None:
@@ -98,3 +99,38 @@ def test_one_list_without_the_other(tmp_path: Path) -> None:
 def test_an_unknown_option_names_the_nearest() -> None:
     with pytest.raises(InputError, match="'tset_share': did you mean 'test_share'"):
         base.check_options("folder", {"tset_share": 1}, ["seed", "test_share"])
+
+
+def lists(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / f"{name}.txt").write_bytes(text.encode())
+    return folder
+
+
+def test_classes_and_numbers_agree_with_the_list_of_classes(tmp_path: Path) -> None:
+    lists(tmp_path, classInd="\ufeff1 Clap\r\n2 Wave\r\n\r\n", trainlist01="Wave/a.avi 2\r\nClap/b.avi 1\r\n", testlist01="Wave/c.avi\r\n")
+    assert [video.label for video in base.listed(tmp_path, 1)] == ["Clap", "Wave", "Wave"]
+
+
+@pytest.mark.parametrize(
+    ("train", "classes", "message"),
+    [
+        ("Wave/a.avi 2\nWaev/b.avi 2\n", "1 Clap\n2 Wave\n", r"trainlist01\.txt:2: classInd\.txt has no class 'Waev': did you mean 'Wave'"),
+        ("Wave/a.avi 1\n", "1 Clap\n2 Wave\n", r"trainlist01\.txt:1: number 1 stands behind a video of Wave, which is 2 in classInd\.txt"),
+        ("a.avi\n", "1 Clap\n", r"trainlist01\.txt:1: classInd\.txt has no class ''"),
+        ("Wave/a.avi 2\n", "1 Clap\nWave\n", r"classInd\.txt:2: 'Wave' is not a number and a class"),
+    ],
+)
+def test_an_unknown_class_is_named_by_line(tmp_path: Path, train: str, classes: str, message: str) -> None:
+    lists(tmp_path, classInd=classes, trainlist01=train, testlist01="Clap/x.avi\n")
+    with pytest.raises(InputError, match=message) as caught:
+        base.listed(tmp_path, 1)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_absent_entry_is_kept_for_the_index_to_drop(tmp_path: Path) -> None:
+    lists(tmp_path, trainlist01="A/gone.avi 1\n", testlist01="A/gone too.avi\n")
+    assert [(video.path, video.named_by) for video in base.listed(tmp_path, 1, below="v")] == [
+        ("v/A/gone.avi", "trainlist01.txt:1"),
+        ("v/A/gone too.avi", "testlist01.txt:1"),
+    ]

@@ -103,3 +103,68 @@ def test_a_share_outside_its_range(tmp_path: Path, share: object) -> None:
     touch(tmp_path, "Wave/a.avi")
     with pytest.raises(InputError, match="test_share"):
         folder.videos(tmp_path, 1, {"test_share": share})
+
+
+# Clips of one recording.
+
+
+def test_clips_of_one_recording_stay_together(tmp_path: Path) -> None:
+    touch(
+        tmp_path,
+        *(f"{label}/rec{recording:02d} part{part}.avi" for label in ("Wave", "Clap") for recording in range(10) for part in range(3)),
+    )
+    videos = folder.videos(tmp_path, 1, {"group": r"(rec\d+) part"})
+    sides = {(video.group, video.split) for video in videos}
+    assert len(videos) == 60 and len(sides) == 10 and {side for _, side in sides} == {"train", "test"}
+    assert {video.group for video in videos} == {f"rec{recording:02d}" for recording in range(10)}
+
+
+def test_the_whole_match_names_the_recording_where_the_expression_has_no_group(tmp_path: Path) -> None:
+    touch(tmp_path, "Wave/a1.avi", "Clap/a2.avi")
+    assert [video.group for video in folder.videos(tmp_path, 1, {"group": r"\w+/a"})] == ["Clap/a", "Wave/a"]
+    assert [video.group for video in folder.videos(tmp_path, 1, {})] == ["", ""]
+
+
+def test_lists_go_before_the_draw_and_groups_are_known_all_the_same(tmp_path: Path) -> None:
+    touch(tmp_path, "Wave/a1.avi", "Wave/a2.avi")
+    (tmp_path / "trainlist01.txt").write_text("Wave/a1.avi\n")
+    (tmp_path / "testlist01.txt").write_text("Wave/a2.avi\n")
+    assert [(video.split, video.group) for video in folder.videos(tmp_path, 1, {"group": "/([a-z])"})] == [("train", "a"), ("test", "a")]
+
+
+@pytest.mark.parametrize(
+    ("group", "message"),
+    [
+        (r"(rec\d+", r"option group is '\(rec.* is not a regular expression: missing \)"),
+        (r"(rec\d+)", r"finds nothing in the id 'Wave/b'"),
+        (r"b|(rec\d+)", r"finds nothing in the id 'Wave/b'"),
+    ],
+)
+def test_an_expression_that_does_not_name_every_recording(tmp_path: Path, group: str, message: str) -> None:
+    touch(tmp_path, "Wave/rec1.avi", "Wave/b.avi")
+    with pytest.raises(InputError, match=message) as caught:
+        folder.videos(tmp_path, 1, {"group": group})
+    assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    clips=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 7)), min_size=1, max_size=25),
+    share=st.floats(0, 0.99),
+    seed=st.integers(0, 1000),
+)
+def test_groups_are_never_torn_and_every_class_is_learned(clips: list[tuple[str, int]], share: float, seed: int) -> None:
+    """Recordings that show several classes tie the classes' sides together."""
+    videos = [Video(f"{label}/{number}", "", label, group=f"r{recording}") for number, (label, recording) in enumerate(clips)]
+    drawn = folder.draw_split(videos, share, seed, 1)
+    sides = {(video.group, video.split) for video in drawn}
+    assert len(sides) == len({video.group for video in videos})
+    train = {video.label for video in drawn if video.split == "train"}
+    assert train == {video.label for video in videos}
+    for label in train if share > 0 else ():
+        mine = {video.group for video in videos if video.label == label}
+        if ("test" not in {video.split for video in drawn if video.label == label}) and len(mine) > 1:
+            # None of its recordings could go to the other side: each is all that some class is learned from.
+            for group in mine:
+                left = {video.label for video in drawn if video.split == "train" and video.group != group}
+                assert left != train

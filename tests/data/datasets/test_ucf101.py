@@ -17,8 +17,11 @@ def test_official_splits(real_clips: Path, split: int, sizes: tuple[int, int]) -
     assert (sides["train"], sides["test"]) == sizes
     assert len({video.id for video in videos}) == 13320
     assert len({video.label for video in videos}) == 101
-    # No group of clips from one source video is on both sides.
-    groups = {side: {video.id.rpartition("_c")[0] for video in videos if video.split == side} for side in sides}
+    # Every class has the groups g01 to g25 (CRCV-TR-12-01), and no group of clips from one source video is on both sides.
+    assert {video.group for video in videos} == {
+        f"{label}/g{number:02d}" for label in {video.label for video in videos} for number in range(1, 26)
+    }
+    groups = {side: {video.group for video in videos if video.split == side} for side in sides}
     assert not groups["train"] & groups["test"]
 
 
@@ -42,6 +45,21 @@ def test_lists_relative_to_the_root(tmp_path: Path) -> None:
         ("UCF-101/Wave/a.avi", "train"),
         ("UCF-101/Wave/b.avi", "test"),
     ]
+    assert [video.group for video in videos] == ["", ""], "names of another form"
+
+
+def test_groups(tmp_path: Path) -> None:
+    (tmp_path / ucf101.LISTS).mkdir()
+    (tmp_path / ucf101.LISTS / "trainlist01.txt").write_text(
+        "HandstandPushups/v_HandStandPushups_g07_c01.avi 1\nWave/v_Wave_g07_c12.avi 2\n"
+    )
+    (tmp_path / ucf101.LISTS / "testlist01.txt").write_text("Wave/v_Wave_g10_c02_2.avi\n")
+    groups = {video.path: video.group for video in ucf101.videos(tmp_path, 1, {})}
+    assert groups == {
+        "UCF-101/HandstandPushups/v_HandStandPushups_g07_c01.avi": "HandstandPushups/g07",
+        "UCF-101/Wave/v_Wave_g07_c12.avi": "Wave/g07",
+        "UCF-101/Wave/v_Wave_g10_c02_2.avi": "",
+    }
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:

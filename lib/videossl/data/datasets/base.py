@@ -3,9 +3,17 @@
 A dataset module has
 
     NAME, LICENCE, CITATION, LAYOUT                  text
+    SOURCES                                          what `download` fetches; () where a person must: LAYOUT says what and where to put it
+    FOLDERS                                          folders below the root in which nothing but its videos and skeletons should lie
     videos(root, split, options) -> list[Video]      what the dataset names, sorted by id
-    check(root) -> None                              an InputError says what is missing and what to put where
-    expected(split, options) -> Counts | None        how much there will be, before it is there; None where that is unknown
+    check(root) -> None                              an InputError says what is missing and what to put where; a look at folders, not at files
+    expected(split, options) -> Counts | None        how much there will be, before it is there; None where that is unknown, or no such split
+
+and may have
+
+    unused(root, split, options) -> set[str]         what lies in FOLDERS and belongs there, and no side of the split uses
+    APPROXIMATE = True                               its copies differ in size: `expected` is about
+    download(out, options, processes) -> None        makes what others fetch
 """
 
 from __future__ import annotations
@@ -28,11 +36,13 @@ class Video:
     """A video that a dataset names; whether the file is there and decodes is for the index to find out."""
 
     id: str  # unique: path below the folder of videos, without suffix, with "/"
-    path: str  # relative to the dataset's root, with "/"
+    path: str  # relative to the dataset's root, with "/"; "" only where a dataset is of skeletons alone
     label: str = ""  # class name, "" for an unlabelled video
     split: str = "train"  # or "test"
     skeleton: str = ""  # relative to the dataset's root, "" for none
     named_by: str = ""  # "trainlist01.txt:3" where a list names it
+    group: str = ""  # the source that it was cut from ("SoccerJuggling/g23"), "" where it is a source of its own
+    excluded: str = ""  # why an official list takes it out: becomes the reason of its row in the index
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +55,19 @@ class Counts:
     frames: float  # of a video, on average
     width: float  # pixels, on average
     height: float
+    fps: float  # frames a second, on average
+
+
+@dataclasses.dataclass(frozen=True)
+class Archive:
+    """One file that `download` fetches and unpacks."""
+
+    name: str  # file name
+    urls: tuple[str, ...]  # mirrors, in the order in which they are tried
+    size: int | None  # bytes, where known
+    sha256: str | None  # where known
+    into: str = ""  # folder below the root that its members are unpacked into
+    nested: bool = False  # it holds archives, which are unpacked beside themselves and then removed
 
 
 def find(root: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
@@ -103,14 +126,9 @@ def read_list(path: Path) -> list[tuple[int, str, str]]:
     The name is all before the last number: it may hold spaces. Windows line ends, a byte order mark and empty lines
     are fine; a line that does not name a video below the folder, or names one a second time, is an InputError.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise InputError(f"cannot read the split list {path}: {reason}") from error
     entries: list[tuple[int, str, str]] = []
     first: dict[str, int] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_lines(path, "the split list"), start=1):
         if not line.strip():
             continue
         name, flag = _entry(path, number, line)
@@ -118,6 +136,15 @@ def read_list(path: Path) -> list[tuple[int, str, str]]:
             raise InputError(f"{path}:{number}: {name} is in line {first[name]} too; remove one of the lines")
         entries.append((number, name, flag))
     return entries
+
+
+def read_lines(path: Path, what: str) -> list[str]:
+    """The lines of a UTF-8 file, without a byte order mark; one that cannot be read is an InputError that says `what` it is."""
+    try:
+        return path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise InputError(f"cannot read {what} {path}: {reason}") from error
 
 
 def _entry(path: Path, number: int, line: str) -> tuple[str, str]:
@@ -135,18 +162,46 @@ def listed(folder: Path, split: int, below: str = "") -> list[Video]:
     """The videos in `trainlist0N.txt` and `testlist0N.txt` (lines "Class/name.avi [number]", as UCF101 has them).
 
     `below` is the folder of videos, relative to the root. The class is the folder that a name gives, "" for none.
-    A missing list, or a video in both lists, is an InputError.
+    Where `classInd.txt` (lines "number Class") lies beside the lists, classes and numbers must be as it says.
+    A missing list, a video in both lists, or a class or number that `classInd.txt` does not have is an InputError.
     """
+    classes = _classes(folder / "classInd.txt")
     videos = []
     for side in ("train", "test"):
         path = folder / f"{side}list{split:02d}.txt"
         if not path.is_file():
             raise InputError(f"{path} is missing: split {split} needs trainlist{split:02d}.txt and testlist{split:02d}.txt")
-        for number, name, _ in read_list(path):
-            place = PurePosixPath(below, name)
+        for number, name, flag in read_list(path):
             label = PurePosixPath(name).parent.name
-            videos.append(Video(identity(name), place.as_posix(), label, side, named_by=f"{path.name}:{number}"))
+            if classes:
+                _check_class(classes, label, flag, f"{path}:{number}")
+            videos.append(Video(identity(name), PurePosixPath(below, name).as_posix(), label, side, named_by=f"{path.name}:{number}"))
     return unique(videos)
+
+
+def _classes(path: Path) -> dict[str, str]:
+    """The classes of `classInd.txt` and their numbers (as text); empty where there is no such file."""
+    classes: dict[str, str] = {}
+    for number, line in enumerate(read_lines(path, "the classes") if path.is_file() else [], start=1):
+        match = re.fullmatch(r"(\d+)\s+(\S.*)", line.strip())
+        if line.strip() and not match:
+            raise InputError(f"{path}:{number}: {line.strip()!r} is not a number and a class")
+        if match:
+            classes[match[2]] = match[1]
+    return classes
+
+
+def _check_class(classes: Mapping[str, str], label: str, flag: str, where: str) -> None:
+    """A class that is spelt in two ways would be two; a number that names another class says that the line is wrong."""
+    if label not in classes:
+        near = difflib.get_close_matches(label, classes, n=1)
+        raise InputError(
+            f"{where}: classInd.txt has no class {label!r}" + (f": did you mean {near[0]!r}?" if near else "; mend one of them")
+        )
+    if flag and flag != classes[label]:
+        raise InputError(
+            f"{where}: number {flag} stands behind a video of {label}, which is {classes[label]} in classInd.txt; mend one of them"
+        )
 
 
 def lists_folder(root: Path, options: Mapping[str, Any], default: str, what: str) -> Path:

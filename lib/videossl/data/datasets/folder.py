@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 
 from videossl import seeding
 from videossl.data.datasets import base
-from videossl.data.datasets.base import Video
+from videossl.data.datasets.base import Archive, Video
 from videossl.errors import InputError
 
 NAME = "folder"
@@ -22,7 +23,9 @@ LAYOUT = """\
 <root>/<class>/<name>.skeleton   optional, beside a video of the same name: its NTU RGB+D skeleton
 <root>/trainlist01.txt       optional, with testlist01.txt: the split, lines "class/video.mp4"; else it is drawn
 """
-OPTIONS = {"test_share": 0.3, "seed": 0}
+SOURCES: tuple[Archive, ...] = ()
+FOLDERS: tuple[str, ...] = ()  # what the lists leave out may lie anywhere
+OPTIONS = {"test_share": 0.3, "seed": 0, "group": ""}
 
 
 def check(root: Path) -> None:
@@ -37,35 +40,65 @@ def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
     used. Else each video is drawn for the test side with probability `test_share` by a hash of its id, `seed` and
     `split`: a new video moves no other, except where a class of two or more would have none on one side. With a
     share of 0 all are for training.
+
+    With `group`, a regular expression, its first group (or else all that it matches) in a video's id names the recording
+    that the video was cut from, and recordings are drawn in place of videos: the clips of one are all on one side.
     """
     root = Path(root)
     base.check_options(NAME, options, OPTIONS)
+    settings = {**OPTIONS, **options}
     found = _found(root)
-    if any(name.startswith(("trainlist", "testlist")) and name.endswith(".txt") for name in _names(root)):
-        chosen = base.listed(root, split)
-    else:
-        share = _share({**OPTIONS, **options}["test_share"])
-        seed = int({**OPTIONS, **options}["seed"])
-        named = [Video(base.identity(path), path, PurePosixPath(path).parent.name) for path in found]
-        chosen = draw_split(base.unique(named), share, seed, split)
+    lists = any(name.startswith(("trainlist", "testlist")) and name.endswith(".txt") for name in _names(root))
+    chosen = (
+        base.listed(root, split)
+        if lists
+        else base.unique(Video(base.identity(path), path, PurePosixPath(path).parent.name) for path in found)
+    )
+    if settings["group"]:
+        chosen = _grouped(chosen, str(settings["group"]))
+    if not lists:
+        chosen = draw_split(chosen, _share(settings["test_share"]), int(settings["seed"]), split)
     skeletons = {base.identity(path): path for path in base.find(root, (".skeleton",))}
     return [replace(video, skeleton=skeletons.get(video.id, "")) for video in chosen]
 
 
-def draw_split(videos: Sequence[Video], share: float, seed: int, split: int) -> list[Video]:
-    """The videos with their side drawn, class by class; each class of two or more has a video on either side."""
-    classes: dict[str, list[tuple[float, str]]] = defaultdict(list)
+def _grouped(videos: Sequence[Video], pattern: str) -> list[Video]:
+    """The videos with the recordings that `pattern` finds in their ids; a bad pattern, or no match, is an InputError."""
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise InputError(f"dataset {NAME}: option group is {pattern!r}, which is not a regular expression: {error}") from error
+    grouped = []
     for video in videos:
-        draw = seeding.derive(seed, split, video.id, "split") / 2**63
-        classes[video.label].append((draw, video.id))
-    test: set[str] = set()
-    for draws in classes.values():
-        draws.sort()
-        count = sum(draw < share for draw, _ in draws)
-        if share > 0:  # one on either side; a class of one video stays where it can be learned from
-            count = min(max(count, 1), len(draws) - 1)
-        test.update(id for _, id in draws[:count])
-    return [replace(video, split="test" if video.id in test else "train") for video in videos]
+        match = expression.search(video.id)
+        name = match and (match[1] if expression.groups else match[0])
+        if not name:
+            raise InputError(
+                f"dataset {NAME}: option group {pattern!r} finds nothing in the id {video.id!r}; it must name each video's recording"
+            )
+        grouped.append(replace(video, group=name))
+    return grouped
+
+
+def draw_split(videos: Sequence[Video], share: float, seed: int, split: int) -> list[Video]:
+    """The videos with their side drawn, the same for all of a group; a video without a group is one of its own.
+
+    Each class of two or more groups has one on either side, except where that would leave another class nothing to train on.
+    """
+    groups = {video.id: video.group or video.id for video in videos}
+    classes: dict[str, set[str]] = defaultdict(set)
+    for video in videos:
+        classes[video.label].add(groups[video.id])
+    draw = {group: seeding.derive(seed, split, group, "split") / 2**63 for group in groups.values()}
+    test = {group for group in draw if draw[group] < share}
+    for members in classes.values():
+        if members <= test:  # a class must be learned before it is measured
+            test.remove(max(members, key=lambda group: (draw[group], group)))
+    for members in classes.values() if share > 0 else ():
+        if not members & test:
+            last = {rest.pop() for others in classes.values() if len(rest := others - test) == 1}  # all that a class is learned from
+            test.update(sorted(members - last, key=lambda group: (draw[group], group))[:1])
+    return [replace(video, split="test" if groups[video.id] in test else "train") for video in videos]
 
 
 def _found(root: Path) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from types import ModuleType
 
-from videossl.data.datasets import folder, hmdb51, kinetics400, toy, ucf101
+from videossl.data.datasets import folder, hmdb51, kinetics400, ntu60, ntu120, toy, ucf101
 from videossl.errors import InputError
 
-DATASETS: dict[str, ModuleType] = {"folder": folder, "hmdb51": hmdb51, "kinetics400": kinetics400, "toy": toy, "ucf101": ucf101}
+DATASETS: dict[str, ModuleType] = {module.NAME: module for module in (folder, hmdb51, kinetics400, ntu60, ntu120, toy, ucf101)}
 
 
 def get(name: str) -> ModuleType:

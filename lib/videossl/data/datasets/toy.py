@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from videossl import seeding
 from videossl.data import ntu, pool
 from videossl.data.datasets import base
-from videossl.data.datasets.base import Counts, Video
+from videossl.data.datasets.base import Archive, Counts, Video
 from videossl.data.toy import motions, render
 from videossl.data.toy.figure import Floats, draw_body, forward_kinematics
 from videossl.errors import InputError
@@ -34,7 +34,9 @@ LAYOUT = """\
 <root>/ucfTrainTestlist/{classInd,trainlist01,testlist01}.txt   one split, by subject
 <root>/skeletons/S001C001P<subject>R<repeat>A<action>.skeleton  the same poses, seen by a sensor of its own
 """
+SOURCES: tuple[Archive, ...] = ()  # `download` renders it
 FOLDER, LISTS, SKELETONS = "UCF-101", "ucfTrainTestlist", "skeletons"
+FOLDERS = (FOLDER, SKELETONS)
 CLASSES = tuple(motions.ACTIONS)
 _VIDEO = re.compile(r"(?P<label>\w+)/v_(?P=label)_g(?P<subject>\d+)_c(?P<repeat>\d+)\.avi")
 
@@ -237,11 +239,13 @@ def _prune(folder: Path, keep: Iterable[str]) -> None:
                 (folder / name).parent.rmdir()
 
 
-def expected(split: int, options: Mapping[str, Any]) -> Counts:
-    """What the options ask for."""
+def expected(split: int, options: Mapping[str, Any]) -> Counts | None:
+    """What the options ask for; None for another split than 1."""
+    if split != 1:
+        return None
     settings = Options.of(options)
     train, test = (sum(1 for _ in takes(settings, side)) for side in ("train", "test"))
-    return Counts(train, test, settings.actions, settings.frames, settings.size, settings.size)
+    return Counts(train, test, settings.actions, settings.frames, settings.size, settings.size, render.FPS)
 
 
 def check(root: Path) -> None:
@@ -253,17 +257,18 @@ def check(root: Path) -> None:
 
 
 def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
-    """The videos that the lists of split 1, the only one, name, with their skeletons."""
+    """The videos that the lists of split 1, the only one, name, with their skeletons. The group is the subject."""
     Options.of(options)
     if split != 1:
         raise InputError(f"dataset toy has no split {split!r}: give 1")
     folder = base.lists_folder(Path(root), {}, LISTS, "the toy set (the download step makes it)")
-    return [replace(video, skeleton=_skeleton(video)) for video in base.listed(folder, split, below=FOLDER)]
+    named = [(video, _take(video)) for video in base.listed(folder, split, below=FOLDER)]
+    return [replace(video, skeleton=f"{SKELETONS}/{take.skeleton}", group=f"g{take.subject:02d}") for video, take in named]
 
 
-def _skeleton(video: Video) -> str:
-    """Path of a video's skeleton relative to the root."""
+def _take(video: Video) -> Take:
+    """The take that a listed video is of."""
     take = Take.named(video.path.removeprefix(f"{FOLDER}/"))
     if take is None:
         raise InputError(f"{video.named_by} names {video.path}, which the toy set does not have; make it again")
-    return f"{SKELETONS}/{take.skeleton}"
+    return take

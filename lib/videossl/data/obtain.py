@@ -1,0 +1,137 @@
+"""A dataset's archives, fetched and unpacked into the folder where the pipeline keeps it.
+
+What is unpacked whole is written down in .obtained.json there, so that it is not fetched again. A folder that holds the dataset
+without that file was filled by a person and is left as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from videossl import files
+from videossl.data import disk, fetch, unpack
+from videossl.data.datasets import base
+from videossl.data.datasets.base import Archive
+from videossl.errors import InputError
+
+log = logging.getLogger(__name__)
+
+RECORD = ".obtained.json"
+LOCK = ".lock"
+
+UNPACKED = 1.1
+"""Bytes of videos to a byte of their archive: a codec leaves nothing to pack. Only for the warning before anything starts."""
+
+
+def obtain(source: Any, root: Path, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Have all that the dataset module `source` names in SOURCES in the folder `root`: name, url, size and sha256 of each archive.
+
+    Each base URL in the option `mirrors` is tried before an archive's own addresses, of which `url` is the first: what was
+    obtained is told by its hash. A folder that the module's check is content with, and that this did not fill, gives [].
+    InputErrors: those of fetch and unpack, too little space, another process that is at it, or a check that fails in the end.
+    """
+    if not (root / RECORD).exists() and _complete(source, root):
+        log.info("%s: %s is there already", source.NAME, root)
+        return []
+    if _missing(source, _obtained(root)) or _left(source, root):
+        with _alone(root):
+            _fill(source, root, options)
+    try:
+        source.check(root)
+    except InputError as error:
+        raise InputError(f"{error}; its archives were unpacked there: to fetch them again delete {root / RECORD}") from error
+    order = [archive.name for archive in source.SOURCES]
+    return sorted((one for one in _obtained(root) if one["name"] in order), key=lambda one: order.index(one["name"]))
+
+
+def _complete(source: Any, root: Path) -> bool:
+    try:
+        source.check(root)
+    except InputError:
+        return False
+    return True
+
+
+def _obtained(root: Path) -> list[dict[str, Any]]:
+    """The archives that were unpacked whole into `root`."""
+    return list(files.read_json(root / RECORD)) if (root / RECORD).exists() else []
+
+
+def _missing(source: Any, obtained: Sequence[Mapping[str, Any]]) -> list[Archive]:
+    """The archives that are still to be unpacked; another one of the same name does not count."""
+    there = {one["name"]: one["sha256"] for one in obtained}
+    return [archive for archive in source.SOURCES if archive.name not in there or archive.sha256 not in (None, there[archive.name])]
+
+
+def _fill(source: Any, root: Path, options: Mapping[str, Any]) -> None:
+    """Fetch and unpack what is missing, one archive after the other; each is removed once it is written down."""
+    obtained = _obtained(root)
+    missing = _missing(source, obtained)
+    if missing:
+        _announce(source, root, missing)
+    for archive in source.SOURCES:
+        path = root / archive.name
+        if archive in missing:
+            mirrors = [f"{mirror.rstrip('/')}/{quote(archive.name)}" for mirror in options.get("mirrors", [])]
+            sha256 = fetch.fetch([*mirrors, *archive.urls], path, archive.size, archive.sha256, progress=True)
+            files.write_json(root / RECORD, obtained)  # from now on the folder is not a person's
+            _unpack(path, root / archive.into, archive.nested)
+            url = archive.urls[0] if archive.urls else ""
+            new = {"name": archive.name, "url": url, "size": path.stat().st_size, "sha256": sha256}
+            obtained = [one for one in obtained if one["name"] != archive.name] + [new]
+            files.write_json(root / RECORD, obtained)
+        path.unlink(missing_ok=True)
+
+
+def _left(source: Any, root: Path) -> bool:
+    """Whether an archive is still there: this was killed before it removed it."""
+    return any((root / archive.name).exists() for archive in source.SOURCES)
+
+
+def _unpack(path: Path, folder: Path, nested: bool) -> None:
+    """Unpack an archive into `folder` and, if it holds archives, those beside themselves; they are removed."""
+    unpack.unpack(path, folder)
+    for name in base.find(folder, unpack.SUFFIXES) if nested else []:
+        unpack.unpack(folder / name, (folder / name).parent)
+        (folder / name).unlink()
+
+
+@contextlib.contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Hold the folder's lock. It ends with the process, however that ends."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with (root / LOCK).open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+    except BlockingIOError as error:
+        raise InputError(f"{root}: another download is at work there; wait until it ends, then run again") from error
+    except OSError as error:
+        raise InputError(f"cannot write to {root}: {error.strerror or error}; check permissions") from error
+
+
+def _announce(source: Any, root: Path, missing: Sequence[Archive]) -> None:
+    """Say what will be fetched, under which licence; an InputError if it will not fit."""
+    names = ", ".join(f"{archive.name} ({'size not known' if archive.size is None else disk.text(archive.size)})" for archive in missing)
+    log.info("%s: fetching %s into %s", source.NAME, names, root)
+    log.info("%s: licence: %s", source.NAME, source.LICENCE)
+    needed = _space(root, missing)
+    log.info("%s: about %s are needed, %s are free", source.NAME, disk.text(needed), disk.text(disk.free(root)))
+    disk.need(root, needed, f"{source.NAME}: fetching and unpacking")
+
+
+def _space(root: Path, missing: Sequence[Archive]) -> int:
+    """Bytes that the disk needs, about: one archive after the other lies there while it and those before are unpacked."""
+    most = unpacked = 0
+    for archive in missing:
+        size = archive.size or 0
+        there = sum(path.stat().st_size for path in (root / archive.name, root / f"{archive.name}.part") if path.exists())
+        unpacked += int(size * UNPACKED)
+        most = max(most, unpacked + size - there)
+    return most

@@ -1,0 +1,290 @@
+"""Whether a copy of a dataset is whole: what is missing, extra, unreadable or short.
+
+Quick rather than thorough: of each video the first frame is decoded and all packets are counted, not decoded. What
+breaks in the middle is found by the index, which decodes all.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import difflib
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from videossl import files
+from videossl.data import ntu, pool
+from videossl.data.datasets import base, registry
+from videossl.data.datasets.base import Video
+from videossl.errors import InputError
+
+if TYPE_CHECKING:
+    import av
+
+KINDS = ("lists", "count", "missing", "empty", "unreadable", "audio only", "short", "skeleton", "extra")
+FRAMES_OFF = 2  # headers of whole files are off by one (spec facts, Video), and a frame at the end may be empty
+SECONDS_OFF = 0.25  # and lengths in seconds are rounded
+COMPARED = 100  # extra files whose names are compared with those of all missing ones in their folder
+SHOWN = 3  # names of a kind in the table
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong."""
+
+    kind: str  # one of KINDS
+    name: str  # of a file, relative to the root, or of a split
+    detail: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """How many videos a side of a split has: named = excluded + present + missing."""
+
+    split: int
+    side: str  # "train" or "test"
+    official: int | None  # None where nobody knows
+    named: int | None  # by the lists; None where the lists cannot be read
+    excluded: int = 0  # by an official list
+    present: int = 0
+    missing: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What is there and what is wrong with it."""
+
+    sides: list[Side]
+    problems: list[Problem]
+    approximate: bool  # whether official numbers are about
+
+
+def examine(
+    name: str, root: str | Path, split: int | None, options: Mapping[str, Any], processes: int = 1, progress: bool = False
+) -> Report:
+    """Compare the copy of dataset `name` in `root` with what there should be.
+
+    Args:
+        name: of a dataset.
+        root: the folder of the copy, which is only read.
+        split: the one split to look at, or None for all that the dataset has.
+        options: the dataset's, as in params.
+        processes: how many to look at videos in.
+        progress: show a bar where stderr is a terminal.
+
+    Raises:
+        InputError: nothing can be compared: no such dataset, folder or split, or no lists.
+    """
+    source, root = registry.get(name), Path(root)
+    source.check(root)
+    splits = [split] if split else _splits(source, options)
+    named, problems = _named(source, root, splits, options)
+    every = {(video.path, video.skeleton): video for videos in named.values() for video in videos}
+    found = _look_at_all([video for video in every.values() if not video.excluded], root, processes, progress)
+    missing = {problem.name for problem in found if problem.kind == "missing"}
+    sides = [side for number in splits for side in _sides(source, number, options, named.get(number), missing)]
+    approximate = getattr(source, "APPROXIMATE", False)
+    problems += [] if approximate else _miscounted(sides)
+    problems += found + _extra(source, root, options, named, missing)
+    return Report(sides, sorted(problems, key=lambda problem: (KINDS.index(problem.kind), problem.name)), approximate)
+
+
+def _splits(source: ModuleType, options: Mapping[str, Any]) -> list[int]:
+    """The splits that a dataset has; the first where it does not know."""
+    return [split for split in (1, 2, 3) if source.expected(split, options)] or [1]
+
+
+def _named(
+    source: ModuleType, root: Path, splits: Sequence[int], options: Mapping[str, Any]
+) -> tuple[dict[int, list[Video]], list[Problem]]:
+    """The videos of each split whose lists can be read, and what is wrong with those of the others."""
+    named: dict[int, list[Video]] = {}
+    problems = []
+    for split in splits:
+        try:
+            named[split] = source.videos(root, split, options)
+        except InputError as error:
+            if len(splits) == 1:
+                raise
+            problems.append(Problem("lists", f"split {split}", str(error)))
+            last = error
+    if not named:
+        raise last
+    return named, problems
+
+
+def _look_at_all(videos: Sequence[Video], root: Path, processes: int, progress: bool) -> list[Problem]:
+    from tqdm import tqdm
+
+    results = pool.ordered(partial(_look_at, root=root), videos, processes)
+    bar = tqdm(results, total=len(videos), desc="verify", unit="video", disable=None if progress else True)
+    return [problem for problems in bar for problem in problems]
+
+
+def _look_at(video: Video, root: Path) -> list[Problem]:
+    """What is wrong with a video and its skeleton."""
+    problems = [skim(root, video.path)] if video.path else []
+    problems += [_skeleton(root, video.skeleton)] if video.skeleton else []
+    return [problem for problem in problems if problem]
+
+
+def skim(root: Path, name: str) -> Problem | None:
+    """What a quick look finds wrong with the video `name` below `root`, None for nothing."""
+    import av
+
+    try:
+        if (root / name).stat().st_size == 0:
+            return Problem("empty", name, "zero bytes")
+        with av.open(str(root / name), metadata_errors="ignore") as container:
+            kind, detail = _skim(container)
+    except FileNotFoundError:
+        return Problem("missing", name)
+    except (av.FFmpegError, OSError) as error:
+        return Problem("unreadable", name, error.strerror or str(error))
+    return Problem(kind, name, detail) if kind else None
+
+
+def _skim(container: av.container.InputContainer) -> tuple[str, str]:
+    """(kind, detail) of what is wrong with an open video, ("", "") for nothing.
+
+    A file that was cut short says in its header how long it was: in frames (AVI, MP4), which are counted by packets, or
+    by time where some are empty; else in seconds (Matroska, WebM), of whichever stream is the longest.
+    """
+    if not container.streams.video:
+        return "audio only", "no video stream"
+    stream = container.streams.video[0]
+    context: av.VideoCodecContext | None = stream.codec_context  # which PyAV's type hints say is always there
+    if context is None:
+        return "unreadable", "its codec is not known"
+    context.thread_count = 1  # videos are looked at in parallel
+    packets, decodes = 0, False
+    ends = {"video": 0.0, "any": 0.0}
+    for packet in container.demux():
+        if packet.stream is stream:
+            decodes = decodes or bool(packet.decode())
+            packets += packet.size > 0
+            ends["video"] = max(ends["video"], _end(packet))
+        ends["any"] = max(ends["any"], _end(packet))
+    if not decodes:
+        return "empty", "no frame decodes"
+    start = (container.start_time or 0) / 1e6
+    rate = float(stream.average_rate or 0)
+    if stream.frames:
+        reached = max(packets, round((ends["video"] - start) * rate))
+        return ("short", f"{packets} of {stream.frames} frames") if reached < stream.frames - FRAMES_OFF else ("", "")
+    length, reached_seconds = (container.duration or 0) / 1e6, ends["any"] - start
+    allowed = max(SECONDS_OFF, FRAMES_OFF / rate if rate else 0)
+    return ("short", f"{reached_seconds:.1f} of {length:.1f} s") if reached_seconds < length - allowed else ("", "")
+
+
+def _end(packet: av.Packet[Any]) -> float:
+    """When what a packet holds has been shown, in seconds; 0 where it does not say."""
+    stamp = packet.dts if packet.pts is None else packet.pts
+    if not packet.size or stamp is None or packet.time_base is None:
+        return 0.0
+    return float((stamp + (packet.duration or 0)) * packet.time_base)
+
+
+def _skeleton(root: Path, name: str) -> Problem | None:
+    """What is wrong with the skeleton file `name` below `root`, None for nothing."""
+    if not (root / name).is_file():
+        return Problem("missing", name)
+    try:
+        ntu.parse(root / name)
+    except InputError as error:
+        return Problem("skeleton", name, str(error).removeprefix(f"{root / name}:"))
+    return None
+
+
+def _sides(source: ModuleType, split: int, options: Mapping[str, Any], videos: Sequence[Video] | None, missing: set[str]) -> Iterator[Side]:
+    """The two sides of a split."""
+    official = source.expected(split, options)
+    for side in ("train", "test"):
+        count = getattr(official, side) if official else None
+        if videos is None:
+            yield Side(split, side, count, None)
+            continue
+        mine = [video for video in videos if video.split == side]
+        used = [video for video in mine if not video.excluded]
+        gone = sum(bool({video.path, video.skeleton} & missing) for video in used)
+        yield Side(split, side, count, len(mine), len(mine) - len(used), len(used) - gone, gone)
+
+
+def _miscounted(sides: Iterable[Side]) -> list[Problem]:
+    return [
+        Problem("count", f"split {one.split} {one.side}", f"{one.named} videos, not {one.official}")
+        for one in sides
+        if one.official is not None and one.named is not None and one.named != one.official
+    ]
+
+
+def _extra(
+    source: ModuleType, root: Path, options: Mapping[str, Any], named: Mapping[int, Sequence[Video]], missing: set[str]
+) -> list[Problem]:
+    """Videos and skeletons that no split knows, each with the missing one that it may be under a wrong name."""
+    known = {path for videos in named.values() for video in videos for path in (video.path, video.skeleton)}
+    if hasattr(source, "unused"):
+        known = known.union(*(source.unused(root, split, options) for split in named))
+    there = [f"{folder}/{name}" for folder in source.FOLDERS for name in base.find(root / folder, (*base.SUFFIXES, ".skeleton"))]
+    extra = [name for name in there if name not in known]
+    hints = _hints(extra, missing)
+    return [Problem("extra", name, hints.get(name, "")) for name in extra]
+
+
+def _hints(extra: Sequence[str], missing: Iterable[str]) -> dict[str, str]:
+    """For extra files that may be a missing one under a wrong name: which.
+
+    That is one of the same name in another folder, letter case, spelling of accents or suffix; for the first few also one
+    of a similar name in the same folder.
+    """
+    same, beside = {}, defaultdict(list)
+    for name in sorted(missing):
+        same[_plain(name)] = name
+        beside[PurePosixPath(name).parent].append(name)
+    found = {name: same[_plain(name)] for name in extra if _plain(name) in same}
+    for name in extra[:COMPARED] if beside else ():
+        if near := difflib.get_close_matches(name, beside[PurePosixPath(name).parent], n=1, cutoff=0.9):
+            found.setdefault(name, near[0])
+    return {name: f"perhaps {other}, which is missing" for name, other in found.items()}
+
+
+def _plain(name: str) -> str:
+    """A file name without folder, suffix, letter case and the ways in which accents are written."""
+    return unicodedata.normalize("NFC", PurePosixPath(name).stem).casefold()
+
+
+def table(report: Report) -> str:
+    """The report as two tables: a row a side of a split, and a row a kind of problem with the first few names."""
+    about = "about " if report.approximate else ""
+    rows: list[tuple[str, ...]] = [("split", "side", "official", "named", "excluded", "present", "missing")]
+    for one in report.sides:
+        counts = (one.named, one.excluded, one.present, one.missing) if one.named is not None else ("-",) * 4
+        rows.append((str(one.split), one.side, "-" if one.official is None else f"{about}{one.official}", *map(str, counts)))
+    if not report.problems:
+        return "\n".join([*_columns(rows), "", "nothing is wrong"])
+    kinds = Counter(problem.kind for problem in report.problems)
+    problems = [("problem", "number", "first")]
+    for kind, number in kinds.items():
+        first = [f"{one.name} ({one.detail})" if one.detail else one.name for one in report.problems if one.kind == kind][:SHOWN]
+        problems += [(kind, str(number), first[0]), *(("", "", name) for name in first[1:])]
+        problems += [("", "", "...")] if number > SHOWN else []
+    return "\n".join([*_columns(rows), "", *_columns(problems)])
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines in which the cells stand below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def write_csv(path: str | Path, report: Report) -> None:
+    """Write all problems as CSV (UTF-8): kind, name, detail."""
+    with files.atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow([field.name for field in dataclasses.fields(Problem)])
+        table.writerows(dataclasses.astuple(problem) for problem in report.problems)

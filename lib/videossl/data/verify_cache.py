@@ -1,0 +1,127 @@
+"""Whether shards of caches are as they were written, fit each other, and hold what an index names."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from videossl.data import cache, disk, index, pool
+from videossl.data.index import Row
+from videossl.errors import InputError
+
+SHOWN = 3  # ids of a kind
+
+
+class Checked(NamedTuple):
+    """One shard."""
+
+    path: Path
+    size: int  # bytes
+    shard: cache.Shard | None  # None where it is damaged
+    wrong: str  # "" for nothing
+
+
+class Report(NamedTuple):
+    """All shards, and what is wrong between them and the index."""
+
+    shards: list[Checked]
+    problems: list[str]  # one line each
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems and not any(one.wrong for one in self.shards)
+
+
+def find(places: Iterable[Path]) -> list[Path]:
+    """The shards among `places`: files as they are, of folders all *.h5 below, sorted; an InputError for a place without."""
+    found: list[Path] = []
+    for place in places:
+        below = sorted(place.rglob("*.h5")) if place.is_dir() else [place] if place.is_file() else []
+        if not below:
+            raise InputError(f"{place}: {'no shard (*.h5) in this folder' if place.is_dir() else 'no such file or folder'}")
+        found += below
+    return list(dict.fromkeys(found))
+
+
+def examine(paths: Sequence[Path], rows: Sequence[Row] | None = None, processes: int = 1, progress: bool = False) -> Report:
+    """Read shards whole and compare them.
+
+    Args:
+        paths: of the shards.
+        rows: of the index, of which a modality's shards must hold every usable one as it is there; None to leave that.
+        processes: how many to read in.
+        progress: show a bar where stderr is a terminal.
+
+    Raises:
+        InputError: rows of one dataset, but shards of several.
+    """
+    from tqdm import tqdm
+
+    bar = tqdm(pool.ordered(_read, paths, processes), total=len(paths), desc="verify", unit="shard", disable=None if progress else True)
+    checked = list(bar)
+    groups: dict[tuple[str, str], list[tuple[int, cache.Shard]]] = defaultdict(list)
+    for position, one in enumerate(checked):
+        if one.shard:
+            groups[one.shard.attrs["dataset"], one.shard.attrs["modality"]].append((position, one.shard))
+    datasets = sorted({dataset for dataset, _ in groups})
+    if rows is not None and len(datasets) > 1:
+        raise InputError(f"an index is of one dataset, the shards of {', '.join(datasets)}; name the folder of one")
+    problems: list[str] = []
+    for (dataset, modality), group in groups.items():
+        first = group[0][0]
+        for position, shard in group[1:]:
+            if differing := cache.differences(shard.attrs, group[0][1].attrs):
+                wrong = f"differs from {checked[first].path} in {', '.join(differing)}"
+                checked[position] = checked[position]._replace(wrong=wrong)
+        problems += [f"{dataset}/{modality}: {text}" for text in _compare([shard for _, shard in group], rows)]
+    return Report(checked, problems)
+
+
+def _read(path: Path) -> Checked:
+    """One shard, whole."""
+    size = path.stat().st_size
+    try:
+        cache.verify(path)
+        return Checked(path, size, cache.describe(path), "")
+    except InputError as error:
+        return Checked(path, size, None, str(error).removeprefix(f"{path}: "))
+
+
+def _compare(shards: Sequence[cache.Shard], rows: Sequence[Row] | None) -> list[str]:
+    """What is wrong with the videos of one modality."""
+    sources: dict[str, str] = {}
+    twice = []
+    for shard in shards:
+        twice += [id for id in shard.ids if id in sources]
+        sources |= zip(shard.ids, shard.sources, strict=True)
+    problems = {"in two shards": twice}
+    if rows is not None:
+        problems |= _against({row.id: row.sha256 for row in index.usable(rows)}, sources)
+    return [f"{len(ids)} {what}: {_some(ids)}" for what, ids in problems.items() if ids]
+
+
+def _against(wanted: Mapping[str, str], found: Mapping[str, str]) -> dict[str, list[str]]:
+    """Ids by what is wrong with them; both from id to SHA-256 of the source."""
+    return {
+        "in the index and not here": [id for id in wanted if id not in found],
+        "here and not in the index": [id for id in found if id not in wanted],
+        "made of other files than the index": [id for id in wanted if id in found and found[id] != wanted[id]],
+    }
+
+
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:SHOWN]) + (", ..." if len(ids) > SHOWN else "")
+
+
+def table(report: Report) -> str:
+    """A row a shard, then a line a problem."""
+    rows = [("file", "modality", "videos", "bytes", "state")]
+    for one in report.shards:
+        modality, videos = (one.shard.attrs["modality"], str(len(one.shard.ids))) if one.shard else ("-", "-")
+        rows.append((str(one.path), modality, videos, disk.text(one.size), one.wrong or "well"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([*lines, *report.problems])

@@ -1,0 +1,84 @@
+"""dvc.yaml names params as a person wrote them: DVC itself must find each, and notice each that is put in later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dvc.dependency.param import ParamsDependency
+from dvc.repo import Repo
+from stages import sync
+
+from tests.conftest import REPOSITORY
+from videossl import params
+
+FULL = {"name": "ucf101", "root": "data/raw/ucf101", "split": 1, "options": {"lists": "ucfTrainTestlist"}}
+
+
+@pytest.fixture(autouse=True)
+def repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)  # what a stage depends on is found from there
+
+
+def run_folder(folder: Path, dataset: Any) -> None:
+    """A run of presets/ucf101.yaml with `dataset` as given, and the dvc.yaml that belongs to it."""
+    written = params.written(REPOSITORY / "presets/ucf101.yaml") | {"dataset": dataset}
+    (folder / "params.yaml").write_text(yaml.safe_dump(written, sort_keys=False))
+    (folder / "dvc.yaml").write_text(sync.text(params.load(folder / "params.yaml"), params.written(folder / "params.yaml")))
+
+
+def seen_by_dvc(folder: Path) -> dict[str, dict[str, Any]]:
+    """The params that DVC would lock for each stage; it raises MissingParamsError for one that it does not find."""
+    stages = Repo(str(folder)).index.stages
+    return {stage.name: dep.get_hash().value for stage in stages for dep in stage.deps if isinstance(dep, ParamsDependency)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    Repo.init(str(tmp_path), no_scm=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("dataset", "found"),
+    [
+        ("ucf101", {"dataset": "ucf101"}),
+        ({"name": "ucf101"}, {"dataset": {"name": "ucf101"}}),
+        ({"name": "ucf101", "split": 2}, {"dataset": {"name": "ucf101", "split": 2}}),
+        (FULL, {f"dataset.{key}": value for key, value in FULL.items()}),
+    ],
+)
+def test_dvc_finds_every_param(folder: Path, dataset: Any, found: dict[str, Any]) -> None:
+    run_folder(folder, dataset)
+    seen = seen_by_dvc(folder)
+    assert {key: value for key, value in seen["download"].items() if key.startswith("dataset")} == found
+    assert {"download", "index", "frames", "flow", "download-hmdb51", "flow-hmdb51", "report"} <= set(seen)
+    assert seen["index"]["index.fps"] == seen["frames"]["index.fps"] == 30
+    assert seen["flow"]["flow"] == {"backend": "tvl1", "bound": 20}
+
+
+def test_where_all_is_written_a_stage_sees_its_part_alone(folder: Path) -> None:
+    run_folder(folder, FULL)
+    assert [key for key in seen_by_dvc(folder)["frames"] if key.startswith("dataset")] == ["dataset.name", "dataset.root"]
+
+
+@pytest.mark.parametrize("dataset", ["ucf101", {"name": "ucf101"}, {"name": "ucf101", "root": "data/raw/ucf101"}])
+def test_what_is_put_in_later_is_noticed_without_another_dvc_yaml(folder: Path, dataset: Any) -> None:
+    run_folder(folder, dataset)
+    before = seen_by_dvc(folder)
+    text = (folder / "dvc.yaml").read_text()
+    run_folder(folder, FULL | {"split": 2})
+    (folder / "dvc.yaml").write_text(text)
+    after = seen_by_dvc(folder)
+    assert {name for name in after if after[name] != before[name]} >= {"download", "index"}
+
+
+def test_a_raw_folder_of_the_pipelines_own_is_no_dependency(folder: Path) -> None:
+    run = params.load(REPOSITORY / "presets/ucf101.yaml")
+    index = sync.stages(run)["index"]["deps"]
+    assert [dep for dep in index if dep.startswith("data")] == ["data/raw/ucf101.json"]
+    run["dataset"] |= {"root": "/mine", "options": {"lists": "/lists"}}
+    index = sync.stages(run)["index"]["deps"]
+    assert [dep for dep in index if not dep.startswith(("lib", "stages"))] == ["data/raw/ucf101.json", "/mine", "/lists"]
