@@ -85,7 +85,7 @@ def test_paths_say_what_they_are_of(path: str, said: str) -> None:
 
 def test_jobs_are_those_that_snakemake_counts(tiny: dict[str, Any], tmp_path: Path) -> None:
     shutil.copy2(TINY, tmp_path / "params.yaml")
-    targets = ["table2", "mine", "figure2", "figure3"]
+    targets = ["all", "table2", "mine", "figure2", "figure3"]
     command = ["snakemake", *targets, "--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(tmp_path), "--cores", "1", "-n"]
     said = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=True, cwd=REPOSITORY).stdout
     stats = said[said.index("Job stats:") : said.index("total")]

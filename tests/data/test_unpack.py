@@ -211,6 +211,7 @@ def linked(kind: bytes) -> Callable[[tarfile.TarInfo], None]:
         (rar4(Rar("good"), Rar("bad", b"/etc/passwd", mode=stat.S_IFLNK | 0o777)), "'bad' is a link"),
         (rar5(Rar("good"), Rar("bad", hard_link="good")), "'bad' is a link"),
     ],
+    ids=["zip link", "zip fifo", "zip folder", "tar link", "tar hard link", "tar fifo", "tar device", "rar4 link", "rar5 hard link"],
 )
 def test_links_and_devices(tmp_path: Path, data: bytes, said: str) -> None:
     assert_refused(tmp_path / "x", data, said)
@@ -290,9 +291,18 @@ def test_more_than_the_disk_holds(tmp_path: Path, kind: str, monkeypatch: pytest
     assert_refused(tmp_path / "x", MAKE[kind]({"a": bytes(60_000)}), "unpacked, needs 64.1 kB, but .* has 50 kB free")
 
 
-def test_a_zip_that_says_less_than_it_holds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("says", [10, 2_000_000])
+def test_a_zip_that_says_another_size_than_it_holds(tmp_path: Path, says: int) -> None:
     data = zipped({"good": b"x", "bad": bytes(1_000_000)})
-    assert_refused(tmp_path / "x", data.replace(struct.pack("<L", 1_000_000), struct.pack("<L", 10)), "cannot be read")
+    assert_refused(tmp_path / "x", data.replace(struct.pack("<L", 1_000_000), struct.pack("<L", says)), "cannot be read")
+
+
+def test_a_zip_whose_second_member_hides_in_a_comment(tmp_path: Path) -> None:
+    """One number that is wrong, the length of the first's comment, and zipfile sees one member less."""
+    data = bytearray(zipped({"first": b"x", "second": b"y"}))
+    start = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 1)  # behind folder/
+    data[start + 32] = data.index(b"PK\x05\x06") - data.index(b"PK\x01\x02", start + 1)
+    assert_refused(tmp_path / "x", bytes(data), "it names 2 members and says 3")
 
 
 # ------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import pytest
 from tests.conftest import REPOSITORY
+from tests.made import row
 from tests.pipeline.conftest import ENVIRONMENT, Workspace, write_video
 
 from videossl import params as params_file
@@ -37,7 +38,7 @@ def script(name: str, params: dict[str, Any], *arguments: str | Path) -> subproc
 def index(root: Path, out: Path, max_dropped: float = 0.0) -> subprocess.CompletedProcess[str]:
     params = {
         "dataset": {"name": "folder", "root": str(root), "split": 1, "options": {"test_share": 0.5, "seed": 0}},
-        "index": {"min_frames": 9, "max_dropped": max_dropped},
+        "index": {"fps": None, "min_frames": 9, "max_dropped": max_dropped},
     }
     return script("index.py", params, "--out", out)
 
@@ -60,7 +61,7 @@ def test_good_videos_make_an_index(videos: Path, tmp_path: Path) -> None:
     [
         (lambda path: path.write_bytes(b"RIFF, but no video" * 99), "unreadable 1"),
         (lambda path: path.write_bytes(b""), "empty 1"),
-        (lambda path: write_video(path, 5), "short: frames 5 < min_frames 9"),
+        (lambda path: write_video(path, 5), "short: steps 5 < min_frames 9"),
     ],
     ids=["unreadable", "empty", "short"],
 )
@@ -105,11 +106,7 @@ def test_one_class_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize("labels", [("walk", "walk", "walk"), ("", "", ""), ("walk", "jump", None)], ids=["one class", "none", "no test"])
 def test_tasks_that_cannot_be_measured_are_refused_before_anything_is_trained(tmp_path: Path, labels: tuple[str | None, ...]) -> None:
     splits = ("train", "train", "test")
-    rows = [
-        index_file.Row(f"v{i}", f"v{i}.avi", label, split, 20, 30.0, 8, 8, "", "0", "ok", "")
-        for i, (label, split) in enumerate(zip(labels, splits, strict=True))
-        if label is not None
-    ]
+    rows = [row(f"v{i}", label, split) for i, (label, split) in enumerate(zip(labels, splits, strict=True)) if label is not None]
     index_file.write(tmp_path / "index.csv", rows)
 
     def measurable(tasks: list[str]) -> subprocess.CompletedProcess[str]:
@@ -158,7 +155,7 @@ def test_shapes_that_cannot_be_mixed(tmp_path: Path) -> None:
 def test_a_damaged_cache_is_named(tmp_path: Path, videos: Path) -> None:
     assert index(videos, tmp_path / "index.csv").returncode == 0
     with h5py.File(tmp_path / "0000.h5", "w") as file:
-        file.attrs["schema"] = "videossl-cache/0"
+        file.attrs["schema"] = "videossl-cache/1"
     params = {"threads": 1, "modalities": {"rgb": {}}, "evaluate": {"clips": 1}}
     arguments = ("--experiment", "handmade", "--seed", "0", "--index", tmp_path / "index.csv", "--cache", tmp_path / "0000.h5")
     assert_one_line(script("features.py", params, *arguments, "--out", tmp_path / "f.h5"), "0000.h5")

@@ -38,10 +38,10 @@ def test_every_target_is_data_and_a_page(compared: Workspace) -> None:
         assert page.startswith("<!doctype html>") and "<script" not in page
     table = data(compared, "table2")
     made = {(row["experiment"], row["stream"], row["task"]) for row in table["numbers"] if row["values"]}
-    rows = ("untrained", "handmade", "manifold-mixup", "cm-mixup", "once")
+    rows = ("untrained", "handmade", "manifold-mixup", "once")
     assert made == {(name, stream, task) for name in rows for stream in ("rgb", "flow", "rgb+flow") for task in ("linear", "retrieval")}
     assert all(len(row["values"]) == 2 for row in table["numbers"] if row["values"]), "two seeds"
-    assert {pair["above"] for order in table["orders"] for pair in order["pairs"]} <= {"manifold-mixup", "cm-mixup", "once"}
+    assert {pair["above"] for order in table["orders"] for pair in order["pairs"]} <= {"manifold-mixup", "once"}
     assert [len(data(compared, figure)["charts"]) for figure in ("figure2", "figure3")] == [1, 2]
 
 
@@ -49,7 +49,7 @@ def test_what_experiments_share_is_made_once(compared: Workspace) -> None:
     """All cross-modal experiments start from the one mixup pretraining; RGB of manifold mixup does not depend on flow."""
     start = weights.provenance(compared.path / "data/models/manifold-mixup/0/rgb/cmmc1.safetensors")
     assert set(start["weights"]) == {"start"}
-    both = weights.provenance(compared.path / "data/models/cm-mixup/0/rgb/cmmc1.safetensors")
+    both = weights.provenance(compared.path / "data/models/once/0/rgb/cmmc1.safetensors")
     assert set(both["weights"]) == {"start", "partner"} and both["weights"]["start"] == start["weights"]["start"]
     folders = {path.parent.relative_to(compared.path / "data/models") for path in compared.path.glob("data/models/**/pretrain.safetensors")}
     second = {str(folder) for folder in folders if "1" in folder.parts}
