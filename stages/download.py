@@ -43,12 +43,19 @@ def found(source: ModuleType, root: Path, options: Mapping[str, Any]) -> list[di
         return obtain(source, root, options)
     if not root.is_dir():
         way_out = "leave root out to download it" if source.SOURCES else "put it there, or set dataset.root to where it is"
-        raise InputError(f"dataset.root is {root}, which is not a folder; {way_out}: {source.LAYOUT}")
+        say_layout(source)
+        raise InputError(f"dataset.root is {root}, which is not a folder; {way_out} (docs/datasets.md: what to fetch, and its layout)")
     try:
         source.check(root)
-    except InputError as error:
-        raise InputError(f"{error}; {source.LAYOUT}") from error
+    except InputError:
+        say_layout(source)
+        raise
     return []
+
+
+def say_layout(source: ModuleType) -> None:
+    """Say, before the one line of an error, what the root must look like and where it comes from."""
+    logging.info("%s", source.LAYOUT)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 from types import ModuleType
+from typing import Any
 
 from videossl import script
 from videossl.data import index, scan
@@ -36,6 +37,7 @@ def main() -> None:
     rows = scan.build(videos, root, args.processes, limits["min_frames"], progress=True, fps=limits["fps"], journal=journal)
     say_dropped(rows)
     say_unnamed(source, root, videos)
+    say_unofficial(source, dataset, videos)
     index.check_drops(rows, limits["max_dropped"])
     index.write(args.out, rows)
     logging.info("%s: %s", args.out, index.summary(rows))
@@ -71,6 +73,23 @@ def say_unnamed(source: ModuleType, root: Path, videos: Sequence[Video]) -> None
     unnamed = sorted(there - {video.path for video in videos})
     if unnamed:
         logging.info("%d more in %s, on no side of the split and not used; the first: %s", len(unnamed), root, unnamed[0])
+
+
+def say_unofficial(source: ModuleType, dataset: dict[str, Any], videos: Sequence[Video]) -> None:
+    """Warn where the lists or files name more or fewer than there are officially: what nothing names is in no count of drops."""
+    official = source.expected(dataset["split"], dataset["options"])
+    if official is None or getattr(source, "APPROXIMATE", False):
+        return
+    for side, count in (("train", official.train), ("test", official.test)):
+        named = sum(video.split == side for video in videos)
+        if named != count:
+            logging.warning(
+                "warning: %s: %d videos to %s with are named, officially there are %d; stages/verify.py tells more",
+                source.NAME,
+                named,
+                side,
+                count,
+            )
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ def main() -> None:
         raise InputError(f"snakemake cannot plan: {planned.stdout.strip().splitlines()[-1]}")
     if "Nothing to be done" not in call("snakemake", "all", "-n").stdout:
         raise InputError("work is left to do; run `snakemake --cores all` first (`snakemake -n` says what)")
-    committed = call("dvc", "commit", "--force", "--quiet")
+    # Without links made anew: those would change the files' times, by which Snakemake judges what is larger than 1 MB.
+    committed = call("dvc", "commit", "--force", "--no-relink", "--quiet")
     if committed.returncode:
         raise InputError(f"dvc commit: {committed.stdout.strip().splitlines()[-1]}")
     print("recorded in dvc.lock; commit it, then `dvc push`", file=sys.stderr)

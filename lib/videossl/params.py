@@ -33,6 +33,9 @@ SOURCES = {"rgb": "rgb", "flow": "flow", "joint": "joint", "motion": "joint"}
 FILLED = ("toy", "ucf101", "hmdb51")
 """The datasets that `download` puts where the pipeline keeps them; all others are brought by a person."""
 
+READ = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg", ".m4v", ".skeleton", ".txt", ".csv")
+"""How the names of files end that datasets read."""
+
 WITHOUT_SKELETONS = ("ucf101", "hmdb51", "kinetics400")
 
 SCHEMA = Path(__file__).with_name("params.schema.yaml")
@@ -178,7 +181,7 @@ def _check_datasets(params: Params) -> None:
             raise InputError("the root of the toy dataset must be data/raw/toy, where it is rendered; or choose name: folder")
         if dataset["name"] in WITHOUT_SKELETONS and "joint" in sources(params, dataset["name"]):
             raise InputError(
-                f"{dataset['name']} has no skeletons, which joint and motion are made of; take them out of modalities, and of what names them"
+                f"{dataset['name']} has no skeletons, which joint and motion are made of; take them out of modalities, and of what names them, or start from presets/ucf101.yaml"
             )
     if params["transfer"] and not params["evaluate"]["tasks"]:
         raise InputError("transfer names datasets to measure on, but evaluate.tasks is empty; set transfer: [] or name tasks")
@@ -350,14 +353,14 @@ def is_filled(dataset: Params) -> bool:
 
 
 def fingerprint(*places: str | Path) -> str:
-    """The SHA-256 over names, sizes and times of all files that are, or lie under, `places`: what tells that a user's copy has changed.
+    """The SHA-256 over names, sizes and times of what is read of all that is, or lies under, `places`: what tells that a user's copy has changed.
 
-    "" for no places. Links to folders are followed, as the datasets do; a dangling link counts by its name.
+    "" for no places. Names that start with a dot, and what is neither video nor skeleton nor list, do not count. Links to folders are followed, as the datasets do; a dangling link counts by its name.
     """
     if not places:
         return ""
     walks = (walk for place in places for walk in os.walk(place, followlinks=True))
-    files = [Path(folder, name) for folder, _, names in walks for name in names]
+    files = [Path(folder, name) for folder, _, names in walks for name in names if name.lower().endswith(READ) and name[0] != "."]
     files += [Path(place) for place in places if Path(place).is_file()]
     stats = [(path, path.stat() if path.exists() else path.lstat()) for path in files]
     listing = sorted((str(path), found.st_size, found.st_mtime_ns) for path, found in stats)

@@ -304,6 +304,26 @@ def test_reading_a_flipped_byte_is_right_or_one_line(whole: dict[str, Path], dat
                 assert read.read(id, 0, len(values)).shape == values.shape
 
 
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_damaged_head_is_one_line_or_harmless(whole: dict[str, Path], data: st.DataObject) -> None:
+    """What a shard says of itself, with a byte flipped in its attributes or ids: their text stands in the file as it is."""
+    path = whole["raw"]
+    content = bytearray(path.read_bytes())
+    word = data.draw(
+        st.sampled_from([b"videossl-cache/2", b"extractor", b"codec", b"modality", b"ids", b"sources", b"videos", "é".encode()])
+    )
+    place = content.index(word, 512) + data.draw(st.integers(0, len(word) - 1))
+    content[place] ^= data.draw(st.integers(1, 255))
+    damaged = path.with_suffix(".head")
+    damaged.write_bytes(content)
+    with contextlib.suppress(InputError):
+        read = Cache([damaged])
+        for id in read.ids:
+            with contextlib.suppress(InputError):
+                read.read(id, 0, 1)
+
+
 def test_a_video_twice(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="given twice: Wave/é"):
         write(tmp_path / "a.h5", "Wave/é", "Clap/c", "Wave/é")

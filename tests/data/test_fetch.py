@@ -79,10 +79,11 @@ def test_a_file_that_is_there_is_not_fetched_again(server: Server, tmp_path: Pat
 
 
 @pytest.mark.parametrize("there", [OTHER, DATA[:1000], b""])
-def test_a_wrong_file_that_is_there_is_fetched_again(server: Server, tmp_path: Path, there: bytes) -> None:
+def test_a_wrong_file_that_a_person_put_there_is_not_touched(server: Server, tmp_path: Path, there: bytes) -> None:
     (tmp_path / "x").write_bytes(there)
-    get(server, tmp_path / "x", "a")
-    assert_whole(tmp_path / "x")
+    with pytest.raises(InputError, match=r"x has .*: remove it or, if it is the beginning of the right file, rename it to x.part"):
+        get(server, tmp_path / "x", "a")
+    assert (tmp_path / "x").read_bytes() == there and not server.requests
 
 
 @pytest.mark.parametrize("length", [True, False], ids=["with length", "until it ends"])

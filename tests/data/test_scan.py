@@ -275,6 +275,22 @@ def test_the_log_file_names_every_drop_and_stderr_the_first(tmp_path: Path) -> N
     assert "8 named: 2 ok (train 1, test 1), 6 dropped (absent 1, empty 5)" in said
 
 
+def test_fewer_than_there_are_officially_is_said(tmp_path: Path) -> None:
+    """What no list names is in no count of drops: lists of UCF101 that were cut short."""
+    root = tmp_path / "ucf101"
+    for side, name in (("train", "v_Wave_g01_c01"), ("test", "v_Wave_g02_c01")):
+        (root / "UCF-101/Wave").mkdir(parents=True, exist_ok=True)
+        write_video(root / f"UCF-101/Wave/{name}.avi", noise(3))
+        (root / "ucfTrainTestlist").mkdir(exist_ok=True)
+        (root / f"ucfTrainTestlist/{side}list01.txt").write_text(f"Wave/{name}.avi\n")
+    dataset = {"name": "ucf101", "root": str(root), "split": 1, "options": {}}
+    params = {"dataset": dataset, "index": {"fps": None, "min_frames": 1, "max_dropped": 0.0}}
+    command = [sys.executable, str(REPOSITORY / "stages/index.py"), "--params", json.dumps(params), "--out", "index.csv"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "ucf101: 1 videos to train with are named, officially there are 9537" in done.stderr
+    assert "ucf101: 1 videos to test with are named, officially there are 3783" in done.stderr
+
+
 def test_an_index_that_is_killed_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     root = tmp_path / "videos"
     many(root, 40)

@@ -126,5 +126,11 @@ def test_the_script(caches: Path, tmp_path: Path) -> None:
     done = call(tmp_path, "data/cache/toy", "--index", "toy.csv", "--processes", "2")
     assert done.returncode == 1 and "damaged (" in done.stdout
     assert done.stdout.splitlines()[-1] == "toy/rgb: 3 in the index and not here: Wave/0, Wave/1, Wave/2"
+    (tmp_path / "data/index").mkdir()
+    index.write(tmp_path / "data/index/toy.csv", ROWS)
+    (caches / "toy/rgb/0000.h5").unlink()
+    done = call(tmp_path)  # by itself, with the index of the run
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "toy/rgb: 3 in the index and not here: Wave/0, Wave/1, Wave/2"
     done = call(tmp_path, "nowhere")
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "error: nowhere: no such file or folder\n")

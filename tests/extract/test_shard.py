@@ -238,6 +238,60 @@ def test_an_empty_shard(tmp_path: Path, root: Path) -> None:
     assert build(tmp_path / "a.h5", "flow", [], root).ids == []
 
 
+class Counting:
+    """An extractor that says which videos it was asked for."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.asked = inner, list[str]()
+
+    def __call__(self, row: Row, root: Path) -> np.ndarray:
+        self.asked.append(row.id)
+        return self.inner(row, root)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+@pytest.mark.parametrize(("modality", "quality"), [("rgb", None), ("rgb", 90), ("flow", None), ("flow", 90), ("joint", None)])
+def test_what_did_not_change_is_not_extracted_again(
+    tmp_path: Path, root: Path, rows: list[Row], modality: str, quality: int | None
+) -> None:
+    """As both engines do it: the shard is deleted, the index is new, and one video with it. The bytes are those of a shard from nothing."""
+    path, kept = tmp_path / "a.h5", tmp_path / "kept/a.h5"
+
+    def make(rows: list[Row], path: Path, kept: Path | None) -> list[str]:
+        path.unlink(missing_ok=True)
+        extract = Counting(EXTRACTORS[modality])
+        shard.build(path, modality, "mine", rows, root, extract, 1, quality, kept)
+        return extract.asked
+
+    ids = [row.id for row in rows]
+    assert make(rows, path, kept) == ids
+    assert make(rows, path, kept) == []
+    write_video(root / rows[1].path, np.zeros((5, 64, 64, 3), np.uint8))
+    changed = scan.build(folder.videos(root, 1, {}), root)
+    changed = [changed[4], *changed[:3]]  # one gone, another order
+    assert make(changed, path, kept) == [ids[1]]
+    make(changed, tmp_path / "fresh.h5", None)
+    assert path.read_bytes() == (tmp_path / "fresh.h5").read_bytes()
+    assert kept.samefile(path), "a second name, not a second copy"
+
+
+def test_what_was_kept_must_be_whole_and_made_alike(tmp_path: Path, root: Path, rows: list[Row]) -> None:
+    path, kept = tmp_path / "a.h5", tmp_path / "kept/a.h5"
+    for damage in (True, False):
+        shard.build(path, "rgb", "mine", rows, root, Frames(24), 1, None, kept)
+        path.unlink()
+        if damage:
+            content = bytearray(kept.read_bytes())
+            content[-1] ^= 1
+            kept.write_bytes(content)
+        extract = Counting(Frames(24 if damage else 16))
+        shard.build(path, "rgb", "mine", rows, root, extract, 1, None, kept)
+        assert len(extract.asked) == len(rows)
+        assert not cache.verify(path)
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("changed", ["avi", "skeleton"])
 @pytest.mark.parametrize("modality", ["rgb", "joint"])

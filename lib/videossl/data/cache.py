@@ -63,16 +63,22 @@ def write_shard(
         raise InputError(f"{path}: modality {modality!r} is not cached; cached are {', '.join(LAYOUTS)}")
     if codec not in CODECS or (codec == "jpeg" and modality not in PICTURES):
         raise InputError(f"{path}: no codec {codec!r} for {modality}; there are raw and, for {' and '.join(PICTURES)}, jpeg")
-    root = {"schema": SCHEMA, "modality": modality, "dataset": dataset, "codec": codec, "extractor": json.dumps(extractor, sort_keys=True)}
+    root = attributes(modality, dataset, extractor, codec, **attrs)
     with files.atomic(path) as temporary:
         with _Sink(temporary) as sink, h5py.File(sink, "w", userblock_size=SEAL) as file:
-            file.attrs.update(**root, **attrs)
+            file.attrs.update(root)
             ids, sources = _write_videos(path, modality, codec, videos, file, sink)
             if len(set(ids)) < len(ids):
                 raise InputError(f"{path}: a video is given twice: {next(id for id in ids if ids.count(id) > 1)}")
             for name, texts in (("ids", ids), ("sources", sources)):
                 file.create_dataset(name, data=np.array(texts, object), dtype=h5py.string_dtype("utf-8"))
         _seal(temporary)
+
+
+def attributes(modality: str, dataset: str, extractor: Mapping[str, Any], codec: str, **attrs: Any) -> dict[str, Any]:
+    """The root attributes of a shard that `write_shard` is given these for."""
+    root = {"schema": SCHEMA, "modality": modality, "dataset": dataset, "codec": codec}
+    return root | {"extractor": json.dumps(extractor, sort_keys=True), **attrs}
 
 
 def _write_videos(
@@ -230,7 +236,9 @@ def describe(path: str | Path) -> Shard:
                 raise InputError(f"{path}: {len(ids)} ids, {len(file['videos'])} videos; delete it and extract again")
     except FileNotFoundError as error:
         raise _absent(path) from error
-    except (OSError, KeyError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # HDF5 answers damage with all kinds of them
         raise _damaged(path, error) from error
     return Shard(ids, sources, attrs)
 
@@ -303,12 +311,19 @@ class Cache:
             raise InputError(f"{id} has {self.length(id)} steps of {self.attrs['modality']}, not {start}:{stop}:{step}")
         values = self._dataset("videos", id)
         try:
-            if self.attrs["codec"] == "jpeg":
+            if self.attrs.get("codec") == "jpeg":
                 offsets = self._dataset("offsets", id)[start : stop + 1]
                 return jpeg.decode(_pieces(values, offsets, step), self.shape(id)[1:])
             return np.asarray(values[start:stop:step])
         except (OSError, ValueError) as error:
             raise _damaged(self.paths[self._places[id][0]], error) from error
+
+    def stored(self, id: str) -> np.ndarray | jpeg.Encoded:
+        """A video as its shard holds it, which is what `write_shard` takes."""
+        values = self._dataset("videos", id)[:]
+        if self.attrs["codec"] == "jpeg":
+            return jpeg.Encoded(values, self._dataset("offsets", id)[:], self.shape(id)[1:])
+        return np.asarray(values)
 
     def _dataset(self, group: str, id: str) -> h5py.Dataset:
         if id not in self._places:

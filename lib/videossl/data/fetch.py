@@ -51,8 +51,8 @@ class _CutError(Exception):
 def fetch(urls: Sequence[str], path: Path, size: int | None, sha256: str | None, progress: bool) -> str:
     """Have the file of `size` bytes and `sha256` (None: unknown) at `path`, from the first of `urls` that gives it; its hex SHA-256.
 
-    A file that is there already is checked, not fetched again. InputErrors: no mirror has it (each with its reason), too
-    little space for it, or it cannot be written. What was fetched until then stays, and the next call goes on from there.
+    A file that is there already is checked, not fetched again. InputErrors: it is another file; no mirror has it (each with
+    its reason), too little space for it, or it cannot be written. What was fetched until then stays, and the next call goes on from there.
     """
     part = _Part(path, size, sha256, progress)
     try:
@@ -61,8 +61,9 @@ def fetch(urls: Sequence[str], path: Path, size: int | None, sha256: str | None,
             try:
                 return part.checked(path)
             except _RefusedError as wrong:
-                log.warning("%s %s: it is removed and fetched again", path, wrong)
-                path.unlink()
+                # a person put it there: what is fetched gets this name only once it is right
+                way_out = f"remove it or, if it is the beginning of the right file, rename it to {part.path.name}"
+                raise InputError(f"{path} {wrong}: {way_out}, and run again") from wrong
         return _from_mirrors(urls, part)
     except OSError as error:
         why = error.strerror or error

@@ -45,7 +45,9 @@ def decode(row: Row, root: Path, short_side: int | None, fps: float | None = Non
     expected = steps(row, short_side)[0]
     frames = video.frames(root / row.path, short_side, grey, fps)
     if len(frames) != expected:
-        raise InputError(f"{row.id}: {len(frames)} steps decode, the index has {expected}; make the index again")
+        raise InputError(
+            f"{row.id}: {len(frames)} steps decode, the index has {expected}; make the index again (delete its file, run again)"
+        )
     return frames
 
 

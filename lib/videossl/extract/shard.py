@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import logging
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,7 +63,8 @@ def run(args: argparse.Namespace, modality: str, extract: Extractor) -> None:
     dataset, stored = args.params["dataset"], args.params["cache"]
     rows = [row for row in index.usable(index.read(args.index)) if index.shard_of(row.id, stored["shards"]) == args.shard]
     quality = stored["quality"] if modality in cache.PICTURES and stored["codec"] == "jpeg" else None
-    build(args.out, modality, dataset["name"], rows, Path(dataset["root"]), extract, args.processes, quality, progress=True)
+    kept = Path("data/scratch/cache", dataset["name"], modality, args.out.name)
+    build(args.out, modality, dataset["name"], rows, Path(dataset["root"]), extract, args.processes, quality, kept, progress=True)
 
 
 def build(
@@ -74,24 +76,71 @@ def build(
     extract: Extractor,
     processes: int = 1,
     quality: int | None = None,
+    kept: Path | None = None,
     progress: bool = False,
 ) -> None:
     """Extract `rows` into the shard `path`, in their order; the bytes do not depend on the number of processes.
 
-    `quality` is that of JPEG, 1 to 100, or None to keep the values as they are. `progress` shows a bar where stderr is a
-    terminal.
+    `quality` is that of JPEG, 1 to 100, or None to keep the values as they are. `kept` is a second name of the shard, for
+    the next time: a video that it holds, of the same source and made in the same way, is copied from there and not
+    extracted again. `progress` shows a bar where stderr is a terminal.
 
     Raises:
         InputError: from `extract`, where a video is not as the index has it, or a disk without room for the shard. No file
             is left then.
     """
     _check_room(path, estimate(rows, modality, extract, quality))
-    made_by = extract.made_by()
-    finished = pool.ordered(partial(_one, root=root, extract=extract, quality=quality), rows, processes)
-    bar = tqdm(finished, total=len(rows), desc=f"{dataset} {modality}", unit="video", disable=None if progress else True)
-    videos = ((row.id, row.sha256, values) for row, values in zip(rows, bar, strict=True))
     codec = {"codec": "raw"} if quality is None else {"codec": "jpeg", "quality": quality}
-    cache.write_shard(path, modality, dataset, videos, made_by, **codec, **extract.attrs())
+    made_by, attrs = extract.made_by(), codec | extract.attrs()
+    before = _before(kept, cache.attributes(modality, dataset, made_by, **attrs))
+    videos = _videos(rows, root, extract, processes, quality, before)
+    bar = tqdm(videos, total=len(rows), desc=f"{dataset} {modality}", unit="video", disable=None if progress else True)
+    cache.write_shard(path, modality, dataset, bar, made_by, **attrs)
+    if kept:
+        _keep(path, kept)
+
+
+def _videos(
+    rows: Sequence[Row], root: Path, extract: Extractor, processes: int, quality: int | None, before: cache.Cache | None
+) -> Iterator[tuple[str, str, np.ndarray | jpeg.Encoded]]:
+    """What `cache.write_shard` takes: from `before` where that has it of the same source, else extracted."""
+    known = dict(zip(*cache.describe(before.paths[0])[:2], strict=True)) if before else {}
+    todo = [row for row in rows if known.get(row.id) != row.sha256]
+    if before:
+        log.info("%d of %d videos are as they were when %s was made", len(rows) - len(todo), len(rows), before.paths[0])
+    finished = pool.ordered(partial(_one, root=root, extract=extract, quality=quality), todo, processes)
+    for row in rows:
+        if before and known.get(row.id) == row.sha256:
+            yield row.id, row.sha256, before.stored(row.id)
+        else:
+            yield row.id, row.sha256, next(finished)
+
+
+def _before(kept: Path | None, wanted: dict[str, Any]) -> cache.Cache | None:
+    """The shard `kept`, if it was made as `wanted` and no byte of it has changed; else it is removed."""
+    if kept is None or not kept.exists():
+        return None
+    try:
+        cache.verify(kept)
+        found = cache.Cache([kept])
+        if found.attrs == wanted:
+            return found
+    except InputError as error:
+        log.warning("%s", error)
+    kept.unlink(missing_ok=True)
+    return None
+
+
+def _keep(path: Path, kept: Path) -> None:
+    """Give the shard its second name: both engines delete the first before it is made anew. Where a disk has no links, it has none."""
+    fresh = kept.with_name(f".{kept.name}.{os.getpid()}.part")
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        fresh.unlink(missing_ok=True)
+        fresh.hardlink_to(path)
+        fresh.replace(kept)
+    except OSError as error:
+        log.info("%s is not kept for the next time (%s)", path, error.strerror)
 
 
 def estimate(rows: Sequence[Row], modality: str, extract: Extractor, quality: int | None) -> int:
@@ -125,6 +174,8 @@ def _check_source(row: Row, root: Path) -> None:
     try:
         found = files.sha256(*(root / path for path in (row.path, row.skeleton) if path))
     except OSError as error:
-        raise InputError(f"{row.id} cannot be read ({error.filename}: {error.strerror}); make the index again") from error
+        raise InputError(
+            f"{row.id} cannot be read ({error.filename}: {error.strerror}); make the index again (delete its file, run again)"
+        ) from error
     if found != row.sha256:
-        raise InputError(f"{row.id} changed since it was indexed; make the index again")
+        raise InputError(f"{row.id} changed since it was indexed; make the index again (delete its file, run again)")

@@ -195,7 +195,7 @@ def test_the_second_folder_of_skeletons(tmp_path: Path) -> None:
 )
 def test_files_that_are_no_samples_are_named_and_counted(tmp_path: Path, strange: str) -> None:
     touch(tmp_path, *rgb("S001C001P001R001A001", "S001C001P001R001A002"), strange)
-    with pytest.raises(InputError, match="is not named SsssCcccPpppRrrrAaaa") as caught:
+    with pytest.raises(InputError, match="is not named as a sample of ntu60: SsssCcccPpppRrrrAaaa") as caught:
         ntu60.videos(tmp_path, 1, {"missing": "none"})
     assert strange in str(caught.value) and "more" not in str(caught.value)
     other = Path(strange)

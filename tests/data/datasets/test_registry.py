@@ -6,7 +6,7 @@ import re
 import pytest
 
 from videossl import params
-from videossl.data.datasets import registry
+from videossl.data.datasets import base, registry
 from videossl.errors import InputError
 
 
@@ -31,6 +31,10 @@ def test_the_schema_knows_the_same_datasets() -> None:
 
 def test_what_is_downloaded_or_made_is_what_params_says() -> None:
     assert {name for name, module in registry.DATASETS.items() if module.SOURCES or hasattr(module, "download")} == set(params.FILLED)
+
+
+def test_what_params_looks_at_for_changes_is_what_datasets_read() -> None:
+    assert set(params.READ) == {*base.SUFFIXES, ".skeleton", ".txt", ".csv"}
 
 
 @pytest.mark.parametrize("name", ["ucf101", "hmdb51"])

@@ -153,6 +153,8 @@ def _entry(path: Path, number: int, line: str) -> tuple[str, str]:
     name = match[1] if match else ""
     if not name.lower().endswith(SUFFIXES):
         raise InputError(f"{path}:{number}: {name!r} is not the name of a video ({' '.join(SUFFIXES)})")
+    if "\\" in name:
+        raise InputError(f"{path}:{number}: {name!r} has a backslash; put / between folder and name")
     if name.startswith("/") or ".." in PurePosixPath(name).parts:
         raise InputError(f"{path}:{number}: {name!r} must lie below the dataset's folder; give a relative path")
     return PurePosixPath(name).as_posix(), (match[2] if match else "") or ""

@@ -45,6 +45,9 @@ class Sample:
         sample = cls(*map(int, match.groups())) if match else None
         return sample if sample and 0 not in dataclasses.astuple(sample) else None
 
+    def __str__(self) -> str:
+        return f"S{self.setup:03d}C{self.camera:03d}P{self.performer:03d}R{self.replication:03d}A{self.action:03d}"
+
     @property
     def group(self) -> str:
         """The performance, whichever camera saw it."""
@@ -130,7 +133,7 @@ def _files(edition: Edition, root: Path, folder: str, ending: str, suffixes: tup
     if strange:
         more = f" (and {len(strange) - 1} more)" if len(strange) > 1 else ""
         raise InputError(
-            f"{root / strange[0]}{more} is not named SsssCcccPpppRrrrAaaa{ending}, a sample of {edition.name}; rename or remove it"
+            f"{root / strange[0]}{more} is not named as a sample of {edition.name}: SsssCcccPpppRrrrAaaa{ending} up to {edition.last}; rename or remove it"
         )
     return samples
 
