@@ -22,6 +22,12 @@ from videossl.evaluate import features
 from videossl.mix.cutmix import AXES
 
 
+@pytest.fixture(autouse=True)
+def in_a_run_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The scripts keep what they found in data/scratch of the folder they run in."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("scripts"))
+
+
 @pytest.fixture
 def videos(tmp_path: Path) -> Path:
     """Two classes of two good videos each."""
