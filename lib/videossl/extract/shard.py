@@ -132,7 +132,7 @@ def _before(kept: Path | None, wanted: dict[str, Any]) -> cache.Cache | None:
 
 
 def _keep(path: Path, kept: Path) -> None:
-    """Give the shard its second name: both engines delete the first before it is made anew. Where a disk has no links, it has none."""
+    """Give the shard its second name: Snakemake deletes the first before it is made anew. Where a disk has no links, it has none."""
     fresh = kept.with_name(f".{kept.name}.{os.getpid()}.part")
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
