@@ -11,8 +11,6 @@ import argparse
 import logging
 from pathlib import Path
 
-import torch
-
 from videossl import recipes, script
 from videossl.data import index
 from videossl.data.cache import Cache
@@ -32,10 +30,9 @@ def main() -> None:
     parser.add_argument("--partner-cache", type=Path, nargs="*", default=[], help="none: manifold mixup, within the modality")
     parser.add_argument("--partner", type=Path, nargs="?", help="the partner's newest weights")
     args = script.read(parser)
-    torch.set_num_threads(args.params["threads"])
     experiment, recipe = script.only(args.params["experiments"])
     modality, settings = args.modality, args.params["modalities"][args.modality]
-    device, phase = modalities.device(), f"cmmc{args.cycle}"
+    device, phase = stage.start(args.params["threads"]), f"cmmc{args.cycle}"
 
     cache = Cache(args.cache)
     sources = [modalities.source(modality, settings, cache, ("query", "key"))]
@@ -63,7 +60,7 @@ def main() -> None:
     made_from = provenance.record("stages/cmmc.py", args.params, seed, data, inputs)
     name = f"{experiment} {args.seed} {modality} {phase}"
     snapshots = stage.Snapshots(moco.encoder, recipe.get("keep", 0), training.epochs, stage.folder(args.scratch, made_from))
-    history = stage.train(method, batches, training, seed, name, made_from, args.scratch, [snapshots])
+    history = stage.train(method, batches, training, seed, name, made_from, args, [snapshots])
     stage.finish(moco, history, made_from, args.out, args.scratch, snapshots)
 
 

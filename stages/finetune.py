@@ -7,10 +7,8 @@ out: data/features/{experiment}/{seed}/{modality}/{dataset}.finetune.h5; trainin
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import numpy as np
-import torch
 
 from videossl import script
 from videossl.data import index
@@ -25,12 +23,10 @@ from videossl.train.loop import Training
 
 def main() -> None:
     parser = job.encoder_parser(__doc__)
-    parser.add_argument("--scratch", type=Path, default=Path("data/scratch"), help="checkpoints and TensorBoard")
-    parser.add_argument("--workers", type=int, default=0)
+    stage.add_machine(parser)
     args = script.read(parser)
-    torch.set_num_threads(args.params["threads"])
     modality, settings = script.only(args.params["modalities"])
-    device = modalities.device()
+    device = stage.start(args.params["threads"])
 
     rows = [row for row in index.usable(index.read(args.index)) if row.label]
     classes = index.classes(rows)
@@ -47,7 +43,7 @@ def main() -> None:
     made_from = provenance.record("stages/finetune.py", args.params, seed, data, job.weights_of(args, modality))
     made_from["experiment"] = args.experiment  # two whose weights are equal still do not share a checkpoint
     name = f"{args.experiment} {args.seed} {modality} finetune {cache.attrs['dataset']}"
-    stage.train(method, batches, training, seed, name, made_from, args.scratch)
+    stage.train(method, batches, training, seed, name, made_from, args)
 
     test = [position for position, row in enumerate(rows) if row.split == "test"]
     probabilities = np.zeros((len(rows), 1, len(classes)))

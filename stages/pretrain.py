@@ -7,8 +7,6 @@ out: data/models/{experiment}/{seed}/{modality}/pretrain.safetensors, its traini
 
 from __future__ import annotations
 
-import torch
-
 from videossl import recipes, script
 from videossl.data import index
 from videossl.data.cache import Cache
@@ -20,10 +18,9 @@ from videossl.train.loop import Training
 
 def main() -> None:
     args = script.read(stage.parser(__doc__))
-    torch.set_num_threads(args.params["threads"])
     experiment, recipe = script.only(args.params["experiments"])
     modality, settings = script.only(args.params["modalities"])
-    device = modalities.device()
+    device = stage.start(args.params["threads"])
 
     cache = Cache(args.cache)
     source = modalities.source(modality, settings, cache, ("query", "key"))
@@ -38,7 +35,7 @@ def main() -> None:
     made_from = provenance.record("stages/pretrain.py", args.params, args.seed, data)
     name = f"{experiment} {args.seed} {modality} pretrain"
     snapshots = stage.Snapshots(method.encoder, recipe.get("keep", 0), training.epochs, stage.folder(args.scratch, made_from))
-    history = stage.train(method, batches, training, args.seed, name, made_from, args.scratch, [snapshots])
+    history = stage.train(method, batches, training, args.seed, name, made_from, args, [snapshots])
     stage.finish(method, history, made_from, args.out, args.scratch, snapshots)
 
 

@@ -1,10 +1,14 @@
-"""The one error a user's mistake ends in."""
+"""The one error a user's mistake ends in, and the one way in which a job stops to go on later."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
     """A mistake in what the user gave. Its text is one line: the thing, where it stands, and the way out."""
+
+
+class Interrupted(Exception):  # noqa: N818 - it is no error
+    """A job was told to stop and has kept what it did: the same command goes on from there. Its text is one line."""
 
 
 def one_line(error: Exception) -> str:

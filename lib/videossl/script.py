@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from videossl.errors import InputError, one_line
+from videossl.errors import InputError, Interrupted, one_line
 from videossl.files import atomic
+
+GO_ON_LATER = 75
+"""The exit status of a job that stopped and goes on when it is called again (EX_TEMPFAIL of sysexits.h)."""
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -23,23 +27,27 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def read(arguments: argparse.ArgumentParser) -> argparse.Namespace:
-    """Parse the command line and start the log."""
+    """Parse the command line and start the log. Of several processes (RANK) the first speaks, the others only of errors."""
     result = arguments.parse_args()
+    first = os.environ.get("RANK", "0") == "0"
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if result.log:
         result.log.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(result.log, mode="w", encoding="utf-8"))
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers)
+        handlers.append(logging.FileHandler(result.log, mode="w" if first else "a", encoding="utf-8"))
+    logging.basicConfig(level=logging.INFO if first else logging.ERROR, format="%(message)s", handlers=handlers)
     return result
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; an InputError ends in one line on stderr and in the log, and exit status 2."""
+    """Call `main`; an InputError ends in one line on stderr and in the log, and exit status 2; Interrupted in one and in 75."""
     try:
         main()
     except InputError as error:
         logging.getLogger("videossl").error(one_line(error))
         sys.exit(2)
+    except Interrupted as stop:
+        logging.getLogger("videossl").warning(" ".join(str(stop).split()))
+        sys.exit(GO_ON_LATER)
 
 
 def generate(path: Path, text: str, check: bool, way_out: str) -> None:

@@ -1,12 +1,9 @@
 import copy
 import math
-import os
 from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
 
@@ -307,27 +304,6 @@ def test_wrong_arguments_are_named(wrong: dict[str, object], message: str) -> No
     arguments: dict[str, object] = {"queue": 4, "momentum": 0.9, "temperature": 0.1, **wrong}
     with pytest.raises(InputError, match=message):
         MoCo(nn.Sequential(nn.Linear(2, 2)), ProjectionHead(2, 2, 2), **arguments)  # type: ignore[arg-type]
-
-
-def _rank(rank: int, folder: str) -> None:
-    """One of two processes: its own clips, then its queue to a file."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
-    method = tiny(queue=8)
-    method.step(clips(2, rank), torch.arange(2) + 10 * rank, torch_rng(0))
-    assert method._pending is not None
-    own = method._pending[0]
-    method.update()
-    torch.save((own, method.queue, method.queue_ids), os.path.join(folder, f"{rank}.pt"))
-    dist.destroy_process_group()
-
-
-@pytest.mark.slow
-def test_processes_share_one_queue(tmp_path: Path) -> None:
-    mp.spawn(_rank, (str(tmp_path),), nprocs=2)
-    (keys0, queue0, ids0), (keys1, queue1, ids1) = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
-    assert ids0.tolist() == ids1.tolist() == [0, 1, 10, 11] + [EMPTY] * 4
-    assert torch.equal(queue0, queue1) and torch.equal(queue0[:, :4].T, torch.cat([keys0, keys1]))
 
 
 def test_an_encoder_that_was_a_partner_must_be_thawed() -> None:

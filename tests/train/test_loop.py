@@ -1,8 +1,13 @@
-"""The loop on a small regression: resumes to the same bytes, stops when the loss is no number."""
+"""The loop on a small regression: resumes to the same bytes, stops when the loss is no number or features collapse."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+import logging
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from videossl import seeding
-from videossl.errors import InputError
+from videossl.errors import InputError, Interrupted
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Batches, Training, fit
 
@@ -18,15 +23,18 @@ from videossl.train.loop import Batches, Training, fit
 class Regression(nn.Module):
     """w x + noise against y; the noise comes from the step's generator. Counts its updates in a buffer."""
 
-    def __init__(self, stop_at: int = -1) -> None:
+    def __init__(self, stop_at: int = -1, then: Callable[[], None] | None = None) -> None:
         super().__init__()
+        self.then = then
         self.w = nn.Parameter(torch.zeros(3))
         self.register_buffer("updates", torch.tensor(0))
         self.stop_at = stop_at
 
     def step(self, views: dict[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         if int(self.updates) == self.stop_at:
-            raise KeyboardInterrupt
+            if self.then is None:
+                raise KeyError("killed")
+            self.then()
         noise = 0.1 * torch.randn(len(sample), generator=rng)
         loss = ((views["x"] @ self.w + noise - views["y"]) ** 2).mean()
         return {"loss": loss, "accuracy": (loss < 1).float()}
@@ -39,8 +47,8 @@ class Regression(nn.Module):
 
 
 def batches(scale: float = 1.0) -> Batches:
-    def epoch(number: int) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
-        for step in range(4):
+    def epoch(number: int, start: int = 0) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+        for step in range(start, 4):
             x = scale * torch.randn(8, 3, generator=seeding.torch_rng(0, number, step, "x"))
             yield {"x": x, "y": x @ torch.tensor([1.0, -2.0, 3.0])}, torch.arange(8)
 
@@ -58,14 +66,42 @@ def test_it_learns_and_reports(tmp_path: Path) -> None:
     assert history[0]["lr"] > history[-1]["lr"] > 0
 
 
+@pytest.mark.parametrize("minutes", [0, 1e9], ids=["every step", "on signals alone"])
 @pytest.mark.parametrize("stop_at", [1, 4, 11, 23])
-def test_an_interrupted_training_ends_in_the_same_bytes(tmp_path: Path, stop_at: int) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+def test_stopped_by_a_signal_and_gone_on_with_ends_in_the_same_bytes(
+    tmp_path: Path, stop_at: int, minutes: float, number: signal.Signals, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Within an epoch, at its end, in the last step: the step is done, the next attempt begins with the one after it."""
+    whole, resumed = Regression(), Regression()
+    history = fit(whole, batches(), TRAINING, 0, Checkpoint(tmp_path / "whole", 1e9), "r")
+    assert not list(tmp_path.glob("whole/*")), "nothing was due"
+    checkpoint = Checkpoint(tmp_path / "parts", minutes)
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted, match=rf"r: stopped by {number.name} at epoch {stop_at // 4 + 1}, step {stop_at % 4 + 1}; the same"):
+        fit(Regression(stop_at, lambda: os.kill(os.getpid(), number)), batches(), TRAINING, 0, checkpoint, "r")
+    assert signal.getsignal(number) is before
+    newest = checkpoint.newest()
+    assert newest is not None and newest.name.startswith(f"{stop_at + 1:09d}.")
+    with caplog.at_level(logging.INFO):
+        assert fit(resumed, batches(), TRAINING, 0, checkpoint, "r") == history
+    assert f"r: goes on after epoch {stop_at // 4}, step {stop_at % 4 + 1} of 4" in caplog.text
+    assert torch.equal(whole.w, resumed.w) and int(resumed.updates) == 24
+
+
+@pytest.mark.parametrize("stop_at", [1, 4, 23])
+def test_killed_and_gone_on_with_from_the_last_checkpoint(tmp_path: Path, stop_at: int) -> None:
+    """What dies between checkpoints loses the steps since the last; with a damaged one, since the one before."""
     whole, parts = Regression(), Regression(stop_at)
     history = fit(whole, batches(), TRAINING, 0, Checkpoint(tmp_path / "whole"), "r")
-    with pytest.raises(KeyboardInterrupt):
-        fit(parts, batches(), TRAINING, 0, Checkpoint(tmp_path / "parts"), "r")
+    checkpoint = Checkpoint(tmp_path / "parts", 0)
+    with pytest.raises(KeyError):
+        fit(parts, batches(), TRAINING, 0, checkpoint, "r")
+    newest = checkpoint.newest()
+    assert newest is not None and newest.name.startswith(f"{stop_at:09d}.")
+    newest.write_bytes(newest.read_bytes()[:-9])
     resumed = Regression()
-    assert fit(resumed, batches(), TRAINING, 0, Checkpoint(tmp_path / "parts"), "r") == history
+    assert fit(resumed, batches(), TRAINING, 0, checkpoint, "r") == history
     assert torch.equal(whole.w, resumed.w) and int(resumed.updates) == 24
 
 
@@ -74,7 +110,90 @@ def test_another_seed_is_another_training(tmp_path: Path) -> None:
     assert runs[0] != runs[1]
 
 
-def test_a_loss_that_is_no_number_stops_with_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"the loss is (nan|inf) at epoch 1, step 1; lower the lr") as caught:
-        fit(Regression(), batches(scale=1e30), TRAINING, 0, Checkpoint(tmp_path), "r")
-    assert "\n" not in str(caught.value)
+def test_a_method_that_draws_from_torchs_own_generator_is_resumed_to_the_same_bytes(tmp_path: Path) -> None:
+    class Careless(Regression):
+        def step(self, views: dict[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+            return super().step({"x": views["x"], "y": views["y"] + torch.randn(8)}, sample, rng)
+
+    torch.manual_seed(5)
+    whole = fit(Careless(), batches(), TRAINING, 0, Checkpoint(tmp_path / "whole"), "r")
+    torch.manual_seed(5)
+    with pytest.raises(KeyError):
+        fit(Careless(stop_at=6), batches(), TRAINING, 0, Checkpoint(tmp_path / "parts", 0), "r")
+    torch.manual_seed(6)
+    assert fit(Careless(), batches(), TRAINING, 0, Checkpoint(tmp_path / "parts", 0), "r") == whole
+
+
+def test_a_loss_that_is_no_number_stops_with_one_line_and_for_good(tmp_path: Path) -> None:
+    """It names the step, the last good checkpoint and what to try; another attempt says the same at once."""
+
+    class Breaks(Regression):
+        def step(self, views: dict[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+            measures = super().step(views, sample, rng)
+            return measures | {"loss": measures["loss"] * (float("nan") if int(self.updates) == 6 else 1)}
+
+    checkpoint = Checkpoint(tmp_path, 0)
+    with pytest.raises(InputError) as caught:
+        fit(Breaks(), batches(), TRAINING, 0, checkpoint, "r")
+    newest = checkpoint.newest()
+    said = f"r: the loss is nan, at epoch 2, step 3; the last good checkpoint is {newest}; lower the lr (0.1), or look at the data"
+    assert str(caught.value) == said and newest is not None and newest.name.startswith("000000006.")
+    state = checkpoint.load()
+    assert state is not None and bool(state["method"]["w"].isfinite().all())
+    with pytest.raises(InputError, match=rf"^{re.escape(said)}; to go on from the last checkpoint all the same, delete .*stopped.json$"):
+        fit(Regression(), batches(), TRAINING, 0, checkpoint, "r")
+    (tmp_path / "stopped.json").unlink()
+    assert len(fit(Regression(), batches(), TRAINING, 0, checkpoint, "r")) == 6, "and goes on where it is told to"
+
+
+def test_weights_that_are_no_numbers_never_become_a_checkpoint(tmp_path: Path) -> None:
+    """A gradient may overflow where the loss does not."""
+
+    class Overflows(Regression):
+        def update(self) -> None:
+            super().update()
+            if int(self.updates) == 3:
+                self.w.data[1] = float("inf")
+
+    checkpoint = Checkpoint(tmp_path, 0)
+    with pytest.raises(
+        InputError, match=r"weights are no longer finite numbers, at epoch 1, step 3; the last good checkpoint is .*000000002\."
+    ):
+        fit(Overflows(), batches(), TRAINING, 0, checkpoint, "r")
+
+
+class Spread(Regression):
+    """Tells a spread of its embeddings: that of `told`, step by step, then the last of it."""
+
+    def __init__(self, told: list[float]) -> None:
+        super().__init__()
+        self.told = told
+
+    def step(self, views: dict[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        spread = self.told[min(int(self.updates), len(self.told) - 1)]
+        return super().step(views, sample, rng) | {"spread": torch.tensor(spread)}
+
+
+def test_collapsed_features_stop_the_training(tmp_path: Path) -> None:
+    """Fifty steps on end; while there is no spread no checkpoint takes the place of a good one."""
+    checkpoint, long = Checkpoint(tmp_path, 0), dataclasses.replace(TRAINING, epochs=30)
+    with pytest.raises(
+        InputError, match=r"r: the features have collapsed, .* last 50 steps, at epoch 14, step 3; the last good .*000000005\..*"
+    ):
+        fit(Spread([0.5] * 5 + [1e-6]), batches(), long, 0, checkpoint, "r")
+    with pytest.raises(InputError, match="collapsed"):
+        fit(Spread([0.5]), batches(), long, 0, checkpoint, "r")
+
+
+def test_a_passing_lack_of_spread_does_not(tmp_path: Path) -> None:
+    """49 steps are not 50, and the count survives an interruption."""
+    long = dataclasses.replace(TRAINING, epochs=30)
+    told = [0.0] * 49 + [0.5] + [0.0] * 49 + [0.5]
+    history = fit(Spread(told), batches(), long, 0, Checkpoint(tmp_path / "a"), "r")
+    assert history[0]["spread"] == 0 and history[-1]["spread"] == 0.5
+    stopped = Spread([0.5, 0.0])
+    stopped.stop_at, stopped.then = 30, lambda: os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(Interrupted):
+        fit(stopped, batches(), long, 0, Checkpoint(tmp_path / "b"), "r")
+    with pytest.raises(InputError, match="at epoch 13, step 3"):
+        fit(Spread([0.5, 0.0]), batches(), long, 0, Checkpoint(tmp_path / "b"), "r")

@@ -12,6 +12,7 @@ from videossl.errors import InputError
 from videossl.evaluate.clips import Clips
 from videossl.evaluate.features import Augment, frozen
 from videossl.models.encoder import Encoder
+from videossl.ssl import parallel
 
 
 class Finetune(nn.Module):
@@ -39,11 +40,12 @@ class Finetune(nn.Module):
     def step(self, views: dict[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         """Cross-entropy and accuracy (in 0..1) of a batch: views["query"] (B, C, ...), views["label"] (B,) int64.
 
-        Dropout draws from `rng`; `sample` is not used.
+        Dropout draws from `rng`, the same in all processes that share the batch; `sample` is not used.
         """
         features = self._pooled(views["query"])
         if self.dropout:
-            kept = torch.rand(features.shape, generator=rng, device=rng.device) >= self.dropout
+            whole = (len(features) * parallel.size(), features.shape[1])
+            kept = torch.rand(whole, generator=rng, device=rng.device)[parallel.own(len(features))] >= self.dropout
             features = features * kept.to(features.device) / (1 - self.dropout)
         logits, labels = self._classify(features), views["label"]
         return {

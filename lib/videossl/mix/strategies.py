@@ -2,12 +2,14 @@
 in feature space (P table 2; spec, Mixing in feature space).
 
 `box` is "batch" for one draw a batch (lam a float), as in CutMix, or "sample" for one a sample (lam (B,) float64 on the
-CPU). Draws come from `rng`, a CPU generator.
+CPU). Draws come from `rng`, a CPU generator. `part` (index, count): the rows are this part of a batch that `count` processes
+share evenly; what is drawn is what one process would draw for the whole batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -15,33 +17,45 @@ from torch import Tensor
 from videossl.errors import InputError
 from videossl.mix.compiling import eager
 from videossl.mix.cutmix import AXES, cutmix, draw_aligned_box, draw_box
-from videossl.mix.mixup import blend, draw_lam, mixup
+from videossl.mix.mixup import blend, draw_lam
 
 # The axes along which each kind of cutmix in the input space cuts.
 CUTS = {"t-cutmix": ("time",), "st-cutmix": ("time", "space"), "videomix": ("space",)}
 INPUT = ("none", "mixup", *CUTS)
 FEATURES = ("manifold-mixup", "cm-mixup", "cm-cutmix")
 BOXES = ("batch", "sample")
+Part = tuple[int, int]
+WHOLE: Part = (0, 1)
+Drawn = TypeVar("Drawn")
 
 
 def mix_inputs(
-    strategy: str, x: Tensor, r: Tensor, rng: torch.Generator, alpha: float = 1.0, box: str = "batch"
+    strategy: str,
+    x: Tensor,
+    r: Tensor,
+    rng: torch.Generator,
+    alpha: float = 1.0,
+    box: str = "batch",
+    other: Tensor | None = None,
+    part: Part = WHOLE,
 ) -> tuple[Tensor, float | Tensor]:
     """Each sample of `x` mixed with sample r(i) of the batch, and lam, the share of itself.
 
-    strategy: one of `INPUT`; x: (B, C, *dims) float; r: (B,) int64, a permutation; alpha: of lam's Beta. "none" is
+    strategy: one of `INPUT`; x: (B, C, *dims) float; r: (B,) int64, a permutation; alpha: of lam's Beta; other: the
+    samples r(i) themselves, in x's shape, where `x` is but a part of the batch (`r` is then not used). "none" is
     `x` itself and 1, and draws nothing. Raises InputError for another strategy, box, or alpha.
     """
     check_name("mixing", strategy, INPUT)
     check_name("box", box, BOXES)
     if strategy == "none":
         return x, 1.0
-    partner = r.to(x.device, non_blocking=True)
+    if other is None:
+        other = x[r.to(x.device, non_blocking=True)]
     if strategy == "mixup":
-        lam = _draw_lam(x, rng, alpha, box)
-        return mixup(x, partner, lam), lam
-    boxes = [draw_aligned_box(x.shape[1:], rng, CUTS[strategy], alpha) for _ in range(_count(x, box))]
-    return cutmix(x, x[partner], boxes if box == "sample" else boxes[0])
+        lam = _draw_lam(x, rng, alpha, box, part)
+        return blend(x, other, lam), lam
+    boxes = [draw_aligned_box(x.shape[1:], rng, CUTS[strategy], alpha) for _ in range(_count(x, box, part))]
+    return cutmix(x, other, _own(boxes, x, part) if box == "sample" else boxes[0])
 
 
 def mix_features(
@@ -52,6 +66,7 @@ def mix_features(
     axes: Collection[str] = AXES,
     alpha: float = 1.0,
     box: str = "batch",
+    part: Part = WHOLE,
 ) -> tuple[Tensor, float | Tensor]:
     """The map `g1` mixed with the map `g2`, row by row, and lam, the share of `g1`.
 
@@ -63,9 +78,9 @@ def mix_features(
     check_name("mixing", strategy, FEATURES)
     check_name("box", box, BOXES)
     if strategy == "cm-cutmix":
-        boxes = [draw_box(g1.shape[1:], g2.shape[1:], rng, axes, alpha) for _ in range(_count(g1, box))]
-        return cutmix(g1, g2, boxes if box == "sample" else boxes[0])
-    lam = _draw_lam(g1, rng, alpha, box)
+        boxes = [draw_box(g1.shape[1:], g2.shape[1:], rng, axes, alpha) for _ in range(_count(g1, box, part))]
+        return cutmix(g1, g2, _own(boxes, g1, part) if box == "sample" else boxes[0])
+    lam = _draw_lam(g1, rng, alpha, box, part)
     return blend(g1, g2 if strategy == "manifold-mixup" else g2.detach(), lam), lam
 
 
@@ -96,12 +111,17 @@ def check_name(what: str, given: str, known: Sequence[str]) -> None:
 
 
 @eager
-def _draw_lam(x: Tensor, rng: torch.Generator, alpha: float, box: str) -> float | Tensor:
+def _draw_lam(x: Tensor, rng: torch.Generator, alpha: float, box: str, part: Part) -> float | Tensor:
     """lam of mixup: a float, or one a sample, (B,) float64."""
-    lams = [draw_lam(alpha, rng) for _ in range(_count(x, box))]
-    return torch.tensor(lams, dtype=torch.float64, device="cpu") if box == "sample" else lams[0]
+    lams = [draw_lam(alpha, rng) for _ in range(_count(x, box, part))]
+    return torch.tensor(_own(lams, x, part), dtype=torch.float64, device="cpu") if box == "sample" else lams[0]
 
 
-def _count(x: Tensor, box: str) -> int:
-    """How many boxes, or lams, a batch takes."""
-    return 1 if box == "batch" else len(x)
+def _count(x: Tensor, box: str, part: Part) -> int:
+    """How many boxes, or lams, the whole batch takes."""
+    return 1 if box == "batch" else len(x) * part[1]
+
+
+def _own(drawn: Sequence[Drawn], x: Tensor, part: Part) -> Sequence[Drawn]:
+    """Those of the whole batch's draws that are for the rows of `x`."""
+    return drawn[part[0] * len(x) : (part[0] + 1) * len(x)]

@@ -13,6 +13,7 @@ from videossl.mix.cutmix import AXES, draw_layers
 from videossl.mix.pairs import check_fixed
 from videossl.mix.strategies import BOXES, check_features, check_name, mix_features
 from videossl.models.encoder import partial_forward
+from videossl.ssl import parallel
 from videossl.ssl.moco import MoCo, draw_partners
 
 
@@ -59,10 +60,11 @@ class CMMC(nn.Module):
         B rows)."""
         x, encoder = views["query"], self.moco.encoder
         k, ell = self.draw_layers(rng)
-        r = draw_partners(len(x), rng)
+        r = draw_partners(len(x) * parallel.size(), rng)
         g1 = partial_forward(encoder, x, 0, k)
         g2 = self._partner_map(views, g1, r, ell)
-        mixed, lam = mix_features(self.mixing, g1, g2, rng, self.axes, self.alpha, self.box)
+        part = parallel.rank(), parallel.size()
+        mixed, lam = mix_features(self.mixing, g1, g2, rng, self.axes, self.alpha, self.box, part)
         if self.box == "sample" and isinstance(lam, Tensor):
             lam = lam.view(len(x), -1).mean(1)  # a box a row: a sample's share is the mean of its bodies'
         maps = partial_forward(encoder, mixed, k, len(encoder))
@@ -97,11 +99,11 @@ class CMMC(nn.Module):
 
     def _partner_map(self, views: Mapping[str, Tensor], g1: Tensor, r: Tensor, ell: int) -> Tensor:
         """g2 of eq. 4: the partner's map after block l, row i that of sample r(i)."""
-        r = r.to(g1.device, non_blocking=True)
         if self.partner is None:
-            return g1.view(len(r), -1, *g1.shape[1:])[r].flatten(0, 1)  # the bodies of a sample move together
+            samples = g1.view(len(r) // parallel.size(), -1, *g1.shape[1:])  # the bodies of a sample move together
+            return parallel.exchange(samples, r).flatten(0, 1)
         with torch.no_grad():
-            return partial_forward(self.partner, views["partner"][r], 0, ell)
+            return partial_forward(self.partner, parallel.exchange(views["partner"], r), 0, ell)
 
     def _check(self, depth: int) -> None:
         if self.moco.mixing != "none":

@@ -27,14 +27,15 @@ def logits(query: Tensor, keys: Tensor, queue: Tensor | None, temperature: float
     return result if mask is None else result.masked_fill(mask, -torch.inf)
 
 
-def mixed_cross_entropy(logits: Tensor, r: Tensor, lam: float | Tensor) -> Tensor:
+def mixed_cross_entropy(logits: Tensor, r: Tensor, lam: float | Tensor, first: int = 0) -> Tensor:
     """The mean over rows of lam CE(row i, target i) + (1 - lam) CE(row i, target r(i)) (P eq. 6; Algorithm 1,
     line 13).
 
-    logits: (B, B + K); r: (B,) int64; lam: a number, or (B,); both may be on the CPU.
+    logits: (B, B + K); r: (B,) int64; lam: a number, or (B,); both may be on the CPU. Of a part of a batch the logits
+    have all columns, `first` is the column of its first row's own key, and r(i) counts in the whole batch.
     """
     log_p = logits.log_softmax(dim=1)
-    own = log_p.diagonal()
+    own = log_p.diagonal(first)
     partner = log_p.gather(1, r.to(logits.device, non_blocking=True)[:, None]).squeeze(1)
     weight = lam.to(logits.device, logits.dtype, non_blocking=True) if isinstance(lam, Tensor) else lam
     return -(weight * own + (1 - weight) * partner).mean()
@@ -54,15 +55,20 @@ def mixed_info_nce(
     return mixed_cross_entropy(logits(query, keys, queue, temperature, mask), r, lam)
 
 
-def accuracy(logits: Tensor, r: Tensor, lam: float | Tensor) -> Tensor:
+def accuracy(logits: Tensor, r: Tensor, lam: float | Tensor, first: int = 0) -> Tensor:
     """The share of rows whose largest logit is the target of the larger weight: own key i if lam >= 0.5, else
-    r(i)."""
-    own, r = torch.arange(len(logits), device=logits.device), r.to(logits.device, non_blocking=True)
+    r(i); arguments as of `mixed_cross_entropy`."""
+    own, r = torch.arange(first, first + len(logits), device=logits.device), r.to(logits.device, non_blocking=True)
     if isinstance(lam, Tensor):
         target = torch.where(lam.to(logits.device, logits.dtype, non_blocking=True) >= 0.5, own, r)
     else:
         target = own if lam >= 0.5 else r
     return (logits.detach().argmax(dim=1) == target).float().mean()
+
+
+def spread(embeddings: Tensor) -> Tensor:
+    """The mean squared distance of normalised embeddings (B, D) from their mean: 0 if all are one, near 1 if no two agree."""
+    return 1 - embeddings.detach().float().mean(0).square().sum()
 
 
 def false_negatives(sample: Tensor, r: Tensor, queue_ids: Tensor, mask_same: bool = True) -> Tensor:

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from itertools import chain
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -22,7 +21,7 @@ from videossl.mix.compiling import eager
 from videossl.mix.strategies import BOXES, INPUT, check_name, mix_inputs
 from videossl.models.encoder import partial_forward, pool
 from videossl.models.head import ProjectionHead
-from videossl.ssl import losses
+from videossl.ssl import losses, parallel
 
 
 class MoCo(nn.Module):
@@ -72,12 +71,15 @@ class MoCo(nn.Module):
         """The loss of one batch (P eq. 3).
 
         views: "query" and "key", (B, *input) float, two views of each video; sample: (B,) int64 >= 0, what
-        each row is of (`losses.false_negatives`); rng: a CPU generator for the mix. Returns "loss", a scalar with gradient, and "accuracy",
-        a scalar in [0, 1]. After the optimiser's step, call `update`.
+        each row is of (`losses.false_negatives`); rng: a CPU generator for the mix, the same in all processes (`parallel`),
+        each of which holds its rows of the batch. Returns "loss", a scalar with gradient, "accuracy", a scalar in [0, 1],
+        and "spread" (`losses.spread`) of the queries' embeddings. After the optimiser's step, call `update`.
         """
         x = views["query"]
-        r = torch.arange(len(x)) if self.mixing == "none" else draw_partners(len(x), rng)
-        mixed, lam = mix_inputs(self.mixing, x, r, rng, self.alpha, self.box)
+        count = len(x) * parallel.size()
+        r = torch.arange(count) if self.mixing == "none" else draw_partners(count, rng)
+        other = x if self.mixing == "none" else parallel.exchange(x, r)
+        mixed, lam = mix_inputs(self.mixing, x, r, rng, self.alpha, self.box, other, (parallel.rank(), parallel.size()))
         maps = partial_forward(self.encoder, mixed, 0, len(self.encoder))
         return self.contrast(maps, views["key"], sample, r, lam)
 
@@ -89,18 +91,23 @@ class MoCo(nn.Module):
         """Loss and accuracy for the query encoder's last `maps` (of mixed queries) against keys of
         `key_view`, not mixed.
 
-        r: (B,) int64, each row's partner; lam: a number, or (B,). Keeps the keys for `update`.
+        r: (B,) int64, each row's partner, of the whole batch where several processes share it; lam: a number, or (B,) of
+        this process's rows. Keeps the keys for `update`.
         """
         r, sample = (t.to(maps.device, non_blocking=True) for t in (r, sample))
         query = embed(self.encoder, self.head, maps)
         with torch.no_grad():
             keys = embed(self.key_encoder, self.key_head, self.key_encoder(key_view))
+        own = parallel.own(len(query))
+        keys, queries = parallel.gather(torch.cat([keys, query.detach()], dim=1)).chunk(2, dim=1)
+        sample = parallel.gather(sample)
         self._pending = keys, sample
-        mask = losses.false_negatives(sample, r, self.queue_ids, self.mask_same)
+        mask = losses.false_negatives(sample, r, self.queue_ids, self.mask_same)[own]
         similarities = losses.logits(query, keys, self.queue, self.temperature, mask)
         return {
-            "loss": losses.mixed_cross_entropy(similarities, r, lam),
-            "accuracy": losses.accuracy(similarities, r, lam),
+            "loss": losses.mixed_cross_entropy(similarities, r[own], lam, own.start),
+            "accuracy": losses.accuracy(similarities, r[own], lam, own.start),
+            "spread": losses.spread(queries),
         }
 
     @torch.no_grad()
@@ -111,7 +118,7 @@ class MoCo(nn.Module):
             raise RuntimeError("MoCo.update() without a step() before it")
         key_parameters = [*self.key_encoder.parameters(), *self.key_head.parameters()]
         self._average(key_parameters, self.trainable(), 0)
-        keys, ids = (_gather(t) for t in self._pending)
+        keys, ids = self._pending
         self._pending = None
         self._enqueue(keys, ids)
 
@@ -163,15 +170,6 @@ def embed(encoder: nn.Sequential, head: nn.Module, maps: Tensor) -> Tensor:
 def draw_partners(count: int, rng: torch.Generator) -> Tensor:
     """r: a uniform permutation of the batch, (B,) int64 on the CPU; a sample may be its own partner."""
     return torch.randperm(count, generator=rng, device="cpu")
-
-
-def _gather(x: Tensor) -> Tensor:
-    """The rows of all processes, in the order of their ranks, so that every process has the same queue."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return x
-    parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
-    dist.all_gather(parts, x.contiguous())
-    return torch.cat(parts)
 
 
 def _check(queue: int, momentum: float, temperature: float, alpha: float) -> None:

@@ -6,41 +6,87 @@ change of any of them starts anew. Not tracked and safe to delete.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import logging
 import pickle
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from videossl.files import atomic
+from videossl.errors import InputError
+from videossl.files import atomic, read_json, write_json
 
 log = logging.getLogger(__name__)
 
+KEPT = 2
+"""How many are kept: the newest, and one to go back to where it is damaged."""
+
 
 class Checkpoint:
-    """The newest state of one training, in `folder`."""
+    """The states of one training in `folder`, as {steps}.{SHA-256 of the bytes}.pt, one every `minutes` (0: after every step)."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "newest.pt"
+    def __init__(self, folder: Path, minutes: float = 10) -> None:
+        self.folder, self.minutes = folder, minutes
+        self._last = time.monotonic()  # which no change of the clock moves
 
-    def save(self, state: dict[str, Any]) -> None:
-        """Replace the newest state; the old one stays until the new one is whole."""
-        with atomic(self.path) as temporary:
-            torch.save(state, temporary)
+    def due(self) -> bool:
+        """Whether `minutes` have passed since the last one, or since the start."""
+        return time.monotonic() - self._last >= 60 * self.minutes
+
+    def save(self, state: dict[str, Any], steps: int) -> Path:
+        """Write a state, whole or not at all; then remove those older than the newest `KEPT`."""
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        path = self.folder / f"{steps:09d}.{hashlib.sha256(buffer.getbuffer()).hexdigest()}.pt"
+        with atomic(path) as temporary:
+            temporary.write_bytes(buffer.getbuffer())
+        for old in self._newest_first()[KEPT:]:
+            old.unlink(missing_ok=True)
+        self._last = time.monotonic()
+        return path
 
     def load(self) -> dict[str, Any] | None:
-        """The newest state, or None. A damaged file is left out with a warning."""
-        if not self.path.exists():
-            return None
-        try:
-            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
-        except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
-            log.warning("%s is damaged and is left out: %s", self.path, " ".join(str(error).split())[:200])
-            return None
-        return state
+        """The newest sound state, or None. One whose bytes are not those of its name is left out with a warning."""
+        for path in self._newest_first():
+            try:
+                return _read(path)
+            except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+                log.warning("%s is damaged and is left out: %s", path, " ".join(str(error).split())[:200])
+        return None
+
+    def newest(self) -> Path | None:
+        """The newest file, sound or not."""
+        return next(iter(self._newest_first()), None)
+
+    def give_up(self, reason: str) -> None:
+        """Note why this training can't go on, so that it is not tried again and again."""
+        write_json(self._note, {"reason": reason})
+
+    def check_not_given_up(self) -> None:
+        """InputError with the reason if it was noted."""
+        if self._note.exists():
+            raise InputError(f"{read_json(self._note)['reason']}; to go on from the last checkpoint all the same, delete {self._note}")
 
     def clear(self) -> None:
         """Remove the folder: the training is done and its weights are written."""
-        shutil.rmtree(self.path.parent, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def _note(self) -> Path:
+        return self.folder / "stopped.json"
+
+    def _newest_first(self) -> list[Path]:
+        return sorted(self.folder.glob("*.pt"), reverse=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A state; ValueError where the bytes are not those that were written."""
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != path.name.split(".")[1]:
+        raise ValueError("its bytes are not those that were written")
+    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return state

@@ -6,19 +6,26 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+import torch.distributed as dist
+from torch import Tensor, nn
 
 from videossl import seeding
-from videossl.errors import InputError
-from videossl.train import schedule
+from videossl.errors import InputError, Interrupted
+from videossl.ssl import parallel
+from videossl.train import schedule, signals
 from videossl.train.checkpoint import Checkpoint
+from videossl.train.record import Record
 
 log = logging.getLogger(__name__)
+
+COLLAPSED, PATIENCE = 1e-4, 50
+"""Features have collapsed when the embeddings of a batch lie this close together (`losses.spread`), so many steps on end."""
 
 History = list[dict[str, float]]
 Views = dict[str, Tensor]
@@ -47,81 +54,257 @@ class Training:
     schedule: str
 
 
+class Epochs(Protocol):
+    """The batches of epoch `number` from batch `start` on."""
+
+    def __call__(self, number: int, start: int = 0) -> Iterator[tuple[Views, Tensor]]: ...
+
+
 @dataclass(frozen=True)
 class Batches:
-    """Where views come from: `epoch(e)` yields (views, sample numbers), `steps` of them."""
+    """Where views come from: `epoch(e, start)` yields (views, sample numbers), `steps` of them less those before `start`."""
 
     steps: int
-    epoch: Callable[[int], Iterator[tuple[Views, Tensor]]]
+    epoch: Epochs
 
 
 class Watcher(Protocol):
-    """Told of every epoch before its checkpoint is written; TensorBoard is one, what keeps encoders on the way another."""
+    """Told of every epoch; TensorBoard is one, what keeps encoders on the way another. After a resume it may be told again."""
 
     def __call__(self, row: dict[str, float]) -> None: ...
 
 
+@dataclass
+class Position:
+    """How far a training is: its complete epochs, steps into the next, their summed measures, and steps on end without spread."""
+
+    history: History = field(default_factory=list)
+    step: int = 0
+    totals: dict[str, float] = field(default_factory=dict)
+    flat: int = 0
+
+    def __str__(self) -> str:
+        return f"epoch {len(self.history) + 1}, step {self.step}"
+
+
 def fit(
-    method: Method, batches: Batches, training: Training, seed: int, checkpoint: Checkpoint, name: str, watchers: Sequence[Watcher] = ()
+    method: Method,
+    batches: Batches,
+    training: Training,
+    seed: int,
+    checkpoint: Checkpoint,
+    name: str,
+    watchers: Sequence[Watcher] = (),
+    record: Record | None = None,
 ) -> History:
-    """Train `method`; returns one row an epoch: epoch, loss, accuracy (percent) and lr.
+    """Train `method`; returns one row an epoch: epoch, loss, accuracy (percent), lr, and spread where the method tells it.
 
-    Goes on from `checkpoint` if it holds a state, and writes it after every epoch. The result is the same bytes as
-    without the interruption: each draw comes from a generator of its own (seed, epoch, step).
-    Raises InputError when the loss is no longer a finite number.
+    Goes on from the newest sound state of `checkpoint`, and writes one when it is due and when a signal says to stop. The
+    result is the same bytes as without the interruption: each draw comes from a generator of its own (seed, epoch, step), the
+    learning rate from the position, and all else from the state. Several processes (`parallel`) train as one; the first of
+    them writes. Raises Interrupted after a signal, and InputError, in this and every later attempt, when the loss is no
+    longer a finite number or the features have collapsed.
     """
-    optimiser = schedule.optimiser(training.optimiser, method.trainable(), training.lr, training.weight_decay)
-    history: History = []
-    state = checkpoint.load()
-    if state:
-        method.load_state_dict(state["method"])
-        optimiser.load_state_dict(state["optimiser"])
-        history = state["history"]
-        log.info("%s: goes on after epoch %d of %d", name, len(history), training.epochs)
-    for epoch in range(len(history), training.epochs):
-        row = _epoch(method, optimiser, batches, training, seed, epoch, name)
-        history.append(row)
-        for watch in watchers:
-            watch(row)
-        checkpoint.save({"method": method.state_dict(), "optimiser": optimiser.state_dict(), "history": history})
-    return history
+    checkpoint.check_not_given_up()
+    fitting = _Fitting(method, batches, training, seed, checkpoint, name, record or Record(None, ""))
+    at = fitting.at
+    with signals.heeded() as stop:
+        while len(at.history) < training.epochs:
+            fitting.epoch(stop)
+            row = fitting.row()
+            if parallel.rank() == 0:
+                for watch in watchers:
+                    watch(row)
+            at.history.append(row)
+            at.step, at.totals = 0, {}
+    return at.history
 
 
-def _epoch(
-    method: Method, optimiser: torch.optim.Optimizer, batches: Batches, training: Training, seed: int, epoch: int, name: str
-) -> dict[str, float]:
-    from tqdm import tqdm
+class _Fitting:
+    """What one call of `fit` works on."""
 
-    method.train()
-    totals = {"loss": 0.0, "accuracy": 0.0}
-    clips, started = 0, time.perf_counter()
-    bar = tqdm(total=batches.steps, desc=f"{name} {epoch + 1}/{training.epochs}", unit="step", leave=False, disable=not sys.stderr.isatty())
-    for step, (views, sample) in enumerate(batches.epoch(epoch)):
-        lr = training.lr * schedule.factor(training.schedule, (epoch + step / batches.steps) / training.epochs)
-        for group in optimiser.param_groups:
-            group["lr"] = lr
-        measures = method.step(views, sample, seeding.torch_rng(seed, epoch, step, "mix"))
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(measures["loss"])
-        optimiser.step()
-        method.update()
-        for key in totals:
-            totals[key] += float(measures[key].detach())
-        if not math.isfinite(totals["loss"]):
-            raise InputError(
-                f"{name}: the loss is {float(measures['loss'].detach())} at epoch {epoch + 1}, step {step + 1}; lower the lr ({training.lr})"
-                " or look at the data; the checkpoint of the epoch before is kept"
+    def __init__(
+        self, method: Method, batches: Batches, training: Training, seed: int, checkpoint: Checkpoint, name: str, record: Record
+    ) -> None:
+        self.method, self.batches, self.training, self.seed = method, batches, training, seed
+        self.checkpoint, self.name, self.record = checkpoint, name, record
+        assert isinstance(method, nn.Module)
+        parallel.synchronise(method)
+        self.optimiser = schedule.optimiser(training.optimiser, method.trainable(), training.lr, training.weight_decay)
+        self.at = self._resume()
+        self.learner = _shared(method)
+
+    def epoch(self, stop: signals.Stop) -> None:
+        """The rest of the epoch that has begun."""
+        from tqdm import tqdm
+
+        self.method.train()
+        at, steps, started = self.at, self.batches.steps, time.perf_counter()
+        title = f"{self.name} {len(at.history) + 1}/{self.training.epochs}"
+        hidden = parallel.rank() > 0 or not sys.stderr.isatty()
+        first, clips = at.step, 0
+        bar = tqdm(total=steps, initial=first, desc=title, unit="step", leave=False, disable=hidden)
+        ready = time.perf_counter()
+        for views, sample in self.batches.epoch(len(at.history), first):
+            waited = time.perf_counter() - ready
+            begun = _now(sample.device)
+            told = self._step(views, sample, stop)
+            whole = len(sample) * parallel.size()
+            self.record.step(len(at.history) * steps + at.step, whole, _since(begun), waited)
+            clips += whole
+            rate = clips / (time.perf_counter() - started)
+            bar.set_postfix(
+                loss=f"{self._mean('loss'):.3f}", acc=f"{100 * self._mean('accuracy'):.1f}%", clips_s=f"{rate:.0f}", refresh=False
             )
-        clips += len(sample)
-        bar.set_postfix(
-            loss=f"{totals['loss'] / (step + 1):.3f}",
-            acc=f"{100 * totals['accuracy'] / (step + 1):.1f}%",
-            clips_s=f"{clips / (time.perf_counter() - started):.0f}",
-            refresh=False,
+            bar.update()
+            self._keep(told, stop)
+            ready = time.perf_counter()
+        bar.close()
+        if clips:
+            log.info("%s: loss %.3f, accuracy %.1f %%, %.0f clips/s", title.replace(self.name, f"{self.name} epoch"),
+                self._mean("loss"), 100 * self._mean("accuracy"), rate)  # fmt: skip
+
+    def row(self) -> dict[str, float]:
+        """The epoch in numbers."""
+        last = {"spread": self._mean("spread")} if "spread" in self.at.totals else {}
+        means = {"loss": self._mean("loss"), "accuracy": 100 * self._mean("accuracy")}
+        return {"epoch": len(self.at.history) + 1, **means, "lr": self._lr(self.batches.steps - 1), **last}
+
+    def _step(self, views: Views, sample: Tensor, stop: signals.Stop) -> dict[str, float]:
+        """One step of the optimiser; returns its measures, and what all processes agree on: to `stop`, or that a checkpoint is `due`."""
+        at = self.at
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._lr(at.step)
+        measures = self.learner(views, sample, seeding.torch_rng(self.seed, len(at.history), at.step, "mix"))
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(measures["loss"])
+        self.optimiser.step()
+        self.method.update()
+        at.step += 1
+        told = _agreed(measures, stop=bool(stop.name), due=parallel.rank() == 0 and self.checkpoint.due())
+        for key in measures:
+            at.totals[key] = at.totals.get(key, 0.0) + told[key]
+        at.flat = at.flat + 1 if told.get("spread", 1.0) < COLLAPSED else 0
+        if not math.isfinite(told["loss"]):
+            self._give_up(f"the loss is {told['loss']}", f"lower the lr ({self.training.lr}), or look at the data")
+        if at.flat >= PATIENCE:
+            what = f"the features have collapsed, no two embeddings differed by more than noise in the last {PATIENCE} steps"
+            self._give_up(what, f"lower the lr ({self.training.lr}), raise the batch, the queue or the temperature, or augment more")
+        return told
+
+    def _keep(self, told: dict[str, float], stop: signals.Stop) -> None:
+        """Write a checkpoint if it is due, but none over a good one while there is no spread; stop if a signal said so."""
+        if told["stop"] or (told["due"] and not self.at.flat):
+            self._save()
+        if told["stop"]:
+            which = stop.name or "a signal to another process"
+            raise Interrupted(f"{self.name}: stopped by {which} at {self.at}; the same command goes on from there")
+
+    def _save(self) -> None:
+        at = self.at
+        if not all(bool(parameter.isfinite().all()) for parameter in self.method.trainable()):
+            self._give_up("weights are no longer finite numbers", f"lower the lr ({self.training.lr}), or look at the data")
+        if parallel.rank() == 0:
+            state = {
+                "method": self.method.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "position": vars(at),
+                "generators": _generators(),
+            }
+            self.checkpoint.save(state, len(at.history) * self.batches.steps + at.step)
+            self.record.write()
+        if parallel.size() > 1:
+            dist.barrier()  # no process ends before the state is written
+
+    def _resume(self) -> Position:
+        state = self.checkpoint.load()
+        if not state:
+            return Position()
+        self.method.load_state_dict(state["method"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        _set_generators(state["generators"])
+        at = Position(**state["position"])
+        log.info("%s: goes on after epoch %d, step %d of %d", self.name, len(at.history), at.step, self.batches.steps)
+        return at
+
+    def _give_up(self, what: str, way_out: str) -> None:
+        """End this training, in all processes, with one line; so do later attempts."""
+        if parallel.rank() > 0:
+            sys.exit(2)  # the first process says it
+        newest = self.checkpoint.newest()
+        good = f"the last good checkpoint is {newest}" if newest else "no checkpoint was written before"
+        reason = f"{self.name}: {what}, at {self.at}; {good}; {way_out}"
+        self.checkpoint.give_up(reason)
+        raise InputError(reason)
+
+    def _lr(self, step: int) -> float:
+        done = (len(self.at.history) + step / self.batches.steps) / self.training.epochs
+        return self.training.lr * schedule.factor(self.training.schedule, done)
+
+    def _mean(self, key: str) -> float:
+        return self.at.totals[key] / max(self.at.step, 1)
+
+
+class _Step(nn.Module):
+    """A method whose forward pass is its step, for wrappers that call the module."""
+
+    def __init__(self, method: nn.Module) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, views: Views, sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        measures: dict[str, Tensor] = self.method.step(views, sample, rng)  # type: ignore[operator]
+        return measures
+
+
+def _shared(method: Any) -> Any:
+    """What is called for a step: with several processes, one whose gradients are averaged over them."""
+    if parallel.size() == 1:
+        return method.step
+    device = next(iter(method.parameters())).device
+    with warnings.catch_warnings():  # torch 2.15 has a new name for broadcast_buffers, 2.11 does not know it
+        warnings.simplefilter("ignore", FutureWarning)
+        # Buffers are equal in all processes: statistics are of the whole batch, queues of all keys.
+        return nn.parallel.DistributedDataParallel(
+            _Step(method), device_ids=[device] if device.type == "cuda" else None, broadcast_buffers=False
         )
-        bar.update()
-    bar.close()
-    loss, accuracy = totals["loss"] / batches.steps, 100 * totals["accuracy"] / batches.steps
-    rate = clips / (time.perf_counter() - started)
-    log.info("%s epoch %d/%d: loss %.3f, accuracy %.1f %%, %.0f clips/s", name, epoch + 1, training.epochs, loss, accuracy, rate)
-    return {"epoch": epoch + 1, "loss": loss, "accuracy": accuracy, "lr": lr}
+
+
+def _agreed(measures: dict[str, Tensor], stop: bool, due: bool) -> dict[str, float]:
+    """The measures, averaged over all processes, and whether any of them was told to stop or says that a checkpoint is due."""
+    values = torch.stack([*(value.detach().double() for value in measures.values())])
+    if parallel.size() > 1:
+        values = torch.cat([values, values.new_tensor([float(stop), float(due)])])
+        dist.all_reduce(values)
+        *means, stops, dues = (values / parallel.size()).tolist()
+        return dict(zip(measures, means, strict=True)) | {"stop": stops, "due": dues}
+    return dict(zip(measures, values.tolist(), strict=True)) | {"stop": float(stop), "due": float(due)}
+
+
+def _generators() -> dict[str, Tensor]:
+    """The states of torch's own generators. No method here draws from them; one that a user writes may."""
+    return {"cpu": torch.get_rng_state()} | ({"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {})
+
+
+def _set_generators(states: dict[str, Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
+
+
+def _now(device: torch.device) -> Any:
+    """A moment: of the host's clock, or an event of the GPU's."""
+    if device.type != "cuda":
+        return time.perf_counter()
+    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    event.record()
+    return event
+
+
+def _since(begun: Any) -> float:
+    """Seconds since `begun`."""
+    if isinstance(begun, float):
+        return time.perf_counter() - begun
+    now = _now(torch.device("cuda"))
+    now.synchronize()
+    return float(begun.elapsed_time(now)) / 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -15,9 +16,12 @@ from videossl.augment.skeleton import SkeletonAugment
 from videossl.augment.video import VideoAugment
 from videossl.data.cache import Cache
 from videossl.data.clips import ClipDataset, EpochSampler, Source, collate_batch
+from videossl.errors import InputError
 from videossl.models import build
 from videossl.models.encoder import Encoder
+from videossl.ssl import parallel
 from videossl.ssl.moco import MoCo
+from videossl.train import signals
 from videossl.train.loop import Batches, Views
 
 CHANNELS = {"rgb": 3, "flow": 2, "joint": 3, "motion": 3}
@@ -92,13 +96,18 @@ def batches(
 
     A view depends on (seed, epoch, video, name of the clip) alone. Labels, where there are any, are views["label"]. A sample's
     number stands for its video, with `negatives` "other-groups" for the group of its video: MoCo takes keys of one number for
-    no negatives of each other.
+    no negatives of each other. Of several processes (`parallel`) each has its rows of every batch; InputError if they do not
+    come out even.
     """
     source = "groups" if negatives == "other-groups" else "ids"
     sampler = EpochSampler(len(dataset), batch, seed)
+    if batch % parallel.size():
+        raise InputError(f"a batch of {batch} cannot be shared by {parallel.size()} processes; choose a number of GPUs that divides it")
+    own = parallel.own(batch // parallel.size())
 
-    def epoch(number: int) -> Iterator[tuple[Views, Tensor]]:
-        loader = DataLoader(dataset, batch_sampler=sampler.epoch(number), collate_fn=collate_batch, num_workers=workers)
+    def epoch(number: int, start: int = 0) -> Iterator[tuple[Views, Tensor]]:
+        rows = [whole[own] for whole in sampler.epoch(number)[start:]]
+        loader = DataLoader(dataset, batch_sampler=rows, collate_fn=collate_batch, num_workers=workers, worker_init_fn=signals.ignore)
         for item in loader:
             views: Views = {"label": item["labels"].to(device)}
             for name, augment in augments.items():
@@ -111,8 +120,11 @@ def batches(
 
 
 def device() -> torch.device:
-    """The first GPU, or else the CPU. On a GPU convolutions are deterministic and in full float32."""
+    """This process's GPU (the first, unless it is one of several processes), or else the CPU.
+
+    On a GPU convolutions are deterministic and in full float32.
+    """
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = False
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else torch.device("cpu")

@@ -5,18 +5,24 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from videossl import script
 from videossl.files import write_json
-from videossl.train import weights
+from videossl.ssl import parallel
+from videossl.train import modality, weights
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Batches, Training, Watcher, fit
 from videossl.train.provenance import key
+from videossl.train.record import recorded
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +34,26 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     result.add_argument("--index", type=Path, required=True)
     result.add_argument("--cache", type=Path, nargs="+", required=True, help="all shards of the modality")
     result.add_argument("--out", type=Path, required=True)
-    result.add_argument("--scratch", type=Path, default=Path("data/scratch"), help="checkpoints and TensorBoard")
-    result.add_argument("--workers", type=int, default=0, help="processes that read clips; no effect on the result")
+    add_machine(result)
     return result
+
+
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say how a training runs, none of which has an effect on the result."""
+    parser.add_argument("--scratch", type=Path, default=Path("data/scratch"), help="checkpoints, run records and TensorBoard")
+    parser.add_argument("--workers", type=int, default=0, help="processes that read clips, for each that trains")
+    parser.add_argument("--checkpoint-minutes", type=float, default=10, help="how often a checkpoint is written; 0: after every step")
+
+
+def start(threads: int) -> torch.device:
+    """Set torch's threads, join the processes that `stages/launch.py` started beside this one, if any, and return the device."""
+    torch.set_num_threads(threads)
+    device = modality.device()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return device
 
 
 def train(
@@ -40,12 +63,24 @@ def train(
     seed: int,
     name: str,
     made_from: dict[str, Any],
-    scratch: Path,
+    args: argparse.Namespace,
     watchers: Sequence[Watcher] = (),
 ) -> list[dict[str, float]]:
-    """Train `method`, resumed from the checkpoint that belongs to exactly `made_from`, if there is one."""
-    with tensorboard(scratch / "tensorboard" / name.replace(" ", "/") / key(made_from)) as board:
-        return fit(method, batches, training, seed, Checkpoint(folder(scratch, made_from)), name, [*watchers, *board])
+    """Train `method`, resumed from the checkpoint that belongs to exactly `made_from`, if there is one.
+
+    args: as `add_machine` reads them. Of several processes only the first comes back.
+    """
+    checkpoint = Checkpoint(folder(args.scratch, made_from), args.checkpoint_minutes)
+    place, first = name.replace(" ", "/"), parallel.rank() == 0
+    log_dir = args.scratch / "tensorboard" / place / key(made_from)
+    notes = args.scratch / "runs" / f"{place}.json"
+    with recorded(notes if first else None, key(made_from)) as record, tensorboard(log_dir if first else None) as board:
+        history = fit(method, batches, training, seed, checkpoint, name, [*watchers, *board], record)
+    if parallel.size() > 1:
+        dist.destroy_process_group()
+    if not first:
+        sys.exit(0)
+    return history
 
 
 def folder(scratch: Path, made_from: dict[str, Any]) -> Path:
@@ -85,17 +120,19 @@ def finish(
 
 
 @contextlib.contextmanager
-def tensorboard(folder: Path) -> Iterator[list[Watcher]]:
-    """A watcher that writes each epoch to TensorBoard; none where TensorBoard is not installed."""
+def tensorboard(folder: Path | None) -> Iterator[list[Watcher]]:
+    """A watcher that writes each epoch to TensorBoard; none without a folder, or where TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
+        folder = None
+    if folder is None:
         yield []
         return
     writer = SummaryWriter(str(folder))
 
     def watch(row: dict[str, float]) -> None:
-        for measure in ("loss", "accuracy", "lr"):
+        for measure in row.keys() - {"epoch"}:
             writer.add_scalar(measure, row[measure], int(row["epoch"]))
 
     try:

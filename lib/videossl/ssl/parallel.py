@@ -1,0 +1,147 @@
+"""Several processes that train as one: each holds its share of the rows of every batch, in the order of the ranks.
+
+All agree on what a single process would do with the whole batch: partners are permuted over all of it, batch-norm takes its
+statistics over all of it, and every query meets the keys of all of it. So the number of processes changes rounding, and
+nothing else. Without a process group of torch.distributed all functions here are what they are for one process.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+def size() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this is, from 0."""
+    return dist.get_rank() if size() > 1 else 0
+
+
+def own(count: int) -> slice:
+    """Which rows of a whole batch this process holds, if it holds `count` of them."""
+    return slice(rank() * count, (rank() + 1) * count)
+
+
+def gather(x: Tensor) -> Tensor:
+    """The rows of all processes, (B, *dims) from (B / processes, *dims), without gradient."""
+    if size() == 1:
+        return x.detach()
+    parts = [torch.empty_like(x) for _ in range(size())]
+    dist.all_gather(parts, x.detach().contiguous())
+    return torch.cat(parts)
+
+
+def exchange(x: Tensor, r: Tensor) -> Tensor:
+    """Rows r(i) of the whole batch, for the rows i that this process holds; `x[r]` for one process.
+
+    x: (B / processes, *dims), this process's rows; r: (B,) int64, a permutation that all processes know. Each row travels
+    once, straight to where it is wanted; gradient comes back the same way.
+    """
+    if size() == 1:
+        return x[r.to(x.device, non_blocking=True)]
+    count, me, r = len(x), rank(), r.cpu()
+    owner = r // count  # of the row that each row of the whole batch wants
+    wanted = [r[other * count : (other + 1) * count] for other in range(size())]
+    send = [rows[rows // count == me] - me * count for rows in wanted]  # in the order in which the other wants them
+    mine = owner[own(count)]
+    receive = torch.bincount(mine, minlength=size()).tolist()
+    arrived = _Exchange.apply(x[torch.cat(send).to(x.device)], [len(rows) for rows in send], receive)
+    place = mine.argsort(stable=True).argsort()  # rows arrive by their owner; this puts them back in order
+    return arrived[place.to(x.device)]  # type: ignore[no-any-return]
+
+
+class _Exchange(torch.autograd.Function):
+    """all_to_all of rows, and of their gradient back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, send: list[int], receive: list[int]) -> Tensor:
+        ctx.send, ctx.receive = send, receive
+        return _all_to_all(x, send, receive)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return _all_to_all(grads[0], ctx.receive, ctx.send), None, None
+
+
+def _all_to_all(x: Tensor, send: list[int], receive: list[int]) -> Tensor:
+    result = x.new_empty((sum(receive), *x.shape[1:]))
+    dist.all_to_all_single(result, x.contiguous(), receive, send)
+    return result
+
+
+class _GatherAll(torch.autograd.Function):
+    """What all processes hold, (processes, *dims) from (*dims); the gradient of each is summed over all."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        parts = [torch.empty_like(x) for _ in range(size())]
+        dist.all_gather(parts, x.contiguous())
+        return torch.stack(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        total = grads[0].contiguous()
+        dist.all_reduce(total)
+        return total[rank()]
+
+
+class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch-norm over the rows of all processes, for the CPU, where torch's own is not to be had: (B / processes, C, *dims)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if size() == 1 or not self.training:
+            return super().forward(x)
+        axes, shape = [0, *range(2, x.dim())], [1, -1, *[1] * (x.dim() - 2)]
+        count = size() * x.numel() // x.shape[1]
+        variances, means = _GatherAll.apply(torch.stack(torch.var_mean(x, axes, correction=0))).unbind(1)
+        mean = means.mean(0)
+        variance = (variances + (means - mean).square()).mean(0)  # within the processes, and between them
+        self._keep(mean.detach(), variance.detach() * count / (count - 1))
+        scale = (variance + self.eps).rsqrt()
+        scale = scale * self.weight if self.affine else scale
+        result: Tensor = (x - mean.view(shape)) * scale.view(shape)
+        return result + self.bias.view(shape) if self.affine else result
+
+    def _keep(self, mean: Tensor, variance: Tensor) -> None:
+        """Move the running statistics."""
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked.add_(1)
+        weight = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean, weight)
+        self.running_var.lerp_(variance, weight)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Any number of dimensions."""
+
+
+def synchronise(module: nn.Module) -> None:
+    """Make every batch-norm in `module` take its statistics over all processes: torch's on a GPU, `SyncBatchNorm` on the CPU.
+
+    In place; names, parameters and buffers stay what they are. Nothing happens with one process.
+    """
+    if size() == 1:
+        return
+    for name, child in module.named_children():
+        if isinstance(child, BATCH_NORMS):
+            setattr(module, name, _synchronised(child))
+        else:
+            synchronise(child)
+
+
+def _synchronised(norm: nn.modules.batchnorm._BatchNorm) -> nn.Module:
+    if next(iter(norm.state_dict().values())).is_cuda:
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(norm)  # type: ignore[no-untyped-call]
+        return converted
+    result = SyncBatchNorm(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
+    result._parameters, result._buffers = norm._parameters, norm._buffers
+    return result.train(norm.training)

@@ -1,0 +1,81 @@
+"""launch: call a training script in one process, or in several that train as one, on one node or more (`torchrun`'s launcher).
+
+in:  how many, and the script with its arguments; each process finds RANK, LOCAL_RANK and WORLD_SIZE in its environment
+out: what the script writes; its exit status
+
+With more than one node this calls itself once on each through `srun`, so it needs a Slurm allocation of as many.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+
+from videossl import script
+from videossl.errors import InputError
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nodes", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1, help="on each node: one a GPU")
+    parser.add_argument("--port", type=int, help="given by itself to the calls on each node")
+    parser.add_argument("call", nargs=argparse.REMAINDER, metavar="script.py ...")
+    args = parser.parse_args()
+    if args.nodes < 1 or args.processes < 1 or not args.call:
+        raise InputError(f"launch {args.nodes} nodes, {args.processes} processes: give at least one of each, and a script")
+    if args.nodes > 1 and args.port is None:
+        on_each_node(args)
+    if args.nodes == args.processes == 1:
+        os.execv(sys.executable, [sys.executable, *args.call])
+    sys.exit(together(args))
+
+
+def on_each_node(args: argparse.Namespace) -> None:
+    """Become `srun` of this script on every node of the allocation."""
+    if "SLURM_JOB_ID" not in os.environ:
+        raise InputError(f"{args.nodes} nodes outside of a Slurm job; set nodes to 1, or run with --profile profiles/slurm")
+    with socket.socket() as free:  # on the node that the others will find the first process on
+        free.bind(("", 0))
+        port = free.getsockname()[1]
+    count = str(args.nodes)
+    placed = ["srun", "--nodes", count, "--ntasks", count, "--ntasks-per-node=1", "--kill-on-bad-exit=0", "--cpu-bind=none"]
+    mine = ["--nodes", count, "--processes", str(args.processes), "--port", str(port)]
+    os.execvp("srun", [*placed, sys.executable, __file__, *mine, *args.call])
+
+
+def together(args: argparse.Namespace) -> int:
+    """Run this node's processes until they end; the exit status of the first that failed, or 0."""
+    import logging
+
+    os.environ["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = str(10**6)  # a cluster knows how long a job may take to end
+    from torch.distributed.elastic.multiprocessing import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the script says what is wrong
+    where = os.environ["SLURM_LAUNCH_NODE_IPADDR"] if args.nodes > 1 else "127.0.0.1"
+    config = LaunchConfig(
+        min_nodes=args.nodes,
+        max_nodes=args.nodes,
+        nproc_per_node=args.processes,
+        run_id="videossl",
+        max_restarts=0,  # a checkpoint and the next call do better than a restart of some
+        rdzv_backend="static" if args.nodes > 1 else "c10d",
+        rdzv_endpoint=f"{where}:{args.port or 0}",
+        rdzv_configs={"rank": int(os.environ.get("SLURM_NODEID", "0")), "timeout": 900},
+        signals_to_handle="SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1",
+    )
+    try:
+        elastic_launch(config, sys.executable)(*args.call)
+    except SignalException:
+        return script.GO_ON_LATER  # it was passed on to the processes, which have ended
+    except ChildFailedError as error:
+        return max(1, error.get_first_failure()[1].exitcode)
+    return 0
+
+
+if __name__ == "__main__":
+    script.run(main)
