@@ -12,6 +12,7 @@ import argparse
 import os
 import socket
 import sys
+import tempfile
 
 from videossl import script
 from videossl.errors import InputError
@@ -41,9 +42,12 @@ def on_each_node(args: argparse.Namespace) -> None:
         free.bind(("", 0))
         port = free.getsockname()[1]
     count = str(args.nodes)
-    placed = ["srun", "--nodes", count, "--ntasks", count, "--ntasks-per-node=1", "--kill-on-bad-exit=0", "--cpu-bind=none"]
+    # Snakemake itself is a step of the job, on one node: this one shares what that holds, and is not bound to its size.
+    placed = ["srun", "--overlap", "--nodes", count, "--ntasks", count, "--ntasks-per-node=1", "--kill-on-bad-exit=0", "--cpu-bind=none"]
+    placed += ["--cpus-per-task", os.environ.get("SLURM_CPUS_PER_TASK", "1")]
     mine = ["--nodes", count, "--processes", str(args.processes), "--port", str(port)]
-    os.execvp("srun", [*placed, sys.executable, __file__, *mine, *args.call])
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_") or name in ("SLURM_JOB_ID", "SLURM_CONF")}
+    os.execvpe("srun", [*placed, sys.executable, __file__, *mine, *args.call], kept)
 
 
 def together(args: argparse.Namespace) -> int:
@@ -68,12 +72,14 @@ def together(args: argparse.Namespace) -> int:
         rdzv_configs={"rank": int(os.environ.get("SLURM_NODEID", "0")), "timeout": 900},
         signals_to_handle="SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1",
     )
-    try:
-        elastic_launch(config, sys.executable)(*args.call)
-    except SignalException:
-        return script.GO_ON_LATER  # it was passed on to the processes, which have ended
-    except ChildFailedError as error:
-        return max(1, error.get_first_failure()[1].exitcode)
+    with tempfile.TemporaryDirectory() as said:
+        os.environ["VIDEOSSL_SAID"] = said
+        try:
+            elastic_launch(config, sys.executable)(*args.call)
+        except SignalException:
+            return script.GO_ON_LATER  # it was passed on to the processes, which have ended
+        except ChildFailedError as error:
+            return max(1, error.get_first_failure()[1].exitcode)
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import os
@@ -43,11 +44,24 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except InputError as error:
-        logging.getLogger("videossl").error(one_line(error))
+        if _first_to_say(one_line(error)):
+            logging.getLogger("videossl").error(one_line(error))
         sys.exit(2)
     except Interrupted as stop:
         logging.getLogger("videossl").warning(" ".join(str(stop).split()))
         sys.exit(GO_ON_LATER)
+
+
+def _first_to_say(line: str) -> bool:
+    """Whether none of the processes that `stages/launch.py` started together has said this before: most mistakes all of them find."""
+    said = os.environ.get("VIDEOSSL_SAID")
+    if not said:
+        return True
+    try:
+        (Path(said) / hashlib.sha256(line.encode()).hexdigest()).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def generate(path: Path, text: str, check: bool, way_out: str) -> None:

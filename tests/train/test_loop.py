@@ -18,6 +18,7 @@ from videossl import seeding
 from videossl.errors import InputError, Interrupted
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Batches, Training, fit
+from videossl.train.signals import heeded
 
 
 class Regression(nn.Module):
@@ -78,8 +79,10 @@ def test_stopped_by_a_signal_and_gone_on_with_ends_in_the_same_bytes(
     assert not list(tmp_path.glob("whole/*")), "nothing was due"
     checkpoint = Checkpoint(tmp_path / "parts", minutes)
     before = signal.getsignal(number)
-    with pytest.raises(Interrupted, match=rf"r: stopped by {number.name} at epoch {stop_at // 4 + 1}, step {stop_at % 4 + 1}; the same"):
-        fit(Regression(stop_at, lambda: os.kill(os.getpid(), number)), batches(), TRAINING, 0, checkpoint, "r")
+    said = rf"r: stopped by {number.name} at epoch {stop_at // 4 + 1}, step {stop_at % 4 + 1}; the same"
+    struck = Regression(stop_at, lambda: os.kill(os.getpid(), number))
+    with pytest.raises(Interrupted, match=said), heeded() as stop:
+        fit(struck, batches(), TRAINING, 0, checkpoint, "r", stop=stop)
     assert signal.getsignal(number) is before
     newest = checkpoint.newest()
     assert newest is not None and newest.name.startswith(f"{stop_at + 1:09d}.")
@@ -193,7 +196,7 @@ def test_a_passing_lack_of_spread_does_not(tmp_path: Path) -> None:
     assert history[0]["spread"] == 0 and history[-1]["spread"] == 0.5
     stopped = Spread([0.5, 0.0])
     stopped.stop_at, stopped.then = 30, lambda: os.kill(os.getpid(), signal.SIGTERM)
-    with pytest.raises(Interrupted):
-        fit(stopped, batches(), long, 0, Checkpoint(tmp_path / "b"), "r")
+    with pytest.raises(Interrupted), heeded() as stop:
+        fit(stopped, batches(), long, 0, Checkpoint(tmp_path / "b"), "r", stop=stop)
     with pytest.raises(InputError, match="at epoch 13, step 3"):
         fit(Spread([0.5, 0.0]), batches(), long, 0, Checkpoint(tmp_path / "b"), "r")

@@ -96,27 +96,26 @@ def fit(
     name: str,
     watchers: Sequence[Watcher] = (),
     record: Record | None = None,
+    stop: signals.Stop | None = None,
 ) -> History:
     """Train `method`; returns one row an epoch: epoch, loss, accuracy (percent), lr, and spread where the method tells it.
 
-    Goes on from the newest sound state of `checkpoint`, and writes one when it is due and when a signal says to stop. The
+    Goes on from the newest sound state of `checkpoint`, and writes one when it is due and when `stop` has noted a signal. The
     result is the same bytes as without the interruption: each draw comes from a generator of its own (seed, epoch, step), the
     learning rate from the position, and all else from the state. Several processes (`parallel`) train as one; the first of
-    them writes. Raises Interrupted after a signal, and InputError, in this and every later attempt, when the loss is no
+    them writes, and is to be given the watchers. Raises Interrupted after a signal, and InputError, in this and every later attempt, when the loss is no
     longer a finite number or the features have collapsed.
     """
     checkpoint.check_not_given_up()
     fitting = _Fitting(method, batches, training, seed, checkpoint, name, record or Record(None, ""))
-    at = fitting.at
-    with signals.heeded() as stop:
-        while len(at.history) < training.epochs:
-            fitting.epoch(stop)
-            row = fitting.row()
-            if parallel.rank() == 0:
-                for watch in watchers:
-                    watch(row)
-            at.history.append(row)
-            at.step, at.totals = 0, {}
+    at, stop = fitting.at, stop or signals.Stop()
+    while len(at.history) < training.epochs:
+        fitting.epoch(stop)
+        row = fitting.row()
+        for watch in watchers:
+            watch(row)
+        at.history.append(row)
+        at.step, at.totals = 0, {}
     return at.history
 
 
@@ -197,7 +196,7 @@ class _Fitting:
         if told["stop"] or (told["due"] and not self.at.flat):
             self._save()
         if told["stop"]:
-            which = stop.name or "a signal to another process"
+            which = stop.name or "a signal"  # that another process had
             raise Interrupted(f"{self.name}: stopped by {which} at {self.at}; the same command goes on from there")
 
     def _save(self) -> None:
@@ -229,12 +228,11 @@ class _Fitting:
 
     def _give_up(self, what: str, way_out: str) -> None:
         """End this training, in all processes, with one line; so do later attempts."""
-        if parallel.rank() > 0:
-            sys.exit(2)  # the first process says it
         newest = self.checkpoint.newest()
         good = f"the last good checkpoint is {newest}" if newest else "no checkpoint was written before"
         reason = f"{self.name}: {what}, at {self.at}; {good}; {way_out}"
-        self.checkpoint.give_up(reason)
+        if parallel.rank() == 0:
+            self.checkpoint.give_up(reason)
         raise InputError(reason)
 
     def _lr(self, step: int) -> float:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from videossl import script
 from videossl.files import write_json
 from videossl.ssl import parallel
-from videossl.train import modality, weights
+from videossl.train import modality, signals, weights
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Batches, Training, Watcher, fit
 from videossl.train.provenance import key
@@ -74,8 +74,12 @@ def train(
     place, first = name.replace(" ", "/"), parallel.rank() == 0
     log_dir = args.scratch / "tensorboard" / place / key(made_from)
     notes = args.scratch / "runs" / f"{place}.json"
-    with recorded(notes if first else None, key(made_from)) as record, tensorboard(log_dir if first else None) as board:
-        history = fit(method, batches, training, seed, checkpoint, name, [*watchers, *board], record)
+    with (
+        signals.heeded() as stop,
+        recorded(notes if first else None, key(made_from)) as record,
+        tensorboard(log_dir if first else None) as board,
+    ):
+        history = fit(method, batches, training, seed, checkpoint, name, [*watchers, *board] if first else [], record, stop)
     if parallel.size() > 1:
         dist.destroy_process_group()
     if not first:

@@ -1,0 +1,53 @@
+"""runs: what each training of a run ran on, what it took, and how each attempt at it ended.
+
+in:  data/scratch/runs/{experiment}/{seed}/{modality}/{phase}.json (lib/videossl/train/record.py)
+out: a table on stdout, oldest attempt first
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from videossl import script
+from videossl.errors import InputError
+from videossl.files import read_json
+
+COLUMNS = ("training", "started", "host", "device", "steps", "hours", "device %", "clips/s", "peak MB", "ended")
+
+
+def main() -> None:
+    parser = script.parser(__doc__)
+    parser.add_argument("run", type=Path, nargs="?", default=Path(), help="the run's folder")
+    args = script.read(parser)
+    folder = args.run / "data/scratch/runs"
+    found = [(path, attempt) for path in sorted(folder.rglob("*.json")) for attempt in read_json(path)]
+    if not found:
+        raise InputError(f"{folder} has no records: nothing has been trained in this run's folder yet, or its scratch was deleted")
+    rows = [_row(str(path.relative_to(folder).with_suffix("")), attempt) for path, attempt in found]
+    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
+    for row in (COLUMNS, *sorted(rows, key=lambda row: row[1])):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(training: str, attempt: dict[str, Any]) -> Sequence[str]:
+    hours, memory = attempt["wall_s"] / 3600, attempt["peak_memory_mb"]
+    devices = attempt["devices"]
+    on = devices[0] if attempt["processes"] == 1 else f"{attempt['processes']} x {devices[0]}"
+    return (
+        training,
+        attempt["started"][:16].replace("T", " "),
+        attempt["host"] + (f" (job {attempt['slurm_job']})" if attempt["slurm_job"] else ""),
+        on,
+        f"{attempt['from_step']}-{attempt['to_step']}",
+        f"{hours:.2f}",
+        f"{100 * attempt['device_s'] / attempt['wall_s'] if attempt['wall_s'] else 0:.0f}",
+        f"{attempt['clips_s']:.0f}",
+        f"{memory['device'] or memory['host']:.0f}",
+        attempt["exit"],
+    )
+
+
+if __name__ == "__main__":
+    script.run(main)

@@ -1,0 +1,150 @@
+"""A training as a cluster treats it: signalled, killed, in one process or several. Real processes of `stages/launch.py`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.conftest import REPOSITORY
+from tests.made import row, shard
+
+from videossl import params, seeding
+from videossl.data import index
+
+pytestmark = pytest.mark.slow
+EPOCHS, STEPS = 12, 2  # an epoch
+ENVIRONMENT = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(REPOSITORY / "lib")}
+
+
+class Job:
+    """One training of joints in a folder of its own."""
+
+    def __init__(self, folder: Path, inputs: Path, **changes: Any) -> None:
+        self.folder, self.out = folder, folder / "models/pretrain.safetensors"
+        folder.mkdir()
+        chosen = params.load(REPOSITORY / "tests/pipeline/tiny.yaml")
+        chosen["modalities"]["joint"]["pretrain"] |= {"epochs": EPOCHS, "batch": 4, "optimiser": "sgd", "lr": 0.001, **changes}
+        slice = json.dumps(params.pretrain_slice(chosen, "mixup", "joint"))
+        files = ["--index", str(inputs / "index.csv"), "--cache", str(inputs / "joint.h5"), "--out", str(self.out)]
+        self.call = [str(REPOSITORY / "stages/pretrain.py"), "--params", slice, "--seed", "0", *files, "--log", "pretrain.log"]
+
+    def command(self, processes: int = 1, workers: int = 0, minutes: float = 0) -> list[str]:
+        launch = [sys.executable, str(REPOSITORY / "stages/launch.py"), "--processes", str(processes)]
+        return [*launch, *self.call, "--workers", str(workers), "--checkpoint-minutes", str(minutes)]
+
+    def run(self, **how: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self.command(**how), cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True)
+
+    def strike(self, blow: Callable[[int], None], **how: Any) -> int:
+        """Run in a process group of its own, and call `blow` with its number once there is a checkpoint; the exit status."""
+        with (self.folder / "stderr").open("w") as stderr:
+            running = subprocess.Popen(self.command(**how), cwd=self.folder, env=ENVIRONMENT, start_new_session=True, stderr=stderr)
+        deadline = time.monotonic() + 120
+        while self.steps() < 3:
+            assert running.poll() is None and time.monotonic() < deadline, (self.folder / "stderr").read_text()
+            time.sleep(0.005)
+        blow(running.pid)
+        return running.wait(120)
+
+    def steps(self) -> int:
+        """How far the newest checkpoint is."""
+        return max((int(path.name.split(".")[0]) for path in self.folder.glob("data/scratch/checkpoints/*/*.pt")), default=0)
+
+    def record(self) -> list[dict[str, Any]]:
+        (path,) = self.folder.glob("data/scratch/runs/mixup/0/joint/pretrain.json")
+        found: list[dict[str, Any]] = json.loads(path.read_text())
+        return found
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
+    ids = [f"v{number}" for number in range(4 * STEPS)]
+    index.write(folder / "index.csv", [row(id, "a") for id in ids])
+    arrays = [(id, seeding.numpy_rng(0, id).standard_normal((20, 25, 3, 2)).astype(np.float32)) for id in ids]
+    shard(folder / "joint.h5", "joint", arrays)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
+    job = Job(tmp_path_factory.mktemp("undisturbed") / "run", inputs)
+    done = job.run(minutes=1e9)
+    assert done.returncode == 0, done.stderr
+    return job
+
+
+def same_bytes(job: Job, wanted: Job) -> bool:
+    return all(job.out.with_suffix(end).read_bytes() == wanted.out.with_suffix(end).read_bytes() for end in (".safetensors", ".json"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_to_all_its_processes_loses_nothing(number: signal.Signals, inputs: Path, undisturbed: Job, tmp_path: Path) -> None:
+    """As Slurm gives it: to the training and to those that read clips for it. No checkpoint was due."""
+    job = Job(tmp_path / "run", inputs)
+    status = job.strike(lambda process: os.killpg(process, number), workers=2)
+    assert status == 75, (job.folder / "stderr").read_text()
+    reached = job.steps()
+    assert not job.out.exists() and reached < EPOCHS * STEPS
+    assert job.run().returncode == 0 and same_bytes(job, undisturbed)
+    first, second = job.record()
+    assert first["exit"] == (
+        f"mixup 0 joint pretrain: stopped by {number.name} at epoch {(reached - 1) // STEPS + 1}, step {(reached - 1) % STEPS + 1};"
+        " the same command goes on from there"
+    )
+    assert (first["to_step"], second["from_step"], second["to_step"]) == (reached, reached, EPOCHS * STEPS)
+    assert second["exit"] == "finished" and second["clips"] == 4 * (EPOCHS * STEPS - reached)
+    assert not list(job.folder.glob("data/scratch/checkpoints/*"))
+
+
+def test_killed_it_goes_on_from_its_last_checkpoint(inputs: Path, undisturbed: Job, tmp_path: Path) -> None:
+    job = Job(tmp_path / "run", inputs)
+    job.strike(lambda process: os.killpg(process, signal.SIGKILL))
+    reached = job.steps()
+    assert 0 < reached < EPOCHS * STEPS
+    assert job.run().returncode == 0 and same_bytes(job, undisturbed)
+    first, second = job.record()
+    assert first["exit"] == "killed, or still running" and second["from_step"] == reached
+
+
+def test_two_processes_stop_together_and_one_goes_on(inputs: Path, undisturbed: Job, tmp_path: Path) -> None:
+    """A checkpoint of two processes is one: another number may go on from it, to the same up to rounding."""
+    job = Job(tmp_path / "run", inputs)
+    assert job.strike(lambda process: os.killpg(process, signal.SIGUSR1), processes=2) == 75, (job.folder / "stderr").read_text()
+    assert (job.folder / "stderr").read_text().count("stopped by") == 1
+    reached = job.steps()
+    assert job.run().returncode == 0
+    first, second = job.record()
+    assert (first["processes"], second["processes"], second["from_step"]) == (2, 1, reached)
+    losses = [[row["loss"] for row in json.loads(one.out.with_suffix(".json").read_text())] for one in (job, undisturbed)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-3) and losses[0] != losses[1]
+
+
+def test_one_of_two_processes_is_killed(inputs: Path, tmp_path: Path) -> None:
+    """The other ends too, and does not wait for it for ever."""
+    job = Job(tmp_path / "run", inputs)
+
+    def kill_the_last(launcher: int) -> None:
+        children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+        ranks = [pid for pid in children if b"RANK=1" in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")]
+        os.kill(int(ranks[0]), signal.SIGKILL)
+
+    assert job.strike(kill_the_last, processes=2) not in (0, 2, 75)
+    assert not job.out.exists() and job.run().returncode == 0
+
+
+def test_what_all_processes_find_wrong_is_said_once(inputs: Path, tmp_path: Path) -> None:
+    job = Job(tmp_path / "run", inputs, batch=5)
+    done = job.run(processes=2)
+    assert done.returncode == 2
+    assert done.stderr == "error: a batch of 5 cannot be shared by 2 processes; choose a number of GPUs that divides it\n"
+    assert (job.folder / "pretrain.log").read_text() == done.stderr
