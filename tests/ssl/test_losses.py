@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
 from videossl.seeding import torch_rng
-from videossl.ssl.losses import EMPTY, accuracy, false_negatives, logits, mixed_cross_entropy, mixed_info_nce
+from videossl.ssl.losses import EMPTY, accuracy, false_negatives, logits, mixed_cross_entropy, mixed_info_nce, spread
 
 
 def naive(query, keys, queue, r, lam, temperature, mask) -> float:  # type: ignore[no-untyped-def]
@@ -113,3 +113,12 @@ def test_masked_logits_cost_nothing() -> None:
     scores = torch.tensor([[1.0, 2.0, -torch.inf], [0.5, 0.1, -torch.inf]])
     r = torch.tensor([1, 0])
     torch.testing.assert_close(mixed_cross_entropy(scores, r, 0.3), mixed_cross_entropy(scores[:, :2], r, 0.3))
+
+
+def test_spread_by_hand() -> None:
+    """None where all embeddings are one, a half where two are at right angles, near one for many that have nothing in common."""
+    one = torch.tensor([[0.6, 0.8]])
+    assert float(spread(one.repeat(5, 1))) == pytest.approx(0, abs=1e-6)
+    assert float(spread(torch.eye(2))) == pytest.approx(0.5)
+    assert float(spread(torch.cat([one, -one]))) == pytest.approx(1)
+    assert float(spread(torch.eye(200))) == pytest.approx(1 - 1 / 200)

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from videossl import seeding
 from videossl.errors import InputError, Interrupted
+from videossl.models.head import ProjectionHead
+from videossl.ssl.moco import MoCo
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Batches, Training, fit
 from videossl.train.signals import heeded
@@ -200,3 +202,20 @@ def test_a_passing_lack_of_spread_does_not(tmp_path: Path) -> None:
         fit(stopped, batches(), long, 0, Checkpoint(tmp_path / "b"), "r", stop=stop)
     with pytest.raises(InputError, match="at epoch 13, step 3"):
         fit(Spread([0.5, 0.0]), batches(), long, 0, Checkpoint(tmp_path / "b"), "r")
+
+
+def test_an_encoder_whose_features_are_all_one_is_a_collapse(tmp_path: Path) -> None:
+    """What it looks like in MoCo: a head that answers the same to everything."""
+    encoder = nn.Sequential(nn.Conv1d(3, 4, 1))
+    method = MoCo(encoder, ProjectionHead(4, 4, 4), queue=8, momentum=0.9, temperature=0.1)
+    nn.init.zeros_(method.head.out.weight)
+
+    def epoch(number: int, start: int = 0) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+        rng = seeding.torch_rng(0, number)
+        yield {name: torch.randn(8, 3, 5, generator=rng) for name in ("query", "key")}, torch.arange(8)
+
+    stuck = dataclasses.replace(TRAINING, lr=0.0, epochs=60)
+    with pytest.raises(
+        InputError, match=r"no two embeddings differed by more than noise .* at epoch 50, step 1; no checkpoint was written"
+    ):
+        fit(method, Batches(1, epoch), stuck, 0, Checkpoint(tmp_path), "r")
