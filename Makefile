@@ -6,7 +6,9 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PRESET ROOT LISTS TRANSFER OUT TARGETS DATASET SPLIT
+GIVEN := PRESET ROOT LISTS TRANSFER OUT TARGETS DATASET SPLIT
+$(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name)))) # as it was given: make would expand a $$ in it
+export $(GIVEN)
 SOURCES := lib stages tests bench
 RULES := Snakefile stages/*.smk
 
@@ -39,26 +41,26 @@ record: setup ## tell DVC of a finished Snakemake run
 	python stages/record.py
 
 run: setup ## one of presets/ in a folder of its own: make run PRESET=folder ROOT=path/to/videos [LISTS=...] [TRANSFER=...] [OUT=runs/mine] [TARGETS="table1 ..."]
-	python stages/preset.py "presets/$$PRESET.yaml" --root "$$ROOT" --lists "$$LISTS" --transfer "$$TRANSFER" --out "$${OUT:-runs/$$PRESET}"
-	snakemake $$TARGETS --cores $(CORES) --directory "$${OUT:-runs/$$PRESET}"
+	python stages/preset.py "presets/$$PRESET.yaml" --root="$$ROOT" --lists="$$LISTS" --transfer="$$TRANSFER" --out="$${OUT:-runs/$$PRESET}"
+	snakemake $$TARGETS --cores $(CORES) --directory="$${OUT:-runs/$$PRESET}"
 
 cost: setup ## what a run takes on this machine, before anything starts: make cost PRESET=ucf101 [ROOT=...] [LISTS=...] [TRANSFER=...] [TARGETS="table1 ..."]
-	python stages/cost.py "presets/$$PRESET.yaml" --root "$$ROOT" --lists "$$LISTS" --transfer "$$TRANSFER" --targets "$$TARGETS"
+	python stages/cost.py "presets/$$PRESET.yaml" --root="$$ROOT" --lists="$$LISTS" --transfer="$$TRANSFER" --targets="$$TARGETS"
 
 verify: setup ## whether a copy of a dataset is whole: make verify DATASET=ucf101 [ROOT=path/to/ucf101] [SPLIT=1] [LISTS=...]
-	python stages/verify.py "$$DATASET" "$${ROOT:-data/raw/$$DATASET}" $${SPLIT:+--split "$$SPLIT"} $${LISTS:+--option "lists=$$(realpath -m "$$LISTS")"}
+	python stages/verify.py "$$DATASET" "$${ROOT:-data/raw/$$DATASET}" $${SPLIT:+--split="$$SPLIT"} $${LISTS:+--option="lists=$$(realpath -m "$$LISTS")"}
 
 verify-cache: setup ## whether the cache of a run is as it was written: make verify-cache [OUT=runs/mine]
 	python stages/verify_cache.py "$${OUT:-.}/data/cache"
 
 test: setup ## all tests, a process a core; those that take a whole pipeline come last
-	pytest -n auto
+	pytest -n auto --dist loadgroup
 
 test-fast: setup ## the tests that take no whole pipeline
-	pytest -n auto -m 'not slow'
+	pytest -n auto --dist loadgroup -m 'not slow'
 
 test-slow: setup ## the tests that do
-	pytest -n auto -m slow
+	pytest -n auto --dist loadgroup -m slow
 
 check: setup ## format, lint, types, layers, dvc.yaml, docs/params.md
 	ruff format --check $(SOURCES)
@@ -82,8 +84,8 @@ dvc.yaml: .FORCE
 lock: ## requirements.lock from pyproject.toml; needs uv
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements.lock
 
-unlock: setup ## after a kill -9 of snakemake: let it run again
-	snakemake --unlock
+unlock: setup ## after a kill -9 of snakemake: end what it left on a cluster, and let it run again: make unlock [OUT=runs/mine]
+	python stages/unlock.py -- "$${OUT:-.}"
 
 clean: ## remove what runs made: data/, logs/, runs/
 	rm -rf logs runs .snakemake

@@ -10,8 +10,10 @@
 
 import json
 import os
+import signal
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(workflow.basedir)
@@ -25,6 +27,8 @@ from videossl.errors import InputError, one_line
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(REPOSITORY / "lib"), os.environ.get("PYTHONPATH")])
 )
+# Slurm's notice before a time limit reaches all processes of a job. It is the training's, which heeds it; others go on.
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
@@ -55,9 +59,9 @@ def at(path):
 
 
 def code(script):
-    """The files that stages/`script` depends on: itself, first, and what it imports."""
+    """The files that stages/`script` depends on: itself, first, and what it imports; as a function, for the rules at work only."""
     script = f"stages/{script}"
-    return [
+    return lambda wildcards: [
         at(script),
         *(at(path) for path in source.closure(script) if path != script),
     ]
@@ -68,6 +72,11 @@ def slice_of(function, *names):
     return lambda wildcards: json.dumps(
         function(P, *(wildcards[name] for name in names))
     )
+
+
+def fixed(part):
+    """The same of a part that no wildcard chooses: a function, for Snakemake takes {name} in a text for a wildcard."""
+    return lambda wildcards: json.dumps(part)
 
 
 def shards(source, dataset):
@@ -102,6 +111,19 @@ include: "stages/evaluate.smk"
 include: "stages/report.smk"
 
 
+digest = cache(source.digest)
+
+
+def contents(files):
+    """The digest of a rule's code. Snakemake tells changed files by their times, which lie where a clock was set back or a copy kept them."""
+    return lambda wildcards: digest(f"stages/{Path(files(wildcards)[0]).name}")
+
+
+for one in workflow.rules:
+    if "code" in one.input.keys():
+        one.set_params(code=contents(one.input.code))
+
+
 localrules:
     all,
     seeds,
@@ -116,6 +138,31 @@ rule all:
 rule seeds:
     input:
         "data/report/seeds.html",
+
+
+def prepare_for_slurm():
+    """What its plugin does not do by itself, or does wrong."""
+    import snakemake_executor_plugin_slurm as plugin
+
+    # It sets a job's command line between double quotes for a shell, and quotes paths as Python does.
+    for path in (str(REPOSITORY), os.getcwd()):
+        if set(path) & set("$`") or "\\" in repr(path):
+            workflow.persistence.unlock()
+            refuse(
+                InputError(
+                    f"{path!r} cannot be run on Slurm, whose plugin hands the path to a shell; give it a name without $, ` or \\"
+                )
+            )
+    # It asks for Slurm's MinJobAge at each look. While the controller is away there is no answer, and it turns from squeue to
+    # sacct, which has none at all where there is no accounting: then it forgets its jobs and waits for ever.
+    age = plugin.get_min_job_age()
+    if age is not None:
+        plugin.get_min_job_age = lambda: age
+
+
+onstart:
+    if workflow.executor_plugin.name == "slurm":
+        prepare_for_slurm()
 
 
 onerror:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from videossl import script
 from videossl.data import index
-from videossl.files import read_json, write_json
+from videossl.files import write_json
 from videossl.report import compare_page, pages, read, targets
 from videossl.report.run import Run
 
@@ -30,8 +30,8 @@ def main() -> None:
         params=args.params,
         dataset=args.params["dataset"]["name"],
         index=index.read(args.index),
-        results=[read_json(path) for path in args.results],
-        progress=[read_json(path) for path in args.progress],
+        results=[read.result(path) for path in args.results],
+        progress=[read.result(path) for path in args.progress],
         histories=[read.history(path) for path in args.histories],
         provenance=[read.trained(path) for path in args.histories],
         commands=[

@@ -32,7 +32,7 @@ for dataset in DATASETS:
             mem_mb=2000,
             runtime=1440,  # 7 GB of UCF101 at 0.1 MB/s; one that is cut short goes on
         params:
-            slice=json.dumps(parameters.dataset_slice(P, dataset)),
+            slice=fixed(parameters.dataset_slice(P, dataset)),
         shell:
             "python {input.code[0]:q} --params {params.slice:q} --out {output:q} --processes {threads} --log {log:q}"
 

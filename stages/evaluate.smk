@@ -69,7 +69,7 @@ rule measurable:
         mem_mb=1000,
         runtime=10,
     params:
-        slice=json.dumps(parameters.measurable_slice(P)),
+        slice=fixed(parameters.measurable_slice(P)),
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --index {input.index:q} --out {output:q} --log {log:q}"
 
@@ -112,7 +112,7 @@ rule retrieval:
         mem_mb=4000,
         runtime=60,
     params:
-        slice=json.dumps(parameters.task_slice(P, "retrieval")),
+        slice=fixed(parameters.task_slice(P, "retrieval")),
     shell:
         SCORE
 
@@ -132,7 +132,7 @@ rule linear:
         mem_mb=4000,
         runtime=120,
     params:
-        slice=json.dumps(parameters.task_slice(P, "linear")),
+        slice=fixed(parameters.task_slice(P, "linear")),
     shell:
         SCORE
 
@@ -151,13 +151,16 @@ rule finetune:
         "logs/finetune/{experiment}-{seed}-{modality}-{dataset}.tsv"
     threads: P["threads"]
     resources:
+        **MACHINE,
         mem_mb=8000,
         runtime=2880,
     params:
         slice=slice_of(parameters.finetune_slice, "modality"),
     shell:
-        "python {input.code[0]:q} --params {params.slice:q} --experiment {wildcards.experiment} --seed {wildcards.seed}"
+        TRAIN
+        + " --params {params.slice:q} --experiment {wildcards.experiment} --seed {wildcards.seed}"
         " --index {input.index:q} --cache {input.cache:q} --weights {input.weights:q} --out {output:q} --log {log:q}"
+        + ON_MACHINE
 
 
 rule finetune_scores:
@@ -175,7 +178,7 @@ rule finetune_scores:
         mem_mb=4000,
         runtime=10,
     params:
-        slice=json.dumps(parameters.task_slice(P, "finetune")),
+        slice=fixed(parameters.task_slice(P, "finetune")),
     shell:
         SCORE
 

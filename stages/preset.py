@@ -10,6 +10,8 @@ import re
 import sys
 from pathlib import Path
 
+import yaml
+
 from videossl import params, script
 from videossl.errors import InputError
 from videossl.files import atomic
@@ -65,8 +67,10 @@ def _with_folder(text: str, key: str, folder: str, preset: Path) -> str:
 
 
 def _quoted(text: str) -> str:
-    """`text` as a YAML scalar in single quotes."""
-    return "'" + text.replace("'", "''") + "'"
+    """`text` as a YAML scalar on one line."""
+    if text.isprintable():
+        return "'" + text.replace("'", "''") + "'"
+    return yaml.safe_dump(text, default_style='"', width=sys.maxsize, allow_unicode=True).strip()
 
 
 if __name__ == "__main__":

@@ -27,15 +27,15 @@ def main() -> None:
     synced = call("python", str(Path(__file__).with_name("sync.py")), "--check")
     if synced.returncode:
         raise InputError(synced.stdout.strip().removeprefix("error: "))
-    planned = call("snakemake", "all", "-n", "--quiet")
+    planned = call("snakemake", "all", "-n")
     if planned.returncode:
         raise InputError(f"snakemake cannot plan: {planned.stdout.strip().splitlines()[-1]}")
-    if "Nothing to be done" not in call("snakemake", "all", "-n").stdout:
+    if "Nothing to be done" not in planned.stdout:
         raise InputError("work is left to do; run `snakemake --cores all` first (`snakemake -n` says what)")
     # Without links made anew: those would change the files' times, by which Snakemake judges what is larger than 1 MB.
-    committed = call("dvc", "commit", "--force", "--no-relink", "--quiet")
+    committed = call("dvc", "commit", "--force", "--no-relink")
     if committed.returncode:
-        raise InputError(f"dvc commit: {committed.stdout.strip().splitlines()[-1]}")
+        raise InputError(f"dvc commit: {committed.stdout.strip()[:300]} ... If dvc.lock is damaged, delete it and run this again")
     print("recorded in dvc.lock; commit it, then `dvc push`", file=sys.stderr)
 
 

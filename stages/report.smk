@@ -67,7 +67,7 @@ for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"]))
             mem_mb=4000,
             runtime=30,
         params:
-            slice=json.dumps(parameters.report_slice(P)),
+            slice=fixed(parameters.report_slice(P)),
         shell:
             "python {input.code[0]:q} --params {params.slice:q} --index {input.index:q} --cache {input.cache:q}"
             " --results {input.results:q} --histories {input.histories:q} --features {input.features:q} --out {output:q} --log {log:q}"
@@ -131,7 +131,7 @@ for target in P["targets"]:
             mem_mb=4000,
             runtime=30,
         params:
-            slice=json.dumps(parameters.compare_slice(P, target)),
+            slice=fixed(parameters.compare_slice(P, target)),
             target=target,
         shell:
             "python {input.code[0]:q} --params {params.slice:q} --target {params.target:q} --index {input.index:q}"

@@ -142,7 +142,7 @@ def _stage(target: str, phase: str, rules: list[str], slices: list[params.Params
     return {
         "cmd": f"snakemake {target} --allowed-rules {' '.join(allowed)}",
         "params": sorted({key for part in slices for key in _leaves(part)}),
-        "deps": [*deps, *files],
+        "deps": [path.replace("${", r"\${") for path in [*deps, *files]],  # a folder of the user's may have a name that DVC would fill in
         "outs": [{out: {"persist": True}} for out in outs],
     }
 

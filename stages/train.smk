@@ -3,6 +3,20 @@
 #      data/models/{experiment}/{seed}/{modality}/{phase}.snapshots.safetensors  the encoder along the way, where the recipe has `keep`
 #      data/models/{experiment}/mixable.json  what a cross-modal experiment may mix, checked before anything is trained
 
+# How a training runs, none of which changes what it makes; profiles and --set-resources override it. The launcher becomes
+# the training, and `exec` the launcher: a shell in between would die of the signals that a training heeds, and take it with it.
+MACHINE = {
+    "nodes": 1,
+    "processes": 1,  # on each node: one a GPU
+    "workers": 0,  # of each process: that read clips
+    "checkpoint_minutes": 10,
+}
+LAUNCH = at("stages/launch.py")
+TRAIN = "exec python {LAUNCH:q} --nodes {resources.nodes} --processes {resources.processes} {input.code[0]:q}"
+ON_MACHINE = (
+    " --workers {resources.workers} --checkpoint-minutes {resources.checkpoint_minutes}"
+)
+
 CROSS_MODAL = [name for name in EXPERIMENTS if "from" in P["experiments"][name]]
 PRETRAINING = [name for name in EXPERIMENTS if name not in CROSS_MODAL]
 
@@ -78,13 +92,15 @@ rule pretrain:
     priority: 10
     threads: P["threads"]
     resources:
+        **MACHINE,
         mem_mb=8000,
         runtime=2880,
     params:
         slice=slice_of(parameters.pretrain_slice, "experiment", "modality"),
     shell:
-        "python {input.code[0]:q} --params {params.slice:q} --seed {wildcards.seed} --index {input.index:q}"
-        " --cache {input.cache:q} --out {output.weights:q} --log {log:q}"
+        TRAIN
+        + " --params {params.slice:q} --seed {wildcards.seed} --index {input.index:q}"
+        " --cache {input.cache:q} --out {output.weights:q} --log {log:q}" + ON_MACHINE
 
 
 rule cmmc:
@@ -109,14 +125,17 @@ rule cmmc:
     priority: 20
     threads: P["threads"]
     resources:
+        **MACHINE,
         mem_mb=8000,
         runtime=2880,
     params:
         slice=slice_of(parameters.cmmc_slice, "experiment", "modality"),
     shell:
-        "python {input.code[0]:q} --params {params.slice:q} --seed {wildcards.seed} --index {input.index:q}"
+        TRAIN
+        + " --params {params.slice:q} --seed {wildcards.seed} --index {input.index:q}"
         " --modality {wildcards.modality} --cache {input.cache:q} --partner-cache {input.partner_cache:q}"
         " --start {input.start:q} --partner {input.partner:q} --cycle {wildcards.cycle} --out {output.weights:q} --log {log:q}"
+        + ON_MACHINE
 
 
 # The targets that dvc.yaml calls: all that one experiment trains. Of a pretraining it calls for the files themselves.

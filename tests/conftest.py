@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+
+from videossl import script
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -20,6 +26,12 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture
+def in_a_run_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """For tests that call scripts: they keep what they made in data/scratch of the folder they run in."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("run"))
+
+
 @pytest.fixture(scope="session")
 def real_clips() -> Path:
     """Real UCF101 and HMDB51 clips and the official lists, beside the repository; not part of it."""
@@ -27,3 +39,24 @@ def real_clips() -> Path:
         if (parent / "shared" / "real" / "splits").is_dir():
             return parent / "shared" / "real"
     pytest.skip("the real clips (../shared/real) are not here")
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[..., str]:
+    """`refused("linear", *arguments)`: the line in which that script of stages/ ends, with exit status 2.
+
+    In this process: scripts that need torch take two seconds to load it and none to fail.
+    """
+
+    def call(name: str, *arguments: str | Path) -> str:
+        caplog.clear()
+        caplog.set_level(logging.INFO, "videossl")  # and as it was when the test is done, whatever the script sets
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            script.run(importlib.import_module(f"stages.{name}").main)
+        assert end.value.code == 2
+        (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+        assert line.startswith("error: ") and "\n" not in line
+        return line
+
+    return call

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -352,11 +353,6 @@ def test_a_disk_that_is_too_small_is_warned_of_in_one_line() -> None:
 # The command
 
 
-def cost(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(REPOSITORY / "stages/cost.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, cwd=REPOSITORY)
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -366,18 +362,25 @@ def cost(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("docs",), "cannot read docs/params.yaml"),
     ],
 )
-def test_mistakes_end_in_one_line(arguments: tuple[str, ...], said: str) -> None:
-    done = cost(*arguments)
-    assert done.returncode == 2 and not done.stdout
-    (line,) = done.stderr.splitlines()
-    assert line.startswith(f"error: {said}")
+def test_mistakes_end_in_one_line(
+    arguments: tuple[str, ...],
+    said: str,
+    refused: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    assert refused("cost", *arguments).startswith(f"error: {said}")
+    assert not capsys.readouterr().out
 
 
 @pytest.mark.slow
 def test_the_command_prints_a_table_and_starts_nothing(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     shutil.copy2(TINY, tmp_path / "run/params.yaml")
-    done = cost(str(tmp_path / "run"), "--targets", "table2 mine figure2", "--quick", "--json", str(tmp_path / "cost.json"))
+    command = [sys.executable, "stages/cost.py", str(tmp_path / "run"), "--targets", "table2 mine figure2", "--quick"]
+    command += ["--json", str(tmp_path / "cost.json")]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
     assert "measuring 1 of" in done.stderr and "measuring" not in done.stdout
     found = json.loads((tmp_path / "cost.json").read_text())

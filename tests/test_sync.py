@@ -23,8 +23,10 @@ def repository(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run_folder(folder: Path, dataset: Any) -> None:
-    """A run of presets/ucf101.yaml with `dataset` as given, and the dvc.yaml that belongs to it."""
-    written = params.written(REPOSITORY / "presets/ucf101.yaml") | {"dataset": dataset}
+    """A run of presets/ucf101.yaml with `dataset` as given and no targets, and the dvc.yaml that belongs to it."""
+    preset = REPOSITORY / "presets/ucf101.yaml"
+    written, run = params.written(preset) | {"dataset": dataset, "targets": {}}, params.load(preset)
+    written["experiments"] = {name: written["experiments"][name] for name in params.with_starts(run, run["all"])}
     (folder / "params.yaml").write_text(yaml.safe_dump(written, sort_keys=False))
     (folder / "dvc.yaml").write_text(sync.text(params.load(folder / "params.yaml"), params.written(folder / "params.yaml")))
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 import os
 import re
 import tempfile
+import time
 from collections import Counter
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -140,11 +143,26 @@ def schema() -> dict[str, Any]:
 
 @cache
 def _validator() -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(schema())
+    types = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_whole).redefine("number", _is_finite)
+    checked: jsonschema.Draft202012Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=types)(schema())
+    return checked
+
+
+def _is_whole(_: Any, value: Any) -> bool:
+    """JSON Schema takes 2.0 for a whole number; a script that counts with it would fail in the middle."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_finite(_: Any, value: Any) -> bool:
+    """YAML knows .nan and .inf, which pass every comparison with a bound."""
+    return _is_whole(_, value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _explain(error: jsonschema.ValidationError) -> str:
     where = ".".join(str(part) for part in error.absolute_path)
+    if "propertyNames" in error.schema_path:
+        kind, taken = ("a target", "'all' or 'seeds'") if where == "targets" else ("an experiment", "'untrained' or 'handmade'")
+        return f"{error.instance!r} is no name for {kind}; use a-z, 0-9 and '-', not {taken}"
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         unknown = next(key for key in error.instance if key not in known)
@@ -161,9 +179,6 @@ def _explain(error: jsonschema.ValidationError) -> str:
         types: list[str] = error.validator_value if isinstance(error.validator_value, list) else [str(error.validator_value)]
         wanted = " or ".join(kinds.get(one, one) for one in types)
         return f"{where or 'the file'} must be {wanted}, not {json.dumps(error.instance, default=str)[:60]}"
-    if "propertyNames" in error.schema_path:
-        kind, taken = ("a target", "'all' or 'seeds'") if where == "targets" else ("an experiment", "'untrained' or 'handmade'")
-        return f"'{error.instance}' is no name for {kind}; use a-z, 0-9 and '-', not {taken}"
     return f"{where}: {error.message}"
 
 
@@ -309,13 +324,31 @@ def _check_frames(params: Params) -> None:
 
 
 def check_writable(folder: str | Path) -> None:
-    """InputError unless files can be written to `folder`, which is made if need be."""
+    """InputError unless files can be written to `folder`, which is made if need be, and Snakemake can work there."""
+    place = Path(folder).absolute().parent
+    if set(str(place)) & set("{}"):
+        raise InputError(f"{place} has braces in its name, which Snakemake takes for a wildcard; choose another --directory")
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror}; free space or choose another --directory") from error
+
+
+def check_times(files: Iterable[str]) -> None:
+    """InputError where one of the inputs of a run is from the future, by more than a minute.
+
+    Snakemake would call all that is made of it older than it, and delete it: an hour's or a week's work.
+    """
+    now = time.time()
+    for file in sorted(files):
+        ahead = Path(file).stat().st_mtime - now if Path(file).exists() else 0
+        if ahead > 60:
+            raise InputError(
+                f"{file} is {ahead / 60:.0f} minutes from the future, so what is made of it would look older; set the clock right, or say that such"
+                " files are of now (find data -newermt now -exec touch {} +) and then `snakemake --touch`"
+            )
 
 
 def datasets(params: Params) -> dict[str, Params]:

@@ -17,7 +17,7 @@ from types import MappingProxyType, SimpleNamespace
 import pytest
 from tests.data.serving import Answer, Rar, Server, rar4, serving
 
-from videossl.data import disk, fetch, obtain
+from videossl.data import disk, obtain
 from videossl.data.datasets.base import Archive
 from videossl.errors import InputError
 
@@ -44,11 +44,7 @@ def lists(more: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
 FILES = {"videos.rar": nested(), "some lists.zip": lists()}
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "PAUSE", 0.0)
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("straight_and_without_pauses")
 
 
 @pytest.fixture

@@ -35,10 +35,7 @@ def joints(number: int) -> np.ndarray:
     return np.random.default_rng(number).normal(size=(6, 25, 3, 1)).astype(np.float32)
 
 
-@pytest.fixture(autouse=True)
-def in_a_run_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The scripts keep what they made in data/scratch of the folder they run in."""
-    monkeypatch.chdir(tmp_path_factory.mktemp("run"))
+pytestmark = pytest.mark.usefixtures("in_a_run_of_its_own")
 
 
 @pytest.fixture

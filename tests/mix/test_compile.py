@@ -130,7 +130,7 @@ def test_a_strategy_with_its_draws_settles(strategy: str, box: str, eager_graphs
         return mix_features(strategy, x * 2, g2 if strategy == "cm-cutmix" else x.flip(0), rng, AXES, 1.0, box)
 
     compiled, graphs = torch.compile(mix, backend=eager_graphs), []
-    for seed in range(8):
+    for seed in range(5):
         result, expected = run(compiled, x, torch_rng(seed)), run(mix, x, torch_rng(seed))
         for one, other in zip(result, expected, strict=True):
             torch.testing.assert_close(one, other)

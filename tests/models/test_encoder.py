@@ -27,12 +27,13 @@ def test_parts_make_the_whole_exactly(name: str, training: bool) -> None:
     whole_model = make().train(training)
     with torch.no_grad():
         whole = whole_model(x)
+        state = whole_model.state_dict()
         for k in range(len(whole_model) + 1):
             parts_model = make().train(training)  # fresh: batch-norm's running statistics move in training
             half = partial_forward(parts_model, x, 0, k)
             assert torch.equal(partial_forward(parts_model, half, k, len(parts_model)), whole)
             for key, value in parts_model.state_dict().items():
-                assert torch.equal(value, whole_model.state_dict()[key]), key
+                assert torch.equal(value, state[key]), key
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -139,7 +139,7 @@ RETRIEVAL = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_run() -> Callable[..., Run]:
     """A full run of the given seeds; keywords replace its parts."""
 

@@ -65,7 +65,7 @@ def write_shard(
         raise InputError(f"{path}: no codec {codec!r} for {modality}; there are raw and, for {' and '.join(PICTURES)}, jpeg")
     root = attributes(modality, dataset, extractor, codec, **attrs)
     with files.atomic(path) as temporary:
-        with _Sink(temporary) as sink, h5py.File(sink, "w", userblock_size=SEAL) as file:
+        with Sink(temporary) as sink, h5py.File(sink, "w", userblock_size=SEAL) as file:
             file.attrs.update(root)
             ids, sources = _write_videos(path, modality, codec, videos, file, sink)
             if len(set(ids)) < len(ids):
@@ -87,7 +87,7 @@ def _write_videos(
     codec: str,
     videos: Iterable[tuple[str, str, np.ndarray | jpeg.Encoded]],
     file: h5py.File,
-    sink: _Sink,
+    sink: Sink,
 ) -> tuple[list[str], list[str]]:
     """Write the videos; returns their ids and sources."""
     file.create_group("videos")
@@ -123,7 +123,7 @@ def _name(position: int) -> str:
     return f"{position:06d}"
 
 
-class _Sink(io.RawIOBase):
+class Sink(io.RawIOBase):
     """A file for HDF5 to write to; after an error it swallows what else is written, and `check` and the end raise the error.
 
     HDF5 itself cannot close a file that it could not write: it leaks the handle and the space, and crashes at exit.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from torch import nn
 
 from videossl.augment.skeleton import SkeletonAugment
 from videossl.augment.video import VideoAugment
+from videossl.data.cache import Sink
 from videossl.data.index import Row
 from videossl.errors import InputError
 from videossl.evaluate.clips import Clips
@@ -136,16 +138,21 @@ def write(
     features: np.ndarray,
     provenance: dict[str, Any],
 ) -> None:
-    """Write a features file; equal contents are equal bytes. Raises InputError on shapes that do not fit or NaN."""
+    """Write a features file; equal contents are equal bytes.
+
+    Raises InputError on shapes that do not fit, on NaN, and on a disk that is full; no file is left then.
+    """
     if features.ndim != 3 or not len(ids) == len(labels) == len(split) == len(features):
         raise InputError(f"{path}: features {features.shape} of {len(ids)} ids; give (videos, clips, numbers)")
     if not np.isfinite(features).all():
         raise InputError(f"{path}: features are not all finite; the encoder's weights are broken, train it again")
-    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+    whole = Features(list(ids), list(labels), list(split), np.ascontiguousarray(features, dtype=np.float32), provenance)
+    with atomic(path) as temporary, Sink(temporary) as sink, h5py.File(sink, "w") as file:
         file.attrs["provenance"] = json.dumps(provenance, sort_keys=True)
-        for name, values in (("ids", ids), ("labels", labels), ("split", split)):
-            file.create_dataset(name, data=list(values), dtype=h5py.string_dtype("utf-8"))
-        file.create_dataset("features", data=np.asarray(features, dtype=np.float32))
+        file.attrs["sha256"] = _digest(whole)
+        for name, values in (("ids", whole.ids), ("labels", whole.labels), ("split", whole.split)):
+            file.create_dataset(name, data=values, dtype=h5py.string_dtype("utf-8"))
+        file.create_dataset("features", data=whole.features)
 
 
 def read(path: str | Path) -> Features:
@@ -154,6 +161,22 @@ def read(path: str | Path) -> Features:
     try:
         with h5py.File(path) as file:
             ids, labels, split = (list(file[name].asstr()[:]) for name in ("ids", "labels", "split"))
-            return Features(ids, labels, split, file["features"][:], json.loads(file.attrs["provenance"]), path.stem)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"cannot read features {path}: {error}; delete it and run again") from error
+            result = Features(ids, labels, split, file["features"][:], json.loads(file.attrs["provenance"]), path.stem)
+            stated = file.attrs["sha256"]
+    except Exception as error:  # HDF5 answers damage with all kinds of them
+        raise _unreadable(path, error) from error
+    if _digest(result) != stated:
+        raise _unreadable(path, "a byte is not as it was written")
+    return result
+
+
+def _digest(features: Features) -> str:
+    """The SHA-256 of all that a file of them holds: HDF5 does not notice a flipped byte, and a number rests on each."""
+    text = [features.ids, features.labels, features.split, features.features.shape, features.provenance]
+    digest = hashlib.sha256(json.dumps(text, sort_keys=True).encode())
+    digest.update(features.features.data)
+    return digest.hexdigest()
+
+
+def _unreadable(path: Path, why: Exception | str) -> InputError:
+    return InputError(f"cannot read features {path}: {' '.join(str(why).split())}; delete it and run again")

@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 import numpy as np
@@ -170,7 +170,10 @@ def _one(row: Row, root: Path, extract: Extractor, quality: int | None) -> np.nd
 
 
 def _check_source(row: Row, root: Path) -> None:
-    """An InputError where the files of a video are not those that the index was made of."""
+    """An InputError where the files of a video are not those that the index was made of, or lie elsewhere than in the dataset."""
+    for path in map(PurePosixPath, (row.path, row.skeleton)):
+        if path.is_absolute() or ".." in path.parts:
+            raise InputError(f"{row.id}: {path} does not lie in the dataset's folder; make the index again (delete its file, run again)")
     try:
         found = files.sha256(*(root / path for path in (row.path, row.skeleton) if path))
     except OSError as error:

@@ -17,7 +17,6 @@ from videossl.evaluate import features as encoded
 from videossl.evaluate import retrieval
 from videossl.evaluate.features import Features, align
 from videossl.extract.flow import dequantise
-from videossl.files import read_json
 from videossl.report import read
 from videossl.report.run import Run
 
@@ -52,7 +51,7 @@ def run(
         params=params,
         dataset=params["dataset"]["name"],
         index=rows,
-        results=[read_json(path) for path in results],
+        results=[read.result(path) for path in results],
         histories=[read.history(path) for path in histories],
         samples=[_sample(row, opened) for row in _one_a_class(index.usable(rows), SAMPLES)],
         gallery=_gallery(features, opened),

@@ -1,40 +1,69 @@
-"""Weights files: safetensors, with what they were made from in the metadata."""
+"""Weights files: safetensors, with what they were made from, and the digest of each tensor, in the metadata."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import Tensor
 
 from videossl.errors import InputError
 from videossl.files import atomic
 
+ABOUT = "about"
+"""The one key of the metadata, a JSON text: of several, safetensors writes now one first, now another."""
+DAMAGE = (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError)
+"""What reading a damaged file ends in."""
+
 
 def save(path: Path, state: dict[str, Tensor], provenance: dict[str, Any]) -> None:
-    """Write `state`; `provenance` is one JSON text in the metadata, so that equal runs are equal bytes."""
+    """Write `state`; equal runs are equal bytes."""
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+    about = {"provenance": provenance, "sha256": {name: _digest(tensor) for name, tensor in tensors.items()}}
+    content = serialise(tensors, {ABOUT: json.dumps(about, sort_keys=True)})
     with atomic(path) as temporary:
-        save_file(tensors, temporary, {"provenance": json.dumps(provenance, sort_keys=True)})
+        temporary.write_bytes(content)
 
 
 def load(path: Path, prefix: str = "") -> dict[str, Tensor]:
-    """The tensors of `path` whose names begin with `prefix`, without it. A damaged file is an InputError."""
+    """The tensors of `path` whose names begin with `prefix`, without it. A damaged file is an InputError, a flipped byte in one of them, too."""
     try:
         with safe_open(path, framework="pt") as file:
-            return {name.removeprefix(prefix): file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"cannot read the weights {path}: {error}; delete the file and run again") from error
+            stated = {name: digest for name, digest in _about(file)["sha256"].items() if name.startswith(prefix)}
+            found = {name: file.get_tensor(name) for name in stated}
+    except DAMAGE as error:
+        raise _unreadable(path, error) from error
+    for name, tensor in found.items():
+        if _digest(tensor) != stated[name]:
+            raise _unreadable(path, f"{name} is not as it was written")
+    return {name.removeprefix(prefix): tensor for name, tensor in found.items()}
 
 
 def provenance(path: Path) -> dict[str, Any]:
     """What `path` was made from."""
     try:
         with safe_open(path, framework="pt") as file:
-            result: dict[str, Any] = json.loads((file.metadata() or {}).get("provenance", "{}"))
+            result: dict[str, Any] = _about(file)["provenance"]
             return result
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"cannot read the weights {path}: {error}; delete the file and run again") from error
+    except DAMAGE as error:
+        raise _unreadable(path, error) from error
+
+
+def _about(file: Any) -> Any:
+    return json.loads(file.metadata()[ABOUT])
+
+
+def _digest(tensor: Tensor) -> str:
+    """The SHA-256 of its type, shape and bytes: safetensors notices a file that is cut, but no flipped byte, and numbers rest on each."""
+    digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
+    digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _unreadable(path: Path, why: Exception | str) -> InputError:
+    return InputError(f"cannot read the weights {path}: {why}; delete the file and run again")

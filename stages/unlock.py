@@ -1,0 +1,89 @@
+"""unlock: let Snakemake run again in a run's folder after it was killed; what it left running on a cluster is ended first.
+
+Slurm tells those jobs to stop and gives them time to write a checkpoint. Only for a Snakemake that is no more: one that lives would
+see its jobs cancelled and submit them again.
+
+in:  the run's folder
+out: nothing of its own
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from videossl import script
+from videossl.errors import InputError
+
+NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The name of Snakemake's jobs on Slurm: one UUID for all that one call of it submits."""
+
+PATIENCE = 600
+"""Seconds for jobs to end. Slurm itself kills what lasts longer than its KillWait, half a minute by default."""
+
+
+def main() -> None:
+    parser = script.parser(__doc__)
+    parser.add_argument("run", nargs="?", type=Path, default=Path(), help="the run's folder; this one if absent")
+    run = script.read(parser).run.resolve()
+    if not (run / "params.yaml").is_file():
+        raise InputError(f"{run} has no params.yaml, so it is no run's folder; name one that has: make unlock OUT=runs/mine")
+    logs = run / ".snakemake/slurm_logs"
+    if logs.exists():
+        end(logs)
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "SNAKEMAKE_PROFILE": "none"}
+    command = ["snakemake", "--unlock", "--snakefile", str(Path(__file__).resolve().parents[1] / "Snakefile"), "--directory", str(run)]
+    sys.exit(subprocess.run(command, env=environment, check=False).returncode)
+
+
+def end(logs: Path) -> None:
+    """Cancel the jobs that log into `logs`, and wait until they are gone."""
+    jobs = left(logs)
+    if not jobs:
+        return
+    print(f"cancelling {len(jobs)} jobs of Slurm: {' '.join(jobs)}", file=sys.stderr)
+    slurm("scancel", *jobs)
+    deadline = time.monotonic() + PATIENCE
+    while jobs := left(logs):
+        if time.monotonic() > deadline:
+            raise InputError(
+                f"jobs {' '.join(jobs)} of Slurm do not end; `squeue --jobs={','.join(jobs)}` says where they are; unlock then"
+            )
+        time.sleep(1)
+
+
+def left(logs: Path) -> list[str]:
+    """The ids of this user's jobs in Slurm that Snakemake submitted for the rules of the run that has its logs in `logs`."""
+    fields = "JobID:32|,Name:64|,Comment:6|,STDOUT:8192"
+    return submitted(slurm("squeue", "--me", "--noheader", f"--Format={fields}").splitlines(), logs)
+
+
+def submitted(lines: Sequence[str], logs: Path) -> list[str]:
+    """The ids of those of squeue's `lines`, as `left` asks for them."""
+    rows = [[field.strip() for field in line.split("|", 3)] for line in lines]
+    return [
+        job
+        for job, name, comment, log in rows
+        if NAME.fullmatch(name) and comment.startswith(("rule_", "group_")) and Path(log).is_relative_to(logs)
+    ]
+
+
+def slurm(*command: str) -> str:
+    """What a command of Slurm's prints; InputError if there is none, or no Slurm that answers."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise InputError(f"this run had jobs on Slurm, but there is no {command[0]} here; unlock it where there is") from error
+    if done.returncode:
+        said = " ".join(done.stderr.split())
+        raise InputError(f"this run had jobs on Slurm, and {command[0]} cannot say which still run: {said}; unlock it when it can")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    script.run(main)

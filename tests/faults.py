@@ -1,0 +1,75 @@
+"""Faults that tests make."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, size: int = 1_048_576) -> Iterator[Path]:
+    """`folder` as a disk of `size` bytes of its own; where this process may not mount one, no file may grow beyond `size`."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0:
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", str(folder)], check=True)
+    else:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield folder
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def flip(path: Path, place: int) -> None:
+    """Change one byte of a file where it lies, as a disk does that forgets: neither size nor times tell."""
+    stat = path.stat()
+    with path.open("r+b") as file:
+        file.seek(place)
+        old = file.read(1)
+        file.seek(place)
+        file.write(bytes([old[0] ^ 1]))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+# Python reads this file in every process. Where a script of stages/ is about to give its first result its name, the process
+# ends as if by the kernel's hand: all is written, nothing is there. The next attempt finds the mark and goes on.
+KILLER = """\
+import os, signal, sys
+
+rename = os.replace
+
+def killed_once(source, target, **options):
+    script, target = os.path.basename(sys.argv[0]), str(target)
+    if "/stages/" in os.path.abspath(sys.argv[0]) and target.startswith("data/") and not target.startswith("data/scratch/"):
+        try:
+            os.close(os.open(os.path.join(os.environ["KILLED"], script), os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            pass
+        else:
+            os.killpg(0, signal.SIGKILL) if os.environ["KILL"] == "group" else os.kill(os.getpid(), signal.SIGKILL)
+    rename(source, target, **options)
+
+os.replace = killed_once
+"""
+
+
+def deadly(folder: Path, kill: str = "process") -> dict[str, str]:
+    """An environment in which the first process of each script dies, with kill="group" all that was started with it, too."""
+    (folder / "python").mkdir(parents=True)
+    (folder / "python/sitecustomize.py").write_text(KILLER)
+    (folder / "scripts").mkdir()
+    return {"PYTHONPATH": str(folder / "python"), "KILLED": str(folder / "scripts"), "KILL": kill}
+
+
+def killed_in(folder: Path) -> set[str]:
+    """The scripts of which a process was killed, in the environment made in `folder`."""
+    return {path.stem for path in (folder / "scripts").iterdir()}
