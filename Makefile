@@ -1,9 +1,10 @@
 # make help says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo seeds repro record run cost verify verify-cache test test-fast test-slow check format lock unlock clean
+.PHONY: help setup demo seeds repro record run cost verify verify-cache test test-fast test-slow check format lock runs unlock clean
 
 PYTHON ?= python3
 CORES ?= all
+TESTERS ?= $(shell expr $$(nproc) + 1)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 GIVEN := PRESET ROOT LISTS TRANSFER OUT TARGETS DATASET SPLIT
@@ -53,14 +54,14 @@ verify: setup ## whether a copy of a dataset is whole: make verify DATASET=ucf10
 verify-cache: setup ## whether the cache of a run is as it was written: make verify-cache [OUT=runs/mine]
 	python stages/verify_cache.py "$${OUT:-.}/data/cache"
 
-test: setup ## all tests, a process a core; those that take a whole pipeline come last
-	pytest -n auto --dist loadgroup
+test: setup ## all tests, in a process a core and one more, since those on Slurm mostly wait
+	pytest -n $(TESTERS)
 
 test-fast: setup ## the tests that take no whole pipeline
-	pytest -n auto --dist loadgroup -m 'not slow'
+	pytest -n $(TESTERS) -m 'not slow'
 
 test-slow: setup ## the tests that do
-	pytest -n auto --dist loadgroup -m slow
+	pytest -n $(TESTERS) -m slow
 
 check: setup ## format, lint, types, layers, dvc.yaml, docs/params.md
 	ruff format --check $(SOURCES)
@@ -83,6 +84,9 @@ dvc.yaml: .FORCE
 
 lock: ## requirements.lock from pyproject.toml; needs uv
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements.lock
+
+runs: setup ## what each training of a run ran on, took and used, and how each attempt at it ended: make runs [OUT=runs/mine]
+	python stages/runs.py -- "$${OUT:-.}"
 
 unlock: setup ## after a kill -9 of snakemake: end what it left on a cluster, and let it run again: make unlock [OUT=runs/mine]
 	python stages/unlock.py -- "$${OUT:-.}"

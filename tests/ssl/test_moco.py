@@ -221,8 +221,9 @@ def test_interrupted_and_resumed_is_the_same_bytes(mixing: str, tmp_path: Path) 
     second.load_state_dict(torch.load(tmp_path / "checkpoint.pt"))
     sgd(second, range(4, 6))
     assert straight.state_dict().keys() == second.state_dict().keys()
+    resumed = second.state_dict()
     for name, value in straight.state_dict().items():
-        assert torch.equal(value, second.state_dict()[name]), name
+        assert torch.equal(value, resumed[name]), name
 
 
 def test_the_generator_decides() -> None:
@@ -237,8 +238,9 @@ def test_next_stage_loads_everything() -> None:
     stage = tiny(queue=4, seed=1)
     loaded = stage.load_stage(previous.stage_state())
     assert sorted(loaded) == ["encoder", "head", "key_encoder", "key_head", "queue", "queue_ids", "queue_ptr"]
+    now = stage.state_dict()
     for name, value in previous.state_dict().items():
-        assert torch.equal(value, stage.state_dict()[name]), name
+        assert torch.equal(value, now[name]), name
 
 
 def test_weights_that_do_not_fit_are_named_and_nothing_is_loaded() -> None:
@@ -263,7 +265,8 @@ def test_state_for_the_next_stage_can_be_saved(tmp_path: Path) -> None:
     save_file(method.stage_state(), tmp_path / "weights.safetensors")
     other = MoCo(build("s3d", 3, 0.125, 1), build_head(128, 1), 8, 0.9, 0.1)
     other.load_stage(load_file(tmp_path / "weights.safetensors"))
-    assert all(torch.equal(v, other.state_dict()[n]) for n, v in method.state_dict().items())
+    loaded = other.state_dict()
+    assert all(torch.equal(value, loaded[name]) for name, value in method.state_dict().items())
 
 
 @pytest.mark.parametrize("mixing, steps, most", [("none", 40, 0.3), ("mixup", 60, 0.6)])

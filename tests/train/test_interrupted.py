@@ -20,7 +20,7 @@ from tests.made import row, shard
 from videossl import params, seeding
 from videossl.data import index
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("interrupted")]
 EPOCHS, STEPS = 12, 2  # an epoch
 ENVIRONMENT = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(REPOSITORY / "lib")}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,17 @@ def test_an_interruption_leaves_the_same_bytes(tmp_path: Path, stop_at: int) -> 
         run(tmp_path / "parts", Regression(stop_at), 2)
     assert not list((tmp_path / "parts").glob("models/*"))
     assert run(tmp_path / "parts", Regression(), 2).read_bytes() == wanted
+
+
+def test_a_checkpoint_of_another_training_is_not_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made from other params, code or inputs: it begins anew; from the same: it goes on."""
+    with pytest.raises(KeyError):
+        run(tmp_path, Regression(11), 0)
+    for made_from, said in (({"made": "elsewhere"}, False), (MADE_FROM, True)):
+        monkeypatch.setitem(globals(), "MADE_FROM", made_from)
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            run(tmp_path, Regression(), 0)
+        assert ("goes on after epoch 2, step 3 of 4" in caplog.text) is said
