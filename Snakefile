@@ -10,6 +10,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -160,9 +161,27 @@ def prepare_for_slurm():
         plugin.get_min_job_age = lambda: age
 
 
+def refuse_the_future():
+    """Before Snakemake deletes what is made of files that are from it."""
+    try:
+        parameters.check_times(
+            {str(file) for job in workflow.dag.jobs for file in job.input}
+        )
+    except InputError as error:
+        workflow.persistence.unlock()
+        refuse(error)
+
+
 onstart:
+    refuse_the_future()
     if workflow.executor_plugin.name == "slurm":
         prepare_for_slurm()
+
+
+onsuccess:
+    # Checkpoints of trainings whose weights are there; not before, since a job that fails at the last moment loses its results.
+    for mark in Path("data/scratch/checkpoints").glob("*/done"):
+        shutil.rmtree(mark.parent, ignore_errors=True)
 
 
 onerror:

@@ -51,7 +51,7 @@ def main() -> None:
     clips = job.clips(cache, [rows[position] for position in test], modality, settings, partial(windows, overlap=chosen["overlap"]))
     probabilities[test, 0] = finetune.predict(method, augment, clips, chosen["crops"], job.BATCH, device)
     features.write(args.out, **features.columns(rows, probabilities), provenance=made_from)
-    Checkpoint(stage.folder(args.scratch, made_from)).clear()
+    Checkpoint(stage.folder(args.scratch, made_from)).done()
 
 
 if __name__ == "__main__":

@@ -9,10 +9,14 @@ With more than one node this calls itself once on each through `srun`, so it nee
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import socket
 import sys
 import tempfile
+from pathlib import Path
+from types import FrameType
 
 from videossl import script
 from videossl.errors import InputError
@@ -43,8 +47,8 @@ def on_each_node(args: argparse.Namespace) -> None:
         port = free.getsockname()[1]
     count = str(args.nodes)
     # Snakemake itself is a step of the job, on one node: this one shares what that holds, and is not bound to its size.
-    placed = ["srun", "--overlap", "--nodes", count, "--ntasks", count, "--ntasks-per-node=1", "--kill-on-bad-exit=0", "--cpu-bind=none"]
-    placed += ["--cpus-per-task", os.environ.get("SLURM_CPUS_PER_TASK", "1")]
+    placed = ["srun", "--overlap", "--nodes", count, "--ntasks", count, "--ntasks-per-node=1", "--kill-on-bad-exit=0", "--wait=0"]
+    placed += ["--cpu-bind=none", "--cpus-per-task", os.environ.get("SLURM_CPUS_PER_TASK", "1")]
     mine = ["--nodes", count, "--processes", str(args.processes), "--port", str(port)]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_") or name in ("SLURM_JOB_ID", "SLURM_CONF")}
     os.execvpe("srun", [*placed, sys.executable, __file__, *mine, *args.call], kept)
@@ -54,8 +58,6 @@ def together(args: argparse.Namespace) -> int:
     """Run this node's processes until they end; the exit status of the first that failed, or 0."""
     import logging
 
-    os.environ["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = str(10**6)  # a cluster knows how long a job may take to end
-    from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -70,17 +72,25 @@ def together(args: argparse.Namespace) -> int:
         rdzv_backend="static" if args.nodes > 1 else "c10d",
         rdzv_endpoint=f"{where}:{args.port or 0}",
         rdzv_configs={"rank": int(os.environ.get("SLURM_NODEID", "0")), "timeout": 900},
-        signals_to_handle="SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1",
+        signals_to_handle="SIGHUP,SIGQUIT",  # of the others torch would wait for its processes once only
     )
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, pass_on)
     with tempfile.TemporaryDirectory() as said:
         os.environ["VIDEOSSL_SAID"] = said
         try:
             elastic_launch(config, sys.executable)(*args.call)
-        except SignalException:
-            return script.GO_ON_LATER  # it was passed on to the processes, which have ended
         except ChildFailedError as error:
             return max(1, error.get_first_failure()[1].exitcode)
     return 0
+
+
+def pass_on(number: int, frame: FrameType | None) -> None:
+    """Hand a signal to the processes, however often it comes, and wait for them as before: they end when they have done what it asks."""
+    for task in Path("/proc/self/task").iterdir():
+        for child in (task / "children").read_text(encoding="utf-8").split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), number)
 
 
 if __name__ == "__main__":

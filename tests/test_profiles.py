@@ -59,10 +59,16 @@ def test_gpus_and_nodes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     [
         ("gpus: 1", "account is missing"),
         ((REPOSITORY / "profiles/slurm/site.yaml").read_text() + "gpu: 1", "there is no gpu"),
+        ((REPOSITORY / "profiles/slurm/site.yaml").read_text().replace("gpus: 0", "gpus: all"), "gpus is 'all', which is no whole number"),
+        ((REPOSITORY / "profiles/slurm/site.yaml").read_text().replace("nodes: 1", "nodes: 0"), "no whole number of at least 1"),
+        (
+            (REPOSITORY / "profiles/slurm/site.yaml").read_text().replace("status: squeue", "status: sacctt"),
+            "'sacctt', not squeue or sacct",
+        ),
         ("gpus: [", "flow node"),
         (None, "No such file"),
     ],
-    ids=["missing", "unknown", "no YAML", "absent"],
+    ids=["missing", "unknown", "a word", "none", "no tool", "no YAML", "absent"],
 )
 def test_a_mistake_in_the_sites_file_is_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, said: str

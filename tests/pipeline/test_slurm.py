@@ -33,7 +33,7 @@ pytestmark = [
 ]
 
 SITE = dict.fromkeys(("account", "partition", "gpu_partition")) | {"gpus": 0, "nodes": 1, "cpus": 1, "workers": 0}
-SITE |= {"minutes": 60, "notice": 10, "checkpoint_minutes": 10, "jobs": 20, "status": "squeue"}
+SITE |= {"minutes": 60, "notice": 10, "retries": 5, "checkpoint_minutes": 10, "jobs": 20, "status": "squeue"}
 QUICK = ["--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "1", "--max-status-checks-per-second", "1"]
 """Nobody else uses these clusters, so they may be asked often."""
 

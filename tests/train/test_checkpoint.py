@@ -13,15 +13,15 @@ from videossl.errors import InputError
 from videossl.train.checkpoint import Checkpoint
 
 
-def test_round_trip_and_clear(tmp_path: Path) -> None:
+def test_round_trip(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "a")
     assert checkpoint.load() is None and checkpoint.newest() is None
     checkpoint.save({"method": {"w": torch.arange(3)}, "history": [{"loss": 1.5}]}, 7)
     state = checkpoint.load()
     assert state is not None and state["history"] == [{"loss": 1.5}]
     assert torch.equal(state["method"]["w"], torch.arange(3))
-    checkpoint.clear()
-    assert not (tmp_path / "a").exists()
+    checkpoint.done()
+    assert (tmp_path / "a/done").exists() and checkpoint.load() is not None, "until all has gone well"
 
 
 def test_the_name_says_how_far_and_what_the_bytes_are(tmp_path: Path) -> None:
@@ -48,8 +48,17 @@ def test_a_damaged_checkpoint_is_left_out_with_a_warning(tmp_path: Path, damage,
         state = checkpoint.load()
     assert state is not None and int(state["w"][0]) == 1
     assert f"{newer} is damaged and is left out" in caplog.text
+    assert checkpoint.newest() == older
     older.write_bytes(damage(older.read_bytes()))
-    assert checkpoint.load() is None
+    assert checkpoint.load() is None and checkpoint.newest() is None
+
+
+def test_what_is_trained_again_takes_the_place_of_what_was_damaged(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path)
+    for steps in (490, 500):
+        checkpoint.save({"w": torch.tensor(steps)}, steps).write_bytes(b"")
+    again = [checkpoint.save({"w": torch.tensor(steps)}, steps) for steps in (10, 20)]
+    assert checkpoint.newest() == again[1] and sorted(tmp_path.iterdir()) == again
 
 
 def test_every_flipped_byte_is_noticed(tmp_path: Path) -> None:

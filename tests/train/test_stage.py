@@ -34,7 +34,7 @@ def test_which_epochs_are_kept(tmp_path: Path, every: int, epochs: list[int]) ->
         assert torch.equal(kept["6.w"], method.w.detach()), "the last is the final one"
         assert int(kept[f"{epochs[0]}.updates"]) == 4 * epochs[0]
     assert weights.provenance(tmp_path / "models/pretrain.snapshots.safetensors") == MADE_FROM
-    assert not list((tmp_path / "scratch/checkpoints").glob("*"))
+    assert len(list((tmp_path / "scratch/checkpoints").glob("*/done"))) == 1
 
 
 @pytest.mark.parametrize("stop_at", [3, 11, 20])
@@ -52,9 +52,19 @@ def test_a_checkpoint_of_another_training_is_not_used(
     """Made from other params, code or inputs: it begins anew; from the same: it goes on."""
     with pytest.raises(KeyError):
         run(tmp_path, Regression(11), 0)
-    for made_from, said in (({"made": "elsewhere"}, False), (MADE_FROM, True)):
+    for made_from, said in (({"made": "elsewhere"}, False), (dict(MADE_FROM), True)):
         monkeypatch.setitem(globals(), "MADE_FROM", made_from)
         caplog.clear()
         with caplog.at_level(logging.INFO):
             run(tmp_path, Regression(), 0)
         assert ("goes on after epoch 2, step 3 of 4" in caplog.text) is said
+
+
+def test_results_that_are_deleted_after_the_last_step_cost_no_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A job that is struck when its weights are written fails, and Snakemake deletes them."""
+    written = run(tmp_path, Regression(), 2)
+    wanted = written.read_bytes()
+    written.unlink()
+    with caplog.at_level(logging.INFO):
+        assert run(tmp_path, Regression(stop_at=24), 2).read_bytes() == wanted
+    assert "goes on after epoch 5, step 4 of 4" in caplog.text

@@ -10,8 +10,8 @@ import hashlib
 import io
 import logging
 import pickle
-import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,29 +38,25 @@ class Checkpoint:
         return time.monotonic() - self._last >= 60 * self.minutes
 
     def save(self, state: dict[str, Any], steps: int) -> Path:
-        """Write a state, whole or not at all; then remove those older than the newest `KEPT`."""
+        """Write a state, whole or not at all; then keep it and the one before, no others: what lies further on was damaged."""
         buffer = io.BytesIO()
         torch.save(state, buffer)
         path = self.folder / f"{steps:09d}.{hashlib.sha256(buffer.getbuffer()).hexdigest()}.pt"
         with atomic(path) as temporary:
             temporary.write_bytes(buffer.getbuffer())
-        for old in self._newest_first()[KEPT:]:
-            old.unlink(missing_ok=True)
+        kept = [one for one in self._newest_first() if one.name <= path.name][:KEPT]
+        for other in set(self._newest_first()) - set(kept):
+            other.unlink(missing_ok=True)
         self._last = time.monotonic()
         return path
 
     def load(self) -> dict[str, Any] | None:
         """The newest sound state, or None. One whose bytes are not those of its name is left out with a warning."""
-        for path in self._newest_first():
-            try:
-                return _read(path)
-            except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
-                log.warning("%s is damaged and is left out: %s", path, " ".join(str(error).split())[:200])
-        return None
+        return next((state for _, state in self._sound()), None)
 
     def newest(self) -> Path | None:
-        """The newest file, sound or not."""
-        return next(iter(self._newest_first()), None)
+        """The newest file that is sound."""
+        return next((path for path, _ in self._sound()), None)
 
     def give_up(self, reason: str) -> None:
         """Note why this training can't go on, so that it is not tried again and again."""
@@ -71,9 +67,17 @@ class Checkpoint:
         if self._note.exists():
             raise InputError(f"{read_json(self._note)['reason']}; to go on from the last checkpoint all the same, delete {self._note}")
 
-    def clear(self) -> None:
-        """Remove the folder: the training is done and its weights are written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def done(self) -> None:
+        """Mark the folder: the weights are written. Snakemake removes it once all has gone well (`onsuccess` in the Snakefile): a job
+        that is struck in its last moments has its results deleted, and comes back."""
+        (self.folder / "done").touch()
+
+    def _sound(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        for path in self._newest_first():
+            try:
+                yield path, _read(path)
+            except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+                log.warning("%s is damaged and is left out: %s", path, " ".join(str(error).split())[:200])
 
     @property
     def _note(self) -> Path:

@@ -116,6 +116,7 @@ def fit(
             watch(row)
         at.history.append(row)
         at.step, at.totals = 0, {}
+    fitting.end()
     return at.history
 
 
@@ -131,6 +132,7 @@ class _Fitting:
         parallel.synchronise(method)
         self.optimiser = schedule.optimiser(training.optimiser, method.trainable(), training.lr, training.weight_decay)
         self.at = self._resume()
+        self.saved = self._steps()  # after how many steps there is a checkpoint
         self.learner = _shared(method)
 
     def epoch(self, stop: signals.Stop) -> None:
@@ -149,7 +151,7 @@ class _Fitting:
             begun = _now(sample.device)
             told = self._step(views, sample, stop)
             whole = len(sample) * parallel.size()
-            self.record.step(len(at.history) * steps + at.step, whole, _since(begun), waited)
+            self.record.step(self._steps(), whole, _since(begun), waited)
             clips += whole
             rate = clips / (time.perf_counter() - started)
             bar.set_postfix(
@@ -162,6 +164,11 @@ class _Fitting:
         if clips:
             log.info("%s: loss %.3f, accuracy %.1f %%, %.0f clips/s", title.replace(self.name, f"{self.name} epoch"),
                 self._mean("loss"), 100 * self._mean("accuracy"), rate)  # fmt: skip
+
+    def end(self) -> None:
+        """Write the last state, unless it was loaded: what follows the training may be interrupted, too."""
+        if self.saved != self._steps():
+            self._save()
 
     def row(self) -> dict[str, float]:
         """The epoch in numbers."""
@@ -210,19 +217,23 @@ class _Fitting:
                 "position": vars(at),
                 "generators": _generators(),
             }
-            self.checkpoint.save(state, len(at.history) * self.batches.steps + at.step)
+            self.checkpoint.save(state, self._steps())
             self.record.write()
+        self.saved = self._steps()
         if parallel.size() > 1:
             dist.barrier()  # no process ends before the state is written
 
     def _resume(self) -> Position:
         state = self.checkpoint.load()
+        at = Position(**state["position"]) if state else Position()
+        found = torch.tensor([len(at.history), at.step], device=self.method.trainable()[0].device)
+        if len({tuple(row) for row in parallel.gather(found[None]).tolist()}) > 1:
+            raise InputError(f"{self.name}: not all processes see the same checkpoints in {self.checkpoint.folder}; run again")
         if not state:
-            return Position()
+            return at
         self.method.load_state_dict(state["method"])
         self.optimiser.load_state_dict(state["optimiser"])
         _set_generators(state["generators"])
-        at = Position(**state["position"])
         log.info("%s: goes on after epoch %d, step %d of %d", self.name, len(at.history), at.step, self.batches.steps)
         return at
 
@@ -238,6 +249,10 @@ class _Fitting:
     def _lr(self, step: int) -> float:
         done = (len(self.at.history) + step / self.batches.steps) / self.training.epochs
         return self.training.lr * schedule.factor(self.training.schedule, done)
+
+    def _steps(self) -> int:
+        """Steps of the optimiser so far."""
+        return len(self.at.history) * self.batches.steps + self.at.step
 
     def _mean(self, key: str) -> float:
         return self.at.totals[key] / max(self.at.step, 1)

@@ -122,9 +122,14 @@ def batches(
 def device() -> torch.device:
     """This process's GPU (the first, unless it is one of several processes), or else the CPU.
 
-    On a GPU convolutions are deterministic and in full float32.
+    On a GPU convolutions are deterministic and in full float32. InputError for more processes than GPUs.
     """
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = False
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else torch.device("cpu")
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    rank, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if rank >= count:
+        raise InputError(f"more processes than GPUs on this machine, which has {count}; set `processes` to {count}")
+    return torch.device("cuda", rank)

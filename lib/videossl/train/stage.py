@@ -16,6 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from videossl import script
+from videossl.errors import InputError
 from videossl.files import write_json
 from videossl.ssl import parallel
 from videossl.train import modality, signals, weights
@@ -105,8 +106,11 @@ class Snapshots:
             weights.save(self._path(epoch), self.encoder.state_dict(), {})
 
     def gather(self) -> dict[str, Tensor]:
-        """All that was kept, as "{epoch}.{name}"."""
-        return {f"{epoch}.{name}": tensor for epoch in self.epochs for name, tensor in weights.load(self._path(epoch)).items()}
+        """All that was kept, as "{epoch}.{name}". InputError where one is damaged: it was kept before the checkpoint, so that goes with it."""
+        try:
+            return {f"{epoch}.{name}": tensor for epoch in self.epochs for name, tensor in weights.load(self._path(epoch)).items()}
+        except InputError as error:
+            raise InputError(f"an encoder kept on the way is damaged or gone; delete {self.folder} and train again: {error}") from error
 
     def _path(self, epoch: int) -> Path:
         return self.folder / f"epoch-{epoch}.safetensors"
@@ -115,11 +119,11 @@ class Snapshots:
 def finish(
     method: nn.Module, history: list[dict[str, float]], made_from: dict[str, Any], out: Path, scratch: Path, snapshots: Snapshots
 ) -> None:
-    """Write the history and the encoders kept on the way beside `out`, then `out`, then remove the checkpoint."""
+    """Write the history and the encoders kept on the way beside `out`, then `out`; then the checkpoint is done with."""
     write_json(out.with_suffix(".json"), history)
     weights.save(out.with_suffix(".snapshots.safetensors"), snapshots.gather(), made_from)
     weights.save(out, method.state_dict(), made_from)
-    Checkpoint(folder(scratch, made_from)).clear()
+    Checkpoint(folder(scratch, made_from)).done()
     log.info("wrote %s", out)
 
 
