@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.pipeline.conftest import ENVIRONMENT, Workspace, write_video
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]  # in one process, which makes `undisturbed` once
+pytestmark = pytest.mark.slow
 
 TARGETS = {"index": "data/index/folder.csv", "frames": "data/cache/folder/rgb/0000.h5", "flow": "data/cache/folder/flow/0000.h5"}
 

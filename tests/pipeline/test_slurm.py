@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -28,12 +29,11 @@ from tests.pipeline.slurm import Job, Slurm, cluster, eventually, missing
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("slurm"),
     pytest.mark.skipif(bool(missing()), reason=missing() or "there is a Slurm"),
 ]
 
 SITE = dict.fromkeys(("account", "partition", "gpu_partition")) | {"gpus": 0, "nodes": 1, "cpus": 1, "workers": 0}
-SITE |= {"minutes": 60, "notice": 10, "retries": 5, "checkpoint_minutes": 10, "jobs": 20, "status": "squeue"}
+SITE |= {"minutes": 60, "notice": 10, "retries": 20, "checkpoint_minutes": 10, "jobs": 20, "status": "squeue"}
 QUICK = ["--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "1", "--max-status-checks-per-second", "1"]
 """Nobody else uses these clusters, so they may be asked often."""
 
@@ -210,20 +210,21 @@ def cancelled_then_snakemake_killed(finished: Workspace, path: Path) -> None:
 def time_limit_hit_twice(finished: Workspace, path: Path) -> None:
     """Slurm counts limits in minutes, and looks twice a minute who has reached one, or is to be told."""
     with cluster() as slurm:
-        training = left_to_do(finished, path, MOTION, slurm, minutes=1, notice=10)
+        training = left_to_do(finished, path, MOTION, slurm, minutes=2, notice=10)
         running = training.start()
         reached = 0
         for _ in range(2):
             training.hold(training.resumed if reached else lambda: "epoch 2/" in training.log)
             assert training.resumed() == reached
-            assert training.ended(training.job().id).limit == "1:00"
+            assert training.ended(training.job().id).limit == "2:00"
             assert training.checkpoints()[-1] > reached
             reached = training.checkpoints()[-1]
         training.run.finish(running)
-        assert training.resumed() == reached
-        # SIGTERM, at the limit itself, if this machine was so slow that the notice came before the training could heed it.
-        assert [bool(re.search("SIGUSR1|SIGTERM", attempt["exit"])) for attempt in training.attempts()] == [True, True, False]
-        assert_no_step_twice(training)
+        *struck, last = training.attempts()  # a busy machine may take more than the two
+        assert len(struck) >= 2 and all("SIGUSR1" in attempt["exit"] for attempt in struck) and last["exit"] == "finished"
+        assert struck[1]["to_step"] == reached
+        for before, after in pairwise([*struck, last]):
+            assert after["from_step"] == before["to_step"], "no step twice"
         assert_whole_again(training, finished)
 
 

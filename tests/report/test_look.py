@@ -20,7 +20,6 @@ from videossl.report.run import Run
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("look"),  # in one process, which calls the browser once
     pytest.mark.skipif(not shutil.which("chromium"), reason="no `chromium` on PATH"),
 ]
 FLAGS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -80,7 +81,7 @@ def main() -> None:
         steps = 20 if modality in ("rgb", "flow") else 2
         lr = 0.001 if name == "finetune" else 0.01
         training = Training(steps, BATCH, "sgd", lr, 0.0, "constant")
-        history = fit(chosen, batches(modality, partner), training, 0, Checkpoint(out / "none", 1e9), name)
+        history = fit(chosen, batches(modality, partner), training, 0, Checkpoint(out / "none", math.inf), name)
         made[name] = {"losses": [row["loss"] for row in history], "state": chosen.state_dict()}
     if parallel.rank() == 0:
         torch.save(made, out / "made.pt")

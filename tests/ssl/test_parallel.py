@@ -35,7 +35,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("parallel")
 @pytest.mark.parametrize("processes", [2, 4])
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_losses_as_one_process(made: dict[int, dict[str, Any]], case: str, processes: int) -> None:
@@ -46,7 +45,6 @@ def test_the_same_losses_as_one_process(made: dict[int, dict[str, Any]], case: s
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("parallel")
 @pytest.mark.parametrize("processes", [2, 4])
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_weights_queue_and_statistics(made: dict[int, dict[str, Any]], case: str, processes: int) -> None:

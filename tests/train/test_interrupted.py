@@ -21,7 +21,7 @@ from tests.made import row, shard
 from videossl import params, seeding
 from videossl.data import index
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("interrupted")]
+pytestmark = pytest.mark.slow
 EPOCHS, STEPS = 12, 2  # an epoch
 ENVIRONMENT = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(REPOSITORY / "lib")}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import os
 import re
 import signal
@@ -79,6 +80,8 @@ def test_stopped_by_a_signal_and_gone_on_with_ends_in_the_same_bytes(
     whole, resumed = Regression(), Regression()
     history = fit(whole, batches(), TRAINING, 0, Checkpoint(tmp_path / "whole", 1e9), "r")
     assert [path.name[:10] for path in tmp_path.glob("whole/*")] == ["000000024."], "none was due but the last"
+    assert fit(Regression(), batches(), TRAINING, 0, Checkpoint(tmp_path / "never", math.inf), "r") == history
+    assert not (tmp_path / "never").exists()
     checkpoint = Checkpoint(tmp_path / "parts", minutes)
     before = signal.getsignal(number)
     said = rf"r: stopped by {number.name} at epoch {stop_at // 4 + 1}, step {stop_at % 4 + 1}; the same"

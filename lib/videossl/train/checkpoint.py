@@ -27,7 +27,7 @@ KEPT = 2
 
 
 class Checkpoint:
-    """The states of one training in `folder`, as {steps}.{SHA-256 of the bytes}.pt, one every `minutes` (0: after every step)."""
+    """The states of one training in `folder`, as {steps}.{SHA-256 of the bytes}.pt, one every `minutes` (0: after every step; infinite: only when told to stop)."""
 
     def __init__(self, folder: Path, minutes: float = 10) -> None:
         self.folder, self.minutes = folder, minutes

@@ -166,8 +166,8 @@ class _Fitting:
                 self._mean("loss"), 100 * self._mean("accuracy"), rate)  # fmt: skip
 
     def end(self) -> None:
-        """Write the last state, unless it was loaded: what follows the training may be interrupted, too."""
-        if self.saved != self._steps():
+        """Write the last state, unless it is there or none is ever due: what follows the training may be interrupted, too."""
+        if self.saved != self._steps() and math.isfinite(self.checkpoint.minutes):
             self._save()
 
     def row(self) -> dict[str, float]:
