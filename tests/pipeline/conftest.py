@@ -57,13 +57,13 @@ class Workspace:
 
 
 def copy_of_repository(path: Path) -> Workspace:
-    """The working tree as git sees it, with the tiny params, in a git repository of its own."""
+    """The working tree as git sees it, with the tiny params, in a git repository of its own; without the lock of a run made there."""
     workspace = Workspace(path)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     for name in filter(None, listed.stdout.split("\0")):
-        if (REPOSITORY / name).is_file():
+        if name != "dvc.lock" and (REPOSITORY / name).is_file():
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, path / name)
     shutil.copy2(REPOSITORY / "tests/pipeline/tiny.yaml", path / "params.yaml")
