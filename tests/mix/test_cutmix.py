@@ -220,7 +220,7 @@ def test_no_end_of_an_axis_is_favoured(size: int, side: int) -> None:
     counts = torch.zeros(size)
     grid = 10_000
     for step in range(grid):
-        put, cut = module._place((0, side), (step + 0.5) / grid, size)
+        put, cut = module.place((0, side), (step + 0.5) / grid, size)
         assert put[1] > put[0] and put[1] - put[0] == cut[1] - cut[0]
         counts[put[0] : put[1]] += 1
     torch.testing.assert_close(counts, counts.flip(0), rtol=0, atol=1)
@@ -321,6 +321,17 @@ def test_draws_stay_on_the_cpu() -> None:
         draw_layers((1, 2, 3), torch_rng(0))
     assert box.cells.device == aligned.cells.device == torch.device("cpu")
     assert box == draw_box((4, 6, 6), (4, 6, 6), torch_rng(0))
+
+
+def test_layers_of_encoders_of_different_depth() -> None:
+    """5 blocks and 10: after the k-th of five come those from 2 k on of ten, each as likely as the next."""
+    rng = torch_rng(0)
+    drawn = [draw_layers(range(1, 6), rng, range(1, 11), (5, 10)) for _ in range(5000)]
+    assert set(drawn) == {(k, ell) for k in range(1, 6) for ell in range(2 * k, 11)}
+    first = [ell for k, ell in drawn if k == 1]
+    assert all(first.count(ell) == pytest.approx(1000 / 9, abs=40) for ell in range(2, 11))
+    back = {draw_layers(range(1, 11), rng, range(1, 6), (10, 5)) for _ in range(2000)}
+    assert back == {(k, ell) for k in range(1, 11) for ell in range(-(-k // 2), 6)}
 
 
 def test_layers_are_uniform_and_ordered() -> None:

@@ -8,6 +8,7 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from torch.nn.functional import interpolate, normalize
 
 from videossl.errors import InputError
+from videossl.mix.adapters import draw_patch
 from videossl.mix.cutmix import draw_box, draw_layers, keep_mask
 from videossl.mix.mixup import draw_lam
 from videossl.models.build import build, build_head
@@ -156,6 +157,70 @@ def test_a_box_a_sample_on_bodies_takes_their_mean(monkeypatch: pytest.MonkeyPat
     shapes = encoder.shapes((3, 3, 8, 25, 2))
     each = [draw_box(shapes[k - 1][1:], shapes[ell - 1][1:], rng).lam(shapes[k - 1][1:]) for _ in range(6)]
     assert lams[0].tolist() == pytest.approx([(each[2 * i] + each[2 * i + 1]) / 2 for i in range(3)])
+
+
+def video_and_skeleton(trained: str, **options: object) -> tuple[CMMC, dict[str, Tensor]]:
+    """S3D with ST-GCN, small, the first or the second of them trained; three clips of each."""
+    rng = torch_rng(0)
+    encoders = {"rgb": build("s3d", 3, 0.0625, 0), "joint": build("st-gcn", 3, 0.0625, 1)}
+    views = {
+        "rgb": torch.randn(2, 3, 3, 16, 64, 64, generator=rng),
+        "joint": torch.randn(2, 3, 3, 12, 25, 2, generator=rng),
+    }
+    (partner,) = set(encoders) - {trained}
+    encoder = encoders[trained]
+    method = CMMC(MoCo(encoder, build_head(encoder.out_features, 0, 16), 0, 0.9, 0.1), encoders[partner], **options)  # type: ignore[arg-type]
+    return method, {"query": views[trained][0], "key": views[trained][1], "partner": views[partner][0]}
+
+
+@pytest.mark.parametrize("box", ["batch", "sample"])
+@pytest.mark.parametrize(("trained", "layers", "patch"), [("rgb", (4, 8), (5, 5)), ("joint", (8, 4), (3, 3))])
+def test_a_video_with_a_skeleton_written_out(trained: str, layers: tuple[int, int], patch: tuple[int, int], box: str) -> None:
+    """P appendix 3.iii, one row after the other: bodies averaged into a video, a video's map given to each body."""
+    method, views = video_and_skeleton(trained, layers=layers, patch=patch, box=box)
+    reference, (k, ell) = copy.deepcopy(method), layers
+    result = method.step(views, torch.arange(3), torch_rng(5))
+    result["loss"].backward()
+
+    rng, f1, f2 = torch_rng(5), reference.moco.encoder, reference.partner
+    assert f2 is not None
+    r = torch.randperm(3, generator=rng)
+    g1, g2 = run(views["query"], f1, 0, k), run(views["partner"], f2.eval(), 0, ell)
+    bodies = len(g1) // 3
+    rows = []
+    for row in range(len(g1)):
+        sample = int(r[row // bodies])
+        rows.append((g2[2 * sample] + g2[2 * sample + 1]) / 2 if bodies == 1 else g2[sample])
+    drawn = [draw_patch(g1.shape[1:], rows[0].shape, rng, patch=patch) for _ in range(len(g1) if box == "sample" else 1)]
+    mixed = g1.clone()
+    for row, other in enumerate(rows):
+        cut, place = drawn[row % len(drawn)]
+        laid = other[(..., *(slice(*span) for span in cut.spans))].reshape(*other.shape[:2], *cut.shape)
+        mixed[(row, *(slice(*span) for span in place.into))] = laid[tuple(slice(*span) for span in place.source)]
+    lam = torch.tensor([drawn[row % len(drawn)][1].lam(g1.shape[1:]) for row in range(len(g1))]).view(3, bodies).mean(1)
+    expected = reference.moco.contrast(run(mixed, f1, k, len(f1)), views["key"], torch.arange(3), r, lam)
+    torch.testing.assert_close(result["loss"], expected["loss"], rtol=1e-4, atol=1e-5)
+    assert 0 < float(lam.min()) < 1
+
+
+@pytest.mark.parametrize("trained", ["rgb", "joint"])
+def test_a_frozen_partner_of_another_kind_is_bit_identical(trained: str) -> None:
+    """Random blocks and patches; the trained side moves, the frozen one does not, statistics included."""
+    method, views = video_and_skeleton(trained)
+    assert method.partner is not None
+    frozen, before = copy.deepcopy(method.partner.state_dict()), copy.deepcopy(method.moco.encoder.state_dict())
+    optimiser = torch.optim.Adam(method.trainable(), lr=1e-2)
+    drawn = set()
+    for seed in range(3):
+        drawn.add(method.draw_layers(torch_rng(seed)))
+        optimiser.zero_grad()
+        method.train().step(views, torch.arange(3), torch_rng(seed))["loss"].backward()
+        optimiser.step()
+        method.update()
+    assert len(drawn) > 1
+    assert all(torch.equal(value, frozen[name]) for name, value in method.partner.state_dict().items())
+    moved = [name for name, parameter in method.moco.encoder.named_parameters() if not torch.equal(parameter, before[name])]
+    assert len(moved) > len(before) // 4
 
 
 @pytest.mark.parametrize("box", ["batch", "sample"])

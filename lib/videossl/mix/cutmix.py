@@ -72,11 +72,21 @@ class Box:
 
 
 @eager
-def draw_layers(blocks: Sequence[int], rng: torch.Generator) -> tuple[int, int]:
-    """k uniform in `blocks`, then l uniform in those of `blocks` at or after k (P section 3.2; Algorithm
-    1)."""
+def draw_layers(
+    blocks: Sequence[int], rng: torch.Generator, partner: Sequence[int] | None = None, depths: tuple[int, int] = (1, 1)
+) -> tuple[int, int]:
+    """k uniform in `blocks`, then l uniform in the partner's that are at least as deep (P section 3.2; Algorithm 1).
+
+    partner: its eligible blocks, `blocks` too if None. depths: how many blocks each encoder has in all; at least as deep is
+    l / depths[1] >= k / depths[0], which for encoders of one depth is l >= k.
+    """
     k = _choose(sorted(blocks), rng)
-    return k, _choose([block for block in sorted(blocks) if block >= k], rng)
+    return k, _choose(at_least_as_deep(k, blocks if partner is None else partner, depths), rng)
+
+
+def at_least_as_deep(k: int, partner: Sequence[int], depths: tuple[int, int]) -> list[int]:
+    """The blocks l of `partner` with l / depths[1] >= k / depths[0], in order."""
+    return [block for block in sorted(partner) if block * depths[0] >= k * depths[1]]
 
 
 @eager
@@ -105,8 +115,8 @@ def draw_box(
     into, source = [], []
     for name, size1, size2, centre2, centre1 in zip(names, shape1, shape2, *centres, strict=True):
         on = _group(name) in axes
-        cut = _clip(_around(centre2, size2, _cells(size2 * side)), size2) if on and name in SPACE else (0, size2)
-        put, cut = _place(cut, centre1, size1) if on else ((0, size1), cut)
+        cut = clip(_around(centre2, size2, whole_cells(size2 * side)), size2) if on and name in SPACE else (0, size2)
+        put, cut = place(cut, centre1, size1) if on else ((0, size1), cut)
         into.append(put)
         source.append(cut)
     return Box(tuple(into), tuple(source))
@@ -132,7 +142,7 @@ def draw_aligned_box(
     on = [_group(name) in axes for name in names]
     side = share ** (1 / max(1, sum(on)))
     spans = tuple(
-        _clip(_around(centre, size, _cells(size * side)), size) if cut else (0, size)
+        clip(_around(centre, size, whole_cells(size * side)), size) if cut else (0, size)
         for size, centre, cut in zip(shape, centres, on, strict=True)
     )
     return Box(spans, spans)
@@ -266,7 +276,7 @@ def _choose(items: Sequence[int], rng: torch.Generator) -> int:
     return items[int(torch.randint(len(items), (), generator=rng, device="cpu"))]
 
 
-def _cells(length: float) -> int:
+def whole_cells(length: float) -> int:
     """A real length as a whole number of cells, at least 1."""
     return max(1, floor(length + 0.5))
 
@@ -277,12 +287,13 @@ def _around(centre: float, size: int, side: int) -> Span:
     return start, start + side
 
 
-def _clip(span: Span, size: int) -> Span:
+def clip(span: Span, size: int) -> Span:
+    """What of `span` lies on an axis of `size`."""
     return max(0, span[0]), min(size, span[1])
 
 
-def _place(cut: Span, centre: float, size: int) -> tuple[Span, Span]:
+def place(cut: Span, centre: float, size: int) -> tuple[Span, Span]:
     """Where in an axis of `size` the cells `cut` come to lie around `centre`, and which of them (eq. 8)."""
     start, stop = _around(centre, size, cut[1] - cut[0])
-    put = _clip((start, stop), size)
+    put = clip((start, stop), size)
     return put, (cut[0] + put[0] - start, cut[1] + put[1] - stop)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from videossl.errors import InputError
+from videossl.mix.adapters import Sides, are_alike, draw_patch, lay_out
 from videossl.mix.compiling import eager
 from videossl.mix.cutmix import AXES, cutmix, draw_aligned_box, draw_box
 from videossl.mix.mixup import blend, draw_lam
@@ -67,16 +68,19 @@ def mix_features(
     alpha: float = 1.0,
     box: str = "batch",
     part: Part = WHOLE,
+    patch: str | Sides = "random",
 ) -> tuple[Tensor, float | Tensor]:
     """The map `g1` mixed with the map `g2`, row by row, and lam, the share of `g1`.
 
     strategy: one of `FEATURES`. g1: (B, C1, *dims1) float, of the encoder that is trained; g2: (B, C2, *dims2), for
     "manifold-mixup" g1's own rows in another order, which take their gradient, else the partner's, which take none;
-    for both mixups of g1's shape. axes: those that "cm-cutmix" cuts, of `AXES`. Raises InputError for another
-    strategy, box, axis or alpha, and for shapes that cannot be mixed.
+    for both mixups of g1's shape. axes: those that "cm-cutmix" cuts, of `AXES`. patch: of maps whose space differs in kind
+    (`adapters`), how much of it is cut: (h, w), or "random". Raises InputError for another strategy, box, axis or alpha, and for shapes that cannot be mixed.
     """
     check_name("mixing", strategy, FEATURES)
     check_name("box", box, BOXES)
+    if strategy == "cm-cutmix" and not are_alike(g1.shape, g2.shape):
+        return _cutmix_across(g1, g2, rng, axes, alpha, box, part, patch)
     if strategy == "cm-cutmix":
         boxes = [draw_box(g1.shape[1:], g2.shape[1:], rng, axes, alpha) for _ in range(_count(g1, box, part))]
         return cutmix(g1, g2, _own(boxes, g1, part) if box == "sample" else boxes[0])
@@ -108,6 +112,16 @@ def check_name(what: str, given: str, known: Sequence[str]) -> None:
     """InputError that lists `known` unless `given` is one of them."""
     if given not in known:
         raise InputError(f"{what} {given!r} is unknown: choose of {', '.join(known)}")
+
+
+@eager
+def _cutmix_across(
+    g1: Tensor, g2: Tensor, rng: torch.Generator, axes: Collection[str], alpha: float, box: str, part: Part, patch: str | Sides
+) -> tuple[Tensor, float | Tensor]:
+    """Cutmix of maps whose space differs in kind. (Not traced by `torch.compile`: every patch has a shape of its own.)"""
+    drawn = [draw_patch(g1.shape[1:], g2.shape[1:], rng, axes, alpha, patch) for _ in range(_count(g1, box, part))]
+    patches, boxes = zip(*(_own(drawn, g1, part) if box == "sample" else drawn), strict=True)
+    return cutmix(g1, lay_out(g2, patches), boxes if box == "sample" else boxes[0])
 
 
 @eager

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from videossl.errors import InputError
+from videossl.mix.adapters import Sides, match_rows
 from videossl.mix.cutmix import AXES, draw_layers
 from videossl.mix.pairs import check_fixed
 from videossl.mix.strategies import BOXES, check_features, check_name, mix_features
@@ -22,10 +23,11 @@ class CMMC(nn.Module):
 
     moco: of modality 1, mixing "none"; partner: modality 2's encoder, or None for "manifold-mixup", which
     mixes modality 1 with itself. mixing: one of `strategies.FEATURES`; for the two mixups layers must be
-    "same" and axes all three. axes: those cut, of space, time, channel. layers: "random" (k, then l >= k),
-    "same" (l = k), or a fixed (k, l). blocks: the eligible k and l, counted from 1 as "after the k-th block";
-    all that both encoders have if None. alpha: of the drawn share. box: one box (or lam of mixup) a "batch"
-    or one a "sample". Raises InputError for values outside these.
+    "same" and axes all three. axes: those cut, of space, time, channel. layers: "random" (k, then l at least as
+    deep in the partner, which for encoders of one depth is l >= k), "same" (l = k), or a fixed (k, l). blocks: the eligible k and l,
+    counted from 1 as "after the k-th block"; all if None. alpha: of the drawn share. box: one box (or lam of mixup) a "batch"
+    or one a "sample". patch: of encoders whose space differs in kind, as RGB's and a skeleton's (`mix.adapters`), the (h, w) that is
+    cut of it, or "random". Raises InputError for values outside these.
     """
 
     def __init__(
@@ -38,14 +40,16 @@ class CMMC(nn.Module):
         alpha: float = 1.0,
         box: str = "batch",
         mixing: str = "cm-cutmix",
+        patch: str | Sides = "random",
     ) -> None:
         super().__init__()
-        depth = min(len(moco.encoder), len(moco.encoder if partner is None else partner))
+        self.depths = len(moco.encoder), len(moco.encoder if partner is None else partner)
         self.moco = moco
         self.partner = None if partner is None else partner.requires_grad_(False).eval()
         self.axes, self.layers, self.alpha, self.box, self.mixing = tuple(axes), layers, alpha, box, mixing
-        self.blocks = tuple(range(1, depth + 1) if blocks is None else blocks)
-        self._check(depth)
+        self.patch = patch
+        self.blocks = [tuple(range(1, depth + 1) if blocks is None else blocks) for depth in self.depths]
+        self._check()
 
     def train(self, mode: bool = True) -> CMMC:
         """Training mode for modality 1; the partner stays in eval mode, its running statistics as they
@@ -64,7 +68,7 @@ class CMMC(nn.Module):
         g1 = partial_forward(encoder, x, 0, k)
         g2 = self._partner_map(views, g1, r, ell)
         part = parallel.rank(), parallel.size()
-        mixed, lam = mix_features(self.mixing, g1, g2, rng, self.axes, self.alpha, self.box, part)
+        mixed, lam = mix_features(self.mixing, g1, g2, rng, self.axes, self.alpha, self.box, part, self.patch)
         if self.box == "sample" and isinstance(lam, Tensor):
             lam = lam.view(len(x), -1).mean(1)  # a box a row: a sample's share is the mean of its bodies'
         maps = partial_forward(encoder, mixed, k, len(encoder))
@@ -94,18 +98,22 @@ class CMMC(nn.Module):
         """The blocks (k, l) after which this batch is mixed."""
         if not isinstance(self.layers, str):
             return self.layers
-        k, ell = draw_layers(self.blocks, rng)
-        return (k, ell) if self.layers == "random" else (k, k)
+        if self.layers == "same":
+            k, _ = draw_layers(self.blocks[self.depths.index(min(self.depths))], rng)
+            return k, k
+        return draw_layers(self.blocks[0], rng, self.blocks[1], self.depths)
 
     def _partner_map(self, views: Mapping[str, Tensor], g1: Tensor, r: Tensor, ell: int) -> Tensor:
-        """g2 of eq. 4: the partner's map after block l, row i that of sample r(i)."""
+        """g2 of eq. 4: the partner's map after block l, row i that of sample r(i), in as many rows as g1."""
+        samples = len(r) // parallel.size()
         if self.partner is None:
-            samples = g1.view(len(r) // parallel.size(), -1, *g1.shape[1:])  # the bodies of a sample move together
-            return parallel.exchange(samples, r).flatten(0, 1)
+            rows = g1.view(samples, -1, *g1.shape[1:])  # the bodies of a sample move together
+            return parallel.exchange(rows, r).flatten(0, 1)
         with torch.no_grad():
-            return partial_forward(self.partner, parallel.exchange(views["partner"], r), 0, ell)
+            g2 = partial_forward(self.partner, parallel.exchange(views["partner"], r), 0, ell)
+            return match_rows(g2, len(g1), samples)
 
-    def _check(self, depth: int) -> None:
+    def _check(self) -> None:
         if self.moco.mixing != "none":
             raise InputError(f"CMMC on a MoCo with mixing {self.moco.mixing!r}: set it to none, features are mixed")
         check_features("CMMC", self.mixing, self.axes, self.layers)
@@ -117,6 +125,7 @@ class CMMC(nn.Module):
         if not self.alpha > 0:
             raise InputError(f"CMMC: alpha {self.alpha}: give a number above 0")
         if not isinstance(self.layers, str):
-            check_fixed("CMMC", self.layers, len(self.moco.encoder), len(self.moco.encoder if self.partner is None else self.partner))
-        if not self.blocks or not all(1 <= block <= depth for block in self.blocks):
-            raise InputError(f"CMMC: blocks {list(self.blocks)}: give some of 1..{depth}")
+            check_fixed("CMMC", self.layers, *self.depths)
+        for blocks, depth in zip(self.blocks, self.depths, strict=True):
+            if not blocks or not all(1 <= block <= depth for block in blocks):
+                raise InputError(f"CMMC: blocks {list(blocks)}: give some of 1..{depth}")
