@@ -12,7 +12,7 @@ from videossl import script
 from videossl.data import index
 from videossl.files import write_json
 from videossl.report import compare_page, pages, read, targets
-from videossl.report.run import Run
+from videossl.report.run import Run, by_test_set
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
             f"snakemake --cores all {args.target}  # in the repository; of another run: --directory with the folder of its params.yaml"
         ],
     )
-    found = targets.comparison(run, args.target)
+    found = targets.comparison(by_test_set(run), args.target)
     data, page = args.out
     write_json(data, compare_page.data(found))
     pages.write(page, compare_page.render(found))

@@ -35,9 +35,7 @@ def _keys(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str]]:
     node = _resolve(node)
     children = dict(node.get("properties", {}))
     if "additionalProperties" in node and isinstance(node["additionalProperties"], dict):
-        rest = node["additionalProperties"]
-        branches = [rest.get("else", rest), rest["then"]] if "then" in rest else [rest]
-        for branch in branches:
+        for branch in _branches(node["additionalProperties"]):
             yield from _keys(branch, f"{prefix}.NAME" if prefix else "NAME")
     for key, child in children.items():
         path = f"{prefix}.{key}" if prefix else key
@@ -53,6 +51,15 @@ def _keys(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str]]:
                 yield key, value, f"{label}: {meaning}".rstrip(": ")
 
 
+def _branches(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The kinds that a node may be of, the plainest first."""
+    if "then" in node:
+        yield from _branches(node["else"])
+        yield node["then"]
+    else:
+        yield node
+
+
 def _resolve(node: dict[str, Any]) -> dict[str, Any]:
     if "$ref" not in node:
         return node
@@ -62,6 +69,8 @@ def _resolve(node: dict[str, Any]) -> dict[str, Any]:
 
 def _value(node: dict[str, Any]) -> str:
     """What a key may be, in words."""
+    if "else" in node:
+        return f"{_value(node['then'])}, or {_value(node['else'])}"
     if "enum" in node:
         return " \\| ".join(map(str, node["enum"]))
     if "const" in node:

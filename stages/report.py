@@ -10,6 +10,7 @@ from pathlib import Path
 
 from videossl import script
 from videossl.report import collect, page
+from videossl.report.run import by_test_set
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
     parser.add_argument("--features", type=Path, nargs="*", default=[], help="for the gallery")
     parser.add_argument("--out", type=Path, required=True)
     args = script.read(parser)
-    run = collect.run(args.params, args.index, args.cache, args.results, args.histories, args.features)
+    run = by_test_set(collect.run(args.params, args.index, args.cache, args.results, args.histories, args.features))
     page.write(args.out, page.render(run))
     print(page.terminal_table(run))
     print(f"\nreport: {args.out.resolve()}")

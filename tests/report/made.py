@@ -24,7 +24,7 @@ def params() -> dict[str, Any]:
         "pretrain": {"epochs": 50, "batch": 16},
         "cmmc": {"epochs": 12, "batch": 16},
     }
-    single = {"modalities": ["rgb", "flow"]}
+    single, skeleton = {"modalities": ["rgb", "flow"]}, {"modalities": ["joint", "motion"]}
     mixed = {
         "from": "mixup",
         "modalities": ["rgb", "flow"],
@@ -37,7 +37,7 @@ def params() -> dict[str, Any]:
         "dataset": {"name": "toy", "root": "data/raw/toy", "split": 1, "options": {}},
         "transfer": [],
         "seeds": [0, 1, 2],
-        "modalities": {"rgb": modality, "flow": modality},
+        "modalities": dict.fromkeys(("rgb", "flow", "joint", "motion"), modality | {"mining": {"epochs": 12, "batch": 16}}),
         "experiments": {
             "moco": {**single, "mixing": "none"},
             **{name: {**single, "mixing": name} for name in ("mixup", "t-cutmix", "st-cutmix", "videomix")},
@@ -47,6 +47,10 @@ def params() -> dict[str, Any]:
             "cm-mixup": {**mixed, "mixing": "cm-mixup"},
             **{f"cm-cutmix-{axes}": {**mixed, "mixing": "cm-cutmix"} for axes in ("s", "st", "stc")},
             "stc-mix": {**mixed, "mixing": "cm-cutmix", "layers": "random"},
+            "moco-skeleton": {**skeleton, "mixing": "none", "epochs": 60, "paper": "moco"},
+            "cmmc-skeleton": {**mixed, **skeleton, "from": "moco-skeleton", "mixing": "cm-cutmix", "stages": 2, "paper": "stc-mix"},
+            "crossclr": {**skeleton, "from": "moco-skeleton", "neighbours": 1},
+            "crossclr-cmmc": {**skeleton, "from": "cmmc-skeleton", "neighbours": 1},
             "stc-mix-once": {**mixed, "mixing": "cm-cutmix", "layers": "random", "stages": 1, "epochs": 24},
         },
         "targets": {
@@ -60,10 +64,11 @@ def params() -> dict[str, Any]:
             "table3": target("results", "stc-mix", "rgb flow rgb+flow", "linear finetune"),
             "table4": target("results", "stc-mix", "rgb flow rgb+flow", "retrieval"),
             "mine": target("results", "moco mixup", "rgb", "linear retrieval"),
+            "table5": target("results", "moco-skeleton cmmc-skeleton crossclr crossclr-cmmc", "joint motion joint+motion", "linear"),
             "figure2": target("progress", "moco-long mixup-long stc-mix-once stc-mix", "rgb", "linear retrieval"),
             "figure3": target("training", "moco-long stc-mix", "rgb", ""),
         },
-        "evaluate": {"tasks": ["retrieval", "linear", "finetune"], "fused": [["rgb", "flow"]], "crops": 2},
+        "evaluate": {"tasks": ["retrieval", "linear", "finetune"], "fused": [["rgb", "flow"], ["joint", "motion"]], "crops": 2},
     }
 
 
@@ -101,7 +106,7 @@ def results(
     for place, name in enumerate(["handmade", "untrained", *experiments]):
         for task in tasks:
             for seed in seeds:
-                level = {"rgb": 24.0, "flow": 50.0, "rgb+flow": 56.0}
+                level = {"rgb": 24.0, "flow": 50.0, "rgb+flow": 56.0, "joint": 40.0, "motion": 45.0, "joint+motion": 52.0}
                 values = {stream: level[stream] + 2.5 * place + float(rng.normal(0, 5)) for stream in streams}
                 made.append(result(name, seed, task, {s: v for s, v in values.items() if name != "handmade" or "+" not in s}, dataset))
     return made

@@ -14,7 +14,7 @@ from tests.report import made
 from videossl.errors import InputError
 from videossl.report import compare, targets
 from videossl.report.compare import Order, Results, Stream
-from videossl.report.run import Run
+from videossl.report.run import Run, by_test_set
 
 
 def shown(run: Run, name: str) -> Results:
@@ -54,6 +54,36 @@ def test_pairs_of_table_1_by_hand() -> None:
     assert pair.verdict is not None and pair.theirs == (49.6, 45.5)
     variance = 2 * 52.0 * 48.0 / 96 + 8 / 2 + 8 / 2
     assert pair.verdict.difference == 20.0 and pair.verdict.error == pytest.approx(math.sqrt(variance))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "split", "beside", "theirs"),
+    [
+        ("ntu60", 1, "ntu60-xsub", [70.1, 72.5, 74.5, 75.2]),
+        ("ntu60", 2, "ntu60-xview", [77.2, 79.1, 82.1, 83.1]),
+        ("toy", 1, "ntu60-xsub", [70.1, 72.5, 74.5, 75.2]),
+        ("toy", 2, "ntu60-xview", [77.2, 79.1, 82.1, 83.1]),
+    ],
+)
+def test_a_run_on_a_protocol_stands_beside_that_protocol(dataset: str, split: int, beside: str, theirs: list[float]) -> None:
+    """Table 5 has cross-subject and cross-view side by side; a run is on one of them."""
+    names = ["moco-skeleton", "cmmc-skeleton", "crossclr", "crossclr-cmmc"]
+    values = {"joint": {"accuracy": 50.0}, "motion": {"accuracy": 50.0}, "joint+motion": {"accuracy": 60.0}}
+    results = [{**made.result(name, 0, "linear", {}, dataset), "values": values} for name in names]
+    params = {**made.params(), "dataset": {"name": dataset, "split": split, "root": "", "options": {}}}
+    run = by_test_set(replace(made.run("table5", results=results), params=params, dataset=dataset))
+    found = targets.comparison(run, "table5")
+    assert found.results is not None
+    (column,) = found.results.columns
+    assert column.printed is not None and column.printed.dataset == beside
+    assert column.dataset == (beside if dataset == "ntu60" else "toy")
+    rows = {stream.name: stream.rows for stream in found.results.streams}
+    assert [row.theirs[0] for row in rows["joint+motion"]] == theirs
+    assert [row.method for row in rows["joint+motion"]][0] == "SkeletonCLR* (Baseline)"
+    tested = [text for text in rows["joint+motion"][0].differs if "tested on" in text]
+    assert bool(tested) == (dataset == "toy")
+    assert len(found.results.orders[-1].pairs) == 6
+    assert targets.dataset_name(run.dataset) in targets.lead(found)
 
 
 def test_neighbours_follow_the_paper_from_best_to_worst() -> None:

@@ -25,6 +25,14 @@ def test_factor(name: str, progress: float, wanted: float) -> None:
     assert schedule.factor(name, progress) == pytest.approx(wanted)
 
 
+def test_a_list_of_shares_falls_at_each() -> None:
+    """P appendix 3.i: 100 epochs, x0.1 at 80; also where 80 epochs come out as a little less."""
+    factors = [round(schedule.factor([0.8], epoch / 100), 6) for epoch in range(100)]
+    assert factors == [1.0] * 80 + [0.1] * 20
+    assert schedule.factor([0.6], sum([0.1] * 6)) == schedule.factor([0.6], 0.6) == pytest.approx(0.1)
+    assert schedule.factor([0.5, 0.75], 0.8) == pytest.approx(0.01)
+
+
 def test_the_papers_300_epochs_fall_at_250_and_280() -> None:
     factors = [round(schedule.factor("steps", epoch / 300), 6) for epoch in range(300)]
     assert [epoch for epoch in range(1, 300) if factors[epoch] != factors[epoch - 1]] == [250, 280]

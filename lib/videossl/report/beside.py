@@ -31,7 +31,7 @@ def setting(run: Run, experiment: str, modality: str) -> dict[str, Any]:
 def _stream_setting(run: Run, experiment: str, modality: str) -> dict[str, Any]:
     chosen = run.params.get("modalities", {}).get(modality, {})
     found = {
-        "dataset": run.dataset,
+        "dataset": "ntu60" if run.dataset in paper.PROTOCOLS.values() else run.dataset,
         "videos": sum(row.split == "train" for row in usable(list(run.index))),
         "epochs": chains.epochs(run.params, experiment, modality),
         "frames": chosen.get("clip", {}).get("frames"),

@@ -157,25 +157,27 @@ def _columns(run: Run, names: Sequence[str], table: paper.Table | None) -> list[
     """By dataset, ours first, then by task and metric: those that the table has of the task, else the headline."""
     measured = {(task.dataset, task.task): task for task in tasks(run)}
     result = []
-    for dataset, task in itertools.product(params.measured_datasets(dict(run.params)), names):
+    for name, task in itertools.product(params.measured_datasets(dict(run.params)), names):
+        dataset = paper.test_set(run.params, name)
         metrics = list(dict.fromkeys(column.metric for column in (table.columns if table else ()) if column.task == task))
         for metric in metrics or [headline(task)]:
-            printed = _printed(table, dataset, dataset == run.dataset, task, metric)
+            printed = _printed(table, dataset, dataset == run.dataset, task, metric, paper.split(run.params, name))
             result.append(Column(dataset, task, metric, printed, measured.get((dataset, task))))
     return result
 
 
-def _printed(table: paper.Table | None, dataset: str, own: bool, task: str, metric: str) -> paper.Column | None:
+def _printed(table: paper.Table | None, dataset: str, own: bool, task: str, metric: str, split: int) -> paper.Column | None:
     """The paper's column that stands for ours: of the same test set where there is one.
 
-    Else the dataset that encoders are trained on stands beside the paper's own such dataset, and one that they are
-    only measured on beside the first of the others.
+    Else the dataset that encoders are trained on stands beside the paper's own such dataset, or beside the protocol of NTU-60 that its
+    split is like, and one that they are only measured on beside the first of the others.
     """
     there = [column for column in (table.columns if table else ()) if (column.task, column.metric) == (task, metric)]
     trained = table.setting["dataset"] if table else ""
     same = [column for column in there if column.dataset == dataset]
     alike = [column for column in there if (column.dataset == trained) == own]
-    return next(iter(same or alike or (there if own else [])), None)
+    like = [column for column in there if column.dataset == paper.PROTOCOLS.get(split)]
+    return next(iter(same or (like if own else []) or alike or (there if own else [])), None)
 
 
 def _stream(run: Run, experiments: Sequence[str], stream: str, columns: Sequence[Column], table: paper.Table | None) -> Stream:

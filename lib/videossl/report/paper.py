@@ -22,6 +22,19 @@ DATASETS = {
     "ntu60-xsub": "NTU-60 cross-subject",
     "ntu60-xview": "NTU-60 cross-view",
 }
+PROTOCOLS = {1: "ntu60-xsub", 2: "ntu60-xview"}
+"""What the splits of NTU RGB+D 60 are called where numbers of both stand side by side."""
+
+
+def test_set(params: Mapping[str, Any], dataset: str) -> str:
+    """What stands for the test side of `dataset` in a table: its name, and of ntu60 the protocol that its split is."""
+    return PROTOCOLS[split(params, dataset)] if dataset == "ntu60" else dataset
+
+
+def split(params: Mapping[str, Any], dataset: str) -> int:
+    """Which of the splits of `dataset` a run is on."""
+    known = [one for one in (params.get("dataset"), *params.get("transfer", ())) if one and one["name"] == dataset]
+    return int(known[0].get("split", 1)) if known else 1
 
 
 @dataclass(frozen=True)

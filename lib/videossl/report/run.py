@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from videossl.data.index import Row
+from videossl.report import paper
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,12 @@ class Run:
     provenance: Sequence[Mapping[str, Any]] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     commands: Sequence[str] = ()
+
+
+def by_test_set(run: Run) -> Run:
+    """The run with its datasets under the names of their test sets (`paper.test_set`), as all numbers are told apart by."""
+
+    def named(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        return [{**item, "dataset": paper.test_set(run.params, item["dataset"])} for item in items]
+
+    return replace(run, dataset=paper.test_set(run.params, run.dataset), results=named(run.results), progress=named(run.progress))
