@@ -1,0 +1,152 @@
+"""The presets of tables 5 and 6, on NTU RGB+D: every number of the paper's schedule against one written by hand, and the graph on a stub of the data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.test_presets import PRESETS, SHARDS, at, planned, preset_of, touch
+from videossl import params
+from videossl.data.datasets import ntu60
+
+SKELETON = {  # section 4.2, appendix 3; the spec where the paper is silent
+    "encoder": "st-gcn",
+    "width": 0.25,
+    "graph": "ntu-rgb+d",
+    "clip": {"frames": 50},
+    "augment": {"shear": 0.5, "padding": 6},
+    "head": {"hidden": 256, "out": 128},
+    "moco.temperature": 0.07,
+    "moco.momentum": 0.999,
+    "moco.negatives": "all",
+    "finetune.epochs": 100,
+    "finetune.schedule": [0.8],
+    **{
+        f"{phase}.{key}": value
+        for phase in ("pretrain", "cmmc", "finetune")
+        for key, value in {"optimiser": "sgd", "lr": 0.1, "weight_decay": 0.0001, "batch": 128}.items()
+    },
+    "pretrain.schedule": "steps",
+    "cmmc.schedule": "steps",
+}
+TABLE5 = {
+    "moco.queue": 32768,
+    "pretrain.epochs": 150,
+    "cmmc.epochs": 150,
+    "mining.epochs": 150,
+    "mining.optimiser": "sgd",
+    "mining.lr": 0.1,
+}
+TABLE6 = {"moco.queue": 2048, "pretrain.epochs": 300}
+EPOCHS = {  # of each of an encoder's trainings, from the first
+    "ntu60": {
+        "moco": [300],
+        "moco-150": [150],
+        "moco-100": [100],
+        "stc-mix": [150, 150],
+        "crossclr": [150, 150],
+        "stc-mix-100": [100, 100],
+        "crossclr-cmmc": [100, 100, 100],  # appendix 3.ii
+    },
+    "ntu60-rgb-pose": {
+        "moco": [500],
+        "moco-300": [300],  # appendix 3.iii
+        "stc-mix": [300, 100, 100],
+        "stc-mix-random": [300, 100, 100],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def preset() -> dict[str, dict[str, Any]]:
+    return {name: params.load(PRESETS / f"{name}.yaml") for name in EPOCHS}
+
+
+@pytest.mark.parametrize(("name", "modality", "own"), [("ntu60", "joint", TABLE5), ("ntu60", "motion", TABLE5), ("ntu60-rgb-pose", "joint", TABLE6)])  # fmt: skip
+def test_every_number_of_the_papers_schedule(preset: dict[str, dict[str, Any]], name: str, modality: str, own: dict[str, Any]) -> None:
+    settings = preset[name]["modalities"][modality]
+    for key, value in {**SKELETON, **own}.items():
+        assert at(settings, key) == value, key
+
+
+@pytest.mark.parametrize("name", EPOCHS)
+def test_epochs_of_every_encoder(preset: dict[str, dict[str, Any]], name: str) -> None:
+    run = preset[name]
+    assert set(run["experiments"]) == set(EPOCHS[name])
+    for experiment, wanted in EPOCHS[name].items():
+        for modality in run["experiments"][experiment]["modalities"]:
+            chain = params.chain(run, experiment, modality)
+            assert [params.epochs(run, owner, modality, phase) for owner, phase in chain] == wanted, (experiment, modality)
+
+
+def test_rgb_is_the_papers_rgb(preset: dict[str, dict[str, Any]]) -> None:
+    """As in ucf101.yaml, but for the length of pretraining."""
+    ours, theirs = preset["ntu60-rgb-pose"]["modalities"]["rgb"], params.load(PRESETS / "ucf101.yaml")["modalities"]["rgb"]
+    assert {key for key in theirs if ours[key] != theirs[key]} == {"pretrain"}
+    assert ours["pretrain"] == {**theirs["pretrain"], "epochs": 300}
+
+
+def test_rows_are_the_papers(preset: dict[str, dict[str, Any]]) -> None:
+    table5, table6 = preset["ntu60"]["targets"]["table5"], preset["ntu60-rgb-pose"]["targets"]["table6"]
+    assert table5["experiments"] == ["moco", "stc-mix", "crossclr", "crossclr-cmmc"]
+    assert table5["modalities"] == ["joint", "motion", "joint+motion"] and table5["tasks"] == ["linear", "finetune"]
+    assert table6["experiments"] == ["moco", "stc-mix", "stc-mix-random"]
+    assert table6["modalities"] == ["rgb", "joint", "rgb+joint"] and table6["tasks"] == ["finetune", "linear"]
+    recipe = preset["ntu60-rgb-pose"]["experiments"]["stc-mix"]
+    assert (recipe["layers"], recipe["patch"]) == ({"rgb": 4, "joint": 8}, {"rgb": [5, 5], "joint": [3, 3]})  # appendix 3.iii
+    assert recipe["axes"] == ["space", "time", "channel"] and recipe["mixing"] == "cm-cutmix"
+    recipe = preset["ntu60"]["experiments"]["stc-mix"]
+    assert (recipe["stages"], recipe["from"]) == (2, "moco-150")  # section 4.2
+
+
+@pytest.fixture
+def ntu(tmp_path: Path) -> Path:
+    """One sample of each side of both protocols, as skeletons and videos."""
+    root = tmp_path / "ntu"
+    for name in ("S001C001P001R001A001", "S001C002P003R001A002"):
+        touch(root / f"nturgb+d_skeletons/{name}.skeleton")
+        touch(root / f"nturgb+d_rgb/{name}_rgb.avi")
+    (root / ntu60.EDITION.missing).write_text("a\nb\n\nS001C002P005R002A008\n")
+    return root
+
+
+@pytest.mark.slow
+def test_the_whole_graph_of_table_5(ntu: Path, tmp_path: Path) -> None:
+    preset_of("ntu60", tmp_path / "run", "--root", str(ntu))
+    found = planned(tmp_path / "run", ["table5"])
+    found.pop("total", None)
+    rows = 4 + 1  # and the untrained encoders
+    assert found == {
+        "download": 1,
+        "index": 1,
+        "measurable": 1,
+        "skeleton": SHARDS,
+        "pretrain": 3 * 2,
+        "mixable": 2,
+        "cmmc": 2 * 2,
+        "mining": 2,  # both encoders in one
+        "features": 2 * (rows + 1),  # and the hand-made
+        "linear": rows + 1,
+        "finetune": 2 * rows,
+        "finetune_scores": rows,
+        "compare_table5": 1,
+        "table5": 1,
+    }
+
+
+@pytest.mark.slow
+def test_the_whole_graph_of_table_6_cross_view(ntu: Path, tmp_path: Path) -> None:
+    chosen = preset_of("ntu60-rgb-pose", tmp_path / "run", "--root", str(ntu), "--split", "2")
+    assert chosen["dataset"]["split"] == 2
+    found = planned(tmp_path / "run", ["table6"])
+    assert {rule: found[rule] for rule in ("skeleton", "frames", "pretrain", "mixable", "cmmc", "finetune")} == {
+        "skeleton": SHARDS,
+        "frames": SHARDS,
+        "pretrain": 2 * 2,
+        "mixable": 2,
+        "cmmc": 2 * 4,
+        "finetune": 2 * 4,
+    }
+    assert "flow" not in found and "mining" not in found
