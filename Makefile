@@ -7,7 +7,7 @@ CORES ?= all
 TESTERS ?= $(shell expr $$(nproc) + 1)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-GIVEN := PRESET ROOT LISTS TRANSFER OUT TARGETS DATASET SPLIT
+GIVEN := PRESET ROOT LISTS TRANSFER OUT TARGETS DATASET SPLIT LIKE
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name)))) # as it was given: make would expand a $$ in it
 export $(GIVEN)
 SOURCES := lib stages tests bench
@@ -41,12 +41,12 @@ repro: setup dvc.yaml ## what changed, by DVC
 record: setup ## tell DVC of a finished Snakemake run
 	python stages/record.py
 
-run: setup ## one of presets/ in a folder of its own: make run PRESET=folder ROOT=path/to/videos [LISTS=...] [TRANSFER=...] [OUT=runs/mine] [TARGETS="table1 ..."]
-	python stages/preset.py "presets/$$PRESET.yaml" --root="$$ROOT" --lists="$$LISTS" --transfer="$$TRANSFER" --out="$${OUT:-runs/$$PRESET}"
+run: setup ## one of presets/ in a folder of its own: make run PRESET=folder ROOT=path/to/videos [LISTS=...] [TRANSFER=...] [SPLIT=2] [LIKE=runs/other] [OUT=runs/mine] [TARGETS="table1 ..."]
+	python stages/preset.py "presets/$$PRESET.yaml" --root="$$ROOT" --lists="$$LISTS" --transfer="$$TRANSFER" --split="$$SPLIT" --like="$$LIKE" --out="$${OUT:-runs/$$PRESET}"
 	snakemake $$TARGETS --cores $(CORES) --directory="$${OUT:-runs/$$PRESET}"
 
-cost: setup ## what a run takes on this machine, before anything starts: make cost PRESET=ucf101 [ROOT=...] [LISTS=...] [TRANSFER=...] [TARGETS="table1 ..."]
-	python stages/cost.py "presets/$$PRESET.yaml" --root="$$ROOT" --lists="$$LISTS" --transfer="$$TRANSFER" --targets="$$TARGETS"
+cost: setup ## what a run takes on this machine, before anything starts: make cost PRESET=ucf101 [ROOT=...] [LISTS=...] [TRANSFER=...] [SPLIT=2] [TARGETS="table1 ..."]
+	python stages/cost.py "presets/$$PRESET.yaml" --root="$$ROOT" --lists="$$LISTS" --transfer="$$TRANSFER" --split="$$SPLIT" --targets="$$TARGETS"
 
 verify: setup ## whether a copy of a dataset is whole: make verify DATASET=ucf101 [ROOT=path/to/ucf101] [SPLIT=1] [LISTS=...]
 	python stages/verify.py "$$DATASET" "$${ROOT:-data/raw/$$DATASET}" $${SPLIT:+--split="$$SPLIT"} $${LISTS:+--option="lists=$$(realpath -m "$$LISTS")"}

@@ -23,6 +23,7 @@ from videossl import params, script
 from videossl.cost import census, film, plan, table
 from videossl.cost.measure import Bench
 from videossl.cost.work import Works, frame_size
+from videossl.data.datasets import registry
 from videossl.errors import InputError
 from videossl.files import atomic, write_json
 
@@ -59,6 +60,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--root", default="", help="the dataset's folder, to count its videos")
     parser.add_argument("--lists", default="", help="the folder of the official split lists, when not under root")
     parser.add_argument("--transfer", default="", help="the folder that holds the further datasets, each under its name")
+    parser.add_argument("--split", default="", help="which of the dataset's official splits, when it is not to be the preset's")
     parser.add_argument("--targets", default="", help="of snakemake, with spaces between; as when snakemake is given none if empty")
     parser.add_argument("--json", type=Path, help="a file for the same as data")
     parser.add_argument("--quick", action="store_true", help="measure for as short as possible: hours mean little")
@@ -82,6 +84,8 @@ def _folder(args: argparse.Namespace, temporary: Path) -> Path:
         chosen["dataset"]["root"] = str(Path(args.root).resolve())
     if args.lists:
         chosen["dataset"]["options"]["lists"] = str(Path(args.lists).resolve())
+    if args.split:
+        chosen["dataset"]["split"] = registry.split_of(args.split, chosen["dataset"]["name"], chosen["dataset"]["options"])
     for one in chosen["transfer"] if args.transfer else []:
         one["root"] = str(Path(args.transfer).resolve() / one["name"])
     folder = temporary / "run"

@@ -1,18 +1,23 @@
 """preset: make a folder for a run from one of presets/.
 
-in:  presets/{name}.yaml, and where the videos lie
+in:  presets/{name}.yaml, and where the videos lie; another run of the same videos, if there is one
 out: {out}/params.yaml, which is kept if it is there; `snakemake --directory {out}` does the rest
+     {out}/data/scratch: what that other run found out of the videos, so that it is not found out again
 """
 
 from __future__ import annotations
 
+import argparse
 import re
+import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
 
 from videossl import params, script
+from videossl.data.datasets import registry
 from videossl.errors import InputError
 from videossl.files import atomic
 
@@ -27,6 +32,8 @@ def main() -> None:
         default="",
         help="the folder that holds the datasets of `transfer`, each under its name, when they are not to be the preset's own",
     )
+    parser.add_argument("--split", default="", help="which of the dataset's official splits, when it is not to be the preset's")
+    parser.add_argument("--like", default="", help="the folder of a run on the same videos: what it decoded and extracted is used again")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     args = script.read(parser)
     if not args.preset.is_file():
@@ -38,8 +45,23 @@ def main() -> None:
             text = _with_folder(text, key, value, args.preset)
     for one in params.parse(text, str(args.preset))["transfer"] if args.transfer else []:
         text = _with_folder(text, f"transfer {one['name']}", str(Path(args.transfer) / one["name"]), args.preset)
-    params.parse(text, str(args.preset))
+    chosen = params.parse(text, str(args.preset))
+    if args.split:
+        split = registry.split_of(args.split, chosen["dataset"]["name"], chosen["dataset"]["options"])
+        text = _with_split(text, split, args.preset)
+    shared = _kept(Path(args.like), params.datasets(chosen)) if args.like else []
+    _write(args, text)
+    _share(Path(args.like), args.out, shared)
+
+
+def _write(args: argparse.Namespace, text: str) -> None:
+    """Write the run's params, unless they are there; those of another split than is asked for are an InputError."""
     if (args.out / "params.yaml").exists():
+        there = params.load(args.out / "params.yaml")["dataset"]["split"]
+        if args.split and int(args.split) != there:
+            raise InputError(
+                f"SPLIT is {args.split}, and {args.out / 'params.yaml'} is there with split {there}; give OUT for a run of its own"
+            )
         print(f"kept {args.out / 'params.yaml'} as it is; delete it to start from {args.preset} again", file=sys.stderr)
         return
     with atomic(args.out / "params.yaml") as temporary:
@@ -64,6 +86,50 @@ def _with_folder(text: str, key: str, folder: str, preset: Path) -> str:
     if not found:
         raise InputError(f"{preset} has no place for {key.upper()}; leave it out or choose another preset")
     return text
+
+
+def _with_split(text: str, split: int, preset: Path) -> str:
+    """`text` with that split of the dataset; comments stay."""
+    text, found = re.subn(r"(?m)^(  split: )\d+", rf"\g<1>{split}", text, count=1)
+    if not found:
+        raise InputError(f"{preset} has no place for SPLIT; leave it out or choose another preset")
+    return text
+
+
+def _kept(like: Path, datasets: Iterable[str]) -> list[Path]:
+    """What the run in `like` keeps of `datasets` for the next time, relative to it: journals of indexes, and shards of caches."""
+    scratch = Path("data/scratch")
+    found = []
+    for name in datasets:
+        found += [path for path in [like / scratch / "index" / f"{name}.jsonl"] if path.is_file()]
+        found += sorted((like / scratch / "cache" / name).rglob("*.h5"))
+    if not found:
+        known = " or ".join(datasets)
+        raise InputError(f"LIKE is {like}, in whose data/scratch nothing of {known} is kept; name the folder of a run on the same videos")
+    return [path.relative_to(like) for path in found]
+
+
+def _share(like: Path, out: Path, paths: Iterable[Path]) -> None:
+    """Give the run in `out` what the one in `like` keeps, unless it has its own.
+
+    A split says on which side a video is, not what is in it, so the index and the extractors find all of it known. Shards are links to the same
+    bytes, since both runs replace such files whole; a journal is added to, so it is a copy.
+    """
+    for path in paths:
+        if (out / path).exists():
+            continue
+        with atomic(out / path) as temporary:
+            if path.suffix != ".h5" or not _linked(like / path, temporary):
+                shutil.copyfile(like / path, temporary)
+
+
+def _linked(source: Path, target: Path) -> bool:
+    """Give a file a second name; False where its disk has no links, or `target` lies on another."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        return False
+    return True
 
 
 def _quoted(text: str) -> str:

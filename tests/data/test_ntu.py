@@ -39,12 +39,34 @@ def test_a_file_by_hand(tmp_path: Path, end: str) -> None:
     assert (still[:, 3] == [3, 6, -3]).all()
 
 
-def test_the_two_that_move_most_are_kept(tmp_path: Path) -> None:
-    lines = ["2"]
-    for frame in range(2):
-        lines += ["3", *body("slow", frame), *body("still", 0), *body("fast", 10 * frame)]
+def by_frame(*frames: dict[str, float]) -> list[str]:
+    """Frames of bodies, each a place to stand."""
+    lines = [str(len(frames))]
+    for there in frames:
+        lines.append(str(len(there)))
+        for name, shift in there.items():
+            lines += body(name, shift)
+    return lines
+
+
+def test_of_three_bodies_the_two_that_move_most_are_kept(tmp_path: Path) -> None:
+    lines = by_frame(*({"slow": frame, "still": 0, "fast": 10 * frame} for frame in range(2)))
     joints = ntu.parse(save(tmp_path / "a.skeleton", lines))
     assert joints[1, 0, 0].tolist() == [10, 1]
+
+
+def test_a_ghost_of_three_frames_does_not_win_over_a_person(tmp_path: Path) -> None:
+    """It jumps by 100 m in 3 of 12 frames, the person shifts by 1 m."""
+    lines = by_frame(*({"person": frame % 2, "ghost": 100 * frame} if frame < 3 else {"person": frame % 2} for frame in range(12)))
+    joints = ntu.parse(save(tmp_path / "a.skeleton", lines))
+    assert joints[:, 0, 0, 0].tolist() == [0, 1] * 6 and not joints[..., 1].any()
+
+
+@pytest.mark.parametrize("again", ["A", "B"], ids=["same id", "new id"])
+def test_a_body_that_leaves_and_returns_is_one_body(tmp_path: Path, again: str) -> None:
+    lines = by_frame({"A": 1, "C": 0}, {"C": 90}, {}, {"C": 0, again: 2})
+    joints = ntu.parse(save(tmp_path / "a.skeleton", lines))
+    assert joints[:, 0, 0].tolist() == [[0, 1], [90, 0], [0, 0], [0, 2]]
 
 
 @settings(max_examples=10, deadline=None)
@@ -86,14 +108,19 @@ def change(line: int, text: str) -> list[str]:
     ("lines", "line", "message"),
     [
         (["0"], 1, "no frames"),
+        ([], 1, "a number of frames is due"),
         (change(1, "-3"), 1, "a number of frames is due, not '-3'"),
         (["2", "0", "0"], 3, "no body in any of the 2 frames"),
         (change(4, "24"), 4, "24 joints, not 25"),
+        (change(4, "26"), 4, "26 joints, not 25"),
         (change(7, "nan 0 0 1 2 3 4 0 0 0 0 2"), 7, "not finite: nan 0 0"),
+        (change(7, "0 0 -inf 1 2 3 4 0 0 0 0 2"), 7, "not finite: 0 0 -inf"),
         (change(7, "1e999 0 0 1 2 3 4 0 0 0 0 2"), 7, "not finite"),
         (change(7, "x 0 0 1 2 3 4 0 0 0 0 2"), 7, "not a number: x 0 0"),
         (change(7, "1 2 3"), 7, "a joint is due (12 values), not 3 values"),
         (by_hand()[:40], 40, "the file ends where a joint is due"),
+        (by_hand()[:56], 56, "the file ends where a number of bodies is due"),
+        (by_hand()[:3], 3, "the file ends where a number of joints is due"),
         ([*by_hand(), "1"], len(by_hand()) + 1, "more after the last frame"),
         (["1", "2", *body("A", 0), *body("A", 1)], 56, "body A is twice in frame 0"),
         ([""], 1, "a number of frames is due"),

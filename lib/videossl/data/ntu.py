@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from videossl import files
+from videossl.data import bodies
 from videossl.errors import InputError
 
 JOINTS = (
@@ -27,7 +28,7 @@ JOINTS = (
 )  # fmt: skip
 """Names of the 25 Kinect v2 joints in their order, counted from 0."""
 
-BODIES = 2
+BODIES = bodies.BODIES
 BODY_VALUES = 10
 JOINT_VALUES = 12
 
@@ -35,8 +36,8 @@ JOINT_VALUES = 12
 def parse(path: str | Path) -> np.ndarray:
     """Read a `.skeleton` file.
 
-    Bodies are followed by their id from frame to frame. Where more than two appear, the two that move most are kept
-    (the variance over time of each coordinate of each joint, summed); the one that moves more comes first.
+    Bodies are followed by their id from frame to frame. Which of them are kept, in which order, and when two ids are one
+    body stands in data/bodies.py; a frame without bodies is zero.
 
     Returns:
         (N, 25, 3, 2) float32, metres; a body is zero in the frames it is not in.
@@ -59,7 +60,7 @@ def parse(path: str | Path) -> np.ndarray:
     lines.finish()
     if not tracks:
         raise lines.error(f"no body in any of the {count} frames")
-    return _arrange(count, tracks)
+    return bodies.arrange(count, tracks)
 
 
 def write(path: str | Path, joints: np.ndarray) -> None:
@@ -138,14 +139,3 @@ def _position(lines: _Lines) -> list[float]:
     if not all(map(math.isfinite, position)):
         raise lines.error(f"a position is not finite: {' '.join(values)}")
     return position
-
-
-def _arrange(count: int, tracks: dict[str, dict[int, np.ndarray]]) -> np.ndarray:
-    """Bodies by falling motion, at most two, as one (count, 25, 3, 2) array."""
-    motion = {body: np.stack(list(track.values())).astype(np.float64).var(axis=0).sum() for body, track in tracks.items()}
-    order = sorted(tracks, key=lambda body: -motion[body])  # a stable sort: of equals, who appears first
-    joints = np.zeros((count, len(JOINTS), 3, BODIES), np.float32)
-    for position, body in enumerate(order[:BODIES]):
-        for frame, values in tracks[body].items():
-            joints[frame, :, :, position] = values
-    return joints

@@ -28,7 +28,7 @@ class Skeletons:
 
     def made_by(self) -> dict[str, Any]:
         """Name, versions and params, for the cache."""
-        return {"name": "ntu-skeleton", "version": "1", "params": {}}
+        return {"name": "ntu-skeleton", "version": "2", "params": {}}
 
     def attrs(self) -> dict[str, Any]:
         """Nothing more to know."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from math import floor, isqrt
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -145,7 +146,8 @@ def lay_out(g2: Tensor, patches: Sequence[Patch]) -> Tensor:
     largest = [max(sizes) for sizes in zip(*(patch.shape for patch in patches), strict=True)]
     result = g2.new_zeros(*g2.shape[: -len(patches[0].spans)], *largest)
     for row, patch in enumerate(patches):
-        result[row, ..., *(slice(size) for size in patch.shape)] = _cut(g2[row], patch)
+        own: tuple[Any, ...] = (row, ..., *map(slice, patch.shape))
+        result[own] = _cut(g2[row], patch)
     return result
 
 
@@ -185,4 +187,5 @@ def _random(largest: Sides, share: float) -> Sides:
 
 
 def _cut(maps: Tensor, patch: Patch) -> Tensor:
-    return maps[..., *(slice(*span) for span in patch.spans)].reshape(*maps.shape[: -len(patch.spans)], *patch.shape)
+    cells: tuple[Any, ...] = (..., *(slice(*span) for span in patch.spans))
+    return maps[cells].reshape(*maps.shape[: -len(patch.spans)], *patch.shape)

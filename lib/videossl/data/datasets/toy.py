@@ -1,4 +1,4 @@
-"""The toy benchmark: short synthetic videos of twelve actions as in UCF101, with skeletons as in NTU RGB+D.
+"""The toy benchmark: short synthetic videos of twelve actions, laid out as UCF101 or as NTU RGB+D, with skeletons.
 
 What varies and what does not, and how hard the set is, stands in docs/toy.md. Every draw comes from a
 generator named by the seed and the video, so that a video's bytes do not depend on the others or on the
@@ -8,7 +8,7 @@ number of processes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from videossl import seeding
 from videossl.data import ntu, pool
-from videossl.data.datasets import base
+from videossl.data.datasets import base, ntu60, ntu_rgbd
 from videossl.data.datasets.base import Archive, Counts, Video
+from videossl.data.datasets.ntu_rgbd import Sample
 from videossl.data.toy import motions, render
 from videossl.data.toy.figure import Floats, draw_body, forward_kinematics
 from videossl.errors import InputError
@@ -33,11 +34,17 @@ LAYOUT = """\
 <root>/UCF-101/<Class>/v_<Class>_g<subject>_c<repeat>.avi       24 frames of 64 x 64 at 30 a second
 <root>/ucfTrainTestlist/{classInd,trainlist01,testlist01}.txt   one split, by subject
 <root>/skeletons/S001C001P<subject>R<repeat>A<action>.skeleton  the same poses, seen by a sensor of its own
+With the option `layout: ntu60` as NTU RGB+D (see ntu60): nturgb+d_rgb/, nturgb+d_skeletons/, NTU_RGBD_samples_with_missing_skeletons.txt
 """
 SOURCES: tuple[Archive, ...] = ()  # `download` renders it
 FOLDER, LISTS, SKELETONS = "UCF-101", "ucfTrainTestlist", "skeletons"
-FOLDERS = (FOLDER, SKELETONS)
+FOLDERS = (FOLDER, SKELETONS, ntu_rgbd.RGB, ntu_rgbd.SKELETONS[0])
+LAYOUTS = ("ucf101", "ntu60")
 CLASSES = tuple(motions.ACTIONS)
+TURNS = (0.0, -45.0, 45.0)
+"""Degrees that the cameras 1 to 3 of the layout ntu60 are turned about the figure, as those of NTU RGB+D (CVPR 2016)."""
+TWO = ("Kick", "Punch")
+"""Actions that have a second person in the skeletons of the layout ntu60, since NTU RGB+D kicks and punches another person (A050, A051)."""
 _VIDEO = re.compile(r"(?P<label>\w+)/v_(?P=label)_g(?P<subject>\d+)_c(?P<repeat>\d+)\.avi")
 
 
@@ -53,40 +60,60 @@ class Options:
     frames: int = 24
     size: int = 64  # pixels a side
     backgrounds: int = 1  # textures of the room, of which each video draws one
+    layout: str = "ucf101"  # or ntu60: names, folders and both splits of NTU RGB+D
+    cameras: int = 1  # that see a performance; in params three unless said otherwise, where the layout is ntu60
 
     def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise InputError(f"toy dataset: layout is {self.layout!r}; give {' or '.join(LAYOUTS)}")
         least = {"seed": 0, "frames": 2, "size": 16}
         for field in fields(self):
             value, low = getattr(self, field.name), least.get(field.name, 1)
-            if type(value) is not int or value < low:
+            if field.name != "layout" and (type(value) is not int or value < low):
                 raise InputError(f"toy dataset: {field.name} is {value!r}; give a whole number from {low}")
-        if self.actions > len(CLASSES):
-            raise InputError(f"toy dataset: actions is {self.actions}; there are {len(CLASSES)}")
+        for name, most in self._most().items():
+            if getattr(self, name) > most:
+                raise InputError(f"toy dataset: {name} is {getattr(self, name)}; with layout {self.layout} there are {most}")
+
+    def _most(self) -> dict[str, int]:
+        """How many there can be: with the layout ntu60 as many as in NTU RGB+D."""
+        if self.layout == "ucf101":
+            return {"actions": len(CLASSES), "cameras": 1}
+        last, training = ntu60.EDITION.last, len(ntu60.SUBJECTS)
+        sides = {"train_subjects": training, "test_subjects": last.performer - training}
+        return {"actions": len(CLASSES), "cameras": last.camera, "repeats": last.replication, **sides}
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Options:
         """Options from params; an unknown one is an InputError."""
         base.check_options(NAME, options, [field.name for field in fields(cls)])
-        return cls(**options)
+        cameras = len(TURNS) if options.get("layout") == "ntu60" else 1
+        return cls(**{"cameras": cameras} | dict(options))
 
 
 @dataclass(frozen=True)
 class Take:
-    """One video: who does what and which of their repeats. Subjects, repeats and actions count from 1."""
+    """One video: who does what, which of their repeats, and who sees it. Subjects, repeats, actions and cameras count from 1."""
 
     label: str
     subject: int
     repeat: int
+    camera: int = 1
 
     @property
     def video(self) -> str:
-        """Path of the video relative to the folder of videos, as UCF101 names them."""
+        """Path of the video relative to the folder of videos, as UCF101 names them; draws that cameras share are named by it."""
         return f"{self.label}/v_{self.label}_g{self.subject:02d}_c{self.repeat:02d}.avi"
+
+    @property
+    def sample(self) -> Sample:
+        """The name that NTU RGB+D would give it."""
+        return Sample(1, self.camera, self.subject, self.repeat, CLASSES.index(self.label) + 1)
 
     @property
     def skeleton(self) -> str:
         """File name of the skeleton, as NTU RGB+D names them."""
-        return f"S001C001P{self.subject:03d}R{self.repeat:03d}A{CLASSES.index(self.label) + 1:03d}.skeleton"
+        return f"{self.sample}.skeleton"
 
     @classmethod
     def named(cls, video: str) -> Take | None:
@@ -98,13 +125,29 @@ class Take:
 
 
 def takes(options: Options, split: str) -> Iterator[Take]:
-    """The videos of a split ("train" or "test"), by class, subject, repeat; no subject is in both."""
-    last = options.train_subjects
-    subjects = range(1, last + 1) if split == "train" else range(last + 1, last + options.test_subjects + 1)
+    """The videos of a split by subjects ("train" or "test"), by class, subject, repeat, camera; no subject is in both."""
     for label in CLASSES[: options.actions]:
-        for subject in subjects:
+        for subject in subjects(options, split):
             for repeat in range(1, options.repeats + 1):
-                yield Take(label, subject, repeat)
+                for camera in range(1, options.cameras + 1):
+                    yield Take(label, subject, repeat, camera)
+
+
+def subjects(options: Options, split: str) -> Sequence[int]:
+    """Who is on a side ("train" or "test"): counted through or, with the layout ntu60, the first performers of that official side."""
+    train, test = options.train_subjects, options.test_subjects
+    if options.layout == "ucf101":
+        return range(1, train + 1) if split == "train" else range(train + 1, train + test + 1)
+    everyone = range(1, ntu60.EDITION.last.performer + 1)
+    sides = {"train": sorted(ntu60.SUBJECTS)[:train], "test": sorted(set(everyone) - ntu60.SUBJECTS)[:test]}
+    return sides[split]
+
+
+def unusable(options: Options) -> Take | None:
+    """The one take of the layout ntu60 whose skeleton nobody is in, and which its list of missing skeletons names."""
+    if options.layout == "ucf101":
+        return None
+    return Take(CLASSES[0], subjects(options, "test")[-1], options.repeats, options.cameras)
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -141,14 +184,20 @@ def shake(frames: int, size: int, rng: np.random.Generator) -> Floats:
 
 def film(take: Take, options: Options) -> render.Picture:
     """The frames of a take, (frames, size, size, 3) uint8 RGB."""
+    camera = render.draw_camera(_view(take, options, "camera"))
     return render.draw(
         pose(take, options),
-        render.draw_camera(seeding.numpy_rng(options.seed, "toy", take.video, "camera")),
-        shake(options.frames, options.size, seeding.numpy_rng(options.seed, "toy", take.video, "shake")),
+        replace(camera, yaw=camera.yaw + TURNS[take.camera - 1]),
+        shake(options.frames, options.size, _view(take, options, "shake")),
         render.draw_clothes(seeding.numpy_rng(options.seed, "toy", take.subject, "clothes")),
         _room(options.seed, _background(take, options), options.size),
         options.size,
     )
+
+
+def _view(take: Take, options: Options, purpose: str) -> np.random.Generator:
+    """What is drawn anew for each camera. The first is the same in a set of one camera and of three."""
+    return seeding.numpy_rng(options.seed, "toy", take.video, purpose, *([take.camera] if take.camera > 1 else []))
 
 
 def _background(take: Take, options: Options) -> int:
@@ -163,20 +212,27 @@ def _room(seed: int, number: int, size: int) -> render.Picture:
 
 
 def sense(take: Take, options: Options) -> NDArray[np.float32]:
-    """What the depth sensor makes of a take: (frames, 25, 3, 1) float32 metres in Kinect camera space.
+    """What the depth sensor makes of a take: (frames, 25, 3, M) float32 metres in Kinect camera space, M one or two people.
 
     The sensor stands anywhere around the figure, not at the camera, and errs by 3 cm a joint, frame and axis:
     with easy views the untrained joints already retrieve 95 %.
     """
-    rng = seeding.numpy_rng(options.seed, "toy", take.video, "sensor")
-    joints = render.seen(
-        pose(take, options),
-        yaw=rng.uniform(-180, 180),
-        elevation=rng.uniform(0, 10),
-        distance=rng.uniform(2.6, 3.6),
-    )
-    joints[..., 0] += rng.uniform(-0.4, 0.4)
-    return (joints + rng.normal(0, 0.03, joints.shape)).astype(np.float32)[..., None]
+    people = [pose(take, options)]
+    if options.layout == "ntu60" and take.label in TWO:
+        people.append(bystander(take, options))
+    rng = _view(take, options, "sensor")
+    yaw, elevation, distance = rng.uniform(-180, 180), rng.uniform(0, 10), rng.uniform(2.6, 3.6)
+    aside = np.array([rng.uniform(-0.4, 0.4), 0.0, 0.0])
+    seen = (render.seen(joints, yaw, elevation, distance) + aside for joints in people)
+    return np.stack([joints + rng.normal(0, 0.03, joints.shape) for joints in seen], axis=-1).astype(np.float32)
+
+
+def bystander(take: Take, options: Options) -> Floats:
+    """Whoever stands 1.2 m in front of the figure of a take, facing it: joints as in `pose`, arms hanging, swaying a little."""
+    rng = seeding.numpy_rng(options.seed, "toy", take.video, "bystander")
+    body = draw_body(rng)
+    joints = forward_kinematics(body, manner(np.arange(options.frames), rng), np.zeros(options.frames))
+    return np.asarray(joints * np.array([-1.0, 1.0, -1.0]) - np.array([0.0, 0.0, 1.2]))
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -193,11 +249,18 @@ def download(out: Path, options: Mapping[str, Any], processes: int) -> None:
     done = pool.ordered(make, work, processes)
     for _ in tqdm(done, total=len(work), desc=NAME, unit="video", mininterval=1):
         pass
-    for name, text in _lists(plan, settings).items():
-        with atomic(Path(out) / LISTS / name) as temporary:
+    texts = _missing(settings) if settings.layout == "ntu60" else _lists(plan, settings)
+    for name, text in texts.items():
+        with atomic(Path(out) / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    _prune(Path(out) / FOLDER, (item.take.video for item in work))
-    _prune(Path(out) / SKELETONS, (item.take.skeleton for item in work))
+    _prune(Path(out), {*texts, *(name for item in work for name in files(item.take, settings))})
+
+
+def files(take: Take, options: Options) -> tuple[str, str]:
+    """Where the video and the skeleton of a take lie, relative to the root."""
+    if options.layout == "ntu60":
+        return f"{ntu_rgbd.RGB}/{take.sample}_rgb.avi", f"{ntu_rgbd.SKELETONS[0]}/{take.skeleton}"
+    return f"{FOLDER}/{take.video}", f"{SKELETONS}/{take.skeleton}"
 
 
 @dataclass(frozen=True)
@@ -214,53 +277,72 @@ def make(work: Work) -> None:
     import cv2
 
     cv2.setNumThreads(1)  # the processes share the cores already
-    with atomic(work.out / FOLDER / work.take.video) as temporary:
+    video, skeleton = files(work.take, work.options)
+    with atomic(work.out / video) as temporary:
         render.write_video(temporary, film(work.take, work.options))
-    ntu.write(work.out / SKELETONS / work.take.skeleton, sense(work.take, work.options))
+    sensed = sense(work.take, work.options)
+    ntu.write(work.out / skeleton, np.zeros_like(sensed) if work.take == unusable(work.options) else sensed)
 
 
 def _lists(plan: Mapping[str, list[Take]], options: Options) -> dict[str, str]:
     """The lists as UCF101 writes them: name -> text. Only the training list holds class numbers."""
     number = {label: position for position, label in enumerate(CLASSES[: options.actions], 1)}
     return {
-        "classInd.txt": "".join(f"{position} {label}\n" for label, position in number.items()),
-        "trainlist01.txt": "".join(f"{take.video} {number[take.label]}\n" for take in plan["train"]),
-        "testlist01.txt": "".join(f"{take.video}\n" for take in plan["test"]),
+        f"{LISTS}/classInd.txt": "".join(f"{position} {label}\n" for label, position in number.items()),
+        f"{LISTS}/trainlist01.txt": "".join(f"{take.video} {number[take.label]}\n" for take in plan["train"]),
+        f"{LISTS}/testlist01.txt": "".join(f"{take.video}\n" for take in plan["test"]),
     }
 
 
-def _prune(folder: Path, keep: Iterable[str]) -> None:
-    """Remove the videos or skeletons in `folder` that are not among `keep`, and folders left empty."""
-    kept = set(keep)
-    for name in base.find(folder, (".avi", ".skeleton")):
-        if name not in kept:
-            (folder / name).unlink()
-            if not any((folder / name).parent.iterdir()):
-                (folder / name).parent.rmdir()
+def _missing(options: Options) -> dict[str, str]:
+    """The list of missing skeletons as NTU RGB+D has it, three lines of text first: name -> text."""
+    take = unusable(options)
+    assert take, "each set of the layout ntu60 has one"
+    about = "One sample of this toy set has a skeleton that nobody is in, as 302 of NTU RGB+D have.\nLeave it out.\n\n"
+    return {ntu60.EDITION.missing: f"{about}{take.sample}\n"}
+
+
+def _prune(root: Path, keep: Collection[str]) -> None:
+    """Remove the videos, skeletons and lists of earlier options, all that are not among `keep`, and folders left empty."""
+    made = [f"{folder}/{name}" for folder in FOLDERS for name in base.find(root / folder, (".avi", ".skeleton"))]
+    made += [f"{LISTS}/{name}" for name in base.find(root / LISTS, ("classind.txt", "list01.txt"))] + [ntu60.EDITION.missing]
+    for path in (root / name for name in made if name not in keep):
+        path.unlink(missing_ok=True)
+        if path.parent != root and not any(path.parent.iterdir()):
+            path.parent.rmdir()
 
 
 def expected(split: int, options: Mapping[str, Any]) -> Counts | None:
-    """What the options ask for; None for another split than 1."""
-    if split != 1:
-        return None
+    """What the options ask for, the unusable take of the layout ntu60 included; None for a split that there is not."""
     settings = Options.of(options)
-    train, test = (sum(1 for _ in takes(settings, side)) for side in ("train", "test"))
-    return Counts(train, test, settings.actions, settings.frames, settings.size, settings.size, render.FPS)
+    train, test = (list(takes(settings, side)) for side in ("train", "test"))
+    if split == 2 and settings.layout == "ntu60":
+        both = [*train, *test]
+        train = [take for take in both if take.camera in ntu60.CAMERAS]
+        test = [take for take in both if take.camera not in ntu60.CAMERAS]
+    elif split != 1:
+        return None
+    return Counts(len(train), len(test), settings.actions, settings.frames, settings.size, settings.size, render.FPS)
 
 
 def check(root: Path) -> None:
-    """Raise an InputError where the lists are missing, or a video or skeleton that they name."""
-    for video in videos(root, 1, {}):
+    """Raise an InputError where the lists are missing, or a video or skeleton that they, or for ntu60 its other half, name."""
+    layout = "ntu60" if any((Path(root) / folder).is_dir() for folder in ntu_rgbd.FOLDERS) else "ucf101"
+    for video in videos(root, 1, {"layout": layout}):
         for name in (video.path, video.skeleton):
             if not (Path(root) / name).is_file():
-                raise InputError(f"{Path(root) / name}, named by {video.named_by}, is missing; make the toy set again")
+                raise InputError(f"{Path(root) / name}, named by {video.named_by or video.id}, is missing; make the toy set again")
 
 
 def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
-    """The videos that the lists of split 1, the only one, name, with their skeletons. The group is the subject."""
-    Options.of(options)
+    """The videos of a split with their skeletons: of split 1, the only one, as its lists name them; the group is the subject.
+
+    With the layout ntu60 as that dataset has them: split 1 is by performer, 2 by camera, and the group is the performance.
+    """
+    if Options.of(options).layout == "ntu60":
+        return ntu60.videos(root, split, {})
     if split != 1:
-        raise InputError(f"dataset toy has no split {split!r}: give 1")
+        raise InputError(f"dataset toy has no split {split!r}: give 1, or set its option layout: ntu60, which has 1 and 2")
     folder = base.lists_folder(Path(root), {}, LISTS, "the toy set (the download step makes it)")
     named = [(video, _take(video)) for video in base.listed(folder, split, below=FOLDER)]
     return [replace(video, skeleton=f"{SKELETONS}/{take.skeleton}", group=f"g{take.subject:02d}") for video, take in named]

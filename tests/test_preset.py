@@ -1,0 +1,121 @@
+"""`make run` without the run: a preset with another split, and a run that goes on from what another found out of the same videos."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from tests.conftest import REPOSITORY
+from videossl import params
+from videossl.data import index, ntu
+
+PRESETS = REPOSITORY / "presets"
+ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+NAMES = [f"S001C00{camera}P00{performer}R001A001" for camera in (1, 2) for performer in (1, 3)]
+
+
+def script(name: str, *arguments: str | Path, cwd: Path) -> str:
+    """What a script of stages/ says on stderr."""
+    command = [sys.executable, str(REPOSITORY / "stages" / name), *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def extract(run: Path) -> str:
+    """The index and the one shard of joints of a run, as its rules make them; what was said."""
+    chosen = params.load(run / "params.yaml")
+    slices = {"index": params.index_slice(chosen, "ntu60"), "joint": params.cache_slice(chosen, "joint", "ntu60")}
+    said = script("index.py", "--params", json.dumps(slices["index"]), "--out", "data/index/ntu60.csv", cwd=run)
+    shard = ("--index", "data/index/ntu60.csv", "--shard", "0", "--out", "data/cache/ntu60/joint/0.h5")
+    return said + script("skeleton.py", "--params", json.dumps(slices["joint"]), *shard, cwd=run)
+
+
+@pytest.fixture
+def preset(tmp_path: Path) -> Path:
+    """A preset for NTU RGB+D 60, and four skeletons to run it on: two performers before two cameras."""
+    for number, name in enumerate(NAMES):
+        joints = np.random.default_rng(number).normal(size=(20, 25, 3, 1)).astype(np.float32)
+        ntu.write(tmp_path / "ntu/nturgb+d_skeletons" / f"{name}.skeleton", joints)
+    tiny: dict[str, Any] = params.written(REPOSITORY / "tests/pipeline/tiny.yaml")
+    tiny["dataset"] = {"name": "ntu60", "root": "elsewhere", "split": 1, "options": {"missing": "none"}}
+    tiny["cache"]["shards"] = 1
+    (tmp_path / "ntu60.yaml").write_text(yaml.safe_dump(tiny))
+    return tmp_path / "ntu60.yaml"
+
+
+def test_the_second_protocol_extracts_nothing_again(preset: Path) -> None:
+    root, first, second = preset.parent / "ntu", preset.parent / "xsub", preset.parent / "xview"
+    script("preset.py", preset, "--root", root, "--out", first, cwd=preset.parent)
+    extract(first)
+    script("preset.py", preset, "--root", root, "--split", "2", "--like", "xsub", "--out", "xview", cwd=preset.parent)
+    kept = "data/scratch/cache/ntu60/joint/0.h5"
+    assert (second / kept).samefile(first / kept)
+    before = (first / kept).read_bytes()
+
+    said = extract(second)
+    assert "4 of 4 videos were read before and have not changed" in said
+    assert f"4 of 4 videos are as they were when {kept} was made" in said
+    sides = [{row.id: row.split for row in index.read(run / "data/index/ntu60.csv")} for run in (first, second)]
+    assert sides == [dict(zip(NAMES, ["train", "test"] * 2, strict=True)), dict(zip(NAMES, ["test"] * 2 + ["train"] * 2, strict=True))]
+    shards = [run / "data/cache/ntu60/joint/0.h5" for run in (first, second)]
+    assert shards[0].read_bytes() == shards[1].read_bytes() == (first / kept).read_bytes() == before
+    journals = [(run / "data/scratch/index/ntu60.jsonl") for run in (first, second)]
+    assert journals[0].read_bytes() == journals[1].read_bytes() and not journals[0].samefile(journals[1])
+
+
+@pytest.mark.parametrize("name", ["ucf101", "folder", "toy-large"])
+def test_a_split_changes_one_number_and_no_comment(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stages import preset as stage
+
+    split = "1" if name == "toy-large" else "3"
+    monkeypatch.setattr(sys, "argv", ["preset.py", str(PRESETS / f"{name}.yaml"), "--split", split, "--out", str(tmp_path)])
+    stage.main()
+    lines = zip((PRESETS / f"{name}.yaml").read_text().splitlines(), (tmp_path / "params.yaml").read_text().splitlines(), strict=True)
+    assert [pair for pair in lines if pair[0] != pair[1]] == ([] if split == "1" else [("  split: 1", "  split: 3")])
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("ucf101", ["--split=4"], "SPLIT is 4, and the splits of ucf101 are 1, 2, 3"),
+        ("ucf101", ["--split=first"], "SPLIT is first, and the splits of ucf101 are"),
+        ("toy-large", ["--split=2"], "SPLIT is 2, and the splits of toy are 1"),
+        ("ucf101", ["--like=nowhere"], "LIKE is nowhere, in whose data/scratch nothing of ucf101 or hmdb51 is kept"),
+    ],
+)
+def test_what_is_not_there_is_refused_and_nothing_is_written(
+    name: str, arguments: list[str], said: str, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    assert said in refused("preset", PRESETS / f"{name}.yaml", *arguments, "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_preset_without_a_split_is_refused(tmp_path: Path, refused: Callable[..., str]) -> None:
+    short = (PRESETS / "ucf101.yaml").read_text().replace("  split: 1\n", "", 1)
+    (tmp_path / "short.yaml").write_text(short)
+    assert "has no place for SPLIT" in refused("preset", tmp_path / "short.yaml", "--split=2", "--out", tmp_path / "run")
+
+
+def test_a_run_on_another_split_is_not_taken_for_it(tmp_path: Path, refused: Callable[..., str]) -> None:
+    (tmp_path / "params.yaml").write_text((PRESETS / "ucf101.yaml").read_text())
+    assert "is there with split 1; give OUT" in refused("preset", PRESETS / "ucf101.yaml", "--split=2", "--out", tmp_path)
+
+
+def test_make_gives_both_on() -> None:
+    done = subprocess.run(
+        ["make", "-n", "-o", ".venv/done", "run", "cost", "PRESET=ntu60", "SPLIT=2", "LIKE=runs/a b"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.count('--split="$SPLIT"') == 2 and '--like="$LIKE"' in done.stdout
