@@ -31,9 +31,9 @@ demo: setup ## the whole pipeline on the toy dataset, from videos to data/report
 seeds: setup ## the same for every seed of params.seeds: data/report/seeds.html
 	snakemake seeds --cores $(CORES)
 
-table1 table2 table3 table4 figure2 figure3: setup ## what the paper compares there, at the scale of params.yaml: data/report/table1.html ...
+table1 table2 table3 table4 table5 table6 figure2 figure3: setup ## what the paper compares there, at the scale of params.yaml: data/report/table1.html ...
 	snakemake $@ --cores $(CORES)
-.PHONY: table1 table2 table3 table4 figure2 figure3
+.PHONY: table1 table2 table3 table4 table5 table6 figure2 figure3
 
 repro: setup dvc.yaml ## what changed, by DVC
 	dvc repro

@@ -43,6 +43,7 @@ def refuse(error):
 try:
     P = parameters.load("params.yaml")
     parameters.check_writable("data")
+    parameters.check_weights(P)
 except InputError as error:
     refuse(error)
 
@@ -99,10 +100,10 @@ wildcard_constraints:
     dataset="|".join(DATASETS),
     shard=r"\d{4}",
     seed=r"\d+",
-    modality="rgb|flow|joint|motion",
+    modality="rgb|flow|joint|motion|bone",
     experiment="|".join([*EXPERIMENTS, *BASELINES]),
     cycle=r"\d+",
-    phase=r"pretrain|cmmc\d+",
+    phase=r"pretrain|cmmc\d+|mining",
 
 
 include: "stages/data.smk"

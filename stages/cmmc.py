@@ -38,8 +38,8 @@ def main() -> None:
     sources = [modalities.source(modality, settings, cache, ("query", "key"))]
     augment = modalities.augmentation(modality, settings, cache)
     augments: dict[str, modalities.Augment] = {"query": augment, "key": augment}
-    partner = None
-    for other in set(args.params["modalities"]) - {modality}:
+    partner, other = None, next(iter(set(args.params["modalities"]) - {modality}), modality)
+    if other != modality:
         source, augments["partner"], partner = _partner(args, other)
         sources.append(source)
     seed = provenance.stage_seed(args.seed, modality, phase)
@@ -47,10 +47,8 @@ def main() -> None:
     training = Training(**settings["cmmc"] | {"epochs": recipes.epochs(args.params, experiment, modality, phase)})
     batches = modalities.batches(dataset, augments, training.batch, seed, device, args.workers, settings["moco"]["negatives"])
 
-    moco = modalities.moco(modality, settings, args.seed, "none")
-    for line in moco.load_stage(weights.load(args.start)):
-        logging.info("from %s: %s", args.start, line)
-    mixing = {key: recipe[key] for key in ("mixing", "axes", "layers", "box")}
+    moco = stage.loaded(modality, settings, args.seed, args.start)
+    mixing = {key: recipe[key] for key in ("mixing", "axes", "box")} | recipes.mixed_where(recipe, modality, other)
     method = CMMC(moco, partner, alpha=settings["moco"]["alpha"], **mixing).to(device)
 
     data = provenance.data_digest(args.index, [*args.cache, *args.partner_cache])

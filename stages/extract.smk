@@ -53,34 +53,60 @@ rule flow:
         EXTRACT
 
 
-rule skeleton:
-    input:
-        index=rules.index.output,
-        code=code("skeleton.py"),
-    output:
-        "data/cache/{dataset}/joint/{shard}.h5",
-    log:
-        "logs/skeleton/{dataset}-{shard}.log",
-    benchmark:
-        "logs/skeleton/{dataset}-{shard}.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=60,
-    params:
-        slice=lambda wildcards: json.dumps(
-            parameters.cache_slice(P, "joint", wildcards.dataset)
-        ),
-    shell:
-        EXTRACT
+if parameters.finds_people(P):
+
+    rule pose:
+        input:
+            index=rules.index.output,
+            code=code("pose.py"),
+        output:
+            "data/cache/{dataset}/joint/{shard}.h5",
+        log:
+            "logs/pose/{dataset}-{shard}.log",
+        benchmark:
+            "logs/pose/{dataset}-{shard}.tsv"
+        threads: 1  # so many videos at once; more than one share the GPU
+        resources:
+            mem_mb=8000,  # the detector and a batch, and a video whole
+            runtime=1440,  # on the CPU some 3 s a frame at 800 pixels: 25,000 frames
+        params:
+            slice=lambda wildcards: json.dumps(
+                parameters.cache_slice(P, "joint", wildcards.dataset)
+            ),
+            weights=lambda wildcards: parameters.fingerprint(
+                *parameters.pose_weights(P)
+            ),
+        shell:
+            EXTRACT
+
+else:
+
+    rule skeleton:
+        input:
+            index=rules.index.output,
+            code=code("skeleton.py"),
+        output:
+            "data/cache/{dataset}/joint/{shard}.h5",
+        log:
+            "logs/skeleton/{dataset}-{shard}.log",
+        benchmark:
+            "logs/skeleton/{dataset}-{shard}.tsv"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=60,
+        params:
+            slice=lambda wildcards: json.dumps(
+                parameters.cache_slice(P, "joint", wildcards.dataset)
+            ),
+        shell:
+            EXTRACT
 
 
 # The targets that dvc.yaml calls: all shards of one modality of one dataset.
 
-EXTRACTED = {"frames": "rgb", "flow": "flow", "skeleton": "joint"}
-
 for dataset in DATASETS:
-    for kind, cached_as in EXTRACTED.items():
+    for cached_as, kind in parameters.extractors(P).items():
 
         rule:
             name:

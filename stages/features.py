@@ -14,7 +14,7 @@ from videossl import script
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.data.clips import uniform_starts
-from videossl.evaluate import features, handmade, job
+from videossl.evaluate import encode, features, handmade, job
 from videossl.train import modality as modalities
 from videossl.train import provenance
 
@@ -26,13 +26,13 @@ def main() -> None:
     rows = index.usable(index.read(args.index))
     cache = Cache(args.cache)
     if args.experiment == "handmade":
-        columns = features.columns(rows, handmade.features(cache, rows, modality))
+        columns = features.columns(rows, handmade.features(cache, rows, modality, modalities.graph(settings)))
     else:
         device = modalities.device()
-        encoder = job.encoder(args, modality, settings).to(device)
+        encoder = encode.encoder(args, modality, settings).to(device)
         augment = modalities.augmentation(modality, settings, cache)
-        clips = job.clips(cache, rows, modality, settings, partial(uniform_starts, count=args.params["evaluate"]["clips"]))
-        columns = features.extract(encoder, augment, clips, job.BATCH, device)
+        clips = encode.clips(cache, rows, modality, settings, partial(uniform_starts, count=args.params["evaluate"]["clips"]))
+        columns = encode.extract(encoder, augment, clips, encode.BATCH, device)
     data = provenance.data_digest(args.index, args.cache)
     made_from = provenance.record("stages/features.py", args.params, args.seed, data, job.weights_of(args, modality))
     features.write(args.out, **columns, provenance=made_from)

@@ -14,7 +14,7 @@ from videossl import script
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.data.clips import ClipDataset, windows
-from videossl.evaluate import features, finetune, job
+from videossl.evaluate import encode, features, finetune, job
 from videossl.train import modality as modalities
 from videossl.train import provenance, stage
 from videossl.train.checkpoint import Checkpoint
@@ -37,7 +37,7 @@ def main() -> None:
     source = modalities.source(modality, settings, cache, ("query",))
     dataset = ClipDataset(index.training(rows), {name: number for number, name in enumerate(classes)}, [source], seed)
     batches = modalities.batches(dataset, {"query": augment}, training.batch, seed, device, args.workers)
-    method = finetune.Finetune(job.encoder(args, modality, settings), len(classes), seed=args.seed).to(device)
+    method = finetune.Finetune(encode.encoder(args, modality, settings), len(classes), seed=args.seed).to(device)
 
     data = provenance.data_digest(args.index, args.cache)
     made_from = provenance.record("stages/finetune.py", args.params, seed, data, job.weights_of(args, modality))
@@ -48,8 +48,8 @@ def main() -> None:
     test = [position for position, row in enumerate(rows) if row.split == "test"]
     probabilities = np.zeros((len(rows), 1, len(classes)))
     chosen = args.params["evaluate"]
-    clips = job.clips(cache, [rows[position] for position in test], modality, settings, partial(windows, overlap=chosen["overlap"]))
-    probabilities[test, 0] = finetune.predict(method, augment, clips, chosen["crops"], job.BATCH, device)
+    clips = encode.clips(cache, [rows[position] for position in test], modality, settings, partial(windows, overlap=chosen["overlap"]))
+    probabilities[test, 0] = finetune.predict(method, augment, clips, chosen["crops"], encode.BATCH, device)
     features.write(args.out, **features.columns(rows, probabilities), provenance=made_from)
     Checkpoint(stage.folder(args.scratch, made_from)).done()
 

@@ -29,7 +29,8 @@ def main() -> None:
     for modality in recipe["modalities"]:
         partner = recipes.partner(args.params, name, modality) or modality
         who = f"{name}, {modality} with {partner}"
-        pairs[modality] = mixing.pairs(who, shapes[modality], shapes[partner], recipe["axes"], recipe["layers"], recipe["mixing"])
+        where = recipes.mixed_where(recipe, modality, partner)
+        pairs[modality] = mixing.pairs(who, shapes[modality], shapes[partner], recipe["axes"], mixing=recipe["mixing"], **where)
         logging.info("%s: %s can take %d pairs of blocks from %s", name, modality, len(pairs[modality]), partner)
     write_json(args.out, {"shapes": shapes, "pairs": pairs})
 

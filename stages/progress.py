@@ -15,7 +15,7 @@ from videossl import script
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.data.clips import uniform_starts
-from videossl.evaluate import job, progress
+from videossl.evaluate import encode, job, progress
 from videossl.files import write_json
 from videossl.train import modality as modalities
 from videossl.train import provenance
@@ -33,11 +33,11 @@ def main() -> None:
     encoder = modalities.encoder(args.modality, settings, args.seed).to(device)
     augment = modalities.augmentation(args.modality, settings, cache)
     rows = index.usable(index.read(args.index))
-    clips = job.clips(cache, rows, args.modality, settings, partial(uniform_starts, count=chosen["clips"]))
+    clips = encode.clips(cache, rows, args.modality, settings, partial(uniform_starts, count=chosen["clips"]))
     labelled, tasks = progress.unmeasured(clips, args.dataset), progress.Tasks(chosen["tasks"], chosen["linear"])
 
     name = f"{args.experiment} {args.seed} {args.modality} {args.phase} on {args.dataset}"
-    points = progress.measure(encoder, args.snapshots, augment, clips, labelled, tasks, job.BATCH, device)
+    points = progress.measure(encoder, args.snapshots, augment, clips, labelled, tasks, encode.BATCH, device)
     found = progress.shown(points, len(progress.kept(args.snapshots)), name)
 
     data = provenance.data_digest(args.index, args.cache)

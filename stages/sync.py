@@ -25,7 +25,6 @@ HEADER = """\
 """
 
 EVALUATE = ["features", "retrieval", "linear", "finetune", "finetune_scores"]
-EXTRACT = {"rgb": "frames", "flow": "flow", "joint": "skeleton"}
 
 
 def stages(run: params.Params) -> dict[str, Any]:
@@ -36,9 +35,12 @@ def stages(run: params.Params) -> dict[str, Any]:
         result |= _data(run, dataset)
     trained = params.with_starts(run, run["all"])
     for experiment in trained:
-        if "from" in run["experiments"][experiment]:
+        kind = params.kind(run["experiments"][experiment])
+        if kind == "cmmc":
             result[f"mixable-{experiment}"] = _mixable(run, experiment)
             result[f"train-{experiment}"] = _cmmc(run, experiment)
+        elif kind == "mining":
+            result[f"train-{experiment}"] = _mining(run, experiment)
         else:
             result |= {f"train-{experiment}-{one}": _pretrain(run, experiment, one) for one in run["experiments"][experiment]["modalities"]}
     measured = ["untrained", "handmade", *run["all"]] if tasks else []
@@ -70,8 +72,9 @@ def _data(run: params.Params, dataset: str) -> dict[str, Any]:
         del made["measurable"]
     made["download"]["cmd"] = f"snakemake download{rule} --allowed-rules download{rule}"
     for source in params.sources(run, dataset):
-        kind, slices, out = EXTRACT[source], [params.cache_slice(run, source, dataset)], f"data/cache/{dataset}/{source}"
-        made[kind] = _stage(f"all_{kind}{rule}", "extract", [kind], slices, [index], [out])
+        kind, slices, out = params.extractors(run)[source], [params.cache_slice(run, source, dataset)], f"data/cache/{dataset}/{source}"
+        deps = [index, *(params.pose_weights(run) if kind == "pose" else [])]
+        made[kind] = _stage(f"all_{kind}{rule}", "extract", [kind], slices, deps, [out])
     if not first:
         for one in made.values():
             one["params"] = sorted({"transfer" if key.startswith("dataset") else key for key in one["params"]})
@@ -91,12 +94,26 @@ def _pretrain(run: params.Params, experiment: str, modality: str) -> dict[str, A
 
 
 def _cmmc(run: params.Params, experiment: str) -> dict[str, Any]:
-    recipe, seed = run["experiments"][experiment], run["seed"]
-    deps = [_index(run), *_caches(run, recipe["modalities"]), *_models(run, recipe["from"], recipe["modalities"])]
-    deps.append(f"data/models/{experiment}/mixable.json")
+    recipe = run["experiments"][experiment]
+    deps = [*_behind(run, experiment), f"data/models/{experiment}/mixable.json"]
     slices = [params.cmmc_slice(run, experiment, modality) for modality in recipe["modalities"]]
     slices.append({"experiments": {experiment: {key: recipe[key] for key in ("from", "modalities", "stages")}}})  # which jobs there are
-    return _stage(f"train_{experiment}", "train", ["cmmc"], slices, deps, [f"data/models/{experiment}/{seed}"])
+    return _stage(f"train_{experiment}", "train", ["cmmc"], slices, deps, [f"data/models/{experiment}/{run['seed']}"])
+
+
+def _mining(run: params.Params, experiment: str) -> dict[str, Any]:
+    recipe = run["experiments"][experiment]
+    slices = [params.mining_slice(run, experiment), {"experiments": {experiment: {key: recipe[key] for key in ("from", "modalities")}}}]
+    outs = [f"data/models/{experiment}/{run['seed']}"]
+    return _stage(f"train_{experiment}", "train", ["mining"], slices, _behind(run, experiment), outs)
+
+
+def _behind(run: params.Params, experiment: str) -> list[str]:
+    """What an experiment trains on and from: the index, the caches and the newest weights of its modalities."""
+    modalities = run["experiments"][experiment]["modalities"]
+    owners = {one: params.before(run, experiment, one)[0] for one in modalities}
+    weights = [path for one, owner in owners.items() for path in _models(run, owner, [one])]
+    return [_index(run), *_caches(run, modalities), *dict.fromkeys(weights)]
 
 
 def _mixable(run: params.Params, experiment: str) -> dict[str, Any]:

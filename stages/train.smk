@@ -17,8 +17,12 @@ ON_MACHINE = (
     " --workers {resources.workers} --checkpoint-minutes {resources.checkpoint_minutes}"
 )
 
-CROSS_MODAL = [name for name in EXPERIMENTS if "from" in P["experiments"][name]]
-PRETRAINING = [name for name in EXPERIMENTS if name not in CROSS_MODAL]
+PRETRAINING, CROSS_MODAL, MINING = (
+    [name for name in EXPERIMENTS if parameters.kind(P["experiments"][name]) == kind]
+    for kind in ("pretrain", "cmmc", "mining")
+)
+# The modalities whose encoders `mining` trains at once; the rule is there where nothing is mined, too.
+MINED = parameters.mined(P) or ["joint", "motion"]
 
 
 def weights(experiment, phase, suffix=".safetensors"):
@@ -135,6 +139,54 @@ rule cmmc:
         + " --params {params.slice:q} --seed {wildcards.seed} --index {input.index:q}"
         " --modality {wildcards.modality} --cache {input.cache:q} --partner-cache {input.partner_cache:q}"
         " --start {input.start:q} --partner {input.partner:q} --cycle {wildcards.cycle} --out {output.weights:q} --log {log:q}"
+        + ON_MACHINE
+
+
+def newest(modality):
+    """The weights of `modality` that an experiment starts from."""
+    return lambda wildcards: weights(
+        *parameters.before(P, wildcards.experiment, modality)
+    ).format(seed=wildcards.seed, modality=modality)
+
+
+def of_both(suffix):
+    """What the training of both encoders leaves, one file a modality."""
+    path = weights("{{experiment}}", "mining", suffix)
+    return [path.format(seed="{seed}", modality=modality) for modality in MINED]
+
+
+rule mining:
+    input:
+        index=f"data/index/{DATASET}.csv",
+        cache=lambda wildcards: cached(MINED[0]),
+        other_cache=lambda wildcards: cached(MINED[1]),
+        start=newest(MINED[0]),
+        other_start=newest(MINED[1]),
+        code=code("mining.py"),
+    output:
+        weights=of_both(".safetensors"),
+        history=of_both(".json"),
+        snapshots=of_both(".snapshots.safetensors"),
+    log:
+        "logs/mining/{experiment}-{seed}.log",
+    benchmark:
+        "logs/mining/{experiment}-{seed}.tsv"
+    wildcard_constraints:
+        experiment="|".join(MINING) or "none",
+    priority: 20
+    threads: P["threads"]
+    resources:
+        **MACHINE,
+        mem_mb=8000,
+        runtime=2880,
+    params:
+        slice=slice_of(parameters.mining_slice, "experiment"),
+        modalities=MINED,
+    shell:
+        TRAIN
+        + " --params {params.slice:q} --seed {wildcards.seed} --index {input.index:q} --modalities {params.modalities}"
+        " --cache {input.cache:q} --start {input.start:q} --out {output.weights[0]:q}"
+        " --other-cache {input.other_cache:q} --other-start {input.other_start:q} --other-out {output.weights[1]:q} --log {log:q}"
         + ON_MACHINE
 
 

@@ -42,9 +42,15 @@ def flip(path: Path, place: int) -> None:
 
 # Python reads this file in every process. Where a script of stages/ is about to give its first result its name, the process
 # ends as if by the kernel's hand: all is written, nothing is there. The next attempt finds the mark and goes on.
-KILLER = """\
+# Scripts that are said to need no torch get none: it takes two seconds to load, and they take tenths of one.
+WITHOUT_TORCH = {"retrieval", "finetune_scores", "report", "compare"}
+KILLER = f"""\
 import os, signal, sys
 
+if any(os.path.basename(word) in {sorted(f"{name}.py" for name in WITHOUT_TORCH)} for word in sys.orig_argv[1:2]):
+    sys.modules["torch"] = None
+"""
+KILLER += """\
 rename = os.replace
 
 def killed_once(source, target, **options):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.faults import WITHOUT_TORCH
 from videossl import code
 
 SCRIPTS = sorted(path.name for path in (REPOSITORY / "stages").glob("*.py"))
@@ -35,6 +36,15 @@ def test_the_closure_holds_all_that_a_run_imports(script: str) -> None:
     loaded = {Path(path) for path in eval(done.stderr.strip().splitlines()[-1])}
     assert loaded
     assert loaded <= {REPOSITORY / path for path in code.closure(f"stages/{script}")}
+
+
+def test_what_needs_no_torch_does_not_load_it() -> None:
+    """Nor at work, as the tests of the pipeline hold (tests/faults.py)."""
+    program = (
+        "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(f'stages.{name}'); print(name, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *WITHOUT_TORCH], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert set(done.stdout.splitlines()) == {f"{name} False" for name in WITHOUT_TORCH}
 
 
 def test_stages_do_not_depend_on_each_others_extraction() -> None:

@@ -55,11 +55,18 @@ def test_outputs_of_one_job_are_one_job_and_what_is_done_is_none() -> None:
         "data/models/mixup/0/rgb/pretrain.json\t-\tpretrain\t-\t-\t-\tmissing\tupdate pending",
         "data/models/mixup/0/rgb/pretrain.snapshots.safetensors\t-\tpretrain\t-\t-\t-\tmissing\tupdate pending",
         "data/models/mixup/0/flow/pretrain.safetensors\t-\tpretrain\t-\t-\t-\tok\tno update",
+        *(
+            f"data/models/crossclr/{seed}/{modality}/mining{end}\t-\tmining\t-\t-\t-\tmissing\tupdate pending"
+            for seed in (0, 1)
+            for end in (".safetensors", ".json", ".snapshots.safetensors")
+            for modality in ("joint", "motion")
+        ),
         "data/index/toy.csv\t-\tindex\t-\t-\t-\tmissing\tupdate pending",
         "data/index/toy.measurable.json\t-\tmeasurable\t-\t-\t-\tmissing\tupdate pending",
     ]
     assert plan.jobs("\n".join(lines)) == [
         Job("pretrain", {"experiment": "mixup", "seed": "0", "modality": "rgb", "phase": "pretrain"}),
+        *(Job("mining", {"experiment": "crossclr", "seed": seed, "modality": "motion", "phase": "mining"}) for seed in "01"),
         Job("index", {"dataset": "toy"}),
         Job("measurable", {"dataset": "toy"}),
     ]
@@ -91,7 +98,7 @@ def test_jobs_are_those_that_snakemake_counts(tiny: dict[str, Any], tmp_path: Pa
     said = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=True, cwd=REPOSITORY).stdout
     stats = said[said.index("Job stats:") : said.index("total")]
     counted = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
-    assert {"pretrain", "cmmc", "progress", "finetune", *targets} <= set(counted)
+    assert {"pretrain", "cmmc", "mining", "progress", "finetune", *targets} <= set(counted)
     without_targets = {rule: count for rule, count in counted.items() if rule not in targets}
     assert Counter(job.rule for job in plan.pending(tmp_path, targets, tiny)) == without_targets
 
@@ -116,6 +123,7 @@ def job(rule: str, **wildcards: str) -> Job:
         (job("pretrain", experiment="mixup", modality="rgb", phase="pretrain"), 2, 16),
         (job("cmmc", experiment="stc-mix", modality="flow", phase="cmmc2"), 2, 16),
         (job("cmmc", experiment="once", modality="rgb", phase="cmmc1"), 3, 24),
+        (job("mining", experiment="crossclr", modality="motion", phase="mining"), 1, 8),
         (job("features", experiment="mixup", modality="rgb", dataset="toy"), 0, 15 * 2),
         (job("features", experiment="untrained", modality="joint", dataset="toy"), 0, 15),
         (job("features", experiment="handmade", modality="rgb", dataset="toy"), 0, 15),
@@ -137,6 +145,9 @@ def test_epochs_and_clips_by_hand(works: Works, asked: Job, epochs: int, clips: 
 def test_what_a_job_needs_is_what_its_script_does(works: Works) -> None:
     cmmc = works.of(job("cmmc", experiment="stc-mix", modality="flow", phase="cmmc1")).needs
     assert cmmc == {("cmmc", "flow", "rgb"): 16, ("start",): 1}
+    mining = works.of(job("mining", experiment="crossclr", modality="motion", phase="mining"))
+    assert mining.needs == {("mining", "joint", "motion"): 8, ("start",): 1}
+    assert mining.bytes == 2 * works.of(job("cmmc", experiment="stc-mix-skeleton", modality="joint", phase="cmmc1")).bytes
     alone = works.of(job("cmmc", experiment="manifold-mixup", modality="flow", phase="cmmc1")).needs
     assert alone == {("moco", "flow"): 16, ("start",): 1}
     finetune = works.of(job("finetune", experiment="stc-mix", modality="rgb", dataset="toy")).needs
@@ -193,6 +204,16 @@ def test_bytes_of_the_cache_are_those_of_the_files_within_a_hundredth(works: Wor
         Job({"rgb": "frames", "flow": "flow", "joint": "skeleton"}[source], {"dataset": "toy", "source": source, "shard": "0000"})
     )
     assert said.bytes * 2 == pytest.approx(many.cache_bytes("toy", source))
+
+
+def test_joints_that_are_found_are_17_at_the_rate_of_the_frames(works: Works, tmp_path: Path) -> None:
+    """12 frames at 24 a second are 15 steps of 30, each of which is looked at."""
+    found = works.params | {"skeleton": {"backend": "keypoint-rcnn", **parameters.KEYPOINTS}}
+    many = Works(found, {"toy": Counts(50, 10, 3, 12, 32, 32, 24)})
+    made.shard(tmp_path / "0.h5", "joint", [(f"Class/v_Class_g{n:02d}_c01", np.ones((15, 17, 3, 2), np.float32)) for n in range(60)])
+    assert many.cache_bytes("toy", "joint") == pytest.approx((tmp_path / "0.h5").stat().st_size, rel=0.02)
+    work = many.of(Job("pose", {"dataset": "toy", "source": "joint", "shard": "0000"}))
+    assert work.needs["detect",] == 60 * 15 / 2 and work.needs["decode",] == 60 * 12 * 32 * 32 / 2 and ("parse",) not in work.needs
 
 
 @pytest.mark.parametrize("source", ["rgb", "flow"])
@@ -356,7 +377,7 @@ def test_a_disk_that_is_too_small_is_warned_of_in_one_line() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("presets/ucf11.yaml",), "there is no preset presets/ucf11.yaml; known: few-clips, folder, kinetics400,"),
+        (("presets/ucf11.yaml",), "there is no preset presets/ucf11.yaml; known: few-clips, folder, folder-pose, kinetics400,"),
         (("presets/ucf101.yaml", "--root", "/nowhere"), "ROOT is /nowhere, which is not a folder"),
         (("presets/folder.yaml",), "nobody knows how many videos folder has"),
         (("docs",), "cannot read docs/params.yaml"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import pytest
 import yaml
 
 from tests.conftest import REPOSITORY
-from videossl import params
+from videossl import graphs, params
+from videossl.data import clips
 from videossl.data.datasets import registry
 from videossl.errors import InputError
+from videossl.report import numbers
+from videossl.train import modality as modalities
 
 
 @pytest.fixture
@@ -51,7 +55,7 @@ def test_every_preset_is_good(file: Path) -> None:
         ("experiments.stc-mix.epochs", 13, "experiments.stc-mix.epochs is 13, which 2 stages of rgb cannot share; give a multiple"),
         ("all", ["mixup", "stcmix"], "all names 'stcmix', but there is no such experiment; did you mean 'stc-mix'?"),
         ("targets.table1.experiments", ["mocco"], "targets.table1 names 'mocco', but there is no such experiment; did you mean 'moco'?"),
-        ("targets.table1.modalities", ["rgb+joint"], "targets.table1 names 'rgb+joint', which evaluate.fused lacks; add [rgb, joint]"),
+        ("targets.table1.modalities", ["flow+joint"], "targets.table1 names 'flow+joint', which evaluate.fused lacks; add [flow, joint]"),
         (
             "targets.table1.modalities",
             ["joint"],
@@ -72,7 +76,7 @@ def test_every_preset_is_good(file: Path) -> None:
         ("evaluate.tasks", ["retrieval"], "targets.table1 names 'linear', but evaluate.tasks lacks it"),
         ("transfer", [{"name": "toy"}], "'transfer.0.modalities' is missing"),
         ("transfer", ["hmdb51"], "'transfer.0.modalities' is missing"),
-        ("dataset", "ucf101", "ucf101 has no skeletons, which joint and motion are made of; take them out of modalities"),
+        ("dataset", "ucf101", "ucf101 has no skeletons, which joint, motion and bone are made of; take them out of modalities"),
         ("transfer", [{"name": "hmdb51", "modalities": ["motion"]}], "hmdb51 has no skeletons"),
         ("dataset", "ucf", "dataset.name is 'ucf'; did you mean 'ucf101'?"),
         ("dataset", {"root": "x"}, "'dataset.name' is missing"),
@@ -95,12 +99,34 @@ def test_every_preset_is_good(file: Path) -> None:
         ("experiments.untrained", {"modalities": ["rgb"], "mixing": "none"}, "'untrained' is no name for an experiment"),
         ("experiments.$(reboot)", {"modalities": ["rgb"], "mixing": "none"}, "is no name for an experiment"),
         ("experiments.stc-mix.from", "mixp", "experiments.stc-mix.from is 'mixp'; did you mean 'mixup'?"),
-        ("experiments.mixup.modalities", ["rgb"], "needs 'flow', which 'mixup' does not pretrain"),
+        ("experiments.mixup.modalities", ["rgb"], "needs 'flow', which 'mixup' does not train"),
         ("evaluate.finetune", ["stcmix"], "did you mean 'stc-mix'?"),
         ("index.min_frames", 15, "index.min_frames is 15, but a clip of rgb spans 15"),
         ("seeds", [1, 1], "seeds"),
         ("dataset.root", "/mine", "the root of the toy dataset must be data/raw/toy"),
         ("modalities.rgb.clip.frames", 0, "modalities.rgb.clip.frames"),
+        ("modalities.rgb.graph", "coco", "unknown key 'modalities.rgb.graph'"),
+        (
+            "modalities.joint.graph",
+            "coca",
+            "graph is 'coca'; did you mean 'coco'? known: ntu-rgb+d, ntu-rgb+d-hands, coco",
+        ),
+        (
+            "modalities.joint.graph",
+            "coco",
+            "modalities.joint.graph is coco, but skeleton files have the joints of ntu-rgb+d; take it out, or find",
+        ),
+        (
+            "skeleton",
+            {"backend": "keypoint-rcnn"},
+            "finds the joints of the graph coco, but modalities.joint.graph is ntu-rgb+d; set it to coco",
+        ),
+        ("skeleton", {"backend": "openpose"}, "skeleton.backend is 'openpose'; known: files, keypoint-rcnn"),
+        ("skeleton", {"backend": "files", "score": 0.5}, "unknown key 'skeleton.score'; known: backend"),
+        ("skeleton", {"backend": "keypoint-rcnn", "scores": 0.5}, "unknown key 'skeleton.scores'; did you mean 'score'?"),
+        ("skeleton", {"backend": "keypoint-rcnn", "score": 1}, "skeleton.score: 1 is greater than or equal to the maximum of 1"),
+        ("skeleton", {"weights": "coco"}, "'skeleton.backend' is missing"),
+        ("skeleton", None, "skeleton must be a mapping, not null"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(good: dict[str, Any], key: str, value: Any, said: str) -> None:
@@ -146,6 +172,61 @@ def test_a_dataset_by_its_name_alone_or_with_little_more_has_all_keys() -> None:
     (one,) = params.check(given)["transfer"]
     assert one == {"name": "hmdb51", "root": "data/raw/hmdb51", "split": 1, "options": {}, "modalities": ["rgb"]}
     assert given["transfer"] == [{"name": "hmdb51", "modalities": ["rgb"]}], "what is checked is not changed"
+
+
+def found(given: dict[str, Any], **skeleton: Any) -> dict[str, Any]:
+    """Params whose joints are found in the videos."""
+    result = copy.deepcopy(given) | {"skeleton": {"backend": "keypoint-rcnn", **skeleton}}
+    for modality in ("joint", "motion"):
+        result["modalities"][modality] = {**result["modalities"][modality], "graph": "coco"}
+    return result
+
+
+def test_joints_that_are_found_need_no_skeleton_files(good: dict[str, Any]) -> None:
+    good = found(good) | {"dataset": {"name": "ucf101"}, "transfer": [entry("hmdb51", modalities=["motion"])]}
+    good["targets"] = {}
+    checked = params.check(good)
+    assert checked["skeleton"] == {"backend": "keypoint-rcnn", **params.KEYPOINTS} and params.finds_people(checked)
+    assert params.extractors(checked)["joint"] == "pose"
+    assert params.sources(checked, "hmdb51") == ["joint"]
+    joint = params.cache_slice(checked, "joint", "ucf101")
+    assert joint["skeleton"] == checked["skeleton"] and joint["index"] == {"fps": 30}
+    assert "skeleton" not in params.cache_slice(checked, "rgb", "ucf101")
+    assert params.pretrain_slice(checked, "mixup-skeleton", "joint")["modalities"]["joint"]["graph"] == "coco"
+
+
+def test_without_the_section_nothing_is_as_if_it_were_there(good: dict[str, Any]) -> None:
+    """Rules get what they got, so that nothing of an older run is made again."""
+    assert "skeleton" not in good and not params.finds_people(good) and params.extractors(good)["joint"] == "skeleton"
+    for given in (good, params.check({**good, "skeleton": {"backend": "files"}})):
+        assert set(params.cache_slice(given, "joint", "toy")) == {"dataset", "cache"} and params.pose_weights(given) == []
+    assert "graph" not in params.pretrain_slice(good, "mixup-skeleton", "joint")["modalities"]["joint"]
+
+
+def test_weights_that_a_person_brought_are_seen_to_change(good: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    checked = params.check(found(good, weights="./mine/w.pth"))
+    assert params.pose_weights(checked) == ["mine/w.pth"] and params.pose_weights(params.check(found(good))) == []
+    with pytest.raises(
+        InputError, match=r"skeleton\.weights names mine/w\.pth, and there is no such file; paths are relative to the folder"
+    ):
+        params.check_weights(checked)
+    (tmp_path / "mine").mkdir()
+    prints = []
+    for content in ("a", "bc"):
+        (tmp_path / "mine/w.pth").write_text(content)
+        params.check_weights(checked)
+        prints.append(params.fingerprint(*params.pose_weights(checked)))
+    assert prints[0] != prints[1]
+
+
+def test_modalities_and_graphs_are_one_list_everywhere() -> None:
+    names = list(params.SOURCES)
+    assert params.schema()["$defs"]["modality"]["enum"] == names == list(params.schema()["properties"]["modalities"]["properties"])
+    assert names == list(modalities.CHANNELS) == list(numbers.MODALITIES)
+    assert tuple(name for name in names if params.SOURCES[name] == "joint") == clips.SKELETON
+    assert params.schema()["$defs"]["skeleton"]["properties"]["graph"]["enum"] == list(graphs.GRAPHS)
+    assert f'modality="{"|".join(names)}"' in (REPOSITORY / "Snakefile").read_text()
 
 
 def test_the_schema_knows_the_datasets_there_are_and_what_can_be_downloaded() -> None:
@@ -201,6 +282,110 @@ def test_the_chain_of_trainings_and_their_epochs(good: dict[str, Any]) -> None:
     assert params.epochs(good, "moco-long", "flow", "pretrain") == 74
     good["experiments"]["stc-mix"]["epochs"] = 30
     assert [params.epochs(good, "stc-mix", "rgb", f"cmmc{cycle}") for cycle in (1, 2)] == [15, 15]
+
+
+MINING = {"from": "stc-mix-skeleton", "modalities": ["joint", "motion"], "neighbours": 1}
+
+
+def chained() -> dict[str, Any]:
+    """The tiny params with chains of every kind on every other: mining of cmmc, cmmc of mining, mining of one stage of cmmc."""
+    run = json.loads(json.dumps(params.load(REPOSITORY / "tests/pipeline/tiny.yaml")))  # no two keys share a mapping
+    cmmc = run["experiments"]["stc-mix-skeleton"]
+    run["experiments"] |= {
+        "again": {**cmmc, "from": "crossclr", "stages": 3, "epochs": 4},
+        "half": {**cmmc, "stages": 1},
+        "mined-half": MINING | {"from": "half", "modalities": ["motion", "joint"]},
+    }
+    return params.check(run)
+
+
+def test_a_chain_may_be_of_any_depth_and_kind() -> None:
+    run = chained()
+    behind = [("mixup", "pretrain"), ("stc-mix-skeleton", "cmmc1"), ("crossclr", "mining")]
+    assert params.chain(run, "crossclr", "motion") == behind == params.chain(run, "again", "joint")[:3]
+    assert params.chain(run, "again", "joint")[3:] == [("again", "cmmc1"), ("again", "cmmc2")]
+    assert params.chain(run, "mined-half", "motion") == [("mixup", "pretrain"), ("mined-half", "mining")], (
+        "of its one stage motion is the partner"
+    )
+    assert [params.before(run, "mined-half", one) for one in ("joint", "motion")] == [("half", "cmmc1"), ("mixup", "pretrain")]
+    assert params.phases(run, "crossclr") == [("joint", "mining"), ("motion", "mining")]
+    assert params.stages_of(run, "crossclr") == []
+    assert [params.epochs(run, *where) for where in (("again", "joint", "cmmc1"), ("again", "motion", "cmmc1"))] == [2, 4]
+    assert params.epochs(run, "crossclr", "joint", "mining") == 1
+    assert params.epochs(run, "mined-half", "joint", "mining") == run["modalities"]["joint"]["mining"]["epochs"]
+    assert params.start_of(run, "again", "joint", 1) == (("crossclr", "mining"), ("crossclr", "mining"))
+    assert params.start_of(run, "again", "motion", 1) == (("crossclr", "mining"), ("again", "cmmc1"))
+    assert params.start_of(run, "half", "joint", 1) == (("mixup", "pretrain"), ("mixup", "pretrain"))
+    assert params.with_starts(run, ["again"]) == ["mixup", "stc-mix-skeleton", "crossclr", "again"]
+    assert set(params.report_slice(run | {"all": ["mined-half"]})["experiments"]) == {"mixup", "half", "mined-half"}
+    for name, kind in (("mixup", "pretrain"), ("again", "cmmc"), ("mined-half", "mining")):
+        assert params.kind(run["experiments"][name]) == kind
+
+
+def test_the_slice_of_mining_is_of_both_modalities_and_of_nothing_else() -> None:
+    run = chained()
+    before = copy.deepcopy(params.mining_slice(run, "mined-half"))
+    assert list(before["modalities"]) == ["motion", "joint"] and params.mined(run) == ["joint", "motion"]
+    assert before["experiments"] == {"mined-half": {"modalities": ["motion", "joint"], "neighbours": 1}}
+    assert params.epochs(before, "mined-half", "joint", "mining") == 2
+    for other in ("pretrain", "cmmc", "finetune"):
+        put(run, f"modalities.joint.{other}.lr", 1.0)
+    assert params.mining_slice(run, "mined-half") == before
+    put(run, "modalities.joint.mining.lr", 1.0)
+    assert params.mining_slice(run, "mined-half") != before
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("crossclr.from", "stc-mix-skelton", "experiments.crossclr.from is 'stc-mix-skelton'; did you mean 'stc-mix-skeleton'?"),
+        ("crossclr.from", "crossclr", "experiments.crossclr.from leads round in a circle (crossclr, crossclr); let one of them start from"),
+        ("stc-mix-skeleton.from", "crossclr", "leads round in a circle (stc-mix-skeleton, crossclr, stc-mix-skeleton)"),
+        ("crossclr.from", "videomix", "experiments.crossclr needs 'joint', which 'videomix' does not train"),
+        ("crossclr.neighbours", 0, "experiments.crossclr.neighbours: 0 is less than the minimum of 1"),
+        ("crossclr.neighbors", 1, "unknown key 'experiments.crossclr.neighbors'; did you mean 'neighbours'?"),
+        ("crossclr.stages", 2, "unknown key 'experiments.crossclr.stages'"),
+        ("crossclr", {"modalities": ["joint", "motion"], "neighbours": 1}, "'experiments.crossclr.from' is missing"),
+        ("crossclr.modalities", ["joint"], "experiments.crossclr.modalities"),
+        (
+            "crossclr",
+            MINING | {"from": "mixup", "modalities": ["rgb", "flow"]},
+            "experiments.crossclr needs modalities.rgb.mining; add how",
+        ),
+        (
+            "mined",
+            MINING | {"from": "mixup", "modalities": ["joint", "rgb"]},
+            "experiments.crossclr mines joint and motion, experiments.mined joint and rgb; one run mines between one pair",
+        ),
+    ],
+)
+def test_a_mistake_in_what_an_experiment_starts_from_or_mines(key: str, value: Any, said: str) -> None:
+    run = copy.deepcopy(params.load(REPOSITORY / "tests/pipeline/tiny.yaml"))
+    put(run["experiments"], key, value)
+    with pytest.raises(InputError) as caught:
+        params.check(run)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("mining.lr", 1.0, "modalities.joint.mining.lr is 0.003 and modalities.motion.mining.lr is 1.0; make them equal"),
+        ("mining.batch", 2, "modalities.joint.mining.batch is 4 and modalities.motion.mining.batch is 2"),
+        ("moco.queue", 8, "modalities.joint.moco.queue is 6 and modalities.motion.moco.queue is 8; make them equal"),
+        ("moco.negatives", "all", "modalities.joint.moco.negatives is other-videos and modalities.motion.moco.negatives is all"),
+    ],
+)
+def test_both_modalities_of_mining_are_trained_alike(key: str, value: Any, said: str) -> None:
+    run = copy.deepcopy(params.load(REPOSITORY / "tests/pipeline/tiny.yaml"))
+    run["modalities"]["motion"] = copy.deepcopy(run["modalities"]["joint"])
+    put(run["modalities"]["motion"], "head.out", 4)  # embeddings of two sizes never meet
+    put(run["modalities"]["motion"], "moco.temperature", 0.2)
+    params.check(run)
+    put(run["modalities"]["motion"], key, value)
+    with pytest.raises(InputError) as caught:
+        params.check(run)
+    assert f"experiments.crossclr trains joint and motion in one, but {said}" in str(caught.value)
 
 
 def test_manifold_mixup_has_no_partner(good: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import yte
 from tests.conftest import REPOSITORY
 from tests.pipeline.conftest import ENVIRONMENT
 
-TRAININGS = ("pretrain", "cmmc", "finetune")
+TRAININGS = ("pretrain", "cmmc", "mining", "finetune")
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def test_gpus_and_nodes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
         assert resources["gres"] == "gpu:4" and resources["slurm_partition"] == "gpu" and resources["slurm_extra"] == "--signal=USR1@90"
         assert (resources["nodes"], resources["processes"], resources["cpus_per_task"]) == (2, 4, 24)
         assert "tasks" not in resources, "the plugin would make it so many a GPU"
-    for rule in ("features", "progress"):
+    for rule in ("features", "progress", "pose"):
         assert made["set-resources"][rule] == {"gres": "gpu:1", "slurm_partition": "gpu"}
 
 

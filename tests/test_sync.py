@@ -84,3 +84,36 @@ def test_a_raw_folder_of_the_pipelines_own_is_no_dependency(folder: Path) -> Non
     run["dataset"] |= {"root": "/mine", "options": {"lists": "/lists"}}
     index = sync.stages(run)["index"]["deps"]
     assert [dep for dep in index if not dep.startswith(("lib", "stages"))] == ["data/raw/ucf101.json", "/mine", "/lists"]
+
+
+def test_mining_depends_on_the_newest_weights_of_both_wherever_they_are() -> None:
+    run = params.load(REPOSITORY / "tests/pipeline/tiny.yaml")
+    run["experiments"]["half"] = run["experiments"]["stc-mix-skeleton"] | {"stages": 1}
+    run["experiments"]["mined"] = run["experiments"]["crossclr"] | {"from": "half"}
+    found = sync.stages(run | {"all": ["crossclr", "mined"]})
+    data = ["data/index/toy.csv", "data/cache/toy/joint"]
+    deps = {name: [dep for dep in stage["deps"] if dep.startswith("data")] for name, stage in found.items()}
+    assert deps["train-crossclr"] == [*data, "data/models/stc-mix-skeleton/0"] and "mixable-crossclr" not in found
+    assert deps["train-mined"] == [*data, "data/models/half/0", "data/models/mixup/0/motion"]
+    assert found["train-mined"]["cmd"] == "snakemake train_mined --allowed-rules mining train_mined"
+    assert {"experiments.mined.from", "experiments.mined.neighbours", "modalities.motion.mining"} <= set(found["train-mined"]["params"])
+    assert "stages/mining.py" in found["train-mined"]["deps"] and "data/models/mined/0" in deps["report"]
+
+
+def test_joints_that_are_found_depend_on_the_weights_and_on_another_script(folder: Path) -> None:
+    """What is left out of the section is noticed when it is put in: DVC sees the whole section."""
+    preset = REPOSITORY / "presets/few-clips.yaml"
+    written = params.written(preset)
+    skeleton = params.written(REPOSITORY / "params.yaml")["modalities"]["joint"]
+    written["modalities"] = {"joint": {**skeleton, "graph": "coco"}}
+    written |= {"experiments": {"moco": {"modalities": ["joint"], "mixing": "none"}}, "all": ["moco"], "targets": {}}
+    written["evaluate"] |= {"fused": [], "finetune": []}
+    written["skeleton"] = {"backend": "keypoint-rcnn", "weights": "/mine/w.pth"}
+    (folder / "params.yaml").write_text(yaml.safe_dump(written, sort_keys=False))
+    run = params.load(folder / "params.yaml")
+    (folder / "dvc.yaml").write_text(sync.text(run, written))
+    pose = sync.stages(run)["pose"]
+    assert pose["cmd"] == "snakemake all_pose --allowed-rules pose all_pose" and "skeleton" not in sync.stages(run)
+    assert {"/mine/w.pth", "stages/pose.py", "lib/videossl/extract/pose.py", "data/index/folder.csv"} <= set(pose["deps"])
+    assert "lib/videossl/extract/skeleton.py" not in pose["deps"] and list(pose["outs"][0]) == ["data/cache/folder/joint"]
+    assert seen_by_dvc(folder)["pose"]["skeleton"] == written["skeleton"]

@@ -21,8 +21,11 @@ import yaml
 
 from videossl.errors import InputError
 from videossl.recipes import Params as Params
+from videossl.recipes import before as before
 from videossl.recipes import chain as chain
 from videossl.recipes import epochs as epochs
+from videossl.recipes import kind as kind
+from videossl.recipes import origins as origins
 from videossl.recipes import paper_name as paper_name
 from videossl.recipes import partner as partner
 from videossl.recipes import phases as phases
@@ -30,8 +33,8 @@ from videossl.recipes import stages_of as stages_of
 from videossl.recipes import start_of as start_of
 from videossl.recipes import with_starts as with_starts
 
-SOURCES = {"rgb": "rgb", "flow": "flow", "joint": "joint", "motion": "joint"}
-"""The cached modality that each modality is read from; motion is the difference of joints."""
+SOURCES = {"rgb": "rgb", "flow": "flow", "joint": "joint", "motion": "joint", "bone": "joint"}
+"""The cached modality that each modality is read from; motion and bone are differences of joints, in time and along the body."""
 
 FILLED = ("toy", "ucf101", "hmdb51")
 """The datasets that `download` puts where the pipeline keeps them; all others are brought by a person."""
@@ -40,6 +43,10 @@ READ = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg", ".m4v", ".skeleton", ".
 """How the names of files end that datasets read."""
 
 WITHOUT_SKELETONS = ("ucf101", "hmdb51", "kinetics400")
+"""The datasets that have no skeleton files: joints must be found in their videos."""
+
+KEYPOINTS = {"weights": "coco", "score": 0.7, "short_side": 800, "batch": 8}
+"""What may be left out of `skeleton` with the backend keypoint-rcnn."""
 
 SCHEMA = Path(__file__).with_name("params.schema.yaml")
 
@@ -100,7 +107,7 @@ def check(params: Any, name: str = "params.yaml") -> Params:
     if errors:
         raise InputError(f"{name}: {_explain(jsonschema.exceptions.best_match(errors))}")
     try:
-        for rule in (_check_datasets, _check_cache, _check_experiments, _check_evaluate, _check_targets, _check_frames):
+        for rule in (_check_skeleton, _check_datasets, _check_cache, _check_experiments, _check_evaluate, _check_targets, _check_frames):
             rule(params)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
@@ -117,6 +124,8 @@ def _filled(params: Any) -> Any:
         result["dataset"] = _dataset(params["dataset"])
     if isinstance(params.get("transfer"), list):
         result["transfer"] = [_dataset(one) for one in params["transfer"]]
+    if isinstance(params.get("skeleton"), dict) and params["skeleton"].get("backend") == "keypoint-rcnn":
+        result["skeleton"] = KEYPOINTS | params["skeleton"]
     return result
 
 
@@ -194,9 +203,10 @@ def _check_datasets(params: Params) -> None:
     for dataset in datasets(params).values():
         if dataset["name"] == "toy" and dataset["root"] != own_root("toy"):
             raise InputError("the root of the toy dataset must be data/raw/toy, where it is rendered; or choose name: folder")
-        if dataset["name"] in WITHOUT_SKELETONS and "joint" in sources(params, dataset["name"]):
+        if dataset["name"] in WITHOUT_SKELETONS and "joint" in sources(params, dataset["name"]) and not finds_people(params):
             raise InputError(
-                f"{dataset['name']} has no skeletons, which joint and motion are made of; take them out of modalities, and of what names them, or start from presets/ucf101.yaml"
+                f"{dataset['name']} has no skeletons, which joint, motion and bone are made of; take them out of modalities, and of what names them,"
+                " start from presets/ucf101.yaml, or find people in the videos (skeleton: {backend: keypoint-rcnn} and graph: coco)"
             )
     if params["transfer"] and not params["evaluate"]["tasks"]:
         raise InputError("transfer names datasets to measure on, but evaluate.tasks is empty; set transfer: [] or name tasks")
@@ -204,6 +214,22 @@ def _check_datasets(params: Params) -> None:
         if entry["name"] not in measured_datasets(params):
             raise InputError(f"transfer names '{entry['name']}', which evaluate.datasets leaves out; add it there or take it out")
         _check_known(entry["modalities"], list(params["modalities"]), f"transfer names for {entry['name']}", "modalities lacks it")
+
+
+def _check_skeleton(params: Params) -> None:
+    for name, modality in params["modalities"].items():
+        if SOURCES[name] != "joint":
+            continue
+        graph = modality.get("graph", "ntu-rgb+d")
+        if finds_people(params) and graph != "coco":
+            raise InputError(
+                f"skeleton.backend is keypoint-rcnn, which finds the joints of the graph coco, but modalities.{name}.graph is {graph}; set it to coco"
+            )
+        if graph == "coco" and not finds_people(params):
+            raise InputError(
+                f"modalities.{name}.graph is coco, but skeleton files have the joints of ntu-rgb+d; take it out, or find people in the videos"
+                " (skeleton: {backend: keypoint-rcnn})"
+            )
 
 
 def _check_cache(params: Params) -> None:
@@ -226,25 +252,66 @@ def _check_experiments(params: Params) -> None:
             if modality not in params["modalities"]:
                 raise InputError(f"experiments.{name} trains '{modality}', which modalities lacks; add it or leave it out")
         if "from" in experiment:
-            _check_cmmc(params, name)
+            _check_start(params, name)
+            (_check_mining if kind(experiment) == "mining" else _check_cmmc)(params, name)
     _check_known(params["all"], list(params["experiments"]), "all names", "there is no such experiment")
 
 
-def _check_cmmc(params: Params, name: str) -> None:
+def _check_start(params: Params, name: str) -> None:
+    """What an experiment starts from is there, and no circle; it has the same modalities."""
     experiments, experiment = params["experiments"], params["experiments"][name]
-    start = experiments.get(experiment["from"])
-    if start is None or "from" in start:
-        starts = [other for other, recipe in experiments.items() if "from" not in recipe]
-        raise InputError(f"experiments.{name}.from is '{experiment['from']}'; {_nearest(experiment['from'], starts)}")
+    start = experiment["from"]
+    if start not in experiments:
+        raise InputError(f"experiments.{name}.from is '{start}'; {_nearest(start, [other for other in experiments if other != name])}")
+    walked = [name, *origins(params, name)]
+    if walked[-1] in walked[:-1]:
+        raise InputError(
+            f"experiments.{name}.from leads round in a circle ({', '.join(walked)}); let one of them start from another, or from none"
+        )
     for modality in experiment["modalities"]:
-        if modality not in start["modalities"]:
-            raise InputError(f"experiments.{name} needs '{modality}', which '{experiment['from']}' does not pretrain")
+        if modality not in experiments[start]["modalities"]:
+            raise InputError(f"experiments.{name} needs '{modality}', which '{start}' does not train")
+
+
+def _check_mining(params: Params, name: str) -> None:
+    """Both encoders learn in one training, so all that is of the training is the same for both."""
+    chosen = params["experiments"][name]["modalities"]
+    settings = [params["modalities"][modality] for modality in chosen]
+    for modality, one in zip(chosen, settings, strict=True):
+        if "mining" not in one:
+            raise InputError(f"experiments.{name} needs modalities.{modality}.mining; add how both its encoders are trained")
+    first, second = ({**one["mining"], **{f"moco.{key}": one["moco"][key] for key in ("queue", "negatives")}} for one in settings)
+    for key, value in first.items():
+        if second[key] != value:
+            place = key if key.startswith("moco.") else f"mining.{key}"
+            raise InputError(
+                f"experiments.{name} trains {chosen[0]} and {chosen[1]} in one, but modalities.{chosen[0]}.{place} is {value}"
+                f" and modalities.{chosen[1]}.{place} is {second[key]}; make them equal"
+            )
+    for other, recipe in params["experiments"].items():
+        if kind(recipe) == "mining" and set(recipe["modalities"]) != set(chosen):
+            raise InputError(
+                f"experiments.{name} mines {' and '.join(chosen)}, experiments.{other} {' and '.join(recipe['modalities'])};"
+                " one run mines between one pair, put the other in another run"
+            )
+
+
+def _check_cmmc(params: Params, name: str) -> None:
+    experiment = params["experiments"][name]
+    for modality in experiment["modalities"]:
         if "cmmc" not in params["modalities"][modality]:
             raise InputError(f"experiments.{name} needs modalities.{modality}.cmmc; add how a stage is trained")
     if experiment["mixing"] != "cm-cutmix" and (experiment["layers"] != "same" or len(experiment["axes"]) < 3):
         raise InputError(
             f"experiments.{name} blends whole maps of one size; with mixing {experiment['mixing']} give layers: same and axes: [space, time, channel]"
         )
+    for key in ("layers", "patch"):
+        if isinstance(experiment.get(key), dict) and set(experiment[key]) != set(experiment["modalities"]):
+            raise InputError(
+                f"experiments.{name}.{key} is of {', '.join(experiment[key])}; give one for each of {', '.join(experiment['modalities'])}"
+            )
+    if "patch" in experiment and experiment["mixing"] != "cm-cutmix":
+        raise InputError(f"experiments.{name}.patch: {experiment['mixing']} cuts nothing; take patch out, or set mixing: cm-cutmix")
     for modality, count in Counter(modality for modality, _ in stages_of(params, name)).items():
         if experiment.get("epochs", count) % count:
             raise InputError(
@@ -336,6 +403,16 @@ def check_writable(folder: str | Path) -> None:
         raise InputError(f"cannot write to {folder}: {error.strerror}; free space or choose another --directory") from error
 
 
+def check_weights(params: Params) -> None:
+    """InputError where `skeleton.weights` names a file that is not there: told before hours of downloads and frames."""
+    for path in pose_weights(params):
+        if not Path(path).is_file():
+            raise InputError(
+                f"skeleton.weights names {path}, and there is no such file; paths are relative to the folder of params.yaml;"
+                " `weights: coco` takes torchvision's own"
+            )
+
+
 def check_times(files: Iterable[str]) -> None:
     """InputError where one of the inputs of a run is from the future, by more than a minute.
 
@@ -400,6 +477,22 @@ def fingerprint(*places: str | Path) -> str:
     return hashlib.sha256(json.dumps(listing, ensure_ascii=True).encode()).hexdigest()
 
 
+def finds_people(params: Params) -> bool:
+    """Whether joints are found in the videos, and not read from skeleton files."""
+    return bool(params.get("skeleton", {}).get("backend", "files") != "files")
+
+
+def pose_weights(params: Params) -> list[str]:
+    """The file of weights that a person brought to find joints with; none where torchvision's own are taken, or skeleton files read."""
+    weights = params["skeleton"]["weights"] if finds_people(params) else "coco"
+    return [] if weights == "coco" else [os.path.normpath(weights)]
+
+
+def extractors(params: Params) -> Params:
+    """The rule, and script, that makes each cached modality."""
+    return {"rgb": "frames", "flow": "flow", "joint": "pose" if finds_people(params) else "skeleton"}
+
+
 def sources(params: Params, dataset: str) -> list[str]:
     """The cached modalities of `dataset` that the run needs."""
     there = {one["name"]: one["modalities"] for one in params["transfer"]}.get(dataset, list(params["modalities"]))
@@ -423,14 +516,21 @@ def cache_slice(params: Params, source: str, dataset: str) -> Params:
     """Where the videos lie and how the cached modality `source` is made of them."""
     chosen = datasets(params)[dataset]
     wanted = {"dataset": {key: chosen[key] for key in ("name", "root")}, "cache": params["cache"]}
-    if source != "joint":
+    found = source == "joint" and finds_people(params)
+    if source != "joint" or found:
         wanted["index"] = {"fps": params["index"]["fps"]}
-    return wanted | ({"flow": params["flow"]} if source == "flow" else {})
+    return wanted | ({"flow": params["flow"]} if source == "flow" else {}) | ({"skeleton": params["skeleton"]} if found else {})
 
 
 def _modality(params: Params, modality: str, *keys: str) -> Params:
-    chosen = {key: params["modalities"][modality][key] for key in ("encoder", "width", "clip", "augment", *keys)}
+    settings = params["modalities"][modality]
+    chosen = {key: settings[key] for key in ("encoder", "width", "clip", "augment", *keys)} | _graph(settings)
     return {"threads": params["threads"], "modalities": {modality: chosen}}
+
+
+def _graph(settings: Params) -> Params:
+    """The graph of a modality, if it says one."""
+    return {key: settings[key] for key in ("graph",) if key in settings}
 
 
 def _recipe(params: Params, experiment: str, *keys: str) -> Params:
@@ -451,14 +551,33 @@ def cmmc_slice(params: Params, experiment: str, modality: str) -> Params:
     other = partner(params, experiment, modality)
     if other:
         result["modalities"] |= _modality(params, other)["modalities"]
-    return result | _recipe(params, experiment, "mixing", "axes", "layers", "box")
+    result |= _recipe(params, experiment, "mixing", "axes", "layers", "box", "patch")
+    recipe = result["experiments"][experiment]
+    if isinstance(recipe.get("patch"), dict):
+        recipe["patch"] = {modality: recipe["patch"][modality]}
+    return result
+
+
+def mining_slice(params: Params, experiment: str) -> Params:
+    """How `experiment` trains both its modalities at once."""
+    recipe = params["experiments"][experiment]
+    parts = [_modality(params, modality, "head", "moco", "mining") for modality in recipe["modalities"]]
+    both = {"modalities": {name: chosen for part in parts for name, chosen in part["modalities"].items()}}
+    return parts[0] | both | _recipe(params, experiment, "modalities", "neighbours")
+
+
+def mined(params: Params) -> list[str]:
+    """The two modalities between which this run mines, in one order for all experiments that do."""
+    pairs = [recipe["modalities"] for recipe in params["experiments"].values() if kind(recipe) == "mining"]
+    return sorted(pairs[0]) if pairs else []
 
 
 def mixable_slice(params: Params, experiment: str) -> Params:
     """What decides the shapes that `experiment` mixes."""
     recipe = params["experiments"][experiment]
-    shapes = {m: {key: params["modalities"][m][key] for key in ("encoder", "width", "clip")} for m in recipe["modalities"]}
-    mixing = {key: recipe[key] for key in ("modalities", "mixing", "axes", "layers")}
+    chosen = {m: params["modalities"][m] for m in recipe["modalities"]}
+    shapes = {m: {key: one[key] for key in ("encoder", "width", "clip")} | _graph(one) for m, one in chosen.items()}
+    mixing = {key: recipe[key] for key in ("modalities", "mixing", "axes", "layers", "patch") if key in recipe}
     return {"modalities": shapes, "experiments": {experiment: mixing}}
 
 

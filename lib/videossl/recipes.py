@@ -16,10 +16,19 @@ def stages_of(params: Params, experiment: str) -> list[tuple[str, int]]:
     return [(recipe["modalities"][stage % 2], stage // 2 + 1) for stage in range(recipe.get("stages", 0))]
 
 
+def kind(recipe: Params) -> str:
+    """What a recipe is of: `mining` both encoders at once, `cmmc`, one against the other in turn, or `pretrain`, each alone."""
+    if "neighbours" in recipe:
+        return "mining"
+    return "cmmc" if "from" in recipe else "pretrain"
+
+
 def phases(params: Params, experiment: str) -> list[tuple[str, str]]:
     """All that `experiment` trains, in order, as (modality, phase)."""
-    pretraining = [(modality, "pretrain") for modality in params["experiments"][experiment]["modalities"]]
-    return [(modality, f"cmmc{cycle}") for modality, cycle in stages_of(params, experiment)] or pretraining
+    recipe = params["experiments"][experiment]
+    if kind(recipe) == "cmmc":
+        return [(modality, f"cmmc{cycle}") for modality, cycle in stages_of(params, experiment)]
+    return [(modality, kind(recipe)) for modality in recipe["modalities"]]
 
 
 def chain(params: Params, experiment: str, modality: str) -> list[tuple[str, str]]:
@@ -27,8 +36,23 @@ def chain(params: Params, experiment: str, modality: str) -> list[tuple[str, str
     recipe = params["experiments"][experiment]
     if modality not in recipe["modalities"]:
         return []
-    start = [(recipe["from"], "pretrain")] if "from" in recipe else []
+    start = chain(params, recipe["from"], modality) if "from" in recipe else []
     return [*start, *((experiment, phase) for trained, phase in phases(params, experiment) if trained == modality)]
+
+
+def before(params: Params, experiment: str, modality: str) -> tuple[str, str]:
+    """The newest weights of `modality` that `experiment` starts from, as (experiment, phase)."""
+    return chain(params, params["experiments"][experiment]["from"], modality)[-1]
+
+
+def origins(params: Params, experiment: str) -> list[str]:
+    """The experiments that `experiment` starts from, the nearest first: its `from`, what that starts from, ..., up to one that comes again."""
+    recipes, result = params["experiments"], [experiment]
+    while (start := recipes.get(result[-1], {}).get("from")) is not None:
+        result.append(start)
+        if start in result[:-1]:
+            break
+    return result[1:]
 
 
 def epochs(params: Params, experiment: str, modality: str, phase: str) -> int:
@@ -50,13 +74,14 @@ def start_of(params: Params, experiment: str, modality: str, cycle: int) -> tupl
     The partner's are the newest there are then: of the same cycle for the second modality, of the one before for the
     first (P section 3.2: "use of the latest learned representations").
     """
-    recipe = params["experiments"][experiment]
-    second = recipe["modalities"].index(modality) == 1
+    modalities = params["experiments"][experiment]["modalities"]
+    second = modalities.index(modality)
+    other = modalities[1 - second]
 
-    def weights(number: int) -> tuple[str, str]:
-        return (experiment, f"cmmc{number}") if number else (recipe["from"], "pretrain")
+    def weights(number: int, of: str) -> tuple[str, str]:
+        return (experiment, f"cmmc{number}") if number else before(params, experiment, of)
 
-    return weights(cycle - 1), weights(cycle if second else cycle - 1)
+    return weights(cycle - 1, modality), weights(cycle - 1 + second, other)
 
 
 def partner(params: Params, experiment: str, modality: str) -> str | None:
@@ -66,8 +91,17 @@ def partner(params: Params, experiment: str, modality: str) -> str | None:
     return None if recipe["mixing"] == "manifold-mixup" else str(other)
 
 
+def mixed_where(recipe: Params, modality: str, other: str) -> Params:
+    """Between which blocks and with what patch `other` is mixed into `modality`, as `ssl.cmmc.CMMC` takes them: its `layers` and `patch`."""
+    layers, patch = recipe["layers"], recipe.get("patch", "random")
+    return {
+        "layers": layers if isinstance(layers, str) else (layers[modality], layers[other]),
+        "patch": patch if isinstance(patch, str) else tuple(patch[modality]),
+    }
+
+
 def with_starts(params: Params, names: list[str]) -> list[str]:
-    """The experiments `names` and those they start from, in the order of params."""
+    """The experiments `names` and all that they start from, in the order of params."""
     recipes = params["experiments"]
-    wanted = {*names, *(recipes[name]["from"] for name in names if "from" in recipes[name])}
+    wanted = {*names, *(start for name in names for start in origins(params, name))}
     return [name for name in recipes if name in wanted]

@@ -13,12 +13,13 @@ from videossl import seeding
 from videossl.augment import skeleton
 from videossl.augment.skeleton import SkeletonAugment
 from videossl.errors import InputError
+from videossl.graphs import GRAPHS, parents
 
 
-def clips(batch: int, frames: int = 12) -> tuple[Tensor, Tensor]:
-    values = seeding.numpy_rng(0, batch, frames).normal(size=(batch, 3, frames, 25, 2)).astype(np.float32)
+def clips(batch: int, frames: int = 12, joints: int = 25) -> tuple[Tensor, Tensor]:
+    values = seeding.numpy_rng(0, batch, frames).normal(size=(batch, 3, frames, joints, 2)).astype(np.float32)
     values[..., 1] = 0  # an absent second body
-    return torch.from_numpy(values), torch.tensor([[25, 2]] * batch)
+    return torch.from_numpy(values), torch.tensor([[joints, 2]] * batch)
 
 
 def rngs(*samples: int) -> list[np.random.Generator]:
@@ -41,13 +42,25 @@ def naive(clip: np.ndarray, sample: int, amplitude: float, padding: int) -> np.n
     return padded[:, start : start + clip.shape[1]]
 
 
-@pytest.mark.parametrize("frames", [12, 50, 5])
-def test_a_view_is_the_naive_view(frames: int) -> None:
-    values, sizes = clips(3, frames)
+@pytest.mark.parametrize(("frames", "joints"), [(12, 25), (50, 25), (5, 25), (12, 17)])
+def test_a_view_is_the_naive_view(frames: int, joints: int) -> None:
+    values, sizes = clips(3, frames, joints)
     out = SkeletonAugment(0.5, 6).train(values, sizes, rngs(4, 5, 6))
     assert out.shape == values.shape and out.dtype == torch.float32
     for b in range(3):
         assert np.allclose(out[b].numpy(), naive(values[b].numpy(), 4 + b, 0.5, 6), atol=1e-5)
+
+
+@pytest.mark.parametrize("graph", list(GRAPHS))
+def test_a_view_of_bones_is_the_bones_of_the_view(graph: str) -> None:
+    """Shear is linear and a crop takes whole frames, so it does not matter which is first."""
+
+    def bones(values: Tensor) -> Tensor:
+        return values - values[:, :, :, parents(GRAPHS[graph])]
+
+    values, sizes = clips(3, 12, GRAPHS[graph].joints)
+    augment = SkeletonAugment(0.5, 6)
+    torch.testing.assert_close(augment.train(bones(values), sizes, rngs(1, 2, 3)), bones(augment.train(values, sizes, rngs(1, 2, 3))))
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,6 +1,7 @@
 """Clips: starts, skeleton resampling against a naive version, batches."""
 
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +177,58 @@ def test_motion_is_the_difference_to_the_next_frame_and_zero_at_the_end(tmp_path
     assert not motion[:, -1].any()
 
 
-@pytest.mark.parametrize("modality", ["joint", "motion"])
+# By hand, from 0: each joint's parent towards the middle of the shoulders (Kinect), towards the nose (COCO).
+PARENTS = {
+    "ntu-rgb+d": [1, 20, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, 20, 22, 7, 24, 11],
+    "ntu-rgb+d-hands": [1, 20, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, 20, 7, 7, 11, 11],
+    "coco": [0, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 5, 6, 11, 12, 13, 14],
+}
+
+
+@pytest.mark.parametrize("graph", list(PARENTS))
+def test_a_bone_is_a_joint_less_its_parent(tmp_path: Path, graph: str) -> None:
+    """Joint by joint and frame by frame of the joints' own clip, with bodies that come and go."""
+    joints = skeleton(12, 5)[:, : len(PARENTS[graph])]
+    cache = Cache([shard(tmp_path / "j.h5", "joint", [("a", joints)])])
+    position, bone = (clips.load_clip(cache, "a", modality, 9, 1, 0, graph) for modality in ("joint", "bone"))
+    expected = np.zeros_like(position)
+    for joint, parent in enumerate(PARENTS[graph]):
+        for t in range(9):
+            for m in range(2):
+                if position[:, t, :, m].any():
+                    expected[:, t, joint, m] = position[:, t, joint, m] - position[:, t, parent, m]
+    assert bone.shape == position.shape and bone.dtype == np.float32 and bone.any()
+    np.testing.assert_array_equal(bone, expected)
+    assert not bone[:, :, 0 if graph == "coco" else 20].any()
+
+
+def test_a_bone_by_hand(tmp_path: Path) -> None:
+    """The left hip hangs on the left shoulder, that on the nose."""
+    joints = np.zeros((2, 17, 3, 2), np.float32)
+    joints[:, 0, :, 0], joints[:, 5, :, 0], joints[:, 11, :, 0] = [0, 0.4, 0], [-0.1, 0.3, 0], [-0.05, 0, 0]
+    bone = clips.load_clip(Cache([shard(tmp_path / "j.h5", "joint", [("a", joints)])]), "a", "bone", 2, 1, 0)
+    np.testing.assert_allclose(bone[:, 0, 11, 0], [0.05, -0.3, 0], atol=1e-6)
+    np.testing.assert_allclose(bone[:, 0, 5, 0], [-0.1, -0.1, 0], atol=1e-6)
+    assert not bone[:, :, 0].any() and not bone[..., 1].any()
+
+
+def test_the_middle_of_the_hips_is_the_origin_of_coco(tmp_path: Path) -> None:
+    joints = skeleton(6, 0, gaps=0.0)[:, :17]
+    clip = load(tmp_path, joints, "joint", 6)
+    expected = joints - (joints[:, 11:12, :, :1] + joints[:, 12:13, :, :1]) / 2  # of the first body, for both
+    np.testing.assert_allclose(clip, expected.transpose(2, 0, 1, 3), atol=1e-5)
+
+
+@pytest.mark.parametrize(("joints", "graph", "fitting"), [(17, "ntu-rgb+d", "coco"), (25, "coco", "ntu-rgb+d or ntu-rgb+d-hands")])
+def test_skeletons_of_another_graph(tmp_path: Path, joints: int, graph: str, fitting: str) -> None:
+    cache = Cache([shard(tmp_path / "j.h5", "joint", [("v0", skeleton(5, 0)[:, :joints])], "mine")])
+    wanted = 42 - joints
+    said = f"the cached skeletons of mine have {joints} joints, and the graph {graph} of bone has {wanted}: set modalities.bone.graph to {fitting}"
+    with pytest.raises(InputError, match=re.escape(said)):
+        ClipDataset([row("v0")], None, [Source(cache, "bone", 5, 1, ("query", "key"), graph)], 0)
+
+
+@pytest.mark.parametrize("modality", ["joint", "motion", "bone"])
 def test_an_absent_body_stays_zero(tmp_path: Path, modality: str) -> None:
     joints = skeleton(12, 0, gaps=0.0)
     joints[..., 1] = 0

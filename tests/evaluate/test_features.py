@@ -18,7 +18,7 @@ from videossl.augment.skeleton import SkeletonAugment
 from videossl.augment.video import VideoAugment
 from videossl.data.clips import load_clip, uniform_starts, windows
 from videossl.errors import InputError
-from videossl.evaluate import features
+from videossl.evaluate import encode, features
 from videossl.evaluate.clips import Clips
 from videossl.evaluate.features import Features
 from videossl.models import build
@@ -40,7 +40,7 @@ def test_extract_is_the_pooled_output_clip_by_clip(
     batch: int, make_encoder: MakeEncoder, rgb_clips: MakeClips, rgb_videos: dict[str, np.ndarray]
 ) -> None:
     encoder, augment = make_encoder(3), VideoAugment("rgb", 16)
-    out = features.extract(encoder, augment, rgb_clips(4, 2), batch, "cpu")
+    out = encode.extract(encoder, augment, rgb_clips(4, 2), batch, "cpu")
     assert out["ids"] == [id for id, _, _ in VIDEOS] and out["split"] == ["train"] * 2 + ["test"] * 2
     assert out["labels"] == ["jump", "run"] * 2
     assert out["features"].shape == (4, 3, 8) and out["features"].dtype == np.float32
@@ -60,7 +60,7 @@ def test_the_encoder_is_bit_identical_afterwards(make_encoder: MakeEncoder, rgb_
     encoder[1].eval()  # a part in another mode keeps it
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     modes = [part.training for part in encoder.modules()]
-    first, second = (features.extract(encoder, VideoAugment("rgb", 16), clips, 3, "cpu") for _ in range(2))
+    first, second = (encode.extract(encoder, VideoAugment("rgb", 16), clips, 3, "cpu") for _ in range(2))
     assert np.array_equal(first["features"], second["features"])
     after = encoder.state_dict()
     assert before.keys() == after.keys() and "block1.1.running_mean" in before
@@ -71,7 +71,7 @@ def test_the_encoder_is_bit_identical_afterwards(make_encoder: MakeEncoder, rgb_
 
 def test_frozen_restores_the_modes_after_an_error() -> None:
     module = nn.Sequential(nn.Linear(2, 2), nn.Dropout())
-    with pytest.raises(RuntimeError), features.frozen(module):
+    with pytest.raises(RuntimeError), encode.frozen(module):
         assert not module[1].training and not torch.is_grad_enabled()
         raise RuntimeError
     assert module[1].training and torch.is_grad_enabled()
@@ -83,7 +83,7 @@ def test_skeletons_are_seen_whole_and_once(modality: str, make_cache: MakeCache,
     cache, rows = make_cache("joint", videos), make_rows([("x", "a", "train"), ("y", "b", "test")])
     encoder = build.build("st-gcn", 3, 0.0625, 0)
     clips = Clips(cache, rows, modality, 12, 1, partial(uniform_starts, count=5))
-    out = features.extract(encoder, SkeletonAugment(), clips, 8, "cpu")
+    out = encode.extract(encoder, SkeletonAugment(), clips, 8, "cpu")
     assert out["features"].shape == (2, 1, encoder.out_features)
     encoder.eval()
     for v, id in enumerate(videos):
@@ -94,13 +94,13 @@ def test_skeletons_are_seen_whole_and_once(modality: str, make_cache: MakeCache,
 
 def test_no_video_is_an_error(make_encoder: MakeEncoder, rgb_clips: MakeClips) -> None:
     with pytest.raises(InputError, match="no usable video"):
-        features.extract(make_encoder(3), VideoAugment("rgb", 16), rgb_clips(videos=[]), 1, "cpu")
+        encode.extract(make_encoder(3), VideoAugment("rgb", 16), rgb_clips(videos=[]), 1, "cpu")
 
 
 def test_videos_of_unequally_many_clips_are_never_mixed_up(make_encoder: MakeEncoder, rgb_clips: MakeClips) -> None:
     clips = rgb_clips(stride=2, starts=partial(windows, overlap=0.9))  # 6, 3, 14 and 9: 32, which is 8 times four
     with pytest.raises(RuntimeError, match="equal size"):
-        features.extract(make_encoder(3), VideoAugment("rgb", 16), clips, 3, "cpu")
+        encode.extract(make_encoder(3), VideoAugment("rgb", 16), clips, 3, "cpu")
 
 
 def test_the_file_returns_what_was_written_and_is_the_same_bytes(tmp_path: Path) -> None:

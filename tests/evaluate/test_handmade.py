@@ -52,6 +52,17 @@ def test_joint_is_the_mean_position_and_motion_the_mean_change(make_cache: MakeC
     assert np.allclose(out[..., 0], change.mean(0).T, atol=1e-5) and not out[..., 1].any()
 
 
+def test_bone_is_the_mean_vector_from_the_parent(make_cache: MakeCache, make_rows: MakeRows) -> None:
+    video = seeding.numpy_rng(0).normal(size=(7, 17, 3, 2)).astype(np.float32)
+    cache, rows = make_cache("joint", {"v": video}), make_rows([("v", "a", "train")])
+    out = handmade.features(cache, rows, "bone", "coco").reshape(3, 17, 2)
+    mean = video.mean(0)  # (17, 3, 2)
+    for joint, parent in ((0, 0), (4, 2), (5, 0), (9, 7), (11, 5), (16, 14)):  # nose, ear-eye, shoulder-nose, wrist-elbow, ...
+        assert np.allclose(out[:, joint], mean[joint] - mean[parent], atol=1e-5)
+    with pytest.raises(InputError, match=r"have 17 joints, and the graph ntu-rgb\+d of bone has 25: set modalities\.bone\.graph to coco"):
+        handmade.features(cache, rows, "bone", "ntu-rgb+d")
+
+
 def test_mistakes_are_named(make_cache: MakeCache, make_rows: MakeRows, rgb_videos: dict[str, np.ndarray]) -> None:
     cache = make_cache("rgb", rgb_videos)
     with pytest.raises(InputError, match="audio"):

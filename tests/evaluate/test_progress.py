@@ -15,7 +15,7 @@ from torch import Tensor
 from videossl import seeding
 from videossl.errors import InputError
 from videossl.evaluate import progress
-from videossl.evaluate.job import BATCH
+from videossl.evaluate.encode import BATCH
 from videossl.files import sha256
 from videossl.train import modality as modalities
 from videossl.train import provenance, weights

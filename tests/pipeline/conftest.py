@@ -15,6 +15,8 @@ import pytest
 from filelock import FileLock
 from tests.conftest import REPOSITORY
 
+from videossl import params
+
 ENVIRONMENT = os.environ | {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     "GIT_AUTHOR_NAME": "t",
@@ -72,6 +74,21 @@ def copy_of_repository(path: Path) -> Workspace:
     workspace.call("git", "add", "-A")
     workspace.call("git", "commit", "-qm", "copy")
     return workspace
+
+
+def skeletons_alone() -> dict[str, object]:
+    """The half of the tiny params that costs least, and a target that shows it; what is made of them is what all of them make."""
+    run = params.written(REPOSITORY / "tests/pipeline/tiny.yaml")
+    keep = ["joint", "motion"]
+    run["modalities"] = {name: run["modalities"][name] for name in keep}
+    run["experiments"] = {name: run["experiments"][name] for name in ("mixup", "stc-mix-skeleton", "crossclr")}
+    run["experiments"]["mixup"] = run["experiments"]["mixup"] | {"modalities": keep}
+    run["evaluate"] = run["evaluate"] | {"fused": [keep], "finetune": []}
+    return run | {
+        "all": ["crossclr"],
+        "seeds": [0],
+        "targets": {"curves": {"show": "training", "experiments": ["mixup"], "modalities": keep}},
+    }
 
 
 def write_video(path: Path, frames: int) -> None:

@@ -12,13 +12,11 @@ import pytest
 import yaml
 from tests.conftest import REPOSITORY
 from tests.faults import deadly, killed_in
-from tests.pipeline.conftest import ENVIRONMENT, Workspace
-
-from videossl import params
+from tests.pipeline.conftest import ENVIRONMENT, Workspace, skeletons_alone
 
 pytestmark = pytest.mark.slow
 
-MAKING = {"download", "index", "measurable", "frames", "flow", "skeleton", "mixable", "pretrain", "cmmc", "compare"}
+MAKING = {"download", "index", "measurable", "frames", "flow", "skeleton", "mixable", "pretrain", "cmmc", "mining", "compare"}
 MEASURING = {"features", "retrieval", "linear", "finetune", "finetune_scores", "progress", "report"}
 
 
@@ -33,21 +31,6 @@ def files_of(run: Path) -> set[Path]:
     return {path.relative_to(run) for path in run.glob("data/**/*") if path.is_file() and "scratch" not in path.parts}
 
 
-def skeletons_alone() -> dict[str, object]:
-    """The half of the tiny params that costs least, and a target that shows it; what is made of them is what all of them make."""
-    run = params.written(REPOSITORY / "tests/pipeline/tiny.yaml")
-    keep = ["joint", "motion"]
-    run["modalities"] = {name: run["modalities"][name] for name in keep}
-    run["experiments"] = {name: run["experiments"][name] for name in ("mixup", "stc-mix-skeleton")}
-    run["experiments"]["mixup"] = run["experiments"]["mixup"] | {"modalities": keep}
-    run["evaluate"] = run["evaluate"] | {"fused": [keep], "finetune": []}
-    return run | {
-        "all": ["stc-mix-skeleton"],
-        "seeds": [0],
-        "targets": {"curves": {"show": "training", "experiments": ["mixup"], "modalities": keep}},
-    }
-
-
 def test_the_first_job_of_every_rule_up_to_the_weights_is_killed(finished_run: Workspace, tmp_path: Path) -> None:
     """In a folder of its own, from nothing; `--directory` also shows that a run needs nothing but its folder and the repository."""
     run = tmp_path / "run"
@@ -57,7 +40,7 @@ def test_the_first_job_of_every_rule_up_to_the_weights_is_killed(finished_run: W
     done = disturbed(
         run,
         tmp_path / "killed",
-        "data/models/stc-mix-skeleton/0/motion/cmmc1.safetensors",
+        "data/models/crossclr/0/motion/mining.safetensors",
         *targets,
         "--snakefile",
         str(REPOSITORY / "Snakefile"),
@@ -65,7 +48,7 @@ def test_the_first_job_of_every_rule_up_to_the_weights_is_killed(finished_run: W
     assert done.returncode == 0, done.stderr
     assert killed_in(tmp_path / "killed") == MAKING
     made = {path for path in files_of(run) if path.parts[1] != "report"}
-    assert sum(path.suffix == ".safetensors" for path in made) == 8 and sum(path.suffix == ".h5" for path in made) == 4
+    assert sum(path.suffix == ".safetensors" for path in made) == 12 and sum(path.suffix == ".h5" for path in made) == 4
     for path in made:
         assert (run / path).read_bytes() == (finished_run.path / path).read_bytes(), path
     assert (run / "data/report/curves.html").read_text().startswith("<!doctype html>")

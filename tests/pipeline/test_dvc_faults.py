@@ -43,7 +43,7 @@ def object_of(workspace: Workspace, name: str) -> Path:
 
 
 def test_a_push_that_is_killed_and_an_object_that_is_damaged(finished: Workspace, tmp_path: Path) -> None:
-    """The next push goes on, and a fresh clone pulls the same bytes. DVC restores a damaged object unasked: the shard's own digest tells."""
+    """The next push goes on, and a fresh clone pulls the same bytes; neither engine has work left there. DVC restores a damaged object unasked: the shard's own digest tells."""
     store, wanted = tmp_path / "store", files(finished)
     objects = len(list((finished.path / ".dvc/cache/files/md5").glob("*/*")))
     use_remote(finished, store)
@@ -65,6 +65,9 @@ def test_a_push_that_is_killed_and_an_object_that_is_damaged(finished: Workspace
     use_remote(clone, store)
     clone.call("dvc", "pull", "-q")
     assert files(clone) == wanted
+    assert "up to date" in clone.call("dvc", "repro").stdout
+    clone.snakemake("--touch")
+    assert "Nothing to be done" in clone.snakemake("-n")
 
     damaged = object_of(clone, SHARD)
     damaged.chmod(0o644)

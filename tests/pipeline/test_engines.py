@@ -19,6 +19,7 @@ pytestmark = pytest.mark.slow
 STAGE_OF = {
     "pretrain": "train-{}-{}",
     "cmmc": "train-{}",
+    "mining": "train-{}",
     "mixable": "mixable-{}",
     "features": "evaluate-{}",
     "retrieval": "evaluate-{}",
@@ -120,12 +121,12 @@ CHANGES = {
     "the number of stages": ("params.yaml", "stages: 2\n    box: batch", "stages: 4\n    box: batch", {"train-stc-mix-skeleton", "report"}),
     "a param of extraction": ("params.yaml", "bound: 20", "bound: 10", {"flow", "report"}),
     "a param of evaluation": ("params.yaml", "iterations: 20", "iterations: 30",
-        {"evaluate-untrained", "evaluate-handmade", "evaluate-mixup", "evaluate-stc-mix", "evaluate-stc-mix-skeleton", "report"}),
+        {"evaluate-untrained", "evaluate-handmade", "evaluate-mixup", "evaluate-stc-mix", "evaluate-crossclr", "report"}),
     "a script": ("stages/flow.py", "def main()", "# changed\ndef main()", {"flow"}),
     "a module of one phase": ("lib/videossl/ssl/cmmc.py", "class CMMC", "# changed\nclass CMMC", {"train-stc-mix", "train-stc-mix-skeleton"}),
     "a module of training": ("lib/videossl/ssl/losses.py", "from __future__", "# changed\nfrom __future__",
-        {"train-mixup-rgb", "train-mixup-flow", "train-mixup-joint", "train-mixup-motion", "mixable-stc-mix", "mixable-stc-mix-skeleton", "train-stc-mix", "train-stc-mix-skeleton", "evaluate-untrained", "evaluate-handmade", "evaluate-mixup",
-         "evaluate-stc-mix", "evaluate-stc-mix-skeleton"}),
+        {"train-mixup-rgb", "train-mixup-flow", "train-mixup-joint", "train-mixup-motion", "mixable-stc-mix", "mixable-stc-mix-skeleton", "train-stc-mix", "train-stc-mix-skeleton", "train-crossclr", "evaluate-untrained", "evaluate-handmade", "evaluate-mixup",
+         "evaluate-stc-mix", "evaluate-crossclr"}),
     "a module of the report": ("lib/videossl/report/plots.py", "from __future__", "# changed\nfrom __future__", {"report"}),
 }  # fmt: skip
 
@@ -168,14 +169,14 @@ def test_a_change_is_made_to_the_same_bytes_by_both(finished: Workspace, finishe
     shutil.copytree(finished_run.path, other.path, symlinks=True)
     before = finished.weights()
     for workspace in (finished, other):
-        workspace.replace("params.yaml", "stages: 2\n    box: batch", "stages: 2\n    box: sample")
+        workspace.replace("params.yaml", "neighbours: 1, epochs: 1", "neighbours: 1, epochs: 2")
     finished.snakemake()
     other.call("dvc", "repro")
     after = finished.weights()
     assert after == other.weights()
     changed = {path for path in after if after[path] != before.get(path)}
-    assert changed == {path for path in after if "/stc-mix-skeleton/" in path}
-    for page in ("data/report/index.html", "data/results/stc-mix-skeleton/0/toy/linear.json"):
+    assert changed == {path for path in after if "/crossclr/" in path}
+    for page in ("data/report/index.html", "data/results/crossclr/0/toy/linear.json"):
         assert (finished.path / page).read_bytes() == (other.path / page).read_bytes()
     assert "Nothing to be done" in other.snakemake("-n")
     made = times(finished)
@@ -191,29 +192,14 @@ def times(workspace: Workspace) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in workspace.path.glob("data/**/*") if path.is_file()}
 
 
-def test_push_and_pull_into_a_fresh_clone(finished: Workspace, tmp_path: Path) -> None:
-    finished.call("dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
-    finished.call("dvc", "push", "-q")
-    finished.call("git", "add", "-A")
-    finished.call("git", "commit", "-qm", "run")
-    clone = Workspace(tmp_path / "clone")
-    finished.call("git", "clone", "-q", str(finished.path), str(clone.path))
-    clone.call("dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
-    clone.call("dvc", "pull", "-q")
-    assert clone.weights() == finished.weights()
-    assert "up to date" in clone.call("dvc", "repro").stdout
-    clone.snakemake("--touch")
-    assert "Nothing to be done" in clone.snakemake("-n")
-
-
 def test_record_refuses_while_work_is_left(finished: Workspace) -> None:
     lock = (finished.path / "dvc.lock").read_bytes()
     finished.replace("params.yaml", "iterations: 20", "iterations: 30")
     done = finished.call("python", "stages/record.py", ok=False)
     assert done.returncode == 2
     assert done.stdout == "error: work is left to do; run `snakemake --cores all` first (`snakemake -n` says what)\n"
-    finished.replace("params.yaml", "  stc-mix-skeleton:", "  second:")
-    finished.replace("params.yaml", "all: [mixup, stc-mix, stc-mix-skeleton]", "all: [mixup, stc-mix, second]")
+    finished.replace("params.yaml", "  crossclr:", "  second:")
+    finished.replace("params.yaml", "stc-mix, crossclr]", "stc-mix, second]")
     done = finished.call("python", "stages/record.py", ok=False)
     assert done.returncode == 2
     assert done.stdout == "error: dvc.yaml is out of date; run `make dvc.yaml`\n"

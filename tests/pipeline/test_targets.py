@@ -42,7 +42,7 @@ def test_every_target_is_data_and_a_page(compared: Workspace) -> None:
     table = data(compared, "table2")
     made = {(row["experiment"], row["stream"], row["task"]) for row in table["numbers"] if row["values"]}
     rows = ("untrained", "handmade", "once")
-    assert made == {(name, stream, task) for name in rows for stream in ("rgb", "flow", "rgb+flow") for task in ("linear", "retrieval")}
+    assert made == {(name, stream, "retrieval") for name in rows for stream in ("rgb", "flow", "rgb+flow")}
     assert all(len(row["values"]) == 2 for row in table["numbers"] if row["values"]), "two seeds"
     assert [len(data(compared, figure)["charts"]) for figure in ("figure2", "figure3")] == [1, 2]
 
@@ -78,11 +78,11 @@ def test_the_schedule_of_a_recipe(compared: Workspace) -> None:
 
 def test_progress_ends_where_the_experiment_is_measured(compared: Workspace) -> None:
     """The last encoder kept is the final one: the same numbers as the task scripts'."""
-    for experiment, phase in (("mixup", "pretrain"), ("once", "cmmc1")):
-        measured = compared.path / f"data/results/{experiment}/0/toy/linear.json"
+    for experiment, phase, task in (("mixup", "pretrain", "linear"), ("mixup", "pretrain", "retrieval"), ("once", "cmmc1", "retrieval")):
+        measured = compared.path / f"data/results/{experiment}/0/toy/{task}.json"
         along = compared.path / f"data/progress/{experiment}/0/toy/rgb.{phase}.json"
         last = json.loads(along.read_text())["points"][-1]
-        assert last["linear"] == json.loads(measured.read_text())["values"]["rgb"]
+        assert last[task] == json.loads(measured.read_text())["values"]["rgb"]
 
 
 def test_a_target_adds_nothing_to_what_dvc_tracks(compared: Workspace) -> None:
@@ -98,20 +98,19 @@ def test_a_dataset_that_is_only_measured_on(finished: Workspace, tmp_path: Path)
         for name in ("jump", "walk", "wave"):
             write_video(root / name / f"{number}.avi", 12)
     run = params.written(finished.path / "params.yaml")
-    run["transfer"] = [
-        {"name": "folder", "root": str(root), "split": 1, "options": {"test_share": 0.5, "seed": 0}, "modalities": ["rgb", "flow"]}
-    ]
-    run |= {"all": ["stc-mix", "stc-mix-skeleton"], "targets": {}}
+    run["transfer"] = [{"name": "folder", "root": str(root), "split": 1, "options": {"test_share": 0.5, "seed": 0}, "modalities": ["rgb"]}]
+    run |= {"all": ["stc-mix", "crossclr"], "targets": {}}
     run["evaluate"]["tasks"] = ["retrieval", "finetune"]
     (finished.path / "params.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
     before = finished.weights()
     text = finished.snakemake()
-    assert not re.search(r"rule (pretrain|cmmc)\b", text)
+    assert not re.search(r"rule (pretrain|cmmc|mining)\b", text)
     assert finished.weights() == before
     for experiment, task in itertools.product(("stc-mix", "untrained"), ("retrieval", "finetune")):
         result = json.loads((finished.path / f"data/results/{experiment}/0/folder/{task}.json").read_text())
-        assert set(result["values"]) == {"rgb", "flow", "rgb+flow"} and result["counts"]["classes"] == 3
-    assert not (finished.path / "data/results/stc-mix-skeleton/0/folder").exists()
+        assert set(result["values"]) == {"rgb"} and result["counts"]["classes"] == 3
+    for nothing in ("results/crossclr/0/folder", "cache/folder/flow", "features/stc-mix/0/flow/folder.h5"):
+        assert not (finished.path / "data" / nothing).exists()
     assert len(index.usable(index.read(finished.path / "data/index/folder.csv"))) == 18
     page = (finished.path / "data/report/index.html").read_text()
     assert "Nearest-neighbour retrieval on folder</h3>" in page

@@ -140,6 +140,15 @@ def test_chains_of_the_params() -> None:
     assert chains.trainings({}, "stc-mix", "rgb") == [] and chains.trainings(params, "stc-mix", "joint") == []
 
 
+def test_a_chain_of_three_phases_counts_all_its_epochs() -> None:
+    """P appendix 3.ii: 100 epochs each view, 100 of CMMC, 100 of mining."""
+    both = {"modalities": ["joint", "motion"], "epochs": 100}
+    recipes = {"moco": both, "cmmc": both | {"from": "moco", "stages": 2}, "crossclr": both | {"from": "cmmc", "neighbours": 1}}
+    found = chains.spans({"experiments": recipes}, "crossclr", "motion")
+    assert found == [("moco", "pretrain", 0, 100), ("cmmc", "cmmc1", 100, 200), ("crossclr", "mining", 200, 300)]
+    assert chains.epochs({"experiments": recipes}, "crossclr", "joint") == 300
+
+
 def test_histories_of_an_experiment_that_the_params_lack_are_its_own() -> None:
     run = made.run("figure3", params={})
     found = chains.histories(run, "stc-mix", "rgb", 1)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from videossl import graphs
 from videossl.report import samples
 
 
@@ -69,41 +70,38 @@ def test_png_uri_keeps_pixels_and_shrinks() -> None:
     assert np.abs(small - naive).max() <= 1
 
 
-def test_bones_are_a_tree_of_25_joints() -> None:
-    assert len(samples.BONES) == 24 and len({frozenset(bone) for bone in samples.BONES}) == 24
-    reached = {20}
-    for _ in range(25):
-        reached |= {j for bone in samples.BONES for j in bone if reached & set(bone)}
-    assert reached == set(range(25))
-
-
-def test_left_and_right_mirror_each_other() -> None:
+@pytest.mark.parametrize("joints", [25, 17])
+def test_left_and_right_mirror_each_other(joints: int) -> None:
     """Each bone of the left has its twin on the right; hands and feet are far from the other side."""
-    twin = dict(zip(sorted(samples.LEFT), sorted(samples.RIGHT), strict=True))
-    left = {tuple(twin.get(j, j) for j in bone) for bone in samples.BONES if samples.LEFT & set(bone)}
-    assert left == {bone for bone in samples.BONES if samples.RIGHT & set(bone)}
+    bones = {frozenset(joint - 1 for joint in bone) for bone in graphs.of(joints).edges}
+    sides, other = samples.LEFT[joints], samples.RIGHT[joints]
+    assert not sides & other and samples.HEAD[joints] not in sides | other
+    twin = dict(zip(sorted(sides), sorted(other), strict=True))
+    left = {frozenset(twin.get(j, j) for j in bone) for bone in bones if sides & bone}
+    assert left == {bone for bone in bones if other & bone}
 
 
-def body() -> np.ndarray:
-    joints = np.zeros((25, 3))
-    joints[:, 1] = np.linspace(-1, 1, 25)
+def body(count: int = 25) -> np.ndarray:
+    joints = np.zeros((count, 3))
+    joints[:, 1] = np.linspace(-1, 1, count)
     joints[:, 0] = 0.1
     return joints
 
 
-def test_skeleton_is_drawn_upright_inside_its_square() -> None:
-    joints = body()
+@pytest.mark.parametrize("count", [25, 17])
+def test_skeleton_is_drawn_upright_inside_its_square(count: int) -> None:
+    joints = body(count)
     box = samples.skeleton_box(joints[None])
     assert list(box) == pytest.approx([0.1 - 1.2, -1.2, 2.4])
     root = ET.fromstring(str(samples.skeleton_svg(joints, box, 'a "label"')))
     assert root.get("aria-label") == 'a "label"'
     lines = list(root.iter("line"))
-    assert len(lines) == 24
+    assert len(lines) == count - 1
     numbers = [float(line.get(key) or "nan") for line in lines for key in ("x1", "y1", "x2", "y2")]
     assert min(numbers) >= 0 and max(numbers) <= 100
-    spine = lines[samples.BONES.index((0, 1))]
-    assert float(spine.get("y1") or 0) > float(spine.get("y2") or 0), "a higher joint is drawn higher"
-    assert {line.get("class") for line in lines} == {"left", "right", "middle"}
+    for (a, b), line in zip(graphs.of(count).edges, lines, strict=True):
+        assert (float(line.get("y1") or 0) > float(line.get("y2") or 0)) == (a < b), "a higher joint is drawn higher"
+    assert {line.get("class") for line in lines} == ({"left", "right", "middle"} if count == 25 else {"left", "right"})
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan])

@@ -16,6 +16,7 @@ from videossl.evaluate.finetune import Finetune
 from videossl.models import build
 from videossl.ssl import parallel
 from videossl.ssl.cmmc import CMMC
+from videossl.ssl.crossclr import CrosSCLR
 from videossl.ssl.moco import MoCo
 from videossl.train import stage
 from videossl.train.checkpoint import Checkpoint
@@ -54,6 +55,7 @@ CASES: dict[str, tuple[str, str, Callable[[], nn.Module]]] = {
     "manifold mixup": ("rgb", "", lambda: CMMC(moco("rgb"), None, mixing="manifold-mixup", layers="same")),
     "cmmc of skeletons, a box a sample": ("joint", "motion", lambda: CMMC(moco("joint"), encoder("motion"), box="sample")),
     "manifold mixup of skeletons": ("joint", "", lambda: CMMC(moco("joint"), None, mixing="manifold-mixup", layers="same")),
+    "mining": ("rgb", "flow", lambda: CrosSCLR({name: moco(name) for name in ("rgb", "flow")}, neighbours=2)),
     "finetune": ("joint", "", lambda: Finetune(encoder("joint"), 3, dropout=0.5)),  # type: ignore[arg-type]
 }
 
@@ -64,6 +66,7 @@ def batches(modality: str, partner: str) -> Batches:
     def epoch(number: int, start: int = 0) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
         draw = seeding.torch_rng(0, number, "views")
         shapes = {"query": SHAPES[modality], "key": SHAPES[modality]} | ({"partner": SHAPES[partner]} if partner else {})
+        shapes |= {f"{view}/{name}": SHAPES[view] for view in (modality, partner) if view for name in ("query", "key")}
         whole = {name: torch.randn(BATCH, *shape, generator=draw) for name, shape in shapes.items()}
         whole["label"] = torch.arange(BATCH) % 3
         own = parallel.own(BATCH // parallel.size())
@@ -78,7 +81,7 @@ def main() -> None:
     made = {}
     for name, (modality, partner, method) in CASES.items():
         chosen = method()
-        steps = 20 if modality in ("rgb", "flow") else 2
+        steps = 2 if modality in ("joint", "motion") else 12 if name == "mining" else 20  # of mining two encoders, with twice the rounding
         lr = 0.001 if name == "finetune" else 0.01
         training = Training(steps, BATCH, "sgd", lr, 0.0, "constant")
         history = fit(chosen, batches(modality, partner), training, 0, Checkpoint(out / "none", math.inf), name)

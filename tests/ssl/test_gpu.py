@@ -12,6 +12,7 @@ from videossl.mix.strategies import BOXES, FEATURES, INPUT, mix_features, mix_in
 from videossl.models.head import ProjectionHead
 from videossl.seeding import torch_rng
 from videossl.ssl.cmmc import CMMC
+from videossl.ssl.crossclr import CrosSCLR
 from videossl.ssl.moco import MoCo
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -64,6 +65,7 @@ def encoder(channels: int) -> nn.Sequential:
 METHODS: dict[str, tuple[str, str | None, str]] = {
     **{f"{name} {box}": (name, None, box) for name in INPUT for box in BOXES},
     **{f"{name} {box}": ("none", name, box) for name in FEATURES for box in BOXES},
+    "mining": ("none", "mining", "batch"),
 }
 
 
@@ -72,11 +74,14 @@ def test_a_step_is_that_of_the_cpu_and_waits_for_nothing(name: str) -> None:
     inputs, features, box = METHODS[name]
     torch.manual_seed(0)
     moco = MoCo(encoder(3), ProjectionHead(6, 8, 5), 8, 0.9, 0.2, inputs, box=box)
-    method: MoCo | CMMC = moco
-    if features is not None:
+    method: MoCo | CMMC | CrosSCLR = moco
+    if features == "mining":
+        method = CrosSCLR({"rgb": moco, "flow": MoCo(encoder(2), ProjectionHead(6, 8, 4), 8, 0.9, 0.2)}, neighbours=2)
+    elif features is not None:
         layers = "random" if features == "cm-cutmix" else "same"
         method = CMMC(moco, None if features == "manifold-mixup" else encoder(2), layers=layers, box=box, mixing=features)
     views = {"query": torch.randn(4, 3, 4, 6, 6), "key": torch.randn(4, 3, 4, 6, 6), "partner": torch.randn(4, 2, 4, 6, 6)}
+    views |= {"rgb/query": views["query"], "rgb/key": views["key"], "flow/query": views["partner"], "flow/key": torch.randn(4, 2, 4, 6, 6)}
     there, losses = copy.deepcopy(method).cuda(), []
     for copied, own in ((method, views), (there, {name: view.cuda() for name, view in views.items()})):
         sample = torch.arange(4, device=own["query"].device)

@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
 from videossl.seeding import torch_rng
-from videossl.ssl.losses import EMPTY, accuracy, false_negatives, logits, mixed_cross_entropy, mixed_info_nce, spread
+from videossl.ssl.losses import (
+    EMPTY,
+    accuracy,
+    false_negatives,
+    logits,
+    mixed_cross_entropy,
+    mixed_info_nce,
+    multi_positive_cross_entropy,
+    neighbours,
+    spread,
+)
 
 
 def naive(query, keys, queue, r, lam, temperature, mask) -> float:  # type: ignore[no-untyped-def]
@@ -98,6 +108,46 @@ def test_false_negatives_equal_naive_loops(seed: int, batch: int, slots: int, ma
             shown = mask_same and video in (sample[i], sample[r[i]])
             expected = j not in (i, int(r[i])) and (video == EMPTY or shown)
             assert bool(mask[i, j]) == expected, (i, j)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(0, 5), st.integers(1, 6), st.integers(0, 2))
+def test_neighbours_and_their_loss_equal_naive_loops(seed: int, rows: int, more: int, count: int, first: int) -> None:
+    rng = torch_rng(seed)
+    similar = torch.randn(rows, first + rows + more, generator=rng)
+    similar[torch.rand(similar.shape, generator=rng) < 0.3] = -torch.inf
+    similar.diagonal(first).normal_(generator=rng)
+    found = neighbours(similar, count, first)
+    own = torch.zeros_like(found)
+    own.diagonal(first).fill_(True)
+    total = 0.0
+    for i, row in enumerate(similar.tolist()):
+        candidates = [j for j in range(len(row)) if j != first + i and row[j] > -math.inf]
+        wanted = sorted(candidates, key=lambda j: -row[j])[:count]
+        assert sorted(wanted) == found[i].nonzero().flatten().tolist()
+        whole = math.log(sum(math.exp(value) for value in row))
+        total += sum(whole - row[j] for j in [first + i, *wanted]) / (1 + len(wanted))
+    assert multi_positive_cross_entropy(similar, own | found).item() == pytest.approx(total / rows, rel=1e-4)
+
+
+def test_neighbours_by_hand() -> None:
+    similar = torch.tensor([[9.0, 1, 3, 2], [0, 9, -torch.inf, -torch.inf]])
+    assert neighbours(similar, 1).tolist() == [[False, False, True, False], [True, False, False, False]]
+    assert neighbours(similar, 2).tolist() == [[False, False, True, True], [True, False, False, False]], "fewer where there are fewer"
+    assert neighbours(similar[1:], 1, first=1).tolist() == [[True, False, False, False]], "the second row of a batch, alone"
+    assert neighbours(torch.tensor([[5.0]]), 3).tolist() == [[False]]
+
+
+def test_several_positives_by_hand() -> None:
+    """p = 1/2, 1/4, 1/4: alone ln 2; with the second the mean of ln 2 and ln 4."""
+    scores = torch.tensor([[0.5, 0.25, 0.25, 0.0]]).log().requires_grad_()
+    alone, two = torch.tensor([[True, False, False, False]]), torch.tensor([[True, True, False, False]])
+    assert multi_positive_cross_entropy(scores, alone).item() == pytest.approx(math.log(2))
+    assert multi_positive_cross_entropy(scores, two).item() == pytest.approx((math.log(2) + math.log(4)) / 2)
+    both = multi_positive_cross_entropy(torch.cat([scores, scores]), torch.cat([alone, two]))
+    assert both.item() == pytest.approx((math.log(2) + (math.log(2) + math.log(4)) / 2) / 2), "each row counts the same"
+    both.backward()
+    assert scores.grad is not None and bool(scores.grad.isfinite().all()) and scores.grad[0, 3] == 0
 
 
 def test_accuracy_counts_the_heavier_target() -> None:

@@ -46,11 +46,12 @@ class Job:
         return subprocess.run(self.command(**how), cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True)
 
     def strike(self, blow: Callable[[int], None], **how: Any) -> int:
-        """Run in a process group of its own, and call `blow` with its number once there is a checkpoint; the exit status."""
+        """Run in a process group of its own, and call `blow` with its number once there are checkpoints of its own; the exit status."""
+        before = self.steps()
         with (self.folder / "stderr").open("w") as stderr:
             running = subprocess.Popen(self.command(**how), cwd=self.folder, env=ENVIRONMENT, start_new_session=True, stderr=stderr)
         deadline = time.monotonic() + 120
-        while self.steps() < 3:
+        while self.steps() < before + 3:
             assert running.poll() is None and time.monotonic() < deadline, (self.folder / "stderr").read_text()
             time.sleep(0.005)
         blow(running.pid)
@@ -88,22 +89,25 @@ def same_bytes(job: Job, wanted: Job) -> bool:
     return all(job.out.with_suffix(end).read_bytes() == wanted.out.with_suffix(end).read_bytes() for end in (".safetensors", ".json"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_to_all_its_processes_loses_nothing(number: signal.Signals, inputs: Path, undisturbed: Job, tmp_path: Path) -> None:
-    """As Slurm gives it: to the training and to those that read clips for it. No checkpoint was due."""
-    job = Job(tmp_path / "run", inputs)
-    status = job.strike(lambda process: os.killpg(process, number), workers=2)
-    assert status == 75, (job.folder / "stderr").read_text()
-    reached = job.steps()
-    assert not job.out.exists() and reached < EPOCHS * STEPS
+def test_signals_to_all_its_processes_lose_nothing(inputs: Path, undisturbed: Job, tmp_path: Path) -> None:
+    """As Slurm gives them: to the training and to those that read clips for it."""
+    job, reached = Job(tmp_path / "run", inputs), [0]
+    signals = (signal.SIGTERM, signal.SIGUSR1)
+    for number in signals:
+        status = job.strike(lambda process, number=number: os.killpg(process, number), workers=2)
+        assert status == 75, (job.folder / "stderr").read_text()
+        reached.append(job.steps())
+        assert not job.out.exists() and reached[-2] < reached[-1] < EPOCHS * STEPS
     assert job.run().returncode == 0 and same_bytes(job, undisturbed)
-    first, second = job.record()
-    assert first["exit"] == (
-        f"mixup 0 joint pretrain: stopped by {number.name} at epoch {(reached - 1) // STEPS + 1}, step {(reached - 1) % STEPS + 1};"
-        " the same command goes on from there"
-    )
-    assert (first["to_step"], second["from_step"], second["to_step"]) == (reached, reached, EPOCHS * STEPS)
-    assert second["exit"] == "finished" and second["clips"] == 4 * (EPOCHS * STEPS - reached)
+    *struck, last = job.record()
+    for number, attempt, start, end in zip(signals, struck, reached, reached[1:], strict=False):
+        assert attempt["exit"] == (
+            f"mixup 0 joint pretrain: stopped by {number.name} at epoch {(end - 1) // STEPS + 1}, step {(end - 1) % STEPS + 1};"
+            " the same command goes on from there"
+        )
+        assert (attempt["from_step"], attempt["to_step"]) == (start, end)
+    assert (last["from_step"], last["to_step"], last["exit"]) == (reached[-1], EPOCHS * STEPS, "finished")
+    assert last["clips"] == 4 * (EPOCHS * STEPS - reached[-1])
     assert len(list(job.folder.glob("data/scratch/checkpoints/*/done"))) == 1
 
 

@@ -16,7 +16,7 @@ DRAWS = 7  # uniform numbers a view, all drawn always: six for the shear, one fo
 
 @dataclass(frozen=True)
 class SkeletonAugment:
-    """Augmentation of joint or motion clips: float32 (B, 3, T, V, M) in metres, in and out, on any device.
+    """Augmentation of joint, motion or bone clips: float32 (B, 3, T, V, M), in and out, of any graph, on any device.
 
     shear: amplitude; the off-diagonals of the matrix on (x, y, z) are uniform in [-shear, shear]. padding: T // padding
     frames are added by reflection at both ends before a window of T is drawn; 0 draws none.

@@ -10,7 +10,7 @@ import math
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from videossl import code
+from videossl import code, recipes
 from videossl.cost import film
 from videossl.cost.work import Kind
 from videossl.data import cache, jpeg, ntu, video
@@ -26,12 +26,13 @@ from videossl.data.clips import ClipDataset, span, uniform_starts
 from videossl.data.datasets import toy
 from videossl.data.index import Row
 from videossl.data.toy import render
-from videossl.evaluate import features, handmade, job, linear
+from videossl.evaluate import encode, handmade, linear
 from videossl.evaluate.clips import Clips
 from videossl.evaluate.finetune import Finetune
-from videossl.extract import flow
-from videossl.params import SOURCES, Params
+from videossl.extract import flow, pose
+from videossl.params import SOURCES, Params, finds_people
 from videossl.ssl.cmmc import CMMC
+from videossl.ssl.crossclr import CrosSCLR
 from videossl.train import modality as modalities
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Method, Training, fit
@@ -127,6 +128,13 @@ class Bench:
         ntu.write(path, sensed)
         return _timed(lambda: ntu.parse(path)) / len(sensed)
 
+    def _detect(self) -> float:
+        chosen, (width, height) = self.params["skeleton"], self.frame
+        detector = pose.untrained(chosen["short_side"], chosen["score"]).to(self.device)
+        count = 1 if self.quick or self.device.type == "cpu" else int(chosen["batch"])
+        frames = np.random.default_rng(0).integers(0, 256, (count, height, width, 3), np.uint8)
+        return _timed(lambda: pose.detect(detector, frames, count, chosen["score"])) / count
+
     def _write(self, source: str) -> float:
         self._cache(source)
         return self._written[source]
@@ -145,28 +153,36 @@ class Bench:
 
     def _moco(self, modality: str) -> float:
         settings = self.params["modalities"][modality]
-        return self._step(modality, "pretrain", lambda: modalities.moco(modality, settings, 0, "mixup"))
+        return self._step("pretrain", lambda: modalities.moco(modality, settings, 0, "mixup"), {modality: ("query", "key")})
 
     def _cmmc(self, modality: str, partner: str) -> float:
-        mixed = [one for one in self.params["experiments"].values() if "from" in one and one["mixing"] != "manifold-mixup"]
+        mixed = [one for one in self.params["experiments"].values() if recipes.kind(one) == "cmmc" and one["mixing"] != "manifold-mixup"]
         recipe = next(one for one in mixed if {modality, partner} <= set(one["modalities"]))
-        mixing = {key: recipe[key] for key in ("mixing", "axes", "layers", "box")}
+        mixing = {key: recipe[key] for key in ("mixing", "axes", "box")} | recipes.mixed_where(recipe, modality, partner)
         settings, other = self.params["modalities"][modality], self.params["modalities"][partner]
 
         def method() -> CMMC:
             moco = modalities.moco(modality, settings, 0, "none")
             return CMMC(moco, modalities.encoder(partner, other, 0), alpha=settings["moco"]["alpha"], **mixing)
 
-        return self._step(modality, "cmmc", method, partner)
+        return self._step("cmmc", method, {modality: ("query", "key"), partner: ("partner",)})
+
+    def _mining(self, one: str, other: str) -> float:
+        chosen = self.params["modalities"]
+
+        def method() -> CrosSCLR:
+            return CrosSCLR({name: modalities.moco(name, chosen[name], 0, "none") for name in (one, other)})
+
+        return self._step("mining", method, {name: (f"{name}/query", f"{name}/key") for name in (one, other)})
 
     def _finetune(self, modality: str) -> float:
         settings = self.params["modalities"][modality]
-        return self._step(modality, "finetune", lambda: Finetune(modalities.encoder(modality, settings, 0), 2))
+        return self._step("finetune", lambda: Finetune(modalities.encoder(modality, settings, 0), 2), {modality: ("query",)})
 
-    def _step(self, modality: str, phase: str, method: Callable[[], Method], partner: str = "") -> float:
-        """Seconds a clip of a training."""
-        most = int(self.params["modalities"][modality][phase]["batch"])
-        return self._growing(lambda batch: self._trial(modality, phase, method(), batch, partner), most)
+    def _step(self, phase: str, method: Callable[[], Method], clips: Mapping[str, tuple[str, ...]]) -> float:
+        """Seconds a clip of a training. clips: the names of those it sees, by modality, that which is trained first."""
+        most = int(self.params["modalities"][next(iter(clips))][phase]["batch"])
+        return self._growing(lambda batch: self._trial(phase, method(), batch, clips), most)
 
     def _growing(self, trial: Callable[[int], float], most: int) -> float:
         """Seconds a clip, of `most` at once where a trial of two clips says that there is time and memory for it, else of those two."""
@@ -178,18 +194,15 @@ class Bench:
                 most //= 2
         return first
 
-    def _trial(self, modality: str, phase: str, method: Method, batch: int, partner: str) -> float:
+    def _trial(self, phase: str, method: Method, batch: int, clips: Mapping[str, tuple[str, ...]]) -> float:
         """Seconds a clip of `batch`: the median step of a few."""
-        chosen, names = self.params["modalities"], ("query",) if phase == "finetune" else ("query", "key")
-        sources = [modalities.source(modality, chosen[modality], self._cache(modality), names)]
-        augments: dict[str, modalities.Augment] = dict.fromkeys(names, self._augment(modality))
-        if partner:
-            sources.append(modalities.source(partner, chosen[partner], self._cache(partner), ("partner",)))
-            augments["partner"] = self._augment(partner)
+        chosen = self.params["modalities"]
+        sources = [modalities.source(one, chosen[one], self._cache(one), names) for one, names in clips.items()]
+        augments: dict[str, modalities.Augment] = {name: self._augment(one) for one, names in clips.items() for name in names}
         rows = [self.rows[n % VIDEOS] for n in range(batch)]
         dataset = ClipDataset(rows, {"class 0": 0, "class 1": 1} if phase == "finetune" else None, sources, 0)
         batches = modalities.batches(dataset, augments, batch, 0, self.device)
-        training = Training(**chosen[modality][phase] | {"epochs": STEPS})
+        training = Training(**chosen[next(iter(clips))][phase] | {"epochs": STEPS})
         moved: Any = method
         clock = _Clock()
         with contextlib.suppress(_Enough):
@@ -205,9 +218,9 @@ class Bench:
         def trial(count: int) -> float:
             rows = [self.rows[n % VIDEOS] for n in range(count)]
             clips = Clips(made, rows, modality, settings["clip"]["frames"], stride, partial(uniform_starts, count=1))
-            return _timed(lambda: features.extract(encoder, self._augment(modality), clips, count, self.device)) / count
+            return _timed(lambda: encode.extract(encoder, self._augment(modality), clips, count, self.device)) / count
 
-        return self._growing(trial, job.BATCH)
+        return self._growing(trial, encode.BATCH)
 
     def _probe(self) -> float:
         samples, numbers, classes, iterations = PROBE
@@ -218,7 +231,7 @@ class Bench:
 
     # ------------------------------------------------------------------------------------------------------------
 
-    def _augment(self, modality: str) -> features.Augment:
+    def _augment(self, modality: str) -> encode.Augment:
         return modalities.augmentation(modality, self.params["modalities"][modality], self._cache(modality))
 
     def _cache(self, modality: str) -> cache.Cache:
@@ -238,7 +251,8 @@ class Bench:
 
     def _values(self, source: str) -> np.ndarray:
         if source == "joint":
-            return np.random.default_rng(0).standard_normal((self.length, 25, 3, 2)).astype(np.float32)
+            joints = 17 if finds_people(self.params) else 25
+            return np.random.default_rng(0).standard_normal((self.length, joints, 3, 2)).astype(np.float32)
         clips = [one["clip"] for one in self.params["modalities"].values()]
         length = max([span(clip["frames"], clip.get("stride", 1)) for clip in clips]) + 2
         values = self.shot if source == "rgb" else film.flow_of(self.shot, self.params["flow"])

@@ -60,8 +60,10 @@ def jobs(summary: str) -> list[Job]:
 
 
 def _stem(path: str) -> str:
-    """What the outputs of one job have in common: a training leaves weights, a curve and snapshots; a target data and page."""
-    return re.sub(r"(\.snapshots)?\.[a-z0-9]+$", "", path)
+    """What the outputs of one job have in common: a training leaves weights, a curve and snapshots, mining of both its modalities; a
+    target data and page."""
+    stem = re.sub(r"(\.snapshots)?\.[a-z0-9]+$", "", path)
+    return re.sub(r"[^/]+/mining$", "mining", stem)
 
 
 def wildcards(path: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from videossl.cost.work import Kind, Work
 COLUMNS = ("rule", "jobs", "epochs", "clips", "bytes", "hours", "longest job")
 Costs = dict[str, dict[str, float]]  # rule -> column -> number
 
-ORDER = ["download", "index", "measurable", "mixable", "frames", "flow", "skeleton", "pretrain", "cmmc"]
+ORDER = ["download", "index", "measurable", "mixable", "frames", "flow", "skeleton", "pose", "pretrain", "cmmc", "mining"]
 ORDER += ["features", "retrieval", "linear", "finetune", "finetune_scores", "progress"]
 """The rules as the work goes on; others come last."""
 

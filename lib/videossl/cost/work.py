@@ -30,7 +30,7 @@ VIDEO, SHARD = 480, 5000  # bytes that HDF5 adds to a video, its id included, an
 OFFSET, OFFSETS = 8, 400  # bytes more of each frame, and of each video, under jpeg
 DEPTH = {"rgb": 3, "flow": 2}  # bytes of a pixel
 TOY_PIXEL, TOY_POSE = 1.1, 1400  # bytes of a toy video's pixel, and of a frame of its skeleton file
-JOINTS = 25 * 3 * 2 * 4  # bytes of a frame of the joint cache
+JOINT = 3 * 2 * 4  # bytes of a joint in a frame of the joint cache: three coordinates of two bodies
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Works:
 
     def _index(self, dataset: str) -> Work:
         needs: Needs = {("decode",): self._decoded(dataset)}
-        if "joint" in parameters.sources(self.params, dataset):
+        if "joint" in parameters.sources(self.params, dataset) and not parameters.finds_people(self.params):
             needs["parse",] = self._videos(dataset) * self.counts[dataset].frames
         return Work(needs=needs)
 
@@ -99,6 +99,11 @@ class Works:
         frames = self._videos(dataset) * self.counts[dataset].frames / self._shards
         return Work(bytes=size, needs={("parse",): frames, ("write", source): self._raw(dataset, source)})
 
+    def _pose(self, dataset: str, source: str, shard: str) -> Work:
+        size, frames = self.cache_bytes(dataset, source) / self._shards, self._videos(dataset) * self.steps(dataset) / self._shards
+        needs: Needs = {("decode",): self._decoded(dataset) / self._shards, ("write", source): self._raw(dataset, source)}
+        return Work(bytes=size, needs={**needs, ("detect",): frames})
+
     def cache_bytes(self, dataset: str, source: str) -> float:
         """Bytes of all shards of one cached modality (docs/data-contract.md)."""
         one = self._one(dataset, source)
@@ -114,7 +119,8 @@ class Works:
     def _one(self, dataset: str, source: str) -> float:
         """Bytes of the array of a video of the mean length."""
         if source == "joint":
-            return self.counts[dataset].frames * JOINTS
+            found = parameters.finds_people(self.params)
+            return self.steps(dataset) * 17 * JOINT if found else self.counts[dataset].frames * 25 * JOINT
         width, height = frame_size(self.counts[dataset], self.params)
         return (self.steps(dataset) - (source == "flow")) * width * height * DEPTH[source]
 
@@ -146,6 +152,12 @@ class Works:
             return self._training(experiment, modality, phase, ("moco", modality))
         return self._training(experiment, modality, phase, ("cmmc", modality, partner))
 
+    def _mining(self, experiment: str, seed: str, modality: str, phase: str) -> Work:
+        """One job for both encoders: its epochs and clips count once, its bytes are of both."""
+        chosen = sorted(self.params["experiments"][experiment]["modalities"])
+        both = [self._training(experiment, one, phase, ("mining", *chosen)) for one in chosen]
+        return Work(both[0].epochs, both[0].clips, sum(one.bytes for one in both), both[0].needs)
+
     def _training(self, experiment: str, modality: str, phase: str, kind: Kind) -> Work:
         dataset = self.params["dataset"]["name"]
         epochs = parameters.epochs(self.params, experiment, modality, phase)
@@ -169,7 +181,8 @@ class Works:
     def _features(self, experiment: str, seed: str, modality: str, dataset: str) -> Work:
         videos = self._videos(dataset)
         if experiment == "handmade":
-            frames = self.counts[dataset].frames if modality in SKELETON else self.steps(dataset)
+            found = parameters.finds_people(self.params)
+            frames = self.counts[dataset].frames if modality in SKELETON and not found else self.steps(dataset)
             return Work(0, videos, 0.0, {("handmade", modality): videos * frames})
         clips = videos * self._clips(modality)
         return Work(0, clips, clips * self.sizes[modality].features * 4, {("forward", modality): clips})

@@ -23,12 +23,15 @@ from videossl.errors import InputError
 
 SCHEMA = "videossl-cache/2"
 CODECS = ("raw", "jpeg")
-LAYOUTS: dict[str, tuple[np.dtype[Any], tuple[int | None, ...]]] = {
+LAYOUTS: dict[str, tuple[np.dtype[Any], tuple[int | tuple[int, ...] | None, ...]]] = {
     "rgb": (np.dtype("uint8"), (None, None, None, 3)),
     "flow": (np.dtype("uint8"), (None, None, None, 2)),
-    "joint": (np.dtype("float32"), (None, 25, 3, 2)),
+    "joint": (np.dtype("float32"), (None, (25, 17), 3, 2)),
 }
-"""Modality -> dtype and shape of a video, None for any extent; the first axis is time."""
+"""Modality -> dtype and shape of a video: an extent, those that there may be, or None for any; the first axis is time.
+
+Joints are Kinect's 25 or the 17 keypoints of COCO.
+"""
 PICTURES = ("rgb", "flow")
 """The modalities that the codec jpeg can hold."""
 SEAL = 512
@@ -112,10 +115,19 @@ def _write_videos(
 
 def _check(path: str | Path, modality: str, id: str, dtype: np.dtype[Any], extents: tuple[int, ...]) -> None:
     want, shape = LAYOUTS[modality]
-    fits = len(shape) == len(extents) and all(extent in (None, have) for extent, have in zip(shape, extents, strict=True))
+    fits = len(shape) == len(extents) and all(map(_fits, shape, extents))
     if dtype != want or not fits or 0 in extents:
-        text = "(" + ", ".join("*" if extent is None else str(extent) for extent in shape) + ")"
-        raise InputError(f"{path}: {id} is {dtype} {extents}; {modality} must be {want} {text}")
+        raise InputError(f"{path}: {id} is {dtype} {extents}; {modality} must be {want} ({', '.join(map(_text, shape))})")
+
+
+def _fits(wanted: int | tuple[int, ...] | None, extent: int) -> bool:
+    """Whether an extent is as the layout has it."""
+    return wanted is None or extent in (wanted if isinstance(wanted, tuple) else (wanted,))
+
+
+def _text(wanted: int | tuple[int, ...] | None) -> str:
+    """An extent of a layout in words."""
+    return "*" if wanted is None else " or ".join(map(str, wanted)) if isinstance(wanted, tuple) else str(wanted)
 
 
 def _name(position: int) -> str:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.utils.data import Dataset
 
-from videossl import seeding
+from videossl import graphs, seeding
 from videossl.data.cache import Cache
 from videossl.data.index import Row
 from videossl.errors import InputError
+from videossl.graphs import GRAPHS, Graph
 
-SKELETON = ("joint", "motion")
-CENTRE = 1  # SpineMid, joint 2 where NTU counts from 1
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SKELETON = ("joint", "motion", "bone")
 
 
 def span(frames: int, stride: int) -> int:
@@ -79,21 +79,40 @@ def _last(length: int, frames: int, stride: int) -> int:
     return length - span(frames, stride)
 
 
-def load_clip(cache: Cache, id: str, modality: str, frames: int, stride: int, start: int) -> np.ndarray:
+def load_clip(cache: Cache, id: str, modality: str, frames: int, stride: int, start: int, graph: str = "") -> np.ndarray:
     """Read one clip.
+
+    `graph` names the skeleton's (graphs.GRAPHS); "": the first that has as many joints as the cache.
 
     Returns:
         rgb, flow: (T, H, W, C) uint8, T = frames from `start`, `stride` apart.
-        joint, motion: (3, T, 25, 2) float32, metres, from the joint cache: the whole sequence relative to the middle
-        of the spine, resampled to T frames (start and stride do not matter); motion is its difference to the next
-        frame, zero at the end (spec, Skeletons).
+        joint, motion, bone: (3, T, V, 2) float32, in the unit of the joint cache: the whole sequence relative to the graph's
+        origin, resampled to T frames (start and stride do not matter). Motion is its difference to the next frame, zero at
+        the end (spec, Skeletons); bone is each joint less its parent, zero at the graph's centre.
     """
     if modality not in SKELETON:
         return cache.read(id, start, start + span(frames, stride), stride)
-    joints = resample(centred(cache.read(id, 0, cache.length(id))), frames)
+    joints = cache.read(id, 0, cache.length(id))
+    skeleton = GRAPHS[graph] if graph else graphs.of(joints.shape[1])
+    joints = resample(centred(joints, skeleton), frames)
     if modality == "motion":
         joints = difference(joints)
+    elif modality == "bone":
+        joints = bones(joints, skeleton)
     return np.ascontiguousarray(joints.transpose(2, 0, 1, 3))
+
+
+def check_graph(cache: Cache, modality: str, graph: str) -> None:
+    """An InputError where the cached skeletons have other joints than the `graph` (a name, "" for any) of `modality`."""
+    if modality not in SKELETON or not graph or not cache.ids:
+        return
+    joints, wanted = cache.shape(cache.ids[0])[1], GRAPHS[graph].joints
+    if joints != wanted:
+        fitting = " or ".join(name for name, one in GRAPHS.items() if one.joints == joints)
+        raise InputError(
+            f"the cached skeletons of {cache.attrs.get('dataset')} have {joints} joints, and the graph {graph} of {modality} has {wanted}: "
+            f"set modalities.{modality}.graph to {fitting}, or make the cache anew"
+        )
 
 
 def present(joints: np.ndarray) -> np.ndarray:
@@ -101,15 +120,15 @@ def present(joints: np.ndarray) -> np.ndarray:
     return np.asarray(joints.any(axis=(1, 2)))
 
 
-def centred(joints: np.ndarray) -> np.ndarray:
-    """Joints (N, V, 3, M) relative, frame by frame, to the middle of the first body's spine.
+def centred(joints: np.ndarray, graph: Graph) -> np.ndarray:
+    """Joints (N, V, 3, M) relative, frame by frame, to the first body's origin: the mean of `graph.origin`.
 
     One origin for both bodies keeps how they stand to each other; it is the second body's where the first is absent.
     An absent body stays zero.
     """
     there = present(joints)
-    spine = joints[:, CENTRE]  # (N, 3, M)
-    origin = np.where(there[:, None, :1], spine[..., :1], spine[..., -1:])  # (N, 3, 1)
+    middle = joints[:, [joint - 1 for joint in graph.origin]].mean(axis=1)  # (N, 3, M)
+    origin = np.where(there[:, None, :1], middle[..., :1], middle[..., -1:])  # (N, 3, 1)
     return np.where(there[:, None, None], joints - origin[:, None], np.float32(0))
 
 
@@ -136,6 +155,11 @@ def difference(joints: np.ndarray) -> np.ndarray:
     return motion
 
 
+def bones(joints: np.ndarray, graph: Graph) -> np.ndarray:
+    """Joints (T, V, 3, M) -> bones of the same shape: each joint less its parent, zero at the centre and for an absent body."""
+    return np.asarray(joints - joints[:, graphs.parents(graph)])
+
+
 def collate(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
     """Stack clips to a batch.
 
@@ -143,6 +167,8 @@ def collate(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
         video: (B, T, H, W, C) uint8, padded with zeros right and below to the largest H and W, and the true (H, W) of
         each, (B, 2) int64; skeletons: (B, 3, T, V, M) float32, and (V, M) of each.
     """
+    import torch  # here, so that processes that only look at clips start fast
+
     if clips[0].ndim == 4 and clips[0].dtype == np.float32:
         return torch.from_numpy(np.stack(clips)), torch.tensor([clip.shape[2:] for clip in clips])
     sizes = torch.tensor([clip.shape[1:3] for clip in clips])
@@ -162,10 +188,11 @@ class Source(NamedTuple):
     frames: int
     stride: int
     clips: tuple[str, ...]  # ("query", "key"), or ("partner",)
+    graph: str = ""  # of skeletons, as for load_clip
 
 
-class ClipDataset(Dataset[dict[str, Any]]):
-    """Random clips of videos; an item's key is (epoch, position in `rows`).
+class ClipDataset:
+    """Random clips of videos, a data set of torch by its methods; an item's key is (epoch, position in `rows`).
 
     An item is {"id": str, "group": str, "label": int, -1 for none, "clips": {name: array of load_clip}}. The starts of two clips come
     from the generator (seed, epoch, id, "starts/<modality>"), of one clip from (seed, epoch, id, "<name>/<modality>").
@@ -177,7 +204,8 @@ class ClipDataset(Dataset[dict[str, Any]]):
         seed: of the run.
 
     Raises:
-        InputError: a video that a cache does not hold, or a class that `labels` does not have.
+        InputError: a video that a cache does not hold, skeletons that are not of their graph, or a class that `labels` does
+            not have.
     """
 
     def __init__(self, rows: Sequence[Row], labels: Mapping[str, int] | None, sources: Sequence[Source], seed: int) -> None:
@@ -187,6 +215,7 @@ class ClipDataset(Dataset[dict[str, Any]]):
         self.sources = list(sources)
         self.seed = seed
         for source in self.sources:
+            check_graph(source.cache, source.modality, source.graph)
             for id in self.ids:
                 if id not in source.cache:
                     raise InputError(f"{id} is in the index and not in the {source.modality} cache; extract again")
@@ -198,7 +227,7 @@ class ClipDataset(Dataset[dict[str, Any]]):
         epoch, position = key
         id = self.ids[position]
         clips = {
-            name: load_clip(source.cache, id, source.modality, source.frames, source.stride, start)
+            name: load_clip(source.cache, id, source.modality, source.frames, source.stride, start, source.graph)
             for source in self.sources
             for name, start in zip(source.clips, self._starts(source, epoch, id), strict=True)
         }
@@ -225,6 +254,8 @@ def _label(row: Row, labels: Mapping[str, int] | None) -> int:
 
 def collate_batch(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Items of ClipDataset -> {"ids", "groups": list[str], "labels": (B,) int64, "clips": {name: batch}, "sizes": {name: (B, 2)}}."""
+    import torch
+
     pairs = {name: collate([item["clips"][name] for item in items]) for name in items[0]["clips"]}
     return {
         "ids": [item["id"] for item in items],

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from videossl.data.cache import Cache
-from videossl.data.clips import SKELETON, collate, load_clip
+from videossl.data.clips import SKELETON, check_graph, collate, load_clip
 from videossl.data.index import Row
 
 
@@ -19,6 +19,7 @@ class Clips:
 
     starts: (length, frames, stride) -> first frame of each clip of a video of that length, such as
     `partial(uniform_starts, count=3)` or `partial(windows, overlap=0.5)`; skeletons are seen whole and once instead.
+    graph: of skeletons, as for `load_clip`; those of the cache must be of it, else an InputError.
     """
 
     cache: Cache
@@ -27,6 +28,10 @@ class Clips:
     frames: int
     stride: int
     starts: Callable[[int, int, int], list[int]]
+    graph: str = ""
+
+    def __post_init__(self) -> None:
+        check_graph(self.cache, self.modality, self.graph)
 
     def of(self, video: str) -> list[int]:
         """First frames of the clips of one video."""
@@ -37,7 +42,7 @@ class Clips:
         loaded = []
         for row in self.rows:
             for start in self.of(row.id):
-                loaded.append(load_clip(self.cache, row.id, self.modality, self.frames, self.stride, start))
+                loaded.append(load_clip(self.cache, row.id, self.modality, self.frames, self.stride, start, self.graph))
                 if len(loaded) == size:
                     yield collate(loaded)
                     loaded = []

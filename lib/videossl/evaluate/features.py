@@ -1,30 +1,21 @@
-"""Features of videos: computed by a frozen encoder, and the file they are kept in (spec, Downstream)."""
+"""Features of videos, and the file they are kept in (spec, Downstream). Without torch, so that what only reads them starts fast."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
 import h5py
 import numpy as np
-import torch
-from torch import nn
 
-from videossl.augment.skeleton import SkeletonAugment
-from videossl.augment.video import VideoAugment
 from videossl.data.cache import Sink
 from videossl.data.index import Row
 from videossl.errors import InputError
-from videossl.evaluate.clips import Clips
 from videossl.files import atomic
-from videossl.models.encoder import Encoder
-
-Augment = VideoAugment | SkeletonAugment
 
 
 class Columns(TypedDict):
@@ -89,35 +80,6 @@ def align(modalities: Sequence[Features]) -> list[Features]:
     if any((one.labels, one.split) != (aligned[0].labels, aligned[0].split) for one in aligned):
         raise InputError(f"{first.name or 'features'}: modalities differ in labels or split; make their features again")
     return aligned
-
-
-@contextlib.contextmanager
-def frozen(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; afterwards every part is in the mode it was in, and no buffer has changed."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
-
-
-def extract(encoder: Encoder, augment: Augment, clips: Clips, batch: int, device: torch.device | str) -> Columns:
-    """Pooled features of the clips, of which each video has equally many; nothing random.
-
-    encoder: (B, C, ...) -> maps, with `pool(maps) -> (B, D)`; used in evaluation mode without gradients, it is
-    bit-identical afterwards, its batch-norm statistics included. batch: clips in one forward pass.
-    """
-    if not clips.rows:
-        raise InputError(f"features of {clips.modality}: the index has no usable video; see its column `reason`")
-    parts = []
-    with frozen(encoder):
-        for clip, sizes in clips.batches(batch):
-            maps = encoder(augment.evaluate(clip.to(device), sizes))
-            parts.append(encoder.pool(maps).float().cpu())
-    return columns(clips.rows, torch.stack(clips.by_video(parts)).numpy())
 
 
 def columns(rows: Sequence[Row], features: np.ndarray) -> Columns:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from videossl import seeding
 from videossl.errors import InputError
 from videossl.evaluate.clips import Clips
-from videossl.evaluate.features import Augment, frozen
+from videossl.evaluate.encode import Augment, frozen
 from videossl.models.encoder import Encoder
 from videossl.ssl import parallel
 

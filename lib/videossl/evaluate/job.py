@@ -1,4 +1,4 @@
-"""What the scripts of the tasks share: arguments, the encoder that is measured, and how numbers are written."""
+"""What the scripts of the tasks share: arguments, streams, and how numbers are written. Without torch, which few of them need."""
 
 from __future__ import annotations
 
@@ -9,18 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from videossl import script
-from videossl.data.cache import Cache
-from videossl.data.index import Row
 from videossl.evaluate import metrics
-from videossl.evaluate.clips import Clips
 from videossl.evaluate.features import Features, align, read
 from videossl.files import sha256, write_json
-from videossl.models.encoder import Encoder
-from videossl.train import modality as modalities
-from videossl.train import provenance, weights
-
-BATCH = 16
-"""Clips in one forward pass: it does not change what is measured, only memory and speed."""
+from videossl.train import provenance
 
 
 def encoder_parser(description: str | None) -> argparse.ArgumentParser:
@@ -51,21 +43,6 @@ def _parser(description: str | None) -> argparse.ArgumentParser:
     result.add_argument("--experiment", required=True)
     result.add_argument("--seed", type=int, required=True)
     result.add_argument("--out", type=Path, required=True)
-    return result
-
-
-def clips(
-    cache: Cache, rows: Sequence[Row], modality: str, settings: dict[str, Any], starts: Callable[[int, int, int], list[int]]
-) -> Clips:
-    """The clips of `rows` that an encoder of `modality` is tested on; `starts` as in `Clips`."""
-    return Clips(cache, rows, modality, settings["clip"]["frames"], settings["clip"].get("stride", 1), starts)
-
-
-def encoder(args: argparse.Namespace, modality: str, settings: dict[str, Any]) -> Encoder:
-    """The encoder that is measured: trained, or at the initial weights that the training of this seed began from."""
-    result = modalities.encoder(modality, settings, args.seed)
-    for path in args.weights or []:
-        result.load_state_dict(weights.load(path, "encoder."))
     return result
 
 
@@ -112,7 +89,8 @@ def write_result(
     `script` is relative to the repository; `data` is as in `combined`, and each modality's own is under `encoders`.
     """
     alone = {name: parts[0] for name, parts in groups.items() if "+" not in name}
-    made_from = provenance.record(script, args.params, args.seed, combined([one.provenance["data"] for one in alone.values()]))
+    data = combined([one.provenance["data"] for one in alone.values()])
+    made_from = provenance.record(script, args.params, args.seed, data, device="cpu")
     made_from["features"] = {path.parent.name: sha256(path) for path in args.features}
     made_from["encoders"] = {name: one.provenance for name, one in alone.items()}
     made_from["weights"] = {name: found for name, one in alone.items() for found in one.provenance["weights"].values()}

@@ -16,7 +16,8 @@ from safetensors import SafetensorError, safe_open
 from videossl.errors import InputError
 from videossl.evaluate import job, linear, metrics, retrieval
 from videossl.evaluate.clips import Clips
-from videossl.evaluate.features import Augment, Features, columns, extract
+from videossl.evaluate.encode import Augment, extract
+from videossl.evaluate.features import Features, columns
 from videossl.models.encoder import Encoder
 from videossl.train import weights
 

@@ -13,22 +13,23 @@ import torch
 
 from videossl import seeding
 from videossl.errors import InputError
+from videossl.graphs import DEFAULT
 from videossl.models.encoder import Encoder
 from videossl.models.head import ProjectionHead
 from videossl.models.s3d import S3D
 from videossl.models.stgcn import STGCN
 
 
-def build(name: str, in_channels: int, width: float, seed: int) -> Encoder:
-    """The encoder `name` ("s3d", "st-gcn"); the same arguments give the same bytes. InputError for another
-    name."""
+def build(name: str, in_channels: int, width: float, seed: int, graph: str = DEFAULT) -> Encoder:
+    """The encoder `name` ("s3d", "st-gcn", the latter of the skeleton `graph`); the same arguments give the same bytes.
+    InputError for another name."""
     if width <= 0:
         raise InputError(f"width {width} of encoder {name!r}: give a number above 0")
     with _seeded(seed, "encoder"):
         if name == "s3d":
             return S3D(in_channels, width)
         if name == "st-gcn":
-            return STGCN(in_channels, width)
+            return STGCN(in_channels, width, graph)
     raise InputError(f"encoder {name!r} is unknown: choose s3d or st-gcn")
 
 

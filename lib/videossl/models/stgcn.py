@@ -1,6 +1,6 @@
 """ST-GCN (Yan et al., AAAI 2018) in ten layers, narrowed as in CrosSCLR (spec, Encoders; P section 4.2).
 
-At width 0.25, from (B, 3, 50, 25, 2), both bodies folded into the batch:
+At width 0.25, from (B, 3, 50, 25, 2), 25 joints of the graph, both bodies folded into the batch:
 
     layer1..4   (2B, 16, 50, 25)
     layer5..7   (2B, 32, 25, 25)
@@ -11,58 +11,17 @@ At width 0.25, from (B, 3, 50, 25, 2), both bodies folded into the batch:
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from videossl.errors import InputError
+from videossl.graphs import DEFAULT, GRAPHS, Graph, distances
 from videossl.models.encoder import Encoder, scaled
-
-
-@dataclass(frozen=True)
-class Graph:
-    """A skeleton: `edges` between joints counted from 1 (as Kinect's documents do), and the joint at its
-    `centre`."""
-
-    joints: int
-    centre: int
-    edges: tuple[tuple[int, int], ...]
-
-
-# "ntu-rgb+d" is the original of Yan et al.: hand tips hang on the hands' other joint, (22, 23) and (24, 25).
-# Another public variant has (22, 8), (23, 8), (24, 12), (25, 12) in their place; weights of one don't fit the
-# other.
-GRAPHS = {
-    "ntu-rgb+d": Graph(
-        joints=25,
-        centre=21,
-        edges=(
-            *((1, 2), (2, 21), (3, 21), (4, 3)),  # trunk and head
-            *((5, 21), (6, 5), (7, 6), (8, 7), (23, 8), (22, 23)),  # left arm
-            *((9, 21), (10, 9), (11, 10), (12, 11), (25, 12), (24, 25)),  # right arm
-            *((13, 1), (14, 13), (15, 14), (16, 15)),  # left leg
-            *((17, 1), (18, 17), (19, 18), (20, 19)),  # right leg
-        ),
-    )
-}
 
 # Channels at width 1, and stride in time, layer by layer.
 LAYERS = (*[(64, 1)] * 4, (128, 2), *[(128, 1)] * 2, (256, 2), (256, 1), (1024, 1))
-
-
-def distances(graph: Graph) -> np.ndarray:
-    """Steps from joint to joint, (V, V) int; -1 where there is no way."""
-    near = np.eye(graph.joints, dtype=bool)
-    for a, b in graph.edges:
-        near[a - 1, b - 1] = near[b - 1, a - 1] = True
-    steps = np.full(near.shape, -1)
-    reached = np.eye(graph.joints, dtype=bool)
-    for step in range(graph.joints):
-        steps[reached & (steps < 0)] = step
-        reached = reached @ near
-    return steps
 
 
 def adjacency(graph: Graph) -> Tensor:
@@ -132,17 +91,17 @@ class GraphLayer(nn.Module):
 
 
 class STGCN(Encoder):
-    """Input (B, in_channels, T, 25, 2) float, map (2B, 1024 * width, T/4, 25); the vectors average joints,
+    """Input (B, in_channels, T, V, 2) float, map (2B, 1024 * width, T/4, V); the vectors average joints,
     time, bodies.
 
-    `width` scales every channel count; 0.25 is the paper's. `graph` names one of `GRAPHS`.
+    `width` scales every channel count; 0.25 is the paper's. `graph` names one of `GRAPHS`, which has V joints.
     """
 
     def __init__(
         self,
         in_channels: int = 3,
         width: float = 0.25,
-        graph: str = "ntu-rgb+d",
+        graph: str = DEFAULT,
         dropout: float = 0.0,
         bodies: int = 2,
     ) -> None:

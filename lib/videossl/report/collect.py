@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from videossl import graphs
 from videossl.data import index
 from videossl.data.cache import Cache
-from videossl.data.clips import CENTRE
+from videossl.data.clips import centred
 from videossl.evaluate import features as encoded
 from videossl.evaluate import retrieval
 from videossl.evaluate.features import Features, align
@@ -77,8 +78,8 @@ def _sample(row: index.Row, caches: dict[str, Cache]) -> dict[str, Any]:
         values = caches["flow"].read(row.id, 0, caches["flow"].length(row.id))
         flow = dequantise(values, float(caches["flow"].attrs["bound"]))
     if "joint" in caches:
-        body = caches["joint"].read(row.id, 0, caches["joint"].length(row.id))[..., 0]
-        joints = body - body[:, CENTRE : CENTRE + 1]
+        body = caches["joint"].read(row.id, 0, caches["joint"].length(row.id))[..., :1]
+        joints = centred(body, graphs.of(body.shape[1]))[..., 0]
     return {"id": row.id, "label": row.label, "frames": frames, "flow": flow, "joints": joints}
 
 

@@ -19,7 +19,7 @@ from videossl.report.run import Run
 
 BASELINES = {"handmade": "hand-made feature", "untrained": "untrained encoder"}
 TASKS = {"retrieval": "Nearest-neighbour retrieval", "linear": "Linear probe", "finetune": "Finetuning"}
-MODALITIES = ("rgb", "flow", "joint", "motion")
+MODALITIES = ("rgb", "flow", "joint", "motion", "bone")
 MARKS = {"better": "▲", "unclear": "≈", "worse": "▼"}
 STANDARD_ERRORS = 2
 

@@ -18,7 +18,7 @@ class Run:
     results: results files as read; progress: those of the encoders kept along a training.
     histories: {"experiment", "seed", "modality", "phase", "epochs": [{"loss", "accuracy" in percent, ...}]}.
     samples: {"id", "label", "frames": uint8 (n, h, w, 3), "flow": float32 (n or n - 1, h, w, 2) in pixels a
-    frame or None, "joints": (n, 25, 3) metres or None}.
+    frame or None, "joints": (n, V, 3) around the first body's origin, or None}.
     gallery: {"experiment", "modality", "query": {"id", "label", "thumb": uint8 (h, w, 3)}, "neighbours":
     [{"id", "label", "thumb", "similarity", "correct"}]}.
     provenance: rows {"artefact", "sha256", "made from", "params", ...}; versions: tool to version.

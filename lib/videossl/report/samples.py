@@ -11,17 +11,12 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-BONES = (
-    *((0, 1), (1, 20), (2, 20), (3, 2)),
-    *((4, 20), (5, 4), (6, 5), (7, 6), (21, 22), (22, 7)),
-    *((8, 20), (9, 8), (10, 9), (11, 10), (23, 24), (24, 11)),
-    *((12, 0), (13, 12), (14, 13), (15, 14)),
-    *((16, 0), (17, 16), (18, 17), (19, 18)),
-)
-"""The 24 bones of the Kinect's 25 joints, counted from 0 (ST-GCN's graph `ntu-rgb+d`): spine, arms, legs."""
+from videossl import graphs
 
-LEFT = frozenset({4, 5, 6, 7, 12, 13, 14, 15, 21, 22})
-RIGHT = frozenset({8, 9, 10, 11, 16, 17, 18, 19, 23, 24})
+LEFT = {25: frozenset({4, 5, 6, 7, 12, 13, 14, 15, 21, 22}), 17: frozenset({1, 3, 5, 7, 9, 11, 13, 15})}
+RIGHT = {25: frozenset({8, 9, 10, 11, 16, 17, 18, 19, 23, 24}), 17: frozenset({2, 4, 6, 8, 10, 12, 14, 16})}
+HEAD = {25: 3, 17: 0}
+"""The joints of either side, and the head or the nose, counted from 0, of the Kinect's 25 joints and of COCO's 17."""
 
 SMALL = 96
 """Pictures are drawn about this many pixels wide at least."""
@@ -79,12 +74,12 @@ def is_small(image: np.ndarray) -> bool:
 
 
 def is_present(joints: np.ndarray) -> bool:
-    """Whether a body is there: joints (..., 25, 3) that are finite and not all zero."""
+    """Whether a body is there: joints (..., V, 3) that are finite and not all zero."""
     return bool(np.isfinite(joints).all() and np.any(joints))
 
 
 def skeleton_box(joints: np.ndarray) -> tuple[float, float, float]:
-    """The square (left, bottom, side) in metres around all bodies of joints (n, 25, 3), with a margin.
+    """The square (left, bottom, side) around all bodies of joints (n, V, 3), in their unit, with a margin.
 
     One box for a whole sequence, so that the frames of it are drawn alike. Nobody there: the unit square.
     """
@@ -99,7 +94,7 @@ def skeleton_box(joints: np.ndarray) -> tuple[float, float, float]:
 
 
 def skeleton_svg(joints: np.ndarray, box: tuple[float, float, float], label: str) -> Markup:
-    """An SVG of one body, joints (25, 3) metres with x right and y up, seen along z in the square `box`.
+    """An SVG of one body, joints (V, 3) of a graph of 25 or 17, with x right and y up, seen along z in the square `box`.
 
     The classes left, right and middle tell the sides of the body apart; an absent body is said in words.
     """
@@ -108,13 +103,14 @@ def skeleton_svg(joints: np.ndarray, box: tuple[float, float, float], label: str
     left, bottom, side = box
     x = (joints[:, 0].astype(np.float64) - left) / side * 100
     y = 100 - (joints[:, 1].astype(np.float64) - bottom) / side * 100
-    lines = [_bone(a, b, x, y) for a, b in BONES]
-    head = Markup('<circle class="middle" cx="{:.1f}" cy="{:.1f}" r="3.5"/>').format(x[3], y[3])
+    lines = [_bone(a - 1, b - 1, x, y) for a, b in graphs.of(len(joints)).edges]
+    top = HEAD[len(joints)]
+    head = Markup('<circle class="middle" cx="{:.1f}" cy="{:.1f}" r="3.5"/>').format(x[top], y[top])
     return _svg(label, Markup("").join([*lines, head]))
 
 
 def _bone(a: int, b: int, x: Any, y: Any) -> Markup:
-    side = "left" if LEFT & {a, b} else "right" if RIGHT & {a, b} else "middle"
+    side = "left" if LEFT[len(x)] & {a, b} else "right" if RIGHT[len(x)] & {a, b} else "middle"
     return Markup('<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(side, x[a], y[a], x[b], y[b])
 
 
@@ -132,7 +128,7 @@ def evenly(count: int, wanted: int) -> list[int]:
 def strips(frames: np.ndarray, flow: np.ndarray | None, joints: np.ndarray | None, wanted: int, width: int = 160) -> dict[str, Any]:
     """At most `wanted` moments of a video as pictures of at most `width` pixels.
 
-    frames: (n, h, w, 3) uint8; flow: (m, h, w, 2) float, m = n or n - 1; joints: (n, 25, 3) metres.
+    frames: (n, h, w, 3) uint8; flow: (m, h, w, 2) float, m = n or n - 1; joints: (n, V, 3).
     Returns `shown` (positions), `frames` and `flow` (data URIs), `limit` (text, the speed in full colour) and
     `skeletons`.
     """

@@ -1,8 +1,8 @@
-"""InfoNCE with mixed targets (P eq. 2, 3, 6; spec, Contrastive learning; i-mix, Lee et al., ICLR 2021).
+"""InfoNCE with mixed targets (P eq. 2, 3, 6; spec, Contrastive learning; i-mix, Lee et al., ICLR 2021), and with several.
 
 Columns of the logits: the B keys of the batch, then the K keys of the queue. Row i's targets are columns i,
-with weight lam, and r(i), with weight 1 - lam. Everything here runs in float32, under autocast too: at
-temperature 0.07 half precision is too coarse.
+with weight lam, and r(i), with weight 1 - lam; or its own key and those that were mined, equally. Everything
+here runs in float32, under autocast too: at temperature 0.07 half precision is too coarse.
 """
 
 from __future__ import annotations
@@ -53,6 +53,28 @@ def mixed_info_nce(
     """`mixed_cross_entropy` of `logits`: the loss of P eq. 3 and 6; with lam 1, InfoNCE with in-batch
     negatives (eq. 1)."""
     return mixed_cross_entropy(logits(query, keys, queue, temperature, mask), r, lam)
+
+
+def neighbours(similarities: Tensor, count: int, first: int = 0) -> Tensor:
+    """The `count` most similar keys of each row, its own left out: (B, B + K) bool, true at them (CrosSCLR, Li et al., CVPR 2021).
+
+    similarities: (B, B + K), -inf where a key is no candidate; of a part of a batch `first` is the column of its first row's
+    own key. Where a row has fewer candidates than `count`, those there are.
+    """
+    others = similarities.detach().clone()
+    others.diagonal(first).fill_(-torch.inf)
+    values, columns = others.topk(min(count, others.shape[1]), dim=1)
+    return torch.zeros_like(others, dtype=torch.bool).scatter_(1, columns, values > -torch.inf)
+
+
+def multi_positive_cross_entropy(logits: Tensor, positives: Tensor) -> Tensor:
+    """The mean over rows of -log softmax, itself the mean over the row's positives: -sum(mask log p) / sum(mask), the form of the code
+    that Li et al. (CVPR 2021) released.
+
+    logits: (B, B + K), in float32; positives: (B, B + K) bool, at least one a row, none where a logit is -inf.
+    """
+    log_p = logits.log_softmax(dim=1).masked_fill(~positives, 0)  # 0 times -inf would be no number
+    return -(log_p.sum(dim=1) / positives.sum(dim=1)).mean()
 
 
 def accuracy(logits: Tensor, r: Tensor, lam: float | Tensor, first: int = 0) -> Tensor:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from itertools import chain
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,17 @@ from videossl.mix.strategies import BOXES, INPUT, check_name, mix_inputs
 from videossl.models.encoder import partial_forward, pool
 from videossl.models.head import ProjectionHead
 from videossl.ssl import losses, parallel
+
+
+class Compared(NamedTuple):
+    """Queries held against keys. Of several processes each has the logits of its own rows, with all columns."""
+
+    logits: Tensor
+    """(B, B + K) float32, -inf where a key is no negative (`losses.logits`)"""
+    queries: Tensor
+    """(B, D), the normalised embeddings of all processes' rows, without gradient"""
+    own: slice
+    """which rows of the whole batch these are: the own key of row i is column own.start + i"""
 
 
 class MoCo(nn.Module):
@@ -94,6 +106,16 @@ class MoCo(nn.Module):
         r: (B,) int64, each row's partner, of the whole batch where several processes share it; lam: a number, or (B,) of
         this process's rows. Keeps the keys for `update`.
         """
+        r = r.to(maps.device, non_blocking=True)
+        similarities, queries, own = self.compare(maps, key_view, sample, r)
+        return {
+            "loss": losses.mixed_cross_entropy(similarities, r[own], lam, own.start),
+            "accuracy": losses.accuracy(similarities, r[own], lam, own.start),
+            "spread": losses.spread(queries),
+        }
+
+    def compare(self, maps: Tensor, key_view: Tensor, sample: Tensor, r: Tensor) -> Compared:
+        """The similarities that a loss is made of; arguments as of `contrast`. Keeps the keys for `update`."""
         r, sample = (t.to(maps.device, non_blocking=True) for t in (r, sample))
         query = embed(self.encoder, self.head, maps)
         with torch.no_grad():
@@ -103,12 +125,7 @@ class MoCo(nn.Module):
         sample = parallel.gather(sample)
         self._pending = keys, sample
         mask = losses.false_negatives(sample, r, self.queue_ids, self.mask_same)[own]
-        similarities = losses.logits(query, keys, self.queue, self.temperature, mask)
-        return {
-            "loss": losses.mixed_cross_entropy(similarities, r[own], lam, own.start),
-            "accuracy": losses.accuracy(similarities, r[own], lam, own.start),
-            "spread": losses.spread(queries),
-        }
+        return Compared(losses.logits(query, keys, self.queue, self.temperature, mask), queries, own)
 
     @torch.no_grad()
     def update(self) -> None:
@@ -125,6 +142,12 @@ class MoCo(nn.Module):
     def trainable(self) -> list[nn.Parameter]:
         """The parameters to give to the optimiser: the query encoder's and its head's."""
         return list(chain(self.encoder.parameters(), self.head.parameters()))
+
+    def forget(self) -> None:
+        """Empty the queue."""
+        self.queue.zero_()
+        self.queue_ids.fill_(losses.EMPTY)
+        self.queue_ptr.zero_()
 
     def stage_state(self) -> dict[str, Tensor]:
         """What the next stage of this modality loads with `load_stage`; contiguous, as safetensors wants."""

@@ -7,7 +7,7 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -44,14 +44,14 @@ class Method(Protocol):
 
 @dataclass(frozen=True)
 class Training:
-    """How long and how fast: the `pretrain`, `cmmc` or `finetune` part of a modality in params.yaml."""
+    """How long and how fast: the `pretrain`, `cmmc`, `mining` or `finetune` part of a modality in params.yaml."""
 
     epochs: int
     batch: int
     optimiser: str
     lr: float
     weight_decay: float
-    schedule: str
+    schedule: str | Sequence[float]
 
 
 class Epochs(Protocol):
@@ -98,7 +98,8 @@ def fit(
     record: Record | None = None,
     stop: signals.Stop | None = None,
 ) -> History:
-    """Train `method`; returns one row an epoch: epoch, loss, accuracy (percent), lr, and spread where the method tells it.
+    """Train `method`; returns one row an epoch: epoch, loss, accuracy (percent), lr, and what else the method tells of a step: spread, and of
+    a method that trains several views `loss/{view}`, `accuracy/{view}`, `spread/{view}`.
 
     Goes on from the newest sound state of `checkpoint`, and writes one when it is due and when `stop` has noted a signal. The
     result is the same bytes as without the interruption: each draw comes from a generator of its own (seed, epoch, step), the
@@ -172,17 +173,16 @@ class _Fitting:
 
     def row(self) -> dict[str, float]:
         """The epoch in numbers."""
-        last = {"spread": self._mean("spread")} if "spread" in self.at.totals else {}
-        means = {"loss": self._mean("loss"), "accuracy": 100 * self._mean("accuracy")}
-        return {"epoch": len(self.at.history) + 1, **means, "lr": self._lr(self.batches.steps - 1), **last}
+        means = {key: self._mean(key) * (100 if _measure(key) == "accuracy" else 1) for key in self.at.totals}
+        first = {key: means.pop(key) for key in ("loss", "accuracy")}
+        return {"epoch": len(self.at.history) + 1, **first, "lr": self._lr(self.batches.steps - 1), **means}
 
     def _step(self, views: Views, sample: Tensor, stop: signals.Stop) -> dict[str, float]:
         """One step of the optimiser; returns its measures, and what all processes agree on: to `stop`, or that a checkpoint is `due`."""
         at = self.at
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._lr(at.step)
+        self.optimiser.lr = self._lr(at.step)
         measures = self.learner(views, sample, seeding.torch_rng(self.seed, len(at.history), at.step, "mix"))
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
         torch.autograd.backward(measures["loss"])
         self.optimiser.step()
         self.method.update()
@@ -192,9 +192,11 @@ class _Fitting:
             at.totals[key] = at.totals.get(key, 0.0) + told[key]
         at.flat = at.flat + 1 if told.get("spread", 1.0) < COLLAPSED else 0
         if not math.isfinite(told["loss"]):
-            self._give_up(f"the loss is {told['loss']}", f"lower the lr ({self.training.lr}), or look at the data")
+            broken = _views(told, "loss", lambda loss: not math.isfinite(loss))
+            self._give_up(f"the loss{broken} is {told['loss']}", f"lower the lr ({self.training.lr}), or look at the data")
         if at.flat >= PATIENCE:
-            what = f"the features have collapsed, no two embeddings differed by more than noise in the last {PATIENCE} steps"
+            flat = _views(told, "spread", lambda spread: spread < COLLAPSED)
+            what = f"the features{flat} have collapsed, no two embeddings differed by more than noise in the last {PATIENCE} steps"
             self._give_up(what, f"lower the lr ({self.training.lr}), raise the batch, the queue or the temperature, or augment more")
         return told
 
@@ -256,6 +258,22 @@ class _Fitting:
 
     def _mean(self, key: str) -> float:
         return self.at.totals[key] / max(self.at.step, 1)
+
+
+def of_view(history: History, view: str) -> History:
+    """The training curve of one view of a method that trains several: its own measures, under the names that they have for one alone."""
+    return [{key: row.get(f"{key}/{view}", value) for key, value in row.items() if key == _measure(key)} for row in history]
+
+
+def _measure(key: str) -> str:
+    """What is measured, of whichever view."""
+    return key.split("/")[0]
+
+
+def _views(told: dict[str, float], measure: str, wrong: Callable[[float], bool]) -> str:
+    """' of joint' where a method tells the `measure` of its views, and this one's is wrong; '' where it tells of none."""
+    views = [key.split("/")[1] for key, value in told.items() if key.startswith(f"{measure}/") and wrong(value)]
+    return f" of {' and '.join(views)}" if views else ""
 
 
 class _Step(nn.Module):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from videossl import seeding
+from videossl import graphs, seeding
 from videossl.augment.skeleton import SkeletonAugment
 from videossl.augment.video import VideoAugment
 from videossl.data.cache import Cache
-from videossl.data.clips import ClipDataset, EpochSampler, Source, collate_batch
+from videossl.data.clips import SKELETON, ClipDataset, EpochSampler, Source, collate_batch
 from videossl.errors import InputError
 from videossl.models import build
 from videossl.models.encoder import Encoder
@@ -24,7 +24,7 @@ from videossl.ssl.moco import MoCo
 from videossl.train import signals
 from videossl.train.loop import Batches, Views
 
-CHANNELS = {"rgb": 3, "flow": 2, "joint": 3, "motion": 3}
+CHANNELS = {"rgb": 3, "flow": 2, "joint": 3, "motion": 3, "bone": 3}
 
 
 class Augment(Protocol):
@@ -36,7 +36,12 @@ class Augment(Protocol):
 
 def encoder(name: str, settings: dict[str, Any], seed: int) -> Encoder:
     """The encoder of modality `name` at its initial weights: equal for equal (seed, modality)."""
-    return build.build(settings["encoder"], CHANNELS[name], settings["width"], seeding.derive(seed, name, "init"))
+    return build.build(settings["encoder"], CHANNELS[name], settings["width"], seeding.derive(seed, name, "init"), graph(settings))
+
+
+def graph(settings: dict[str, Any]) -> str:
+    """The name of the graph that skeletons of a modality have (graphs.GRAPHS)."""
+    return str(settings.get("graph", graphs.DEFAULT))
 
 
 def moco(name: str, settings: dict[str, Any], seed: int, mixing: str, box: str = "batch") -> MoCo:
@@ -49,20 +54,20 @@ def moco(name: str, settings: dict[str, Any], seed: int, mixing: str, box: str =
 
 def source(name: str, settings: dict[str, Any], cache: Cache, clips: tuple[str, ...]) -> Source:
     """Clips of modality `name` to draw from `cache`, under the names `clips`."""
-    return Source(cache, name, settings["clip"]["frames"], settings["clip"].get("stride", 1), clips)
+    return Source(cache, name, settings["clip"]["frames"], settings["clip"].get("stride", 1), clips, graph(settings))
 
 
 def input_shape(name: str, settings: dict[str, Any]) -> tuple[int, ...]:
-    """The shape of a batch of one clip: (1, C, T, H, W), or (1, C, T, 25, 2) for skeletons."""
+    """The shape of a batch of one clip: (1, C, T, H, W), or (1, C, T, V, 2) for skeletons."""
     clip = settings["clip"]
-    space = (clip["size"], clip["size"]) if "size" in clip else (25, 2)
+    space = (clip["size"], clip["size"]) if "size" in clip else (graphs.GRAPHS[graph(settings)].joints, 2)
     return (1, CHANNELS[name], clip["frames"], *space)
 
 
 def augmentation(name: str, settings: dict[str, Any], cache: Cache) -> VideoAugment | SkeletonAugment:
     """The augmentation of modality `name`; for flow with the bound that `cache` was quantised by."""
     chosen = settings["augment"]
-    if name in ("joint", "motion"):
+    if name in SKELETON:
         return SkeletonAugment(shear=chosen["shear"], padding=chosen["padding"])
     size = settings["clip"]["size"]
     if name == "flow":
@@ -107,7 +112,8 @@ def batches(
 
     def epoch(number: int, start: int = 0) -> Iterator[tuple[Views, Tensor]]:
         rows = [whole[own] for whole in sampler.epoch(number)[start:]]
-        loader = DataLoader(dataset, batch_sampler=rows, collate_fn=collate_batch, num_workers=workers, worker_init_fn=signals.ignore)
+        items = cast(Dataset[dict[str, Any]], dataset)  # one by its methods
+        loader = DataLoader(items, batch_sampler=rows, collate_fn=collate_batch, num_workers=workers, worker_init_fn=signals.ignore)
         for item in loader:
             views: Views = {"label": item["labels"].to(device)}
             for name, augment in augments.items():

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from videossl import code, seeding
 from videossl.data import cache
@@ -24,8 +23,13 @@ def data_digest(index: Path, caches: Sequence[Path]) -> str:
     return hashlib.sha256("\n".join([sha256(index), *stated]).encode()).hexdigest()
 
 
-def record(script: str, params: dict[str, Any], seed: int, data: str, weights: dict[str, Path] | None = None) -> dict[str, Any]:
-    """The record that is stored beside each model and number. `script` is relative to the repository."""
+def record(
+    script: str, params: dict[str, Any], seed: int, data: str, weights: dict[str, Path] | None = None, device: str = ""
+) -> dict[str, Any]:
+    """The record that is stored beside each model and number. `script` is relative to the repository; `device`: the one torch takes.
+
+    Who computes without torch says "cpu" and need not load it for this.
+    """
     return {
         "script": script,
         "code": code.digest(script),
@@ -33,9 +37,15 @@ def record(script: str, params: dict[str, Any], seed: int, data: str, weights: d
         "seed": seed,
         "data": data,
         "weights": {name: sha256(path) for name, path in sorted((weights or {}).items())},
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-        "versions": {"torch": torch.__version__.split("+")[0]},
+        "device": device or _device(),
+        "versions": {"torch": importlib.metadata.version("torch").split("+")[0]},
     }
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def stage_seed(seed: int, *stage: str | int) -> int:

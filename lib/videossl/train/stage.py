@@ -19,6 +19,7 @@ from videossl import script
 from videossl.errors import InputError
 from videossl.files import write_json
 from videossl.ssl import parallel
+from videossl.ssl.moco import MoCo
 from videossl.train import modality, signals, weights
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Batches, Training, Watcher, fit
@@ -55,6 +56,14 @@ def start(threads: int) -> torch.device:
             torch.cuda.set_device(device)
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return device
+
+
+def loaded(name: str, settings: dict[str, Any], seed: int, start: Path) -> MoCo:
+    """MoCo of modality `name` as its previous stage left it in `start`; what was loaded is logged."""
+    moco = modality.moco(name, settings, seed, "none")
+    for line in moco.load_stage(weights.load(start)):
+        log.info("from %s: %s", start, line)
+    return moco
 
 
 def train(
@@ -119,12 +128,22 @@ class Snapshots:
 def finish(
     method: nn.Module, history: list[dict[str, float]], made_from: dict[str, Any], out: Path, scratch: Path, snapshots: Snapshots
 ) -> None:
-    """Write the history and the encoders kept on the way beside `out`, then `out`; then the checkpoint is done with."""
+    """Write what came out of a training of one encoder; then the checkpoint is done with."""
+    write(method, history, made_from, out, snapshots)
+    done(made_from, scratch)
+
+
+def write(method: nn.Module, history: list[dict[str, float]], made_from: dict[str, Any], out: Path, snapshots: Snapshots) -> None:
+    """Write the history and the encoders kept on the way beside `out`, then `out`."""
     write_json(out.with_suffix(".json"), history)
     weights.save(out.with_suffix(".snapshots.safetensors"), snapshots.gather(), made_from)
     weights.save(out, method.state_dict(), made_from)
-    Checkpoint(folder(scratch, made_from)).done()
     log.info("wrote %s", out)
+
+
+def done(made_from: dict[str, Any], scratch: Path) -> None:
+    """All that the training made is written."""
+    Checkpoint(folder(scratch, made_from)).done()
 
 
 @contextlib.contextmanager

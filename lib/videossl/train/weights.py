@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialise
-from torch import Tensor
 
 from videossl.errors import InputError
 from videossl.files import atomic
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ABOUT = "about"
 """The one key of the metadata, a JSON text: of several, safetensors writes now one first, now another."""
@@ -23,6 +23,8 @@ DAMAGE = (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeEr
 
 def save(path: Path, state: dict[str, Tensor], provenance: dict[str, Any]) -> None:
     """Write `state`; equal runs are equal bytes."""
+    from safetensors.torch import save as serialise  # here, so that what reads provenances only starts fast
+
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     about = {"provenance": provenance, "sha256": {name: _digest(tensor) for name, tensor in tensors.items()}}
     content = serialise(tensors, {ABOUT: json.dumps(about, sort_keys=True)})
@@ -47,7 +49,7 @@ def load(path: Path, prefix: str = "") -> dict[str, Tensor]:
 def provenance(path: Path) -> dict[str, Any]:
     """What `path` was made from."""
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="numpy") as file:
             result: dict[str, Any] = _about(file)["provenance"]
             return result
     except DAMAGE as error:
@@ -60,6 +62,8 @@ def _about(file: Any) -> Any:
 
 def _digest(tensor: Tensor) -> str:
     """The SHA-256 of its type, shape and bytes: safetensors notices a file that is cut, but no flipped byte, and numbers rest on each."""
+    import torch
+
     digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
     digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -1,0 +1,311 @@
+"""Joints of people in any video, by torchvision's keypoint R-CNN (He et al., ICCV 2017), where there are no skeleton files.
+
+Frame by frame the detector finds people and their 17 COCO keypoints; `link` follows them through the video; which two are kept
+is settled where it is for Kinect's bodies (data/bodies.py). What comes out is laid out as a skeleton file's joints are: x to the
+right, y up, from the middle of the picture, in heights of the picture; z is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from videossl import files
+from videossl.data import bodies
+from videossl.data.cache import Cache
+from videossl.data.index import Row
+from videossl.errors import InputError
+from videossl.extract import frames
+
+if TYPE_CHECKING:
+    import torch
+    from torchvision.models.detection import KeypointRCNN
+
+JOINTS = 17
+LONGEST = 1333 / 800
+"""The longer side is at most so many times `short_side`, as in torchvision: a longer picture is made smaller."""
+
+# How people are followed. [settled] by what a person can do between two frames at 25 a second; no source.
+NEAR = 0.5
+"""A person is the nearest of those that were there if all joints, on average, moved by less than this share of the body's size."""
+AWAY = 15
+"""Frames for which a person may be unseen, as behind another, and still be expected where they were going."""
+
+
+@dataclass(frozen=True)
+class Poses:
+    """Extracts (N, 17, 3, 2) float32 joints of the people in a video's frames, at the rate of the cached frames.
+
+    weights: the file of the detector's weights; digest: its SHA-256; score: what a detection must reach; short_side: pixels that
+    frames are scaled to; batch: frames at once; fps: frames a second, None: each video keeps its own. On a GPU if there is one;
+    on the CPU on one thread, so that the values do not depend on the number of processes.
+    """
+
+    weights: Path
+    digest: str
+    score: float
+    short_side: int
+    batch: int
+    fps: float | None = None
+
+    def __call__(self, row: Row, root: Path) -> np.ndarray:
+        """The joints of one video, all zero where nobody is found."""
+        steps, height, width = _steps(row)
+        detector = _detector(self.weights, self.digest, self.short_side, self.score)
+        pictures = frames.decode(row, root, min(self.short_side, height, width), self.fps)
+        people = detect(detector, pictures, self.batch, self.score)
+        if not all(np.isfinite(one).all() for one in people):
+            raise InputError(f"{row.id}: the detector finds joints at no finite place; its weights, {self.weights}, are not right")
+        tracks = link([place(one, *pictures.shape[1:3]) for one in people])
+        return bodies.arrange(steps, tracks) if tracks else np.zeros(self.shape(row), np.float32)
+
+    def shape(self, row: Row) -> tuple[int, ...]:
+        """(N, 17, 3, 2), by the index; an InputError where there is no video."""
+        return _steps(row)[0], JOINTS, 3, bodies.BODIES
+
+    def made_by(self) -> dict[str, Any]:
+        """Name, versions and params, for the cache. The weights count by what is in them, wherever they lie."""
+        import torch
+        import torchvision
+
+        version = f"torch {torch.__version__}, torchvision {torchvision.__version__}, {frames.versions()}"
+        params = {"weights": self.digest, "score": self.score, "short_side": self.short_side, "batch": self.batch, "fps": self.fps}
+        return {"name": "keypoint-rcnn", "version": version, "params": params}
+
+    def attrs(self) -> dict[str, Any]:
+        """What the joints are, and in which unit."""
+        return {"graph": "coco", "unit": "heights of the picture"}
+
+
+def _steps(row: Row) -> tuple[int, int, int]:
+    """(N, H, W) of a video, by the index."""
+    if not row.path:
+        raise InputError(f"{row.id} has a skeleton and no video to find people in: set skeleton: {{backend: files}}")
+    return frames.steps(row, None)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The detector
+
+
+def find_weights(weights: str) -> tuple[Path, str]:
+    """The file that `weights` of params stands for, and its SHA-256: `coco` is torchvision's own, which is downloaded if need be.
+
+    InputErrors: a download that fails, a file that is not there or cannot be read, or one in torchvision's cache that is
+    not torchvision's.
+    """
+    path = _official() if weights == "coco" else Path(weights)
+    try:
+        digest = files.sha256(path)
+    except OSError as error:
+        raise InputError(f"skeleton.weights: {path} cannot be read ({error.strerror})") from error
+    if weights == "coco" and not digest.startswith(_official_digest()):
+        raise InputError(f"{path} is not torchvision's file: its SHA-256 starts with {digest[:8]}; delete it, and it is downloaded again")
+    return path, digest
+
+
+def _official() -> Path:
+    """torchvision's own weights of COCO, in its cache."""
+    import torch
+    from torchvision.models.detection import KeypointRCNN_ResNet50_FPN_Weights as Weights
+
+    path = Path(torch.hub.get_dir(), "checkpoints", Path(Weights.COCO_V1.url).name)
+    if not path.is_file():
+        try:
+            Weights.COCO_V1.get_state_dict(progress=False, check_hash=True)
+        except Exception as error:  # of urllib, sockets, the disk, or a wrong hash
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"torchvision's weights cannot be downloaded ({reason}); put {Weights.COCO_V1.url} at {path} ($TORCH_HOME moves it),"
+                " or name a file in skeleton.weights"
+            ) from error
+    return path
+
+
+def _official_digest() -> str:
+    """The first eight digits of the SHA-256 of torchvision's weights, which end their file's name."""
+    from torchvision.models.detection import KeypointRCNN_ResNet50_FPN_Weights as Weights
+
+    return Path(Weights.COCO_V1.url).stem.rpartition("-")[2]
+
+
+@cache
+def _detector(path: Path, digest: str, short_side: int, score: float) -> KeypointRCNN:
+    """The detector with the weights in `path`, ready, on the GPU if there is one; made once in each process."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32 = True, False
+    detector = untrained(short_side, score)
+    _load(detector, path)
+    if digest.startswith(_official_digest()):
+        _set_eps(detector, 0.0)  # as torchvision does for these weights: they were trained so
+    return detector.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def untrained(short_side: int, score: float) -> KeypointRCNN:
+    """keypointrcnn_resnet50_fpn as torchvision builds it for trained weights, in evaluation mode; its weights are random.
+
+    People are told from the rest before their keypoints are looked for: those are most of the work where there are many.
+    """
+    from torchvision.models.detection import KeypointRCNN
+    from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+
+    backbone = resnet_fpn_backbone(backbone_name="resnet50", weights=None)  # with its batch norms frozen
+    sizes = {"min_size": short_side, "max_size": round(short_side * LONGEST)}
+    detector: KeypointRCNN = KeypointRCNN(backbone, 2, num_keypoints=JOINTS, box_score_thresh=score, **sizes)
+    return detector.eval()
+
+
+def _set_eps(detector: torch.nn.Module, eps: float) -> None:
+    """What the frozen batch norms add to the variance."""
+    from torchvision.ops import FrozenBatchNorm2d
+
+    for module in detector.modules():
+        if isinstance(module, FrozenBatchNorm2d):
+            module.eps = eps
+
+
+def _load(detector: torch.nn.Module, path: Path) -> None:
+    """Load a state dict from a file; an InputError where it is damaged or of another model."""
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickle, zip and torch answer damage with all kinds of them
+        reason = str(error).strip().splitlines()[:1]
+        raise InputError(f"{path} holds no weights that torch can load ({''.join(reason)[:100]}); get the file again") from error
+    fitting = "skeleton.weights must be a state dict of torchvision's keypointrcnn_resnet50_fpn with 2 classes and 17 keypoints"
+    if not isinstance(state, dict):
+        raise InputError(f"{path} holds a {type(state).__name__}; {fitting}")
+    try:
+        detector.load_state_dict(state)
+    except Exception as error:  # names or shapes, which torch lists in as many lines
+        wanted, there = ({str(key): getattr(value, "shape", None) for key, value in one.items()} for one in (detector.state_dict(), state))
+        odd = sorted(key for key in {*wanted, *there} if wanted.get(key) != there.get(key))
+        raise InputError(f"{path} is of another model ({len(odd)} tensors differ, such as {', '.join(odd[:2])}); {fitting}") from error
+
+
+def detect(detector: KeypointRCNN, pictures: np.ndarray, batch: int, score: float) -> list[np.ndarray]:
+    """The people in each of (N, H, W, 3) uint8 RGB frames: (P, 17, 2) float32 pixels, x and y, by falling score.
+
+    `batch` frames at a time. A frame that is the one before again, as where a lower rate was resampled, is not looked at twice.
+    """
+    new = np.array([True, *(not np.array_equal(now, following) for now, following in pairwise(pictures))])
+    fresh = np.flatnonzero(new)
+    found = [people for start in range(0, len(fresh), batch) for people in _batch(detector, pictures[fresh[start : start + batch]], score)]
+    return [found[position] for position in np.cumsum(new) - 1]
+
+
+def _batch(detector: KeypointRCNN, pictures: np.ndarray, score: float) -> Iterator[np.ndarray]:
+    """The same of a few frames: one transfer to the device, and one back."""
+    import torch
+
+    device = next(detector.parameters()).device
+    with torch.inference_mode():
+        images = torch.from_numpy(np.ascontiguousarray(pictures)).to(device).permute(0, 3, 1, 2).float() / 255
+        found = detector(list(images))
+        scores = torch.cat([one["scores"] for one in found]).cpu().numpy()
+        points = torch.cat([one["keypoints"][..., :2] for one in found]).float().cpu().numpy()
+    ends = np.cumsum([len(one["scores"]) for one in found])
+    for first, last in zip([0, *ends], ends, strict=False):
+        yield points[first:last][scores[first:last] >= score]
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# From detections to bodies
+
+
+def place(points: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Pixels (P, 17, 2) in a picture of height x width -> joints (P, 17, 3) float32: x right, y up, z 0, from the picture's middle,
+    in its heights."""
+    joints = np.zeros((*points.shape[:2], 3), np.float32)
+    joints[..., 0] = (points[..., 0] - width / 2) / height
+    joints[..., 1] = (height / 2 - points[..., 1]) / height
+    return joints
+
+
+@dataclass
+class _Followed:
+    """Somebody seen: the last joints (17, 3), in which frame, and how far they went in a frame (3,)."""
+
+    joints: np.ndarray
+    frame: int
+    speed: np.ndarray
+
+    def expected(self, frame: int) -> np.ndarray:
+        """Where the joints would be in `frame` if the body went on as it does."""
+        return np.asarray(self.joints + self.speed * (frame - self.frame))
+
+    def see(self, joints: np.ndarray, frame: int) -> None:
+        """Take over where the body is now. The speed is half that of this step, half what it was: keypoints jitter."""
+        step = (joints - self.joints).mean(axis=0) / (frame - self.frame)
+        self.joints, self.frame, self.speed = joints, frame, (self.speed + step) / 2
+
+    @property
+    def size(self) -> float:
+        """The longer side of the body."""
+        return float(np.ptp(self.joints, axis=0).max())
+
+
+def link(people: Sequence[np.ndarray]) -> dict[int, dict[int, np.ndarray]]:
+    """Follow people from frame to frame. [settled: the paper takes Kinect's bodies, which the sensor follows.]
+
+    The distance between somebody followed and somebody seen is the mean over the joints, from where each is expected to where it
+    is, in sizes of the body. Pairs are taken by rising distance, each body once, up to `NEAR`. Who is left over is new; who is
+    not seen for more than `AWAY` frames is gone, and new when they return (data/bodies.py may join the two).
+
+    Args:
+        people: of each frame (P, 17, 3), by falling score.
+
+    Returns:
+        body -> frame -> joints (17, 3); bodies are numbered as they appear, those of a frame by falling score.
+    """
+    followed: dict[int, _Followed] = {}
+    tracks: dict[int, dict[int, np.ndarray]] = {}
+    for frame, seen in enumerate(people):
+        near = {body: one for body, one in followed.items() if frame - one.frame <= AWAY + 1}
+        pairs = dict(_pairs(near, seen, frame))
+        for position, joints in enumerate(seen):
+            body = pairs.get(position, len(tracks))
+            if body in near:
+                near[body].see(joints, frame)
+            else:
+                near[body] = _Followed(joints, frame, np.zeros(3, np.float32))
+            tracks.setdefault(body, {})[frame] = joints
+        followed = near
+    return tracks
+
+
+def _pairs(followed: dict[int, _Followed], seen: np.ndarray, frame: int) -> Iterator[tuple[int, int]]:
+    """(position in `seen`, body) of those that are one, nearest first; of equally near ones the older body, the higher score."""
+    if not followed or not len(seen):
+        return
+    numbers = list(followed)
+    expected = np.stack([one.expected(frame) for one in followed.values()])
+    sizes = np.array([one.size for one in followed.values()])
+    distances = np.linalg.norm(expected[:, None] - seen[None], axis=-1).mean(axis=-1) / np.maximum(sizes, 1e-6)[:, None]
+    taken: set[int] = set()
+    given: set[int] = set()
+    for flat in np.argsort(distances, axis=None, kind="stable"):
+        one, position = divmod(int(flat), len(seen))
+        if distances[one, position] > NEAR:
+            return
+        if one not in taken and position not in given:
+            taken.add(one)
+            given.add(position)
+            yield position, numbers[one]
+
+
+def without_people(path: Path) -> list[str]:
+    """The ids in a shard of joints in whose videos nobody was found."""
+    shard = Cache([path])
+    nobody = [id for id in shard.ids if not shard.read(id, 0, shard.length(id)).any()]
+    shard.close()
+    return nobody

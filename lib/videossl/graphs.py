@@ -1,0 +1,89 @@
+"""Skeletons as graphs: which joints there are, which are joined, and where the middle of a body is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from videossl.errors import InputError
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A skeleton. Joints are counted from 1, as Kinect's documents do.
+
+    edges: the bones, a tree. centre: the joint that partitions of the graph and bones are told from. origin: the joints whose
+    mean is where a centred sequence has its zero.
+    """
+
+    joints: int
+    centre: int
+    edges: tuple[tuple[int, int], ...]
+    origin: tuple[int, ...]
+
+
+KINECT = (
+    *((1, 2), (2, 21), (3, 21), (4, 3)),  # trunk and head
+    *((5, 21), (6, 5), (7, 6), (8, 7)),  # left arm
+    *((9, 21), (10, 9), (11, 10), (12, 11)),  # right arm
+    *((13, 1), (14, 13), (15, 14), (16, 15)),  # left leg
+    *((17, 1), (18, 17), (19, 18), (20, 19)),  # right leg
+)
+"""The bones of Kinect's 25 joints, without the tips of hands and thumbs."""
+
+GRAPHS = {
+    # The original of Yan et al. (AAAI 2018): the tip of a hand hangs on its thumb, (22, 23) and (24, 25).
+    "ntu-rgb+d": Graph(25, 21, (*KINECT, (23, 8), (22, 23), (25, 12), (24, 25)), (2,)),
+    # The other public variant: tip and thumb hang on the hand. Weights of one do not fit the other.
+    "ntu-rgb+d-hands": Graph(25, 21, (*KINECT, (22, 8), (23, 8), (24, 12), (25, 12)), (2,)),
+    # COCO's 17 keypoints in torchvision's order (nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles; left before
+    # right). COCO has no neck: shoulders hang on the nose, hips on the shoulders.
+    "coco": Graph(
+        joints=17,
+        centre=1,
+        edges=(
+            *((2, 1), (3, 1), (4, 2), (5, 3)),  # face
+            *((6, 1), (8, 6), (10, 8)),  # left arm
+            *((7, 1), (9, 7), (11, 9)),  # right arm
+            *((12, 6), (14, 12), (16, 14)),  # left side and leg
+            *((13, 7), (15, 13), (17, 15)),  # right side and leg
+        ),
+        origin=(12, 13),
+    ),
+}
+"""By name. The first of so many joints is what a cache of so many is taken for where nothing else is said (`of`)."""
+
+DEFAULT = "ntu-rgb+d"
+
+
+def of(joints: int) -> Graph:
+    """The first graph of so many joints; an InputError where there is none."""
+    fitting = [graph for graph in GRAPHS.values() if graph.joints == joints]
+    if not fitting:
+        known = ", ".join(f"{name} ({graph.joints})" for name, graph in GRAPHS.items())
+        raise InputError(f"no graph has {joints} joints; there are {known}")
+    return fitting[0]
+
+
+def distances(graph: Graph) -> np.ndarray:
+    """Steps from joint to joint, (V, V) int; -1 where there is no way."""
+    near = np.eye(graph.joints, dtype=bool)
+    for a, b in graph.edges:
+        near[a - 1, b - 1] = near[b - 1, a - 1] = True
+    steps = np.full(near.shape, -1)
+    reached = np.eye(graph.joints, dtype=bool)
+    for step in range(graph.joints):
+        steps[reached & (steps < 0)] = step
+        reached = reached @ near
+    return steps
+
+
+def parents(graph: Graph) -> np.ndarray:
+    """(V,) int, counted from 0: each joint's neighbour towards the centre; of the centre itself."""
+    to_centre = distances(graph)[:, graph.centre - 1]
+    result = np.arange(graph.joints)
+    for a, b in graph.edges:
+        child, parent = (a, b) if to_centre[a - 1] > to_centre[b - 1] else (b, a)
+        result[child - 1] = parent - 1
+    return result
