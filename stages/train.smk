@@ -184,7 +184,7 @@ rule mining:
         modalities=MINED,
     shell:
         TRAIN
-        + " --params {params.slice:q} --seed {wildcards.seed} --index {input.index:q} --modalities {params.modalities}"
+        + " --params {params.slice:q} --seed {wildcards.seed} --index {input.index:q} --modalities {params.modalities:q}"
         " --cache {input.cache:q} --start {input.start:q} --out {output.weights[0]:q}"
         " --other-cache {input.other_cache:q} --other-start {input.other_start:q} --other-out {output.weights[1]:q} --log {log:q}"
         + ON_MACHINE

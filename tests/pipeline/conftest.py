@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,7 +77,7 @@ def copy_of_repository(path: Path) -> Workspace:
     return workspace
 
 
-def skeletons_alone() -> dict[str, object]:
+def skeletons_alone() -> dict[str, Any]:
     """The half of the tiny params that costs least, and a target that shows it; what is made of them is what all of them make."""
     run = params.written(REPOSITORY / "tests/pipeline/tiny.yaml")
     keep = ["joint", "motion"]

@@ -71,6 +71,7 @@ def test_the_first_job_of_every_rule_behind_the_weights_is_killed(finished: Work
 
 
 def test_no_rule_is_left_out() -> None:
-    """Every script that a rule calls is among those that are killed."""
+    """Every script that a rule calls is among those that are killed, but pose, which stands in for skeleton and writes its shards by the
+    same code: tests/extract/test_pose.py runs it."""
     called = {name for file in (REPOSITORY / "stages").glob("*.smk") for name in re.findall(r'code\("(\w+)\.py"\)', file.read_text())}
-    assert called == MAKING | MEASURING
+    assert called == MAKING | MEASURING | {"pose"}

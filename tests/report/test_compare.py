@@ -79,7 +79,7 @@ def test_a_run_on_a_protocol_stands_beside_that_protocol(dataset: str, split: in
     assert column.dataset == (beside if dataset == "ntu60" else "toy")
     rows = {stream.name: stream.rows for stream in found.results.streams}
     assert [row.theirs[0] for row in rows["joint+motion"]] == theirs
-    assert [row.method for row in rows["joint+motion"]][0] == "SkeletonCLR* (Baseline)"
+    assert rows["joint+motion"][0].method == "SkeletonCLR* (Baseline)"
     tested = [text for text in rows["joint+motion"][0].differs if "tested on" in text]
     assert bool(tested) == (dataset == "toy")
     assert len(found.results.orders[-1].pairs) == 6
