@@ -65,9 +65,11 @@ if parameters.finds_people(P):
             "logs/pose/{dataset}-{shard}.log",
         benchmark:
             "logs/pose/{dataset}-{shard}.tsv"
-        threads: 1  # so many videos at once; more than one share the GPU
+        # So many videos at once, each on one thread: joints do not depend on the number of processes. Jobs at once share a GPU, as
+        # trainings do: one whose memory is too small for that needs --cores 1.
+        threads: 1
         resources:
-            mem_mb=8000,  # the detector and a batch, and a video whole
+            mem_mb=8000,  # the detector and a batch of 8 frames
             runtime=1440,  # on the CPU some 3 s a frame at 800 pixels: 25,000 frames
         params:
             slice=lambda wildcards: json.dumps(

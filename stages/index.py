@@ -1,12 +1,13 @@
 """index: decode every video once, and say which can be used and why the others cannot.
 
-in:  the dataset's videos, skeleton files and split lists
+in:  the dataset's videos, skeleton files (unless people are found in the videos) and split lists
 out: data/index/{dataset}.csv
      data/scratch/index/{dataset}.jsonl, undeclared: what has been decoded, so that an index that was interrupted goes on
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 from itertools import groupby
@@ -33,6 +34,8 @@ def main() -> None:
     source = registry.get(dataset["name"])
     source.check(root)
     videos = source.videos(root, dataset["split"], dataset["options"])
+    if "skeleton" in args.params:
+        videos = without_skeletons(videos, root)
     journal = Path("data/scratch/index", f"{dataset['name']}.jsonl")
     rows = scan.build(videos, root, args.processes, limits["min_frames"], progress=True, fps=limits["fps"], journal=journal)
     say_dropped(rows)
@@ -41,6 +44,17 @@ def main() -> None:
     index.check_drops(rows, limits["max_dropped"])
     index.write(args.out, rows)
     logging.info("%s: %s", args.out, index.summary(rows))
+
+
+def without_skeletons(videos: Sequence[Video], root: Path) -> list[Video]:
+    """The videos as they are where people are found in them: skeleton files, and lists of such, decide nothing."""
+    if alone := [video.id for video in videos if not video.path]:
+        raise InputError(
+            f"{root} has skeletons and no video to find people in, such as of {alone[0]}: put the videos there, or set"
+            " skeleton: {backend: files} and take graph: coco out of the modalities"
+        )
+    excluded = ["" if video.excluded.startswith("skeleton:") else video.excluded for video in videos]
+    return [dataclasses.replace(video, skeleton="", excluded=reason) for video, reason in zip(videos, excluded, strict=True)]
 
 
 def say_dropped(rows: Sequence[index.Row]) -> None:

@@ -61,7 +61,7 @@ def main() -> None:
     data = provenance.data_digest(args.index, [path for view in views.values() for path in view.cache])
     made_from = provenance.record("stages/mining.py", args.params, seed, data, {name: view.start for name, view in views.items()})
     kept = stage.folder(args.scratch, made_from)
-    snapshots = {name: stage.Snapshots(moco.encoder, recipe.get("keep", 0), training.epochs, kept / name) for name, moco in mocos.items()}
+    snapshots = {name: stage.Snapshots(moco.encoder, recipe.get("keep", 0), training.epochs, kept, name) for name, moco in mocos.items()}
     name = f"{experiment} {args.seed} {'+'.join(views)} mining"
     history = stage.train(method, batches, training, seed, name, made_from, args, list(snapshots.values()))
     for name, view in views.items():

@@ -19,6 +19,7 @@ import yaml
 from videossl import params, script
 from videossl.data.datasets import registry
 from videossl.errors import InputError
+from videossl.extract import shard
 from videossl.files import atomic
 
 
@@ -113,14 +114,19 @@ def _share(like: Path, out: Path, paths: Iterable[Path]) -> None:
     """Give the run in `out` what the one in `like` keeps, unless it has its own.
 
     A split says on which side a video is, not what is in it, so the index and the extractors find all of it known. Shards are links to the same
-    bytes, since both runs replace such files whole; a journal is added to, so it is a copy.
+    bytes, since both runs replace such files whole; a journal is added to, so it is a copy. Which code made a shard goes with it, and is read
+    before the shard: one that is made anew meanwhile is not taken for what that code made.
     """
     for path in paths:
         if (out / path).exists():
             continue
+        made_with = like / shard.code_of(path)
+        digest = made_with.read_text(encoding="utf-8") if made_with.is_file() else ""
         with atomic(out / path) as temporary:
             if path.suffix != ".h5" or not _linked(like / path, temporary):
                 shutil.copyfile(like / path, temporary)
+        if path.suffix == ".h5":
+            shard.code_of(out / path).write_text(digest, encoding="utf-8")
 
 
 def _linked(source: Path, target: Path) -> bool:

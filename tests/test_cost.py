@@ -213,7 +213,7 @@ def test_joints_that_are_found_are_17_at_the_rate_of_the_frames(works: Works, tm
     made.shard(tmp_path / "0.h5", "joint", [(f"Class/v_Class_g{n:02d}_c01", np.ones((15, 17, 3, 2), np.float32)) for n in range(60)])
     assert many.cache_bytes("toy", "joint") == pytest.approx((tmp_path / "0.h5").stat().st_size, rel=0.02)
     work = many.of(Job("pose", {"dataset": "toy", "source": "joint", "shard": "0000"}))
-    assert work.needs["detect",] == 60 * 15 / 2 and work.needs["decode",] == 60 * 12 * 32 * 32 / 2 and ("parse",) not in work.needs
+    assert work.needs["detect",] == 60 * 15 / 2 and work.needs["decode",] == 60 * 12 * 32 * 32 and ("parse",) not in work.needs
 
 
 @pytest.mark.parametrize("source", ["rgb", "flow"])

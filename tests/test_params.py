@@ -192,6 +192,7 @@ def test_joints_that_are_found_need_no_skeleton_files(good: dict[str, Any]) -> N
     joint = params.cache_slice(checked, "joint", "ucf101")
     assert joint["skeleton"] == checked["skeleton"] and joint["index"] == {"fps": 30}
     assert "skeleton" not in params.cache_slice(checked, "rgb", "ucf101")
+    assert params.index_slice(checked, "ucf101")["skeleton"] == {"backend": "keypoint-rcnn"}, "and nothing that decides no row"
     assert params.pretrain_slice(checked, "mixup-skeleton", "joint")["modalities"]["joint"]["graph"] == "coco"
 
 
@@ -200,6 +201,7 @@ def test_without_the_section_nothing_is_as_if_it_were_there(good: dict[str, Any]
     assert "skeleton" not in good and not params.finds_people(good) and params.extractors(good)["joint"] == "skeleton"
     for given in (good, params.check({**good, "skeleton": {"backend": "files"}})):
         assert set(params.cache_slice(given, "joint", "toy")) == {"dataset", "cache"} and params.pose_weights(given) == []
+        assert set(params.index_slice(given, "toy")) == {"dataset", "index"}
     assert "graph" not in params.pretrain_slice(good, "mixup-skeleton", "joint")["modalities"]["joint"]
 
 
@@ -460,10 +462,10 @@ def test_a_slice_holds_what_its_rule_needs_and_no_more(good: dict[str, Any]) -> 
 
 
 def test_what_extraction_gets(good: dict[str, Any]) -> None:
-    where, how = {"dataset": {"name": "toy", "root": "data/raw/toy"}, "cache": good["cache"]}, {"index": {"fps": 30}}
+    where, how = {"dataset": {"name": "toy", "root": "data/raw/toy"}}, {"cache": good["cache"], "index": {"fps": 30}}
     assert params.cache_slice(good, "rgb", "toy") == where | how
     assert params.cache_slice(good, "flow", "toy") == where | how | {"flow": good["flow"]}
-    assert params.cache_slice(good, "joint", "toy") == where
+    assert params.cache_slice(good, "joint", "toy") == where | {"cache": {"shards": good["cache"]["shards"]}}
 
 
 def test_fingerprint_notices_names_sizes_and_times(tmp_path: Path) -> None:

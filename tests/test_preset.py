@@ -60,6 +60,8 @@ def test_the_second_protocol_extracts_nothing_again(preset: Path) -> None:
     script("preset.py", preset, "--root", root, "--split", "2", "--like", "xsub", "--out", "xview", cwd=preset.parent)
     kept = "data/scratch/cache/ntu60/joint/0.h5"
     assert (second / kept).samefile(first / kept)
+    code = Path(kept).with_suffix(".code")
+    assert (second / code).read_text() == (first / code).read_text()
     before = (first / kept).read_bytes()
 
     said = extract(second)
@@ -71,6 +73,25 @@ def test_the_second_protocol_extracts_nothing_again(preset: Path) -> None:
     assert shards[0].read_bytes() == shards[1].read_bytes() == (first / kept).read_bytes() == before
     journals = [(run / "data/scratch/index/ntu60.jsonl") for run in (first, second)]
     assert journals[0].read_bytes() == journals[1].read_bytes() and not journals[0].samefile(journals[1])
+
+
+def test_a_shard_of_no_known_code_is_given_none(tmp_path: Path) -> None:
+    """Nor is one that is there already given that of another."""
+    from stages import preset as stage
+
+    shards = [Path(f"data/scratch/cache/ntu60/joint/{number}.h5") for number in range(3)]
+    like, out = tmp_path / "like", tmp_path / "out"
+    for shard in shards:
+        (like / shard).parent.mkdir(parents=True, exist_ok=True)
+        (like / shard).write_text("a shard")
+    for shard in shards[1:]:
+        (like / shard).with_suffix(".code").write_text("theirs")
+    (out / shards[2]).parent.mkdir(parents=True)
+    (out / shards[2]).write_text("its own shard")
+    (out / shards[0]).with_suffix(".code").write_text("of one that is gone")
+    stage._share(like, out, shards)
+    known = [path.read_text() if path.exists() else "" for path in ((out / shard).with_suffix(".code") for shard in shards)]
+    assert known == ["", "theirs", ""] and (out / shards[2]).read_text() == "its own shard"
 
 
 @pytest.mark.parametrize("name", ["ucf101", "folder", "toy-large"])

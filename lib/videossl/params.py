@@ -508,14 +508,16 @@ def dataset_slice(params: Params, dataset: str) -> Params:
 
 
 def index_slice(params: Params, dataset: str) -> Params:
-    """The dataset, and which of its videos can be used."""
-    return {"dataset": datasets(params)[dataset], "index": params["index"]}
+    """The dataset, and which of its videos can be used; where people are found in them, skeleton files have no say in that."""
+    found = {"skeleton": {"backend": params["skeleton"]["backend"]}} if finds_people(params) else {}
+    return {"dataset": datasets(params)[dataset], "index": params["index"]} | found
 
 
 def cache_slice(params: Params, source: str, dataset: str) -> Params:
-    """Where the videos lie and how the cached modality `source` is made of them."""
+    """Where the videos lie and how the cached modality `source` is made of them; joints have no size and no codec."""
     chosen = datasets(params)[dataset]
-    wanted = {"dataset": {key: chosen[key] for key in ("name", "root")}, "cache": params["cache"]}
+    stored = {"shards": params["cache"]["shards"]} if source == "joint" else params["cache"]
+    wanted = {"dataset": {key: chosen[key] for key in ("name", "root")}, "cache": stored}
     found = source == "joint" and finds_people(params)
     if source != "joint" or found:
         wanted["index"] = {"fps": params["index"]["fps"]}

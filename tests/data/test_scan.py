@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -21,6 +22,7 @@ from videossl.data import index, ntu, scan, video
 from videossl.data.datasets import folder
 from videossl.data.datasets.base import Video
 from videossl.data.toy.render import write_video
+from videossl.errors import InputError
 
 
 def noise(count: int) -> np.ndarray:
@@ -289,6 +291,58 @@ def test_fewer_than_there_are_officially_is_said(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "ucf101: 1 videos to train with are named, officially there are 9537" in done.stderr
     assert "ucf101: 1 videos to test with are named, officially there are 3783" in done.stderr
+
+
+def indexed(monkeypatch: pytest.MonkeyPatch, work: Path, dataset: dict[str, object], **more: object) -> list[index.Row]:
+    """The rows that stages/index.py writes, in this process."""
+    from stages import index as stage
+
+    monkeypatch.chdir(work)
+    params = {"dataset": {"split": 1, **dataset}, "index": {"fps": None, "min_frames": 1, "max_dropped": 0.0}, **more}
+    monkeypatch.setattr(sys, "argv", ["index.py", "--params", json.dumps(params), "--out", "index.csv"])
+    stage.main()
+    return index.read(Path("index.csv"))
+
+
+FOUND = {"skeleton": {"backend": "keypoint-rcnn"}}
+"""What the script is given where people are found in the videos."""
+
+
+def test_where_people_are_found_skeleton_files_decide_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is malformed drops no video, and one that changes does not change its row."""
+    root = tmp_path / "raw"
+    (root / "a").mkdir(parents=True)
+    write_video(root / "a/1.avi", noise(3))
+    dataset: dict[str, object] = {"name": "folder", "root": str(root), "options": {"test_share": 0}}
+    alone = indexed(monkeypatch, tmp_path, dataset, **FOUND)
+    for text in ("no skeleton", "2\n0\n"):
+        (root / "a/1.skeleton").write_text(text)
+        assert indexed(monkeypatch, tmp_path, dataset, **FOUND) == alone
+    assert [(row.status, row.skeleton) for row in alone] == [("ok", "")]
+    with pytest.raises(InputError, match="1 of 1 videos"):
+        indexed(monkeypatch, tmp_path, dataset)
+
+
+def test_nor_do_samples_without_a_skeleton_and_the_list_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str]
+) -> None:
+    root, names = tmp_path / "ntu", [f"S001C001P00{performer}R001A001" for performer in (1, 2, 3)]
+    for place in ("nturgb+d_rgb", "nturgb+d_skeletons"):
+        (root / place).mkdir(parents=True)
+    for name in names:
+        write_video(root / f"nturgb+d_rgb/{name}_rgb.avi", noise(3))
+    ntu.write(root / f"nturgb+d_skeletons/{names[0]}.skeleton", np.ones((3, 25, 3, 1), np.float32))
+    (root / "NTU_RGBD_samples_with_missing_skeletons.txt").write_text(f"{names[2]}\n")
+    dataset: dict[str, object] = {"name": "ntu60", "root": str(root), "options": {}}
+    rows = indexed(monkeypatch, tmp_path, dataset, **FOUND)
+    assert [(row.id, row.status, row.skeleton) for row in rows] == [(name, "ok", "") for name in names]
+    shutil.rmtree(root / "nturgb+d_rgb")
+    params = {"dataset": dataset | {"split": 1}, "index": {"fps": None, "min_frames": 1, "max_dropped": 0.0}, **FOUND}
+    said = refused("index", "--params", json.dumps(params), "--out", "other.csv")
+    assert said.startswith(
+        f"error: {root} has skeletons and no video to find people in, such as of {names[0]}: put the videos there, or set"
+    )
+    assert not Path("other.csv").exists()
 
 
 def test_an_index_that_is_killed_goes_on_to_the_same_bytes(tmp_path: Path) -> None:

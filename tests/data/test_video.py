@@ -79,6 +79,22 @@ def test_a_size_that_changes_midway_is_that_of_the_first_frame(tmp_path: Path) -
     assert (video.probe(both).width, video.probe(both).height) == (64, 48)
 
 
+@pytest.mark.parametrize("short_side", [None, 24])
+@pytest.mark.parametrize("fps", [None, 7, 30, 71])
+def test_one_by_one_they_are_the_same_frames(tmp_path: Path, clip: Path, short_side: int | None, fps: float | None) -> None:
+    """Those that a rate leaves out or shows more than once included; and no more than asked for are decoded to pictures."""
+    uneven = tmp_path / "uneven.mkv"
+    record(uneven, blocks(), [0, 1, 2, 5, 6, 9, 14, 15, 16, 17, 18, 30], 30)
+    for path in (clip, uneven):
+        np.testing.assert_array_equal(list(video.each(path, short_side, fps)), video.frames(path, short_side, fps=fps))
+
+
+def test_one_by_one_a_file_that_cannot_be_read_is_told_as_ever(tmp_path: Path) -> None:
+    (tmp_path / "a.avi").write_bytes(b"")
+    with pytest.raises(InputError, match=r"a\.avi: empty: zero bytes"):
+        next(video.each(tmp_path / "a.avi"))
+
+
 # Which way up.
 
 ONE = 1 << 16  # of a 16.16 fixed-point number

@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +174,37 @@ def test_low_scores_are_nobody_and_still_frames_are_not_looked_at_twice() -> Non
     assert [people[:, 0, 0].tolist() for people in found] == [[1], [1], [], [], [2]]
 
 
+def test_frames_are_taken_as_they_come_and_grouped_as_if_all_were_there() -> None:
+    """No more than a batch and the frame before are held; which frames are looked at together does not depend on that."""
+    pictures = np.random.default_rng(0).integers(0, 9, (23, 1, 1, 3)).repeat(np.random.default_rng(1).integers(1, 6, 23), axis=0)
+    pictures = pictures.astype(np.uint8)
+    taken: list[int] = []
+
+    class Looking(Told):
+        def __call__(self, images: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+            groups.append([(255 * image).round().flatten().tolist() for image in images])
+            held.append(len(taken))
+            self.found = [([1.0], [np.full((17, 2), float(image.sum())).tolist()]) for image in images]
+            return super().__call__(images)
+
+    def each() -> Any:
+        for number, picture in enumerate(pictures):
+            taken.append(number)
+            yield picture
+
+    new = [t for t in range(len(pictures)) if t == 0 or (pictures[t] != pictures[t - 1]).any()]
+    for batch in (1, 4, 100):
+        groups: list[Any] = []
+        held: list[int] = []
+        taken.clear()
+        found = pose.detect(Looking(), each(), batch, 0.7)  # type: ignore[arg-type]
+        starts = range(0, len(new), batch)
+        assert groups == [[pictures[t].flatten().tolist() for t in new[start : start + batch]] for start in starts]
+        assert held == [[*new, len(pictures) - 1][min(start + batch, len(new))] + 1 for start in starts], "looked at as soon as may be"
+        sums = np.array([people[0, 0, 0] for people in found])
+        np.testing.assert_allclose(sums, pictures.reshape(len(pictures), -1).sum(1) / 255, atol=1e-5)
+
+
 # --------------------------------------------------------------------------------------------------------------------
 # The extractor, with a small detector
 
@@ -261,6 +294,38 @@ def test_how_many_frames_are_looked_at_at_once_does_not_change_the_joints(small_
     for batch in (3, 8):
         for expected, row in zip(one, rows, strict=True):
             np.testing.assert_allclose(extractor(small_weights, batch=batch)(row, root), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("fps", [None, 60, 17])
+def test_a_video_in_pieces_has_the_joints_of_the_whole(
+    small_weights: Path, root: Path, fps: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the last bit; and it is never decoded whole."""
+    row = scan.build(folder.videos(root, 1, {}), root, fps=fps)[2]
+    whole = pose.frames.decode(row, root, 32, fps)
+    monkeypatch.setattr(pose.frames.video, "frames", None)
+    extract = extractor(small_weights, fps=fps)
+    found = extract(row, root)
+    monkeypatch.setattr(pose.frames, "each", lambda *_: whole)
+    assert found.any() and np.array_equal(found, extract(row, root))
+
+
+def test_a_video_that_decodes_to_other_steps_than_the_index_has(small_weights: Path, root: Path, rows: list[Row]) -> None:
+    with pytest.raises(InputError, match="walk/0: 4 steps decode, the index has 5; make the index again"):
+        extractor(small_weights)(dataclasses.replace(rows[0], steps=5), root)
+
+
+@pytest.mark.parametrize("at", ["_detector", "_batch"])
+def test_a_gpu_that_is_too_small_is_told_in_one_line(
+    small_weights: Path, root: Path, rows: list[Row], at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB.\nOf the allocated memory ...")
+
+    monkeypatch.setattr(pose, at, full)
+    with pytest.raises(InputError, match=r"walk/0: the GPU's memory is too small .* 2 frames at once; lower skeleton\.batch or") as caught:
+        extractor(small_weights)(rows[0], root)
+    assert "skeleton.short_side, or run fewer jobs at once (--cores 1)" in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
@@ -374,6 +439,23 @@ def test_a_download_that_fails_says_where_to_put_the_file(home: Path) -> None:
     said = str(caught.value)
     assert "torchvision's weights cannot be downloaded (" in said and "\n" not in said
     assert f"put http://127.0.0.1:9/keypointrcnn-12345678.pth at {home}/keypointrcnn-12345678.pth ($TORCH_HOME moves it)" in said
+
+
+def test_of_jobs_that_start_together_one_downloads(home: Path, small_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would take 237 MB: the others wait, and find the file there."""
+    path = home / f"keypointrcnn-{files.sha256(small_weights)[:8]}.pth"
+    monkeypatch.setattr(official().value, "url", f"http://127.0.0.1:9/{path.name}")
+    downloads: list[bool] = []
+
+    def download(self: Any, **_: Any) -> None:
+        downloads.append(path.exists())
+        time.sleep(0.1)
+        path.write_bytes(small_weights.read_bytes())
+
+    monkeypatch.setattr(type(official()), "get_state_dict", download)
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(pose.find_weights, ["coco"] * 3))
+    assert downloads == [False] and {one[0] for one in found} == {path}
 
 
 def test_torchvision_s_own_are_taken_from_its_cache_and_must_be_what_their_name_says(

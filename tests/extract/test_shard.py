@@ -295,6 +295,44 @@ def test_what_was_kept_must_be_whole_and_made_alike(tmp_path: Path, root: Path, 
         assert not cache.verify(path)
 
 
+def test_what_other_code_made_is_not_taken(tmp_path: Path, root: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `run` does it, for a shard that looks the same: the name, the versions and the params that it holds do not tell."""
+    index.write(tmp_path / "mine.csv", rows)
+    args = shard.parser("text").parse_args(arguments(root, tmp_path, "a.h5"))
+    kept = Path("data/scratch/cache/mine/rgb/a.h5")
+
+    def asked() -> int:
+        extract = Counting(Frames(24))
+        args.out.unlink(missing_ok=True)
+        shard.run(args, "rgb", extract)
+        return len(extract.asked)
+
+    assert (asked(), asked()) == (5, 0)
+    first = args.out.read_bytes()
+    monkeypatch.setattr(shard, "digest", lambda extract: "of other code")
+    assert (asked(), asked()) == (5, 0) and args.out.read_bytes() == first == kept.read_bytes()
+    shard.code_of(kept).unlink()  # as of a job that was killed between the two
+    assert (asked(), asked()) == (5, 0)
+
+
+@pytest.mark.parametrize(
+    ("modality", "uses", "others"),
+    [
+        ("rgb", {"extract/frames", "data/video", "data/jpeg"}, {"extract/flow", "extract/pose", "data/ntu"}),
+        ("flow", {"extract/flow", "extract/frames", "data/video", "data/jpeg"}, {"extract/pose", "data/bodies"}),
+        ("joint", {"extract/skeleton", "data/ntu", "data/bodies"}, {"extract/flow", "data/video"}),
+    ],
+)
+def test_the_code_of_a_shard_is_all_that_decides_its_values(
+    modality: str, uses: set[str], others: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = shard.digest(EXTRACTORS[modality])
+    monkeypatch.setattr(files, "sha256", lambda *paths: "\n".join(map(str, paths)))
+    named = {line.partition("lib/videossl/")[2].removesuffix(".py") for line in shard.digest(EXTRACTORS[modality]).split("\n")}
+    assert uses | {"extract/shard", "data/cache"} <= named and not named & others and len(whole) == 64
+    assert not any(name.startswith("data/datasets/") for name in named), "which videos there are is in the index"
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("changed", ["avi", "skeleton"])
 @pytest.mark.parametrize("modality", ["rgb", "joint"])

@@ -96,17 +96,23 @@ def test_any_patch_is_the_naive_one(seed: int, joints: int, video_first: bool, d
 
 
 def test_the_papers_two_cases() -> None:
-    """All 25 joints as 5 x 5 over channel and time; 9 joints of a 3 x 3 crop. Clipping aside, boxes are of the size of the cut."""
+    """All 25 joints as 5 x 5, whole, anywhere in the picture, cut over channel and time; 9 joints of a 3 x 3 crop, cut over all axes."""
     rng = torch_rng(0)
-    for _ in range(200):
+    places = set()
+    for _ in range(300):
         patch, box = draw_patch(VIDEO, SKELETON, rng, patch=(5, 5))
         assert patch == Patch(((0, 25),), (5, 5))
         sizes = [stop - start for start, stop in box.into]
-        assert sizes[0] <= 64 and sizes[1] <= 8 and max(sizes[2:]) <= 5
+        assert sizes[0] <= 64 and sizes[1] <= 8 and sizes[2:] == [5, 5]
+        assert box.source[2:] == ((0, 5), (0, 5))
+        places.add((box.into[2][0], box.into[3][0]))
         patch, box = draw_patch(SKELETON, VIDEO, rng, patch=(3, 3))
         assert patch.shape == (9,) and all(stop - start == 3 and 0 <= start <= 5 for start, stop in patch.spans)
         sizes = [stop - start for start, stop in box.into]
         assert sizes[1] <= 8 and sizes[2] <= 9
+    assert places == {(y, x) for y in range(4) for x in range(4)}
+    _, box = draw_patch((208, 2, 4, 4), SKELETON, rng, patch=(5, 5))
+    assert max(stop - start for start, stop in box.into[2:]) <= 4, "a picture that is too small for it clips it"
 
 
 def test_every_place_is_equally_likely() -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from tests.train.test_loop import TRAINING, Regression, batches
 
+from videossl.errors import InputError
 from videossl.train import stage, weights
 
 MADE_FROM = {"made": "here"}
@@ -68,3 +69,15 @@ def test_results_that_are_deleted_after_the_last_step_cost_no_training(tmp_path:
     with caplog.at_level(logging.INFO):
         assert run(tmp_path, Regression(stop_at=24), 2).read_bytes() == wanted
     assert "goes on after epoch 5, step 4 of 4" in caplog.text
+
+
+def test_of_two_encoders_of_one_training_each_is_kept_where_the_checkpoint_lies(tmp_path: Path) -> None:
+    """What an error tells a person to delete takes the checkpoint with it."""
+    both = {name: stage.Snapshots(Regression(), 1, 2, tmp_path, name) for name in ("joint", "motion")}
+    for snapshots in both.values():
+        for epoch in (1, 2):
+            snapshots({"epoch": epoch})
+    assert {int(name.split(".")[0]) for name in both["motion"].gather()} == {1, 2}
+    (tmp_path / "joint-epoch-2.safetensors").unlink()
+    with pytest.raises(InputError, match=f"delete {tmp_path} and train again"):
+        both["joint"].gather()

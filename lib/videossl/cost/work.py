@@ -101,8 +101,8 @@ class Works:
 
     def _pose(self, dataset: str, source: str, shard: str) -> Work:
         size, frames = self.cache_bytes(dataset, source) / self._shards, self._videos(dataset) * self.steps(dataset) / self._shards
-        needs: Needs = {("decode",): self._decoded(dataset) / self._shards, ("write", source): self._raw(dataset, source)}
-        return Work(bytes=size, needs={**needs, ("detect",): frames})
+        decoded = 2 * self._decoded(dataset) / self._shards  # to know which frames there are, and to look at them one by one
+        return Work(bytes=size, needs={("decode",): decoded, ("write", source): self._raw(dataset, source), ("detect",): frames})
 
     def cache_bytes(self, dataset: str, source: str) -> float:
         """Bytes of all shards of one cached modality (docs/data-contract.md)."""

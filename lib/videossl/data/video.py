@@ -71,6 +71,23 @@ def frames(path: str | Path, short_side: int | None = None, grey: bool = False, 
     return np.stack([images[position] for position in chosen])
 
 
+def each(path: str | Path, short_side: int | None = None, fps: float | None = None) -> Iterator[np.ndarray]:
+    """The same (H, W, 3) uint8 RGB frames one by one, so that a long video need not fit into memory; errors as in `frames`.
+
+    The file is decoded twice: only its end tells which frames a resampled video shows.
+    """
+    with _open(path) as container:
+        stamps = [frame.pts for frame in _decode(path, container)]
+        _, chosen = _resample(path, stamps, container, fps)
+    shown = np.bincount(chosen, minlength=len(stamps))
+    size: tuple[int, int] | None = None
+    with _open(path) as container:
+        for frame, times in zip(_decode(path, container), shown, strict=False):
+            size = size or target_size(*_shown_size(frame), short_side)
+            if times:
+                yield from [_image(frame, size, "rgb24")] * int(times)
+
+
 def probe(path: str | Path, fps: float | None = None) -> Probe:
     """Decode a video and keep no picture of it; arguments and errors as in `frames`."""
     with _open(path) as container:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,12 +10,6 @@ from torch import Tensor
 from videossl.evaluate.features import Features
 
 TINY = 1e-6  # a feature that varies less than this share of its mean is constant but for rounding, and is left out
-
-
-class _LBFGS(torch.optim.LBFGS):
-    """Torch's own, but for a wrapper of this method that would load the compiler, more than a second, only to keep it out."""
-
-    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
 
 
 def train_probe(features: Features, weight_decay: float, iterations: int) -> np.ndarray:
@@ -52,7 +44,7 @@ def fit(x: Tensor, targets: Tensor, classes: int, weight_decay: float, iteration
     """Weight (classes, D) and bias (classes,) for samples x (N, D) float64 of `targets` (N,) int64."""
     weight = torch.zeros(classes, x.shape[1], dtype=x.dtype, requires_grad=True)
     bias = torch.zeros(classes, dtype=x.dtype, requires_grad=True)
-    search = _LBFGS(
+    search = torch.optim.LBFGS(
         [weight, bias],
         max_iter=iterations,
         tolerance_grad=1e-9,
@@ -61,7 +53,7 @@ def fit(x: Tensor, targets: Tensor, classes: int, weight_decay: float, iteration
     )
 
     def objective() -> Tensor:
-        weight.grad = bias.grad = None
+        search.zero_grad()
         loss = F.cross_entropy(x @ weight.T + bias, targets) + weight_decay / 2 * weight.square().sum()
         torch.autograd.backward(loss)
         return loss

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,11 +45,23 @@ def decode(row: Row, root: Path, short_side: int | None, fps: float | None = Non
     """The frames of a video (data/video.py); an InputError where they are not as many as the index has."""
     expected = steps(row, short_side)[0]
     frames = video.frames(root / row.path, short_side, grey, fps)
-    if len(frames) != expected:
-        raise InputError(
-            f"{row.id}: {len(frames)} steps decode, the index has {expected}; make the index again (delete its file, run again)"
-        )
+    _check_count(row, len(frames), expected)
     return frames
+
+
+def each(row: Row, root: Path, short_side: int | None, fps: float | None = None) -> Iterator[np.ndarray]:
+    """The same frames, of RGB, one by one; the InputError comes behind the last."""
+    expected = steps(row, short_side)[0]
+    count = 0
+    for frame in video.each(root / row.path, short_side, fps):
+        count += 1
+        yield frame
+    _check_count(row, count, expected)
+
+
+def _check_count(row: Row, found: int, expected: int) -> None:
+    if found != expected:
+        raise InputError(f"{row.id}: {found} steps decode, the index has {expected}; make the index again (delete its file, run again)")
 
 
 def steps(row: Row, short_side: int | None) -> tuple[int, int, int]:

@@ -7,10 +7,11 @@ right, y up, from the middle of the picture, in heights of the picture; z is 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import fcntl
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ from videossl.extract import frames
 if TYPE_CHECKING:
     import torch
     from torchvision.models.detection import KeypointRCNN
+
+log = logging.getLogger(__name__)
 
 JOINTS = 17
 LONGEST = 1333 / 800
@@ -56,14 +59,26 @@ class Poses:
 
     def __call__(self, row: Row, root: Path) -> np.ndarray:
         """The joints of one video, all zero where nobody is found."""
-        steps, height, width = _steps(row)
-        detector = _detector(self.weights, self.digest, self.short_side, self.score)
-        pictures = frames.decode(row, root, min(self.short_side, height, width), self.fps)
-        people = detect(detector, pictures, self.batch, self.score)
+        short_side = min(self.short_side, *_steps(row)[1:])
+        steps, height, width = frames.steps(row, short_side)
+        people = self._people(row, frames.each(row, root, short_side, self.fps))
         if not all(np.isfinite(one).all() for one in people):
             raise InputError(f"{row.id}: the detector finds joints at no finite place; its weights, {self.weights}, are not right")
-        tracks = link([place(one, *pictures.shape[1:3]) for one in people])
+        tracks = link([place(one, height, width) for one in people])
         return bodies.arrange(steps, tracks) if tracks else np.zeros(self.shape(row), np.float32)
+
+    def _people(self, row: Row, pictures: Iterable[np.ndarray]) -> list[np.ndarray]:
+        """What `detect` finds; an InputError where the GPU's memory does not hold the detector and a batch."""
+        import torch
+
+        try:
+            detector = _detector(self.weights, self.digest, self.short_side, self.score)
+            return detect(detector, pictures, self.batch, self.score)
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                f"{row.id}: the GPU's memory is too small to find people in {self.batch} frames at once; lower skeleton.batch or"
+                " skeleton.short_side, or run fewer jobs at once (--cores 1)"
+            ) from error
 
     def shape(self, row: Row) -> tuple[int, ...]:
         """(N, 17, 3, 2), by the index; an InputError where there is no video."""
@@ -111,14 +126,19 @@ def find_weights(weights: str) -> tuple[Path, str]:
 
 
 def _official() -> Path:
-    """torchvision's own weights of COCO, in its cache."""
+    """torchvision's own weights of COCO, in its cache; of several jobs that lack them one downloads, and the others wait for it."""
     import torch
     from torchvision.models.detection import KeypointRCNN_ResNet50_FPN_Weights as Weights
 
     path = Path(torch.hub.get_dir(), "checkpoints", Path(Weights.COCO_V1.url).name)
     if not path.is_file():
         try:
-            Weights.COCO_V1.get_state_dict(progress=False, check_hash=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed, or this process dies
+                if not path.is_file():
+                    log.info("downloading %s (237 MB) to %s", Weights.COCO_V1.url, path)
+                    Weights.COCO_V1.get_state_dict(progress=False, check_hash=True)
         except Exception as error:  # of urllib, sockets, the disk, or a wrong hash
             reason = " ".join(str(error).split())
             raise InputError(
@@ -192,15 +212,26 @@ def _load(detector: torch.nn.Module, path: Path) -> None:
         raise InputError(f"{path} is of another model ({len(odd)} tensors differ, such as {', '.join(odd[:2])}); {fitting}") from error
 
 
-def detect(detector: KeypointRCNN, pictures: np.ndarray, batch: int, score: float) -> list[np.ndarray]:
-    """The people in each of (N, H, W, 3) uint8 RGB frames: (P, 17, 2) float32 pixels, x and y, by falling score.
+def detect(detector: KeypointRCNN, pictures: Iterable[np.ndarray], batch: int, score: float) -> list[np.ndarray]:
+    """The people in each of the (H, W, 3) uint8 RGB frames: (P, 17, 2) float32 pixels, x and y, by falling score.
 
-    `batch` frames at a time. A frame that is the one before again, as where a lower rate was resampled, is not looked at twice.
+    `batch` frames at a time, and no more are held. A frame that is the one before again, as where a lower rate was resampled, is
+    not looked at twice.
     """
-    new = np.array([True, *(not np.array_equal(now, following) for now, following in pairwise(pictures))])
-    fresh = np.flatnonzero(new)
-    found = [people for start in range(0, len(fresh), batch) for people in _batch(detector, pictures[fresh[start : start + batch]], score)]
-    return [found[position] for position in np.cumsum(new) - 1]
+    found: list[np.ndarray] = []
+    waiting: list[np.ndarray] = []
+    looked_at: list[int] = []  # of each frame: which of the different ones it is
+    last: np.ndarray | None = None
+    for picture in pictures:
+        if last is None or not np.array_equal(last, picture):
+            if len(waiting) == batch:
+                found += _batch(detector, np.stack(waiting), score)
+                waiting.clear()
+            waiting.append(picture)
+        last = picture
+        looked_at.append(len(found) + len(waiting) - 1)
+    found += _batch(detector, np.stack(waiting), score) if waiting else []
+    return [found[position] for position in looked_at]
 
 
 def _batch(detector: KeypointRCNN, pictures: np.ndarray, score: float) -> Iterator[np.ndarray]:

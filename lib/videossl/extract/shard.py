@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import logging
 import math
 import os
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
-from videossl import files, script
+from videossl import code, files, script
 from videossl.data import cache, disk, index, jpeg, pool
 from videossl.data.index import Row
 from videossl.errors import InputError
@@ -64,7 +65,15 @@ def run(args: argparse.Namespace, modality: str, extract: Extractor) -> None:
     rows = [row for row in index.usable(index.read(args.index)) if index.shard_of(row.id, stored["shards"]) == args.shard]
     quality = stored["quality"] if modality in cache.PICTURES and stored["codec"] == "jpeg" else None
     kept = Path("data/scratch/cache", dataset["name"], modality, args.out.name)
-    build(args.out, modality, dataset["name"], rows, Path(dataset["root"]), extract, args.processes, quality, kept, progress=True)
+    root, made_with = Path(dataset["root"]), digest(extract)
+    build(args.out, modality, dataset["name"], rows, root, extract, args.processes, quality, kept, made_with, progress=True)
+
+
+def digest(extract: Extractor) -> str:
+    """The SHA-256 of the code that makes shards by `extract`: its module, this one, and what they import of videossl.extract and .data."""
+    closures = [code.closure(path) for path in (inspect.getfile(type(extract)), __file__)]
+    names = sorted({name for closure in closures for name in closure if name.startswith(("lib/videossl/extract/", "lib/videossl/data/"))})
+    return files.sha256(*(code.ROOT / name for name in names))
 
 
 def build(
@@ -77,13 +86,14 @@ def build(
     processes: int = 1,
     quality: int | None = None,
     kept: Path | None = None,
+    made_with: str = "",
     progress: bool = False,
 ) -> None:
     """Extract `rows` into the shard `path`, in their order; the bytes do not depend on the number of processes.
 
     `quality` is that of JPEG, 1 to 100, or None to keep the values as they are. `kept` is a second name of the shard, for
-    the next time: a video that it holds, of the same source and made in the same way, is copied from there and not
-    extracted again. `progress` shows a bar where stderr is a terminal.
+    the next time: a video that it holds, of the same source and made in the same way, by code of the same digest `made_with`,
+    is copied from there and not extracted again. `progress` shows a bar where stderr is a terminal.
 
     Raises:
         InputError: from `extract`, where a video is not as the index has it, or a disk without room for the shard. No file
@@ -92,12 +102,12 @@ def build(
     _check_room(path, estimate(rows, modality, extract, quality))
     codec = {"codec": "raw"} if quality is None else {"codec": "jpeg", "quality": quality}
     made_by, attrs = extract.made_by(), codec | extract.attrs()
-    before = _before(kept, cache.attributes(modality, dataset, made_by, **attrs))
+    before = _before(kept, cache.attributes(modality, dataset, made_by, **attrs), made_with)
     videos = _videos(rows, root, extract, processes, quality, before)
     bar = tqdm(videos, total=len(rows), desc=f"{dataset} {modality}", unit="video", disable=None if progress else True)
     cache.write_shard(path, modality, dataset, bar, made_by, **attrs)
     if kept:
-        _keep(path, kept)
+        _keep(path, kept, made_with)
 
 
 def _videos(
@@ -116,29 +126,42 @@ def _videos(
             yield row.id, row.sha256, next(finished)
 
 
-def _before(kept: Path | None, wanted: dict[str, Any]) -> cache.Cache | None:
-    """The shard `kept`, if it was made as `wanted` and no byte of it has changed; else it is removed."""
+def code_of(kept: Path) -> Path:
+    """The file that tells the digest of the code that made the shard `kept`. Not in the shard: a new comment makes no other bytes."""
+    return kept.with_suffix(".code")
+
+
+def _before(kept: Path | None, wanted: dict[str, Any], made_with: str) -> cache.Cache | None:
+    """The shard `kept`, if it was made as `wanted` by code of that digest and no byte of it has changed; else it is removed."""
     if kept is None or not kept.exists():
         return None
     try:
+        if not code_of(kept).is_file() or code_of(kept).read_text(encoding="utf-8", errors="replace") != made_with:
+            raise InputError(f"{kept} was made by other code; its videos are extracted again")
         cache.verify(kept)
         found = cache.Cache([kept])
         if found.attrs == wanted:
             return found
     except InputError as error:
         log.warning("%s", error)
-    kept.unlink(missing_ok=True)
+    for path in (code_of(kept), kept):
+        path.unlink(missing_ok=True)
     return None
 
 
-def _keep(path: Path, kept: Path) -> None:
-    """Give the shard its second name: Snakemake deletes the first before it is made anew. Where a disk has no links, it has none."""
+def _keep(path: Path, kept: Path, made_with: str) -> None:
+    """Give the shard its second name: Snakemake deletes the first before it is made anew. Where a disk has no links, it has none.
+
+    The digest of the code is taken away before and written last: a job that is killed in between leaves a shard of no known code.
+    """
     fresh = kept.with_name(f".{kept.name}.{os.getpid()}.part")
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         fresh.unlink(missing_ok=True)
         fresh.hardlink_to(path)
+        code_of(kept).unlink(missing_ok=True)
         fresh.replace(kept)
+        code_of(kept).write_text(made_with, encoding="utf-8")
     except OSError as error:
         log.info("%s is not kept for the next time (%s)", path, error.strerror)
 

@@ -106,7 +106,8 @@ def draw_patch(
 
     Cut: all channels, all time, and a patch of space: of (h, w) cells, or with "random" of the share 1 - u, u ~ Beta(alpha, alpha), of the
     largest square patch that both maps can hold, so of sides S sqrt(1 - u); S = 5 for 25 joints. Put: around a centre
-    uniform in g1, clipped to it (eq. 8), as in `draw_box`; the box's source counts in the map that `lay_out` makes. The number of draws depends
+    uniform in g1, clipped to it (eq. 8), as in `draw_box`; but a patch of given size that is laid into a picture which can hold it lies whole in it, every place equally
+    likely, for P cuts nothing of space there [settled]. The box's source counts in the map that `lay_out` makes. The number of draws depends
     on the shapes' axes alone. Raises InputError that names both shapes for kinds of space that no adapter knows, space not among the `axes`, a patch that g2 does
     not have, and sizes that differ on an axis that is off.
     """
@@ -129,7 +130,13 @@ def draw_patch(
         on = name in SPACE or name in axes
         if not on and size1 != size2:
             raise InputError(f"{where}: {name} is not cut, so it must be equal, not {size1} and {size2}; add {name!r} to the axes")
-        put, kept = place((0, size2), centre, size1) if on else ((0, size1), (0, size2))
+        if not on:
+            put, kept = (0, size1), (0, size2)
+        elif name in ("height", "width") and not isinstance(patch, str) and size2 <= size1:
+            start = floor(centre * (size1 - size2 + 1))
+            put, kept = (start, start + size2), (0, size2)
+        else:
+            put, kept = place((0, size2), centre, size1)
         into.append(put)
         source.append(kept)
     return cut, Box(tuple(into), tuple(source))

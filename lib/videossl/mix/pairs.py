@@ -9,7 +9,7 @@ import torch
 from videossl.errors import InputError
 from videossl.mix import cutmix
 from videossl.mix.adapters import Sides, are_alike, draw_patch
-from videossl.mix.strategies import check_features
+from videossl.mix.strategies import check_features, refuse_patch
 
 
 def pairs(
@@ -56,9 +56,7 @@ def _check_mixable(shape1: Sequence[int], shape2: Sequence[int], axes: Collectio
     if mixing == "cm-cutmix" and not are_alike(shape1, shape2):
         draw_patch(shape1, shape2, torch.Generator(), axes, patch=patch)
     elif not isinstance(patch, str):
-        raise InputError(
-            f"a patch of {patch[0]} x {patch[1]} for {shapes}: only space that differs in kind is cut by patches; take patch out"
-        )
+        refuse_patch(patch, shape1, shape2)
     elif mixing == "cm-cutmix":
         cutmix.draw_box(shape1, shape2, torch.Generator(), axes)
     elif tuple(shape1) != tuple(shape2):

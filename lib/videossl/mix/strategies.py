@@ -81,6 +81,8 @@ def mix_features(
     check_name("box", box, BOXES)
     if strategy == "cm-cutmix" and not are_alike(g1.shape, g2.shape):
         return _cutmix_across(g1, g2, rng, axes, alpha, box, part, patch)
+    if not isinstance(patch, str):
+        refuse_patch(patch, g1.shape[1:], g2.shape[1:])
     if strategy == "cm-cutmix":
         boxes = [draw_box(g1.shape[1:], g2.shape[1:], rng, axes, alpha) for _ in range(_count(g1, box, part))]
         return cutmix(g1, g2, _own(boxes, g1, part) if box == "sample" else boxes[0])
@@ -106,6 +108,12 @@ def check_features(what: str, strategy: str, axes: Collection[str], layers: str 
         raise InputError(f"{what}: {strategy} with layers {layers!r}: it mixes maps of one shape, set layers to same")
     if set(axes) != set(AXES):
         raise InputError(f"{what}: {strategy} with axes {list(axes)}: it mixes whole maps, set axes to {', '.join(AXES)}")
+
+
+def refuse_patch(patch: Sides, shape1: Sequence[int], shape2: Sequence[int]) -> None:
+    """InputError: a patch of given size is of maps (C, *dims) whose space differs in kind, which these are not."""
+    shapes = f"maps (C, *dims) {tuple(shape1)} and {tuple(shape2)}"
+    raise InputError(f"a patch of {patch[0]} x {patch[1]} for {shapes}: only space that differs in kind is cut by patches; take patch out")
 
 
 def check_name(what: str, given: str, known: Sequence[str]) -> None:

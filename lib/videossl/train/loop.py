@@ -180,9 +180,10 @@ class _Fitting:
     def _step(self, views: Views, sample: Tensor, stop: signals.Stop) -> dict[str, float]:
         """One step of the optimiser; returns its measures, and what all processes agree on: to `stop`, or that a checkpoint is `due`."""
         at = self.at
-        self.optimiser.lr = self._lr(at.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._lr(at.step)
         measures = self.learner(views, sample, seeding.torch_rng(self.seed, len(at.history), at.step, "mix"))
-        self.optimiser.zero_grad()
+        self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(measures["loss"])
         self.optimiser.step()
         self.method.update()

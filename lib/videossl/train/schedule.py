@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 import torch
 
-from videossl.train.optimiser import SGD, Adam, Optimiser
-
 
 def factor(schedule: str | Sequence[float], progress: float) -> float:
     """What the learning rate is multiplied by after the share `progress` in [0, 1) of a phase.
@@ -26,8 +24,8 @@ def factor(schedule: str | Sequence[float], progress: float) -> float:
     return known[schedule](progress)
 
 
-def optimiser(name: str, parameters: Iterable[torch.nn.Parameter], lr: float, weight_decay: float) -> Optimiser:
+def optimiser(name: str, parameters: Iterable[torch.nn.Parameter], lr: float, weight_decay: float) -> torch.optim.Optimizer:
     """`adam` as in P section 4.2 for video, `sgd` with momentum 0.9 as there for skeletons."""
     if name == "adam":
-        return Adam(parameters, lr, weight_decay)
-    return SGD(parameters, lr, weight_decay)
+        return torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay)
+    return torch.optim.SGD(parameters, lr=lr, weight_decay=weight_decay, momentum=0.9)

@@ -103,10 +103,13 @@ def folder(scratch: Path, made_from: dict[str, Any]) -> Path:
 
 
 class Snapshots:
-    """Keeps an encoder after every `every` epochs and after the last of `epochs`, beside the checkpoint; `every` 0 keeps none."""
+    """Keeps an encoder after every `every` epochs and after the last of `epochs`, beside the checkpoint in `folder`; `every` 0 keeps none.
 
-    def __init__(self, encoder: nn.Module, every: int, epochs: int, folder: Path) -> None:
-        self.encoder, self.folder = encoder, folder
+    `name` tells the encoders of one training apart, where there are several.
+    """
+
+    def __init__(self, encoder: nn.Module, every: int, epochs: int, folder: Path, name: str = "") -> None:
+        self.encoder, self.folder, self.name = encoder, folder, name
         self.epochs = sorted({*range(every, epochs, every), epochs}) if every else []
 
     def __call__(self, row: dict[str, float]) -> None:
@@ -122,7 +125,7 @@ class Snapshots:
             raise InputError(f"an encoder kept on the way is damaged or gone; delete {self.folder} and train again: {error}") from error
 
     def _path(self, epoch: int) -> Path:
-        return self.folder / f"epoch-{epoch}.safetensors"
+        return self.folder / f"{self.name}{'-' if self.name else ''}epoch-{epoch}.safetensors"
 
 
 def finish(
