@@ -115,14 +115,18 @@ EPOCHS = {  # experiment: epochs of each of its encoder's trainings, from the fi
 }
 
 
+def epochs_of(run: dict[str, Any], experiment: str) -> dict[str, list[int]]:
+    """By modality, the epochs of each training behind an encoder of `experiment`, from the first."""
+    chains = {modality: params.chain(run, experiment, modality) for modality in run["experiments"][experiment]["modalities"]}
+    return {modality: [params.epochs(run, owner, modality, phase) for owner, phase in chain] for modality, chain in chains.items()}
+
+
 @pytest.mark.parametrize("name", ["ucf101", "kinetics400"])
 def test_epochs_of_every_encoder(preset: dict[str, dict[str, Any]], name: str) -> None:
     run = preset[name]
     assert set(run["experiments"]) == set(EPOCHS[name])
     for experiment, wanted in EPOCHS[name].items():
-        for modality in run["experiments"][experiment]["modalities"]:
-            chain = params.chain(run, experiment, modality)
-            found = [params.epochs(run, owner, modality, phase) for owner, phase in chain]
+        for modality, found in epochs_of(run, experiment).items():
             once = experiment == "stc-mix-once" and modality == "flow"  # flow is not trained on
             assert found == (wanted[:1] if once else wanted), (experiment, modality)
 
