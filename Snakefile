@@ -109,7 +109,7 @@ wildcard_constraints:
 include: "stages/data.smk"
 include: "stages/extract.smk"
 include: "stages/train.smk"
-include: "stages/evaluate.smk"
+include: "stages/measure.smk"
 include: "stages/report.smk"
 
 

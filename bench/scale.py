@@ -21,7 +21,7 @@ from pathlib import Path
 
 import yaml
 
-from videossl.data.datasets import base
+from videossl.data import listing
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARES = (0.125, 0.25, 0.5, 1.0)
@@ -52,7 +52,7 @@ def write_lists(lists: Path, folder: Path, share: float) -> list[str]:
     folder.mkdir(parents=True)
     kept = []
     for side in ("train", "test"):
-        entries = base.read_list(lists / f"{side}list01.txt")
+        entries = listing.read_list(lists / f"{side}list01.txt")
         step = round(1 / share)
         chosen = entries[::step]
         (folder / f"{side}list01.txt").write_text("".join(f"{name} {flag}\n" for _, name, flag in chosen))

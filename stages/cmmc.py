@@ -15,8 +15,8 @@ from videossl import recipes, script
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.data.clips import ClipDataset, Source
-from videossl.models.encoder import Encoder
-from videossl.ssl.cmmc import CMMC
+from videossl.encoders.base import Encoder
+from videossl.methods.cmmc import CMMC
 from videossl.train import modality as modalities
 from videossl.train import provenance, stage, weights
 from videossl.train.loop import Training

@@ -23,7 +23,7 @@ from videossl import params, script
 from videossl.cost import census, film, plan, table
 from videossl.cost.measure import Bench
 from videossl.cost.work import Works, frame_size
-from videossl.data.datasets import registry
+from videossl.datasets import registry
 from videossl.errors import InputError
 from videossl.files import atomic, write_json
 

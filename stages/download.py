@@ -15,8 +15,8 @@ from types import ModuleType
 from typing import Any
 
 from videossl import script
-from videossl.data.datasets import registry
 from videossl.data.obtain import obtain
+from videossl.datasets import registry
 from videossl.errors import InputError
 from videossl.files import write_json
 

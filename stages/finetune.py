@@ -14,7 +14,7 @@ from videossl import script
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.data.clips import ClipDataset, windows
-from videossl.evaluate import encode, features, finetune, job
+from videossl.tasks import encode, features, finetune, job
 from videossl.train import modality as modalities
 from videossl.train import provenance, stage
 from videossl.train.checkpoint import Checkpoint

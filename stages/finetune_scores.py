@@ -7,7 +7,7 @@ out: data/results/{experiment}/{seed}/{dataset}/finetune.json
 from __future__ import annotations
 
 from videossl import script
-from videossl.evaluate import job
+from videossl.tasks import job
 
 
 def main() -> None:

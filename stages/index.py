@@ -16,9 +16,9 @@ from types import ModuleType
 from typing import Any
 
 from videossl import script
-from videossl.data import index, scan
-from videossl.data.datasets import base, registry
-from videossl.data.datasets.base import Video
+from videossl.data import index, listing, scan
+from videossl.data.listing import Video
+from videossl.datasets import registry
 from videossl.errors import InputError
 
 SHOWN = 3  # dropped videos of each kind that stderr names; the log file names all
@@ -80,7 +80,7 @@ def in_file() -> logging.Logger:
 def say_unnamed(source: ModuleType, root: Path, videos: Sequence[Video]) -> None:
     """Say how many videos are there and on no side of the split."""
     try:
-        there = {PurePosixPath(folder, name).as_posix() for folder in source.FOLDERS or (".",) for name in base.find(root / folder)}
+        there = {PurePosixPath(folder, name).as_posix() for folder in source.FOLDERS or (".",) for name in listing.find(root / folder)}
     except InputError as error:
         logging.warning("%s", error)
         return

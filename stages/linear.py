@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from videossl import script
-from videossl.evaluate import job, linear
+from videossl.tasks import job, linear
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from videossl import recipes, script
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.data.clips import ClipDataset, Source
-from videossl.ssl.crossclr import CrosSCLR
+from videossl.methods.crossclr import CrosSCLR
 from videossl.train import modality as modalities
 from videossl.train import provenance, stage
 from videossl.train.loop import Training, of_view

@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 from videossl import params, script
-from videossl.data.datasets import registry
+from videossl.datasets import registry
 from videossl.errors import InputError
 from videossl.extract import shard
 from videossl.files import atomic

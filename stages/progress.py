@@ -15,8 +15,8 @@ from videossl import script
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.data.clips import uniform_starts
-from videossl.evaluate import encode, job, progress
 from videossl.files import write_json
+from videossl.tasks import encode, job, progress
 from videossl.train import modality as modalities
 from videossl.train import provenance
 

@@ -7,7 +7,7 @@ out: data/results/{experiment}/{seed}/{dataset}/retrieval.json
 from __future__ import annotations
 
 from videossl import script
-from videossl.evaluate import job, retrieval
+from videossl.tasks import job, retrieval
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from videossl import script
 from videossl.data import verify
-from videossl.data.datasets import registry
+from videossl.datasets import registry
 from videossl.errors import InputError
 
 

@@ -23,8 +23,8 @@ from videossl.cost import census, film, plan, table
 from videossl.cost.plan import Job
 from videossl.cost.work import Work, Works, fetched, frame_size
 from videossl.data import index, jpeg
-from videossl.data.datasets import ucf101
-from videossl.data.datasets.base import Counts
+from videossl.data.listing import Counts
+from videossl.datasets import ucf101
 from videossl.errors import InputError
 from videossl.train import modality as modalities
 from videossl.train import weights

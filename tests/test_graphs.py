@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from videossl import graphs
+from videossl.encoders.st_gcn import STGCN, adjacency
 from videossl.errors import InputError
 from videossl.graphs import GRAPHS, Graph
-from videossl.models.stgcn import STGCN, adjacency
 
 # NTU RGB+D as printed in the original ST-GCN, and the other public variant, joints counted from 1.
 KINECT = "1-2 2-21 3-21 4-3 5-21 6-5 7-6 8-7 9-21 10-9 11-10 12-11 13-1 14-13 15-14 16-15 17-1 18-17 19-18 20-19"

@@ -14,7 +14,7 @@ import yaml
 from tests.conftest import REPOSITORY
 from videossl import graphs, params
 from videossl.data import clips
-from videossl.data.datasets import registry
+from videossl.datasets import registry
 from videossl.errors import InputError
 from videossl.report import numbers
 from videossl.train import modality as modalities

@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.pipeline.conftest import ENVIRONMENT
 from videossl import params
-from videossl.data.datasets import kinetics400, ucf101
+from videossl.datasets import kinetics400, ucf101
 
 PRESETS = REPOSITORY / "presets"
 TARGETS = ["table1", "table2", "table3", "table4", "figure2", "figure3"]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.test_presets import PRESETS, SHARDS, at, epochs_of, planned, preset_of, touch
 from videossl import params
-from videossl.data.datasets import ntu60
+from videossl.datasets import ntu60
 
 SKELETON = {  # section 4.2, appendix 3; the spec where the paper is silent
     "encoder": "st-gcn",

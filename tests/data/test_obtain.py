@@ -18,7 +18,7 @@ import pytest
 from tests.data.serving import Answer, Rar, Server, rar4, serving
 
 from videossl.data import disk, obtain
-from videossl.data.datasets.base import Archive
+from videossl.data.listing import Archive
 from videossl.errors import InputError
 
 VIDEOS = {f"{label}/{label}_{number} [x].avi": f"{label}{number}".encode() * 99 for label in ("run", "wäve") for number in range(3)}

@@ -19,9 +19,9 @@ import pytest
 from tests.conftest import REPOSITORY
 
 from videossl.data import index, ntu, scan, video
-from videossl.data.datasets import folder
-from videossl.data.datasets.base import Video
+from videossl.data.listing import Video
 from videossl.data.toy.render import write_video
+from videossl.datasets import folder
 from videossl.errors import InputError
 
 
@@ -382,7 +382,7 @@ def test_two_at_once_both_end_well(tmp_path: Path) -> None:
 
 
 def test_real_clips(real_clips: Path) -> None:
-    from videossl.data.datasets import ucf101
+    from videossl.datasets import ucf101
 
     videos = ucf101.videos(real_clips / "ucf101", 1, {"lists": str(real_clips / "splits" / "ucfTrainTestlist")})
     rows = [row for row in scan.build(videos, real_clips / "ucf101", min_frames=32, fps=30) if row.label == "SoccerJuggling"]

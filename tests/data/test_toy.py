@@ -11,8 +11,8 @@ import pytest
 
 from videossl import seeding
 from videossl.data import ntu, video
-from videossl.data.datasets import toy
 from videossl.data.toy import render
+from videossl.datasets import toy
 from videossl.errors import InputError
 from videossl.files import sha256
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from videossl.data import ntu, scan, verify, video
-from videossl.data.datasets import ntu60, ntu_rgbd, toy
-from videossl.data.datasets.ntu_rgbd import Sample
 from videossl.data.toy import render
+from videossl.datasets import ntu60, ntu_rgbd, toy
+from videossl.datasets.ntu_rgbd import Sample
 from videossl.errors import InputError
 
 SMALL = {"seed": 1, "actions": 2, "train_subjects": 2, "test_subjects": 1, "frames": 6, "size": 16, "layout": "ntu60"}

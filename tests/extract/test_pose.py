@@ -21,9 +21,9 @@ from tests.test_graphs import NAMES
 from videossl import files
 from videossl.data import cache, index, scan
 from videossl.data.cache import Cache
-from videossl.data.datasets import folder
 from videossl.data.index import Row
 from videossl.data.toy.render import write_video
+from videossl.datasets import folder
 from videossl.errors import InputError
 from videossl.extract import pose, shard
 

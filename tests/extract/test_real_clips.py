@@ -10,8 +10,8 @@ import pytest
 
 from videossl.data import cache, scan
 from videossl.data.cache import Cache
-from videossl.data.datasets.base import Video
 from videossl.data.index import Row
+from videossl.data.listing import Video
 from videossl.extract import shard
 from videossl.extract.flow import Flow
 from videossl.extract.frames import Frames

@@ -18,9 +18,9 @@ from tests.conftest import REPOSITORY
 from videossl import files
 from videossl.data import cache, disk, index, jpeg, ntu, scan, video
 from videossl.data.cache import Cache
-from videossl.data.datasets import folder
 from videossl.data.index import Row
 from videossl.data.toy.render import write_video
+from videossl.datasets import folder
 from videossl.errors import InputError
 from videossl.extract import flow, shard
 from videossl.extract.flow import Flow

@@ -18,7 +18,7 @@ from tests.conftest import REPOSITORY
 from tests.data.serving import Answer, Rar, Server, rar4, serving
 from tests.pipeline.conftest import ENVIRONMENT
 
-from videossl.data.datasets import hmdb51, ucf101
+from videossl.datasets import hmdb51, ucf101
 
 UCF101 = {f"UCF-101/Wave/v_Wave_g0{group}_c01.avi": f"wave {group}".encode() * 50 for group in (1, 2)}
 UCF101_LISTS = {
@@ -37,7 +37,7 @@ DRIVER = """
 import dataclasses, json, sys
 from stages import download
 from videossl import script
-from videossl.data.datasets import hmdb51, ucf101
+from videossl.datasets import hmdb51, ucf101
 known = json.loads(sys.argv.pop(1))
 for module in (hmdb51, ucf101):
     module.SOURCES = tuple(dataclasses.replace(archive, urls=(), **known[archive.name]) for archive in module.SOURCES)

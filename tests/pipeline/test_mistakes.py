@@ -19,8 +19,8 @@ from tests.pipeline.conftest import ENVIRONMENT, Workspace, write_video
 
 from videossl import params as params_file
 from videossl.data import index as index_file
-from videossl.evaluate import features
 from videossl.mix.cutmix import AXES
+from videossl.tasks import features
 
 pytestmark = pytest.mark.usefixtures("in_a_run_of_its_own")
 

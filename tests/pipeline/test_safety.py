@@ -23,8 +23,7 @@ from tests.made import row
 from tests.pipeline.conftest import ENVIRONMENT, write_video
 
 from videossl import params
-from videossl.data import index
-from videossl.data.datasets import base
+from videossl.data import index, listing
 from videossl.errors import InputError
 from videossl.extract import shard
 from videossl.extract.frames import Frames
@@ -266,7 +265,7 @@ def test_params_cannot_run_code(tmp_path: Path) -> None:
 def test_a_name_in_a_list_or_an_index_stays_in_the_dataset(tmp_path: Path, place: str) -> None:
     (tmp_path / "list.txt").write_text(f"{place.removesuffix('.avi')}.avi 1\n")
     with pytest.raises(InputError, match=r"list\.txt:1: .* must lie below the dataset's folder"):
-        base.read_list(tmp_path / "list.txt")
+        listing.read_list(tmp_path / "list.txt")
     for changes in ({"path": place}, {"skeleton": place}):
         index.write(tmp_path / "index.csv", [dataclasses.replace(row("a", "x"), **changes)])
         with pytest.raises(InputError, match=r"a: .* does not lie in the dataset's folder; make the index again"):

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from videossl import seeding
+from videossl.encoders.head import ProjectionHead
 from videossl.errors import InputError, Interrupted
-from videossl.models.head import ProjectionHead
-from videossl.ssl.moco import MoCo
+from videossl.methods.moco import MoCo
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Batches, Training, fit
 from videossl.train.signals import heeded

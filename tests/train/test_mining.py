@@ -19,15 +19,15 @@ import pytest
 import torch
 from tests.conftest import REPOSITORY
 from tests.made import row, shard
-from tests.ssl.test_crossclr import clips, method
+from tests.methods.test_crossclr import clips, method
 from torch import Tensor, nn
 
 from videossl import params, seeding
 from videossl.data import index
 from videossl.errors import InputError, Interrupted
 from videossl.files import sha256
-from videossl.ssl.crossclr import CrosSCLR
-from videossl.ssl.losses import EMPTY
+from videossl.methods.crossclr import CrosSCLR
+from videossl.methods.losses import EMPTY
 from videossl.train import modality, weights
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Batches, Training, fit, of_view

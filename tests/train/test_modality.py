@@ -21,7 +21,7 @@ from videossl import params, seeding
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.data.clips import ClipDataset, Source
-from videossl.ssl import losses
+from videossl.methods import losses
 from videossl.train import modality, weights
 
 GROUPS = {"a1": "a", "a2": "a", "b": "b"}  # two videos of one source, and one of its own

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from videossl.data import index, video
-from videossl.data.datasets import base, registry
-from videossl.data.datasets.base import Counts
+from videossl.data import index, listing, video
+from videossl.data.listing import Counts
+from videossl.datasets import registry
 from videossl.errors import InputError
 from videossl.params import Params, is_filled
 
@@ -56,7 +56,7 @@ def _of_index(rows: Sequence[index.Row]) -> Counts:
     return Counts(train, len(rows) - train, len(index.classes(rows)), frames, width, height, rate)
 
 
-def _of_videos(root: Path, videos: Sequence[base.Video]) -> Census | None:
+def _of_videos(root: Path, videos: Sequence[listing.Video]) -> Census | None:
     """Counts of the videos that are there, the length and size of an even sample of them; None if none of it decodes."""
     there = set(_there(root, [one.path for one in videos]))
     used = [one for one in videos if root / one.path in there]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from videossl.data import jpeg, video
-from videossl.data.datasets import toy
+from videossl.datasets import toy
 from videossl.extract import flow
 
 FRAMES = 5  # of each film

@@ -23,16 +23,16 @@ from videossl.cost import film
 from videossl.cost.work import Kind
 from videossl.data import cache, jpeg, ntu, video
 from videossl.data.clips import ClipDataset, span, uniform_starts
-from videossl.data.datasets import toy
 from videossl.data.index import Row
 from videossl.data.toy import render
-from videossl.evaluate import encode, handmade, linear
-from videossl.evaluate.clips import Clips
-from videossl.evaluate.finetune import Finetune
+from videossl.datasets import toy
 from videossl.extract import flow, pose
+from videossl.methods.cmmc import CMMC
+from videossl.methods.crossclr import CrosSCLR
 from videossl.params import SOURCES, Params, finds_people
-from videossl.ssl.cmmc import CMMC
-from videossl.ssl.crossclr import CrosSCLR
+from videossl.tasks import encode, handmade, linear
+from videossl.tasks.clips import Clips
+from videossl.tasks.finetune import Finetune
 from videossl.train import modality as modalities
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Method, Training, fit

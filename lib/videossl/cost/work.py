@@ -16,9 +16,9 @@ from torch import nn
 from videossl import params as parameters
 from videossl.cost.plan import Job
 from videossl.data.clips import SKELETON, windows
-from videossl.data.datasets import registry
-from videossl.data.datasets.base import Counts
+from videossl.data.listing import Counts
 from videossl.data.video import target_size
+from videossl.datasets import registry
 from videossl.params import Params
 from videossl.train import modality as modalities
 from videossl.train.stage import Snapshots

@@ -15,9 +15,8 @@ from typing import Any
 from urllib.parse import quote
 
 from videossl import files
-from videossl.data import disk, fetch, unpack
-from videossl.data.datasets import base
-from videossl.data.datasets.base import Archive
+from videossl.data import disk, fetch, listing, unpack
+from videossl.data.listing import Archive
 from videossl.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -97,7 +96,7 @@ def _left(source: Any, root: Path) -> bool:
 def _unpack(path: Path, folder: Path, nested: bool) -> None:
     """Unpack an archive into `folder` and, if it holds archives, those beside themselves; they are removed."""
     unpack.unpack(path, folder)
-    for name in base.find(folder, unpack.SUFFIXES) if nested else []:
+    for name in listing.find(folder, unpack.SUFFIXES) if nested else []:
         unpack.unpack(folder / name, (folder / name).parent)
         (folder / name).unlink()
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from videossl import files
 from videossl.data import journal as journals
 from videossl.data import ntu, pool, video
-from videossl.data.datasets.base import Video
 from videossl.data.index import Row
+from videossl.data.listing import Video
 from videossl.errors import InputError
 
 

@@ -18,9 +18,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from videossl import files
-from videossl.data import ntu, pool
-from videossl.data.datasets import base, registry
-from videossl.data.datasets.base import Video
+from videossl.data import listing, ntu, pool
+from videossl.data.listing import Video
+from videossl.datasets import registry
 from videossl.errors import InputError
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def _extra(
     known = {path for videos in named.values() for video in videos for path in (video.path, video.skeleton)}
     if hasattr(source, "unused"):
         known = known.union(*(source.unused(root, split, options) for split in named))
-    there = [f"{folder}/{name}" for folder in source.FOLDERS for name in base.find(root / folder, (*base.SUFFIXES, ".skeleton"))]
+    there = [f"{folder}/{name}" for folder in source.FOLDERS for name in listing.find(root / folder, (*listing.SUFFIXES, ".skeleton"))]
     extra = [name for name in there if name not in known]
     hints = _hints(extra, missing)
     return [Problem("extra", name, hints.get(name, "")) for name in extra]

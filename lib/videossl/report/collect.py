@@ -14,12 +14,12 @@ from videossl import graphs
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.data.clips import centred
-from videossl.evaluate import features as encoded
-from videossl.evaluate import retrieval
-from videossl.evaluate.features import Features, align
 from videossl.extract.flow import dequantise
 from videossl.report import read
 from videossl.report.run import Run
+from videossl.tasks import features as encoded
+from videossl.tasks import retrieval
+from videossl.tasks.features import Features, align
 
 SAMPLES, GALLERY, NEIGHBOURS = 6, 4, 5
 PACKAGES = (

@@ -15,9 +15,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from videossl import seeding
+from videossl import parallel, seeding
 from videossl.errors import InputError, Interrupted
-from videossl.ssl import parallel
 from videossl.train import schedule, signals
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.record import Record

@@ -11,16 +11,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from videossl import graphs, seeding
+from videossl import graphs, parallel, seeding
 from videossl.augment.skeleton import SkeletonAugment
 from videossl.augment.video import VideoAugment
 from videossl.data.cache import Cache
 from videossl.data.clips import SKELETON, ClipDataset, EpochSampler, Source, collate_batch
+from videossl.encoders import build
+from videossl.encoders.base import Encoder
 from videossl.errors import InputError
-from videossl.models import build
-from videossl.models.encoder import Encoder
-from videossl.ssl import parallel
-from videossl.ssl.moco import MoCo
+from videossl.methods.moco import MoCo
 from videossl.train import signals
 from videossl.train.loop import Batches, Views
 

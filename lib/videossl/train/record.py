@@ -20,9 +20,9 @@ from typing import Any
 
 import torch
 
+from videossl import parallel
 from videossl.errors import InputError, Interrupted
 from videossl.files import read_json, write_json
-from videossl.ssl import parallel
 
 NO_END = "killed, or still running"
 VERSIONS = ("torch", "numpy", "h5py")

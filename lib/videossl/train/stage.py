@@ -15,11 +15,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from videossl import script
+from videossl import parallel, script
 from videossl.errors import InputError
 from videossl.files import write_json
-from videossl.ssl import parallel
-from videossl.ssl.moco import MoCo
+from videossl.methods.moco import MoCo
 from videossl.train import modality, signals, weights
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Batches, Training, Watcher, fit

@@ -1,0 +1,125 @@
+"""ST-GCN (Yan et al., AAAI 2018) in ten layers, narrowed as in CrosSCLR (spec, Encoders; P section 4.2).
+
+At width 0.25, from (B, 3, 50, 25, 2), 25 joints of the graph, both bodies folded into the batch:
+
+    layer1..4   (2B, 16, 50, 25)
+    layer5..7   (2B, 32, 25, 25)
+    layer8..9   (2B, 64, 13, 25)
+    layer10     (2B, 256, 13, 25)
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from videossl.encoders.base import Encoder, scaled
+from videossl.errors import InputError
+from videossl.graphs import DEFAULT, GRAPHS, Graph, distances
+
+# Channels at width 1, and stride in time, layer by layer.
+LAYERS = (*[(64, 1)] * 4, (128, 2), *[(128, 1)] * 2, (256, 2), (256, 1), (1024, 1))
+
+
+def adjacency(graph: Graph) -> Tensor:
+    """The `spatial` partition (Yan et al., section 3.3 and eq. 10): (3, V, V) float32, [subset, from v, to
+    w].
+
+    Neighbours within one step are split in the joint itself, those farther from the centre, those nearer to
+    it (or equally far). Over subsets and v the weights into each joint sum to 1 (A D^-1).
+    """
+    steps = distances(graph)
+    near = (steps == 0) | (steps == 1)
+    weights = near / near.sum(0, keepdims=True)
+    to_centre = steps[:, graph.centre - 1]
+    itself = np.eye(graph.joints, dtype=bool)
+    farther = near & ~itself & (to_centre[:, None] >= to_centre[None, :])
+    nearer = near & ~itself & ~farther
+    return torch.from_numpy(np.stack([weights * subset for subset in (itself, farther, nearer)])).float()
+
+
+class Fold(nn.Module):
+    """Bodies into the batch, and batch-norm of the input: (B, C, T, V, M) -> (B * M, C, T, V), body by body a
+    sample."""
+
+    def __init__(self, in_channels: int, joints: int, bodies: int) -> None:
+        super().__init__()
+        self.expected = (in_channels, joints, bodies)
+        self.norm = nn.BatchNorm1d(in_channels * joints)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() != 5 or (x.shape[1], x.shape[3], x.shape[4]) != self.expected:
+            c, v, m = self.expected
+            raise InputError(f"skeletons of shape {tuple(x.shape)}: this encoder takes (B, {c}, T, {v}, {m})")
+        b, c, t, v, m = x.shape
+        rows: Tensor = self.norm(x.permute(0, 4, 3, 1, 2).reshape(b * m, v * c, t))
+        return rows.view(b * m, v, c, t).permute(0, 2, 3, 1).contiguous()
+
+
+class GraphLayer(nn.Module):
+    """Convolution over the graph, then over time, with a residual: (N, C, T, V) -> (N, C', T / stride, V)."""
+
+    adjacency: Tensor
+
+    def __init__(self, inputs: int, outputs: int, stride: int, adjacency: Tensor, dropout: float, residual: bool = True) -> None:
+        super().__init__()
+        # Not saved: it follows from the graph's name; importance, learned, scales each of its edges.
+        self.register_buffer("adjacency", adjacency.clone(), persistent=False)
+        self.importance = nn.Parameter(torch.ones_like(adjacency))
+        self.spread = nn.Conv2d(inputs, outputs * len(adjacency), 1)
+        self.temporal = nn.Sequential(
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, (9, 1), (stride, 1), (4, 0)),
+            nn.BatchNorm2d(outputs),
+            nn.Dropout(dropout, inplace=True),
+        )
+        self.residual: nn.Module | None = None
+        if residual and (inputs, stride) == (outputs, 1):
+            self.residual = nn.Identity()
+        elif residual:
+            self.residual = nn.Sequential(nn.Conv2d(inputs, outputs, 1, (stride, 1)), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights = self.adjacency * self.importance
+        subsets = self.spread(x).unflatten(1, (len(weights), -1))
+        y: Tensor = self.temporal(torch.einsum("nkctv,kvw->nctw", subsets, weights))
+        return torch.relu(y if self.residual is None else y + self.residual(x))
+
+
+class STGCN(Encoder):
+    """Input (B, in_channels, T, V, 2) float, map (2B, 1024 * width, T/4, V); the vectors average joints,
+    time, bodies.
+
+    `width` scales every channel count; 0.25 is the paper's. `graph` names one of `GRAPHS`, which has V joints.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        width: float = 0.25,
+        graph: str = DEFAULT,
+        dropout: float = 0.0,
+        bodies: int = 2,
+    ) -> None:
+        if graph not in GRAPHS:
+            raise InputError(f"graph {graph!r} of an ST-GCN is unknown: choose one of {', '.join(GRAPHS)}")
+        weights = adjacency(GRAPHS[graph])
+        blocks: OrderedDict[str, nn.Module] = OrderedDict()
+        channels = in_channels
+        for number, (full, stride) in enumerate(LAYERS, start=1):
+            outputs = scaled(full, width)
+            layer = GraphLayer(channels, outputs, stride, weights, dropout, residual=number > 1)
+            blocks[f"layer{number}"] = layer
+            channels = outputs
+        fold = Fold(in_channels, GRAPHS[graph].joints, bodies)
+        blocks["layer1"] = nn.Sequential(OrderedDict(fold=fold, graph=blocks["layer1"]))
+        super().__init__(blocks, channels)
+        self.bodies = bodies
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """(B * M, D, T, V) -> (B, D): the mean over time and joints, then over a sample's bodies."""
+        return maps.mean((2, 3)).view(-1, self.bodies, self.out_features).mean(1)

@@ -1,0 +1,115 @@
+"""Cross-view mining: what one view of the data finds alike is a positive for the other, too (P table 5 and appendix 3.ii; CrosSCLR, Li et
+al., CVPR 2021).
+
+Both encoders learn together. Departures from Li et al.:
+- they look for neighbours in the queue alone, having no negatives in the batch; here the other keys of the batch are columns
+  of the logits like those of the queue (spec, Contrastive learning), so they are candidates, too;
+- P's "top-1 neighbours as extra positives" is all there is: the neighbours' similarities as a context to be consistent with,
+  and weights by them, are left out;
+- their second view is made of the first one's augmented clip; here each view is augmented by itself [settled].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from videossl import parallel
+from videossl.encoders.base import partial_forward
+from videossl.errors import InputError
+from videossl.methods import losses
+from videossl.methods.moco import Compared, MoCo
+
+MEASURES = ("loss", "accuracy", "spread")
+
+
+class CrosSCLR(nn.Module):
+    """Two MoCo, one a view, each with the keys that the other's queries are most similar to as further positives.
+
+    mocos: by the names of the views, mixing "none", queues of one size, both with or without masking; embeddings may differ in
+    size. neighbours: how many are taken, K >= 1; 1 in P. Raises InputError for values outside these.
+
+    A neighbour is known by its column, so both queues must hold keys of the same samples in the same slots. Those of earlier
+    stages do not: of CMMC each modality sees batches of its own. So both start empty, as a pretraining's do [settled], and
+    since they are filled together they stay aligned.
+    """
+
+    def __init__(self, mocos: Mapping[str, MoCo], neighbours: int = 1) -> None:
+        super().__init__()
+        _check(mocos, neighbours)
+        self.mocos, self.neighbours = nn.ModuleDict(mocos), neighbours
+        for _, moco in self._views():
+            moco.forget()
+
+    def step(self, views: Mapping[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """The loss of one batch: the sum over the views of the mean of -log p at a query's own key and at its neighbours.
+
+        views: "{view}/query" and "{view}/key" of each view, (B, *input) float; sample: (B,) int64 >= 0, what each row is of
+        (`losses.false_negatives`); rng: not drawn from. Neighbours are the K keys, of the batch and the queue, that the other
+        view's query of the same sample is most similar to, its own and those that are no negatives left out. Returns scalars:
+        "loss" with gradient, "accuracy" (of the views' mean; a query whose own key is its most similar), "spread" (of the worse
+        view: a collapse of either is one of the method); and of each view "loss/{view}", "accuracy/{view}", "spread/{view}".
+        """
+        found = {name: self._compare(name, moco, views, sample) for name, moco in self._views()}
+        (one, first), (other, second) = found.items()
+        told = {one: self._measures(first, second), other: self._measures(second, first)}
+        loss, accuracy, spread = (torch.stack([told[name][key] for name in told]) for key in MEASURES)
+        whole = {"loss": loss.sum(), "accuracy": accuracy.mean(), "spread": spread.min()}
+        return whole | {f"{key}/{name}": told[name][key].detach() for name in told for key in MEASURES}
+
+    def forward(self, views: Mapping[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """`step`, for wrappers that call the module."""
+        return self.step(views, sample, rng)
+
+    def update(self) -> None:
+        """See `MoCo.update`."""
+        for _, moco in self._views():
+            moco.update()
+
+    def trainable(self) -> list[nn.Parameter]:
+        """Both views' query encoders and heads."""
+        return [parameter for _, moco in self._views() for parameter in moco.trainable()]
+
+    def _views(self) -> Iterator[tuple[str, MoCo]]:
+        for name, moco in self.mocos.items():
+            assert isinstance(moco, MoCo)
+            yield name, moco
+
+    def _compare(self, name: str, moco: MoCo, views: Mapping[str, Tensor], sample: Tensor) -> Compared:
+        query = views[f"{name}/query"]
+        r = torch.arange(len(query) * parallel.size())  # nothing is mixed: each row is its own partner
+        return moco.compare(partial_forward(moco.encoder, query, 0, len(moco.encoder)), views[f"{name}/key"], sample, r)
+
+    def _measures(self, view: Compared, other: Compared) -> dict[str, Tensor]:
+        """Of one view, with the positives that the other has found."""
+        start, own = view.own.start, torch.zeros_like(view.logits, dtype=torch.bool)
+        own.diagonal(start).fill_(True)
+        positives = own | losses.neighbours(other.logits, self.neighbours, start)
+        r = torch.arange(start, view.own.stop)
+        return {
+            "loss": losses.multi_positive_cross_entropy(view.logits, positives),
+            "accuracy": losses.accuracy(view.logits, r, 1.0, start),
+            "spread": losses.spread(view.queries),
+        }
+
+
+def _check(mocos: Mapping[str, MoCo], neighbours: int) -> None:
+    if len(mocos) != 2:
+        raise InputError(f"CrosSCLR: {len(mocos)} views: give two MoCo by the names of their views")
+    if neighbours < 1:
+        raise InputError(f"CrosSCLR: {neighbours} neighbours: give at least 1")
+    for name, moco in mocos.items():
+        if moco.mixing != "none":
+            raise InputError(
+                f"CrosSCLR: the MoCo of {name} has mixing {moco.mixing!r}: set it to none, neighbours are of clips as they are"
+            )
+    (one, first), (other, second) = mocos.items()
+    if first.queue.shape[1] != second.queue.shape[1]:
+        sizes = f"{first.queue.shape[1]} keys of {one}, {second.queue.shape[1]} of {other}"
+        raise InputError(f"CrosSCLR: queues of {sizes}: give both the same size, a neighbour is known by its slot")
+    if first.mask_same != second.mask_same:
+        raise InputError(
+            f"CrosSCLR: mask_same differs between {one} and {other}: what is no negative in one view must be none in the other"
+        )

@@ -1,0 +1,207 @@
+"""MoCo for clips, with mixing in the input space (P sections 2, 3.1, table 1; He et al., CVPR 2020).
+
+The key encoder runs in the mode it is in, so in training its batch-norm takes statistics of its own batch and
+keeps running ones of its own, as in MoCo; momentum moves parameters only. A queue starts empty and its empty
+slots are masked: MoCo's random initial negatives are not used.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from itertools import chain
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from videossl import parallel
+from videossl.encoders.base import partial_forward, pool
+from videossl.encoders.head import ProjectionHead
+from videossl.errors import InputError
+from videossl.methods import losses
+from videossl.mix.compiling import eager
+from videossl.mix.strategies import BOXES, INPUT, check_name, mix_inputs
+
+
+class Compared(NamedTuple):
+    """Queries held against keys. Of several processes each has the logits of its own rows, with all columns."""
+
+    logits: Tensor
+    """(B, B + K) float32, -inf where a key is no negative (`losses.logits`)"""
+    queries: Tensor
+    """(B, D), the normalised embeddings of all processes' rows, without gradient"""
+    own: slice
+    """which rows of the whole batch these are: the own key of row i is column own.start + i"""
+
+
+class MoCo(nn.Module):
+    """Query encoder and head, their momentum copies, and a queue of keys.
+
+    encoder: an `Encoder`, or any `nn.Sequential` of blocks; head: from its features to embeddings; queue: K
+    >= 0 keys; momentum in [0, 1]; mixing: one of `strategies.INPUT`; alpha: of lam's Beta; mask_same:
+    see `losses.false_negatives`; box: one box (or lam of mixup) a "batch" or one a "sample". Buffers: queue
+    (D, K) float32 normalised, queue_ids (K,) int64, queue_ptr () int64. Raises InputError for values outside
+    these.
+    """
+
+    queue: Tensor
+    queue_ids: Tensor
+    queue_ptr: Tensor
+
+    def __init__(
+        self,
+        encoder: nn.Sequential,
+        head: ProjectionHead | nn.Linear,
+        queue: int,
+        momentum: float,
+        temperature: float,
+        mixing: str = "none",
+        alpha: float = 1.0,
+        mask_same: bool = True,
+        box: str = "batch",
+    ) -> None:
+        super().__init__()
+        _check(queue, momentum, temperature, alpha)
+        check_name("mixing of MoCo", mixing, INPUT)
+        check_name("box of MoCo", box, BOXES)
+        if not any(parameter.requires_grad for parameter in encoder.parameters()):
+            raise InputError("MoCo: all of the encoder is frozen, as a partner's is; call encoder.requires_grad_(True).train() first")
+        self.encoder, self.head = encoder, head
+        self.key_encoder = copy.deepcopy(encoder).requires_grad_(False)
+        self.key_head = copy.deepcopy(head).requires_grad_(False)
+        self.momentum, self.temperature = momentum, temperature
+        self.mixing, self.alpha, self.box, self.mask_same = mixing, alpha, box, mask_same
+        self.register_buffer("queue", torch.zeros(head.out_features, queue))
+        self.register_buffer("queue_ids", torch.full((queue,), losses.EMPTY))
+        self.register_buffer("queue_ptr", torch.zeros((), dtype=torch.long))
+        self._average = get_ema_multi_avg_fn(momentum)  # type: ignore[no-untyped-call]
+        self._pending: tuple[Tensor, Tensor] | None = None
+
+    def step(self, views: Mapping[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """The loss of one batch (P eq. 3).
+
+        views: "query" and "key", (B, *input) float, two views of each video; sample: (B,) int64 >= 0, what
+        each row is of (`losses.false_negatives`); rng: a CPU generator for the mix, the same in all processes (`parallel`),
+        each of which holds its rows of the batch. Returns "loss", a scalar with gradient, "accuracy", a scalar in [0, 1],
+        and "spread" (`losses.spread`) of the queries' embeddings. After the optimiser's step, call `update`.
+        """
+        x = views["query"]
+        count = len(x) * parallel.size()
+        r = torch.arange(count) if self.mixing == "none" else draw_partners(count, rng)
+        other = x if self.mixing == "none" else parallel.exchange(x, r)
+        mixed, lam = mix_inputs(self.mixing, x, r, rng, self.alpha, self.box, other, (parallel.rank(), parallel.size()))
+        maps = partial_forward(self.encoder, mixed, 0, len(self.encoder))
+        return self.contrast(maps, views["key"], sample, r, lam)
+
+    def forward(self, views: Mapping[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """`step`, for wrappers that call the module."""
+        return self.step(views, sample, rng)
+
+    def contrast(self, maps: Tensor, key_view: Tensor, sample: Tensor, r: Tensor, lam: float | Tensor) -> dict[str, Tensor]:
+        """Loss and accuracy for the query encoder's last `maps` (of mixed queries) against keys of
+        `key_view`, not mixed.
+
+        r: (B,) int64, each row's partner, of the whole batch where several processes share it; lam: a number, or (B,) of
+        this process's rows. Keeps the keys for `update`.
+        """
+        r = r.to(maps.device, non_blocking=True)
+        similarities, queries, own = self.compare(maps, key_view, sample, r)
+        return {
+            "loss": losses.mixed_cross_entropy(similarities, r[own], lam, own.start),
+            "accuracy": losses.accuracy(similarities, r[own], lam, own.start),
+            "spread": losses.spread(queries),
+        }
+
+    def compare(self, maps: Tensor, key_view: Tensor, sample: Tensor, r: Tensor) -> Compared:
+        """The similarities that a loss is made of; arguments as of `contrast`. Keeps the keys for `update`."""
+        r, sample = (t.to(maps.device, non_blocking=True) for t in (r, sample))
+        query = embed(self.encoder, self.head, maps)
+        with torch.no_grad():
+            keys = embed(self.key_encoder, self.key_head, self.key_encoder(key_view))
+        own = parallel.own(len(query))
+        keys, queries = parallel.gather(torch.cat([keys, query.detach()], dim=1)).chunk(2, dim=1)
+        sample = parallel.gather(sample)
+        self._pending = keys, sample
+        mask = losses.false_negatives(sample, r, self.queue_ids, self.mask_same)[own]
+        return Compared(losses.logits(query, keys, self.queue, self.temperature, mask), queries, own)
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move the key encoder and head towards the query's (key = m key + (1 - m) query), enqueue the last
+        step's keys."""
+        if self._pending is None:
+            raise RuntimeError("MoCo.update() without a step() before it")
+        key_parameters = [*self.key_encoder.parameters(), *self.key_head.parameters()]
+        self._average(key_parameters, self.trainable(), 0)
+        keys, ids = self._pending
+        self._pending = None
+        self._enqueue(keys, ids)
+
+    def trainable(self) -> list[nn.Parameter]:
+        """The parameters to give to the optimiser: the query encoder's and its head's."""
+        return list(chain(self.encoder.parameters(), self.head.parameters()))
+
+    def forget(self) -> None:
+        """Empty the queue."""
+        self.queue.zero_()
+        self.queue_ids.fill_(losses.EMPTY)
+        self.queue_ptr.zero_()
+
+    def stage_state(self) -> dict[str, Tensor]:
+        """What the next stage of this modality loads with `load_stage`; contiguous, as safetensors wants."""
+        return {name: tensor.detach().contiguous() for name, tensor in self.state_dict().items()}
+
+    def load_stage(self, state: Mapping[str, Tensor]) -> list[str]:
+        """Load encoder, head, key encoder, key head and queue of the modality's previous stage (spec,
+        Contrastive learning).
+
+        Returns what was loaded, for the log. Raises InputError, loading nothing, for a key too many, missing,
+        or of another shape.
+        """
+        own = self.state_dict()
+        what = "previous stage's weights"
+        for name in [*own, *state]:
+            if name not in state:
+                raise InputError(f"{what}: {name} is missing; give weights of a MoCo of this encoder")
+            if name not in own:
+                raise InputError(f"{what}: {name} is unexpected; give weights of a MoCo of this encoder")
+            if own[name].shape != state[name].shape:
+                shapes = f"{tuple(state[name].shape)}, here {tuple(own[name].shape)}"
+                raise InputError(f"{what}: {name} is {shapes}; use that stage's encoder, width and queue")
+        self.load_state_dict(dict(state))
+        return list(dict.fromkeys(name.split(".")[0] for name in own))
+
+    def _enqueue(self, keys: Tensor, ids: Tensor) -> None:
+        """Write keys (B, D) from the pointer on, round the end; of more keys than slots the last stay."""
+        slots = self.queue.shape[1]
+        if slots == 0:
+            return
+        at = (self.queue_ptr + torch.arange(len(keys), device=keys.device))[-slots:] % slots
+        self.queue.index_copy_(1, at, keys[-slots:].T)
+        self.queue_ids.index_copy_(0, at, ids[-slots:])
+        self.queue_ptr.add_(len(keys)).remainder_(slots)
+
+
+def embed(encoder: nn.Sequential, head: nn.Module, maps: Tensor) -> Tensor:
+    """The normalised embeddings (B, D) float32 of an encoder's last maps."""
+    return normalize(head(pool(encoder, maps)).float(), dim=1)
+
+
+@eager
+def draw_partners(count: int, rng: torch.Generator) -> Tensor:
+    """r: a uniform permutation of the batch, (B,) int64 on the CPU; a sample may be its own partner."""
+    return torch.randperm(count, generator=rng, device="cpu")
+
+
+def _check(queue: int, momentum: float, temperature: float, alpha: float) -> None:
+    if queue < 0:
+        raise InputError(f"queue {queue} of MoCo: give 0 or more keys")
+    if not 0 <= momentum <= 1:
+        raise InputError(f"momentum {momentum} of MoCo: give a number from 0 to 1")
+    if not temperature > 0:
+        raise InputError(f"temperature {temperature} of MoCo: give a number above 0")
+    if not alpha > 0:
+        raise InputError(f"alpha {alpha} of MoCo: give a number above 0")

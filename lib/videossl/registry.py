@@ -1,0 +1,70 @@
+"""The five kinds of things that a person may add, each thing a module and a YAML of one name in the folder of its kind.
+
+The YAML is all that planning has to know of a thing, so that neither torch nor cv2 is loaded for it. The module is imported by name
+and never by a statement: so the code that a job depends on (`code.closure`) is that of the things it uses and of no other.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+
+from videossl.errors import InputError
+
+KINDS = {"datasets": "dataset", "modalities": "modality", "encoders": "encoder", "methods": "method", "tasks": "task"}
+"""Folder -> what one thing in it is called."""
+
+HOME = Path(__file__).parent
+
+
+@cache
+def names(kind: str) -> tuple[str, ...]:
+    """All things of a kind, sorted."""
+    return tuple(sorted(path.stem.replace("_", "-") for path in (HOME / kind).glob("*.yaml")))
+
+
+@cache
+def declared(kind: str, name: str) -> dict[str, Any]:
+    """What the YAML of a thing says; an unknown name is an InputError that names the nearest."""
+    check(kind, name)
+    result: dict[str, Any] = yaml.load(_path(kind, name, ".yaml").read_text(encoding="utf-8"), _LOADER)
+    return result
+
+
+def module(kind: str, name: str) -> ModuleType:
+    """The module of a thing; errors as in `declared`."""
+    check(kind, name)
+    return importlib.import_module(f"videossl.{kind}.{_path(kind, name, '.py').stem}")
+
+
+def files(kind: str, name: str) -> tuple[str, str]:
+    """The module and the YAML of a thing, as paths relative to the repository."""
+    check(kind, name)
+    return tuple(f"lib/videossl/{kind}/{_path(kind, name, suffix).name}" for suffix in (".py", ".yaml"))  # type: ignore[return-value]
+
+
+def check(kind: str, name: str) -> None:
+    """Raise InputError for a name that no thing of the kind has."""
+    if name not in names(kind):
+        raise InputError(f"unknown {KINDS[kind]} {name!r}: {nearest(name, names(kind))}")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Text for an error: the known word that is meant, or all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, 1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
+
+
+def _path(kind: str, name: str, suffix: str) -> Path:
+    return HOME / kind / f"{name.replace('-', '_')}{suffix}"
+
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

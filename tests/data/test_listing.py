@@ -1,0 +1,137 @@
+"""Walking folders and reading split lists."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from videossl.data import listing
+from videossl.data.listing import Video
+from videossl.errors import InputError
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def test_find_takes_any_name_and_leaves_hidden_ones(tmp_path: Path) -> None:
+    touch(
+        tmp_path,
+        "b/[x] y.AVI",
+        "b/é\u3000日.mp4",
+        "a/c/d.webm",
+        "a/.hidden.avi",
+        ".cache/e.avi",
+        "a/notes.txt",
+    )
+    assert listing.find(tmp_path) == ["a/c/d.webm", "b/[x] y.AVI", "b/é\u3000日.mp4"]
+
+
+def test_find_follows_links_and_ends_on_a_loop(tmp_path: Path) -> None:
+    touch(tmp_path, "elsewhere/v.avi", "root/a/w.avi")
+    (tmp_path / "root/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "root/a/loop").symlink_to(tmp_path / "root")
+    assert listing.find(tmp_path / "root") == ["a/w.avi", "linked/v.avi"]
+
+
+def test_a_name_that_is_not_text(tmp_path: Path) -> None:
+    try:
+        (Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.avi"))).touch()
+    except OSError:
+        pytest.skip("this file system takes only UTF-8 names")
+    with pytest.raises(InputError, match="rename it"):
+        listing.find(tmp_path)
+
+
+def test_a_list_with_windows_line_ends_and_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "l.txt"
+    path.write_bytes("\ufeffA/a b[1] 2.avi 3\r\n\r\nB/é.mp4\r\nB/x.avi \t 0  ".encode())
+    assert listing.read_list(path) == [(1, "A/a b[1] 2.avi", "3"), (3, "B/é.mp4", ""), (4, "B/x.avi", "0")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("A/a.avi 1\nA/b.avi\nA/a.avi 2", r"l\.txt:3: A/a\.avi is in line 1 too"),
+        ("A/a.avi\nA/b", r"l\.txt:2: 'A/b' is not the name of a video"),
+        ("../a.avi", r"l\.txt:1: .* must lie below"),
+        ("X\\a.avi", r"l\.txt:1: .* has a backslash; put / between"),
+        ("/home/a.avi", r"l\.txt:1: .* must lie below"),
+        ("A/a.avi 1 2", r"l\.txt:1: 'A/a\.avi 1' is not the name of a video"),
+    ],
+)
+def test_a_bad_list_is_named_by_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "l.txt").write_text(text)
+    with pytest.raises(InputError, match=message):
+        listing.read_list(tmp_path / "l.txt")
+
+
+def test_a_list_that_is_not_text(tmp_path: Path) -> None:
+    (tmp_path / "l.txt").write_bytes(b"A/\xff\xfe.avi")
+    with pytest.raises(InputError, match="not UTF-8"):
+        listing.read_list(tmp_path / "l.txt")
+
+
+def test_lists_give_class_side_and_line(tmp_path: Path) -> None:
+    (tmp_path / "trainlist02.txt").write_text("B/b.avi 1\nA/a.avi 2\n")
+    (tmp_path / "testlist02.txt").write_text("A/c.avi\n")
+    assert listing.listed(tmp_path, 2, below="videos") == [
+        Video("A/a", "videos/A/a.avi", "A", "train", "", "trainlist02.txt:2"),
+        Video("A/c", "videos/A/c.avi", "A", "test", "", "testlist02.txt:1"),
+        Video("B/b", "videos/B/b.avi", "B", "train", "", "trainlist02.txt:1"),
+    ]
+
+
+def test_a_video_on_both_sides_names_both_lines(tmp_path: Path) -> None:
+    (tmp_path / "trainlist01.txt").write_text("A/b.avi\nA/a.avi\n")
+    (tmp_path / "testlist01.txt").write_text("A/a.avi\n")
+    with pytest.raises(InputError, match=r"trainlist01\.txt:2.*testlist01\.txt:1"):
+        listing.listed(tmp_path, 1)
+
+
+def test_one_list_without_the_other(tmp_path: Path) -> None:
+    (tmp_path / "trainlist01.txt").write_text("A/a.avi\n")
+    with pytest.raises(InputError, match=r"testlist01\.txt is missing"):
+        listing.listed(tmp_path, 1)
+
+
+def test_an_unknown_option_names_the_nearest() -> None:
+    with pytest.raises(InputError, match="'tset_share': did you mean 'test_share'"):
+        listing.check_options("folder", {"tset_share": 1}, ["seed", "test_share"])
+
+
+def lists(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / f"{name}.txt").write_bytes(text.encode())
+    return folder
+
+
+def test_classes_and_numbers_agree_with_the_list_of_classes(tmp_path: Path) -> None:
+    lists(tmp_path, classInd="\ufeff1 Clap\r\n2 Wave\r\n\r\n", trainlist01="Wave/a.avi 2\r\nClap/b.avi 1\r\n", testlist01="Wave/c.avi\r\n")
+    assert [video.label for video in listing.listed(tmp_path, 1)] == ["Clap", "Wave", "Wave"]
+
+
+@pytest.mark.parametrize(
+    ("train", "classes", "message"),
+    [
+        ("Wave/a.avi 2\nWaev/b.avi 2\n", "1 Clap\n2 Wave\n", r"trainlist01\.txt:2: classInd\.txt has no class 'Waev': did you mean 'Wave'"),
+        ("Wave/a.avi 1\n", "1 Clap\n2 Wave\n", r"trainlist01\.txt:1: number 1 stands behind a video of Wave, which is 2 in classInd\.txt"),
+        ("a.avi\n", "1 Clap\n", r"trainlist01\.txt:1: classInd\.txt has no class ''"),
+        ("Wave/a.avi 2\n", "1 Clap\nWave\n", r"classInd\.txt:2: 'Wave' is not a number and a class"),
+    ],
+)
+def test_an_unknown_class_is_named_by_line(tmp_path: Path, train: str, classes: str, message: str) -> None:
+    lists(tmp_path, classInd=classes, trainlist01=train, testlist01="Clap/x.avi\n")
+    with pytest.raises(InputError, match=message) as caught:
+        listing.listed(tmp_path, 1)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_absent_entry_is_kept_for_the_index_to_drop(tmp_path: Path) -> None:
+    lists(tmp_path, trainlist01="A/gone.avi 1\n", testlist01="A/gone too.avi\n")
+    assert [(video.path, video.named_by) for video in listing.listed(tmp_path, 1, below="v")] == [
+        ("v/A/gone.avi", "trainlist01.txt:1"),
+        ("v/A/gone too.avi", "testlist01.txt:1"),
+    ]

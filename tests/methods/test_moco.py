@@ -1,0 +1,316 @@
+import copy
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, normalize
+
+from videossl.encoders.build import build, build_head
+from videossl.encoders.head import ProjectionHead
+from videossl.errors import InputError
+from videossl.methods import moco as module
+from videossl.methods.losses import EMPTY, mixed_info_nce
+from videossl.methods.moco import MoCo
+from videossl.mix.cutmix import draw_aligned_box
+from videossl.mix.mixup import draw_lam
+from videossl.mix.strategies import mix_inputs
+from videossl.seeding import torch_rng
+
+
+def tiny(queue: int = 0, momentum: float = 0.9, mixing: str = "none", seed: int = 0, box: str = "batch") -> MoCo:
+    """A MoCo on an encoder of plain torch modules, no `Encoder`."""
+    torch.manual_seed(seed)
+    encoder = nn.Sequential(
+        nn.Sequential(nn.Conv3d(2, 4, 3, padding=1), nn.BatchNorm3d(4), nn.ReLU()),
+        nn.Conv3d(4, 6, 3, padding=1),
+    )
+    return MoCo(encoder, ProjectionHead(6, 8, 5), queue, momentum, 0.2, mixing, box=box)
+
+
+def clips(batch: int, seed: int = 0) -> dict[str, Tensor]:
+    rng = torch_rng(seed)
+    x = torch.randn(batch, 2, 4, 6, 6, generator=rng)
+    return {name: x + 0.1 * torch.randn(x.shape, generator=rng) for name in ("query", "key")}
+
+
+def train(method: MoCo, steps: range, batch: int = 3) -> list[float]:
+    """Some steps of Adam, each with its own clips and draws."""
+    optimiser = torch.optim.Adam(method.trainable(), lr=1e-2)
+    losses = []
+    for step in steps:
+        optimiser.zero_grad()
+        ids = torch.arange(batch) + batch * step
+        result = method.step(clips(batch, step), ids, torch_rng(0, step))
+        result["loss"].backward()
+        optimiser.step()
+        method.update()
+        losses.append(result["loss"].item())
+    return losses
+
+
+def test_step_is_the_loss_of_normalised_embeddings() -> None:
+    method, views = tiny(), clips(4)
+    with torch.no_grad():
+        query = normalize(method.head(copy.deepcopy(method.encoder)(views["query"]).mean((2, 3, 4))))
+        keys = normalize(method.key_head(copy.deepcopy(method.key_encoder)(views["key"]).mean((2, 3, 4))))
+    result = method.step(views, torch.arange(4), torch_rng(0))
+    expected = -torch.log_softmax(query @ keys.T / 0.2, dim=1).diagonal().mean()
+    torch.testing.assert_close(result["loss"], expected)
+    assert result["accuracy"] == ((query @ keys.T).argmax(1) == torch.arange(4)).float().mean()
+    assert result["loss"].shape == result["accuracy"].shape == ()
+
+
+@pytest.mark.parametrize("mixing", ["mixup", "t-cutmix", "st-cutmix", "videomix"])
+def test_queries_are_mixed_in_the_input_and_keys_are_not(mixing: str) -> None:
+    method, views, seen = tiny(mixing=mixing), clips(4), []
+    method.encoder.register_forward_pre_hook(lambda *_: pytest.fail("blocks are run one by one"))
+    method.encoder[0].register_forward_pre_hook(lambda _, x: seen.append(x[0].clone()))
+    method.key_encoder[0].register_forward_pre_hook(lambda _, x: seen.append(x[0].clone()))
+    loss = method.step(views, torch.arange(4), torch_rng(5))["loss"]
+    rng, x = torch_rng(5), views["query"]
+    r = torch.randperm(4, generator=rng)
+    assert not torch.equal(r, torch.arange(4))
+    if mixing == "mixup":
+        lam = draw_lam(1.0, rng)
+        mixed = lam * x + (1 - lam) * x[r]
+    else:
+        axes = {"t-cutmix": ["time"], "st-cutmix": ["time", "space"], "videomix": ["space"]}[mixing]
+        _, t, h, w = draw_aligned_box((2, 4, 6, 6), rng, axes).into
+        mixed = x.clone()
+        mixed[:, :, t[0] : t[1], h[0] : h[1], w[0] : w[1]] = x[r][:, :, t[0] : t[1], h[0] : h[1], w[0] : w[1]]
+        lam = 1 - (t[1] - t[0]) * (h[1] - h[0]) * (w[1] - w[0]) / (4 * 6 * 6)
+    torch.testing.assert_close(seen[0], mixed)
+    assert torch.equal(seen[1], views["key"])
+    again = tiny()
+    query = module.embed(again.encoder, again.head, again.encoder[1](again.encoder[0](mixed)))
+    keys = module.embed(again.key_encoder, again.key_head, again.key_encoder(views["key"]))
+    torch.testing.assert_close(loss, mixed_info_nce(query, keys, None, r, lam, 0.2))
+
+
+@pytest.mark.parametrize("mixing", ["mixup", "t-cutmix", "st-cutmix", "videomix"])
+def test_a_mix_a_sample(mixing: str) -> None:
+    """Each row has its own lam, in the input and in the loss."""
+    method, reference, views = tiny(mixing=mixing, box="sample"), tiny(), clips(4)
+    loss = method.step(views, torch.arange(4), torch_rng(5))["loss"]
+    rng = torch_rng(5)
+    r = torch.randperm(4, generator=rng)
+    mixed, lam = mix_inputs(mixing, views["query"], r, rng, box="sample")
+    assert isinstance(lam, Tensor) and len(set(lam.tolist())) > 1
+    expected = reference.contrast(reference.encoder(mixed), views["key"], torch.arange(4), r, lam)["loss"]
+    torch.testing.assert_close(loss, expected)
+
+
+def test_gradient_reaches_query_encoder_and_head_only() -> None:
+    method = tiny(queue=4, mixing="mixup")
+    method.step(clips(3), torch.arange(3), torch_rng(0))["loss"].backward()
+    trainable = {id(p) for p in method.trainable()}
+    assert len(trainable) == 6 + 4
+    for name, parameter in method.named_parameters():
+        assert (id(parameter) in trainable) == name.startswith(("encoder", "head"))
+        if id(parameter) in trainable:
+            assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+        else:
+            assert parameter.grad is None and not parameter.requires_grad, name
+
+
+def test_key_encoder_starts_equal_and_follows_by_momentum() -> None:
+    """key_n = m^n key_0 + (1 - m) sum_i m^(n - 1 - i) query_(i + 1)."""
+    m, n = 0.8, 5
+    method = tiny(momentum=m)
+    start = [p.detach().double().clone() for p in (*method.key_encoder.parameters(), *method.key_head.parameters())]
+    assert all(torch.equal(a, b.detach().double()) for a, b in zip(start, method.trainable(), strict=True))
+    expected = [m**n * p for p in start]
+    for step in range(n):
+        train(method, range(step, step + 1))
+        for total, query in zip(expected, method.trainable(), strict=True):
+            total += (1 - m) * m ** (n - 1 - step) * query.detach().double()
+    keys = [*method.key_encoder.parameters(), *method.key_head.parameters()]
+    for key, total, query in zip(keys, expected, method.trainable(), strict=True):
+        torch.testing.assert_close(key.double(), total, rtol=1e-5, atol=1e-6)
+        assert not torch.equal(key, query)
+
+
+def test_key_encoder_has_batch_statistics_of_its_own() -> None:
+    method = tiny(momentum=1.0)
+    train(method, range(2))
+    assert not torch.equal(method.key_encoder[0][1].running_mean, torch.zeros(4))
+    assert not torch.equal(method.key_encoder[0][1].running_mean, method.encoder[0][1].running_mean)
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3, 7, 64])
+def test_queue_is_a_ring_of_the_last_keys(slots: int) -> None:
+    """Three keys a step, whether three divides the queue or not, or the queue holds fewer than a batch."""
+    method = tiny(queue=slots)
+    ring: list[tuple[int, Tensor]] = []
+    for step in range(8):
+        result = method.step(clips(3, step), torch.arange(3) + 3 * step, torch_rng(0))
+        assert method._pending is not None
+        keys = method._pending[0]
+        torch.testing.assert_close(keys.norm(dim=1), torch.ones(3))
+        assert keys.dtype == torch.float32 and not keys.requires_grad and result["loss"].requires_grad
+        ring += [(3 * step + i, key) for i, key in enumerate(keys)]
+        method.update()
+        assert int(method.queue_ptr) == len(ring) % slots
+        for position in range(slots):
+            # The last key whose running number falls on this slot.
+            numbers = [n for n in range(len(ring)) if n % slots == position]
+            if not numbers:
+                assert method.queue_ids[position] == EMPTY
+                continue
+            video, key = ring[numbers[-1]]
+            assert method.queue_ids[position] == video and torch.equal(method.queue[:, position], key)
+
+
+def test_queue_of_no_slots() -> None:
+    method = tiny(queue=0)
+    train(method, range(2))
+    assert method.queue.shape == (5, 0)
+
+
+def test_empty_slots_are_no_negatives() -> None:
+    views = clips(3)
+    losses = [tiny(queue=k).step(views, torch.arange(3), torch_rng(0))["loss"] for k in (0, 16)]
+    torch.testing.assert_close(*losses)
+
+
+def test_queue_enters_the_loss_without_keys_of_the_same_video() -> None:
+    views, key = clips(2), normalize(torch.randn(5, 1), dim=0)
+
+    def loss(video: int, mask: bool = True) -> float:
+        method = tiny(queue=1)
+        method.mask_same = mask
+        method.queue.copy_(key)
+        method.queue_ids.fill_(video)
+        return method.step(views, torch.tensor([10, 20]), torch_rng(0))["loss"].item()
+
+    empty, stranger, same = loss(EMPTY), loss(30), loss(10)
+    assert stranger > same > empty  # masked for row 0, a negative for row 1
+    assert loss(10, mask=False) == stranger
+
+
+def test_step_does_not_change_the_queue_and_update_needs_a_step() -> None:
+    method = tiny(queue=4)
+    with pytest.raises(RuntimeError, match="without a step"):
+        method.update()
+    method.step(clips(2), torch.arange(2), torch_rng(0))
+    assert (method.queue_ids == EMPTY).all()
+    method.update()
+    assert method.queue_ids.tolist() == [0, 1, EMPTY, EMPTY]
+    with pytest.raises(RuntimeError):
+        method.update()
+
+
+@pytest.mark.parametrize("mixing", ["none", "mixup"])
+def test_interrupted_and_resumed_is_the_same_bytes(mixing: str, tmp_path: Path) -> None:
+    """Model, queue, pointer and ids are in the state; draws depend on the step's key. SGD: no state of its
+    own here."""
+
+    def sgd(method: MoCo, steps: range) -> None:
+        for step in steps:
+            method.zero_grad()
+            method.step(clips(3, step), torch.arange(3) + step, torch_rng(0, step))["loss"].backward()
+            torch.optim.SGD(method.trainable(), lr=0.1).step()
+            method.update()
+
+    straight, first, second = (tiny(queue=7, mixing=mixing, seed=s) for s in (0, 0, 1))
+    sgd(straight, range(6))
+    sgd(first, range(4))
+    torch.save(first.state_dict(), tmp_path / "checkpoint.pt")
+    second.load_state_dict(torch.load(tmp_path / "checkpoint.pt"))
+    sgd(second, range(4, 6))
+    assert straight.state_dict().keys() == second.state_dict().keys()
+    resumed = second.state_dict()
+    for name, value in straight.state_dict().items():
+        assert torch.equal(value, resumed[name]), name
+
+
+def test_the_generator_decides() -> None:
+    views = clips(4)
+    losses = [tiny(mixing="mixup").step(views, torch.arange(4), torch_rng(s))["loss"].item() for s in (0, 0, 1)]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_next_stage_loads_everything() -> None:
+    previous = tiny(queue=4)
+    train(previous, range(3))
+    stage = tiny(queue=4, seed=1)
+    loaded = stage.load_stage(previous.stage_state())
+    assert sorted(loaded) == ["encoder", "head", "key_encoder", "key_head", "queue", "queue_ids", "queue_ptr"]
+    now = stage.state_dict()
+    for name, value in previous.state_dict().items():
+        assert torch.equal(value, now[name]), name
+
+
+def test_weights_that_do_not_fit_are_named_and_nothing_is_loaded() -> None:
+    state, stage = tiny(queue=4).stage_state(), tiny(queue=4, seed=1)
+    before = copy.deepcopy(stage.state_dict())
+    missing = {name: value for name, value in state.items() if name != "key_head.out.bias"}
+    for wrong, message in [
+        (missing, "key_head.out.bias is missing"),
+        ({**state, "encoder.9.weight": torch.zeros(1)}, "encoder.9.weight is unexpected"),
+        (tiny(queue=8).stage_state(), r"queue is \(5, 8\), here \(5, 4\)"),
+        ({**state, "queue_ptr": torch.zeros(2)}, "queue_ptr is"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            stage.load_stage(wrong)
+    assert all(torch.equal(value, before[name]) for name, value in stage.state_dict().items())
+
+
+def test_state_for_the_next_stage_can_be_saved(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    method = MoCo(build("s3d", 3, 0.125, 0), build_head(128, 0), 8, 0.9, 0.1)
+    save_file(method.stage_state(), tmp_path / "weights.safetensors")
+    other = MoCo(build("s3d", 3, 0.125, 1), build_head(128, 1), 8, 0.9, 0.1)
+    other.load_stage(load_file(tmp_path / "weights.safetensors"))
+    loaded = other.state_dict()
+    assert all(torch.equal(value, loaded[name]) for name, value in method.state_dict().items())
+
+
+@pytest.mark.parametrize("mixing, steps, most", [("none", 40, 0.3), ("mixup", 60, 0.6)])
+def test_s3d_fits_one_batch(mixing: str, steps: int, most: float) -> None:
+    """Well below ln 16 (8 keys, 8 slots); a uniform lam's targets alone have an entropy of 1/2."""
+    rng = torch_rng(1)
+    x = interpolate(torch.randn(8, 3, 2, 2, 2, generator=rng), size=(8, 32, 32), mode="trilinear")
+    views = {name: x + 0.1 * torch.randn(x.shape, generator=rng) for name in ("query", "key")}
+    encoder = build("s3d", 3, 0.125, 0)
+    method = MoCo(encoder, build_head(encoder.out_features, 0), 8, 0.9, 0.1, mixing)
+    optimiser = torch.optim.Adam(method.trainable(), lr=3e-3)
+    losses, accuracies = [], []
+    for step in range(steps):
+        optimiser.zero_grad()
+        result = method.step(views, torch.arange(8), torch_rng(0, step))
+        result["loss"].backward()
+        optimiser.step()
+        method.update()
+        losses.append(result["loss"].item())
+        accuracies.append(result["accuracy"].item())
+    assert sum(losses[:10]) / 10 > 0.75 * math.log(16), losses
+    assert sum(losses[-10:]) / 10 < most * math.log(16), losses
+    assert sum(accuracies[-10:]) / 10 > 0.75, accuracies
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"queue": -1}, "queue -1"),
+        ({"momentum": 1.5}, "momentum 1.5"),
+        ({"temperature": 0.0}, "temperature 0.0"),
+        ({"mixing": "cutout"}, "mixing of MoCo 'cutout' is unknown: choose of none, mixup, t-cutmix, st-cutmix, videomix"),
+        ({"box": "row"}, "box of MoCo 'row' is unknown: choose of batch, sample"),
+        ({"alpha": 0.0}, "alpha 0.0"),
+    ],
+)
+def test_wrong_arguments_are_named(wrong: dict[str, object], message: str) -> None:
+    arguments: dict[str, object] = {"queue": 4, "momentum": 0.9, "temperature": 0.1, **wrong}
+    with pytest.raises(InputError, match=message):
+        MoCo(nn.Sequential(nn.Linear(2, 2)), ProjectionHead(2, 2, 2), **arguments)  # type: ignore[arg-type]
+
+
+def test_an_encoder_that_was_a_partner_must_be_thawed() -> None:
+    """Else only the head would learn, and nothing would say so."""
+    encoder = tiny().encoder.requires_grad_(False)
+    with pytest.raises(InputError, match=r"all of the encoder is frozen.*requires_grad_\(True\)"):
+        MoCo(encoder, ProjectionHead(6, 8, 5), 0, 0.9, 0.2)
