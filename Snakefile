@@ -1,5 +1,4 @@
-# videossl: download, extract flow and skeletons, cache to HDF5, pretrain one encoder per modality, train the encoders
-# alternately on each other's features, evaluate, report.
+# videossl: download, extract, cache to HDF5, train encoders by a method, measure them on tasks, report.
 #
 #   snakemake --cores all            everything that `params.yaml` asks for, ending in data/report/index.html
 #   snakemake --cores all seeds      the same for every seed of params.seeds, with mean and spread
@@ -22,8 +21,9 @@ sys.path.insert(
     0, str(REPOSITORY / "lib")
 )  # this repository's library, whatever is installed
 
-from videossl import code as source, params as parameters
+from videossl import code as source, paths, registry
 from videossl.errors import InputError, one_line
+from videossl.params import load, recipes, run, slices
 
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(REPOSITORY / "lib"), os.environ.get("PYTHONPATH")])
@@ -41,17 +41,18 @@ def refuse(error):
 
 
 try:
-    P = parameters.load("params.yaml")
-    parameters.check_writable("data")
-    parameters.check_weights(P)
+    P = load.load("params.yaml")
+    run.check_writable("data")
+    run.check_weights(P)
 except InputError as error:
     refuse(error)
 
 DATASET = P["dataset"]["name"]  # what encoders are trained on
-DATASETS = parameters.datasets(P)  # and what they are measured on
+DATASETS = run.datasets(P)  # and what they are measured on
 SHARDS = [f"{shard:04d}" for shard in range(P["cache"]["shards"])]
 EXPERIMENTS = list(P["experiments"])
-BASELINES = ["untrained", "handmade"]
+BASELINES = list(run.BASELINES)
+TASKS = list(P["evaluate"]["tasks"])
 STARTED = time.time()
 
 
@@ -60,50 +61,47 @@ def at(path):
     return path if REPOSITORY == Path.cwd() else str(REPOSITORY / path)
 
 
-def code(script):
-    """The files that stages/`script` depends on: itself, first, and what it imports; as a function, for the rules at work only."""
-    script = f"stages/{script}"
-    return lambda wildcards: [
-        at(script),
-        *(at(path) for path in source.closure(script) if path != script),
-    ]
+def depends(script, things=lambda wildcards: ()):
+    """What a rule's job depends on of the code: stages/`script`, first, what that imports, and the files of the `things` it uses. As a
+    function, for the jobs at work only."""
+
+    def files(wildcards):
+        own = f"stages/{script}"
+        closure = source.closure(own, *things(wildcards))
+        return [at(own), *(at(path) for path in closure if path != own)]
+
+    return files
 
 
-def slice_of(function, *names):
-    """The rule's part of params.yaml as JSON; `names` are wildcards handed to `function`."""
-    return lambda wildcards: json.dumps(
-        function(P, *(wildcards[name] for name in names))
-    )
+def uses(part):
+    """The things that a job with the slice `part` (a function of wildcards) uses."""
+    return lambda wildcards: registry.used(part(wildcards))
 
 
-def fixed(part):
-    """The same of a part that no wildcard chooses: a function, for Snakemake takes {name} in a text for a wildcard."""
-    return lambda wildcards: json.dumps(part)
+def as_json(part):
+    """The rule's part of params.yaml as JSON: a function, for Snakemake takes {name} in a text for a wildcard."""
+    return lambda wildcards: json.dumps(part(wildcards))
 
 
-def shards(source, dataset):
+def shards(cached, dataset):
     """The shards of one cached modality."""
-    return expand(
-        "data/cache/{dataset}/{source}/{shard}.h5",
-        dataset=dataset,
-        source=source,
-        shard=SHARDS,
-    )
+    return [f"{paths.cache(dataset, cached)}/{shard}.h5" for shard in SHARDS]
 
 
-def cached(modality, dataset=DATASET):
-    """The shards that `modality` is read from."""
-    return shards(parameters.SOURCES[modality], dataset)
+def shards_of(streams, dataset=DATASET):
+    """The shards that `streams` are read from."""
+    cached = dict.fromkeys(run.source(P["streams"][stream]["modality"]) for stream in streams)
+    return [shard for name in cached for shard in shards(name, dataset)]
 
 
 wildcard_constraints:
     dataset="|".join(DATASETS),
     shard=r"\d{4}",
     seed=r"\d+",
-    modality="rgb|flow|joint|motion|bone",
+    stream="|".join(P["streams"]),
     experiment="|".join([*EXPERIMENTS, *BASELINES]),
-    cycle=r"\d+",
-    phase=r"pretrain|cmmc\d+|mining",
+    training=r"[a-z0-9+-]+",
+    task="|".join(TASKS) or "none",
 
 
 include: "stages/data.smk"
@@ -118,12 +116,12 @@ digest = cache(source.digest)
 
 def contents(files):
     """The digest of a rule's code. Snakemake tells changed files by their times, which lie where a clock was set back or a copy kept them."""
-    return lambda wildcards: digest(f"stages/{Path(files(wildcards)[0]).name}")
+    return lambda wildcards: digest(*(os.path.relpath(file, REPOSITORY) for file in files(wildcards)))
 
 
-for one in workflow.rules:
-    if "code" in one.input.keys():
-        one.set_params(code=contents(one.input.code))
+for written in workflow.rules:
+    if "code" in written.input.keys():
+        written.set_params(code=contents(written.input.code))
 
 
 localrules:
@@ -165,7 +163,7 @@ def prepare_for_slurm():
 def refuse_the_future():
     """Before Snakemake deletes what is made of files that are from it."""
     try:
-        parameters.check_times(
+        run.check_times(
             {str(file) for job in workflow.dag.jobs for file in job.input}
         )
     except InputError as error:

@@ -6,12 +6,17 @@
 
 def raw(dataset):
     """What `download` declares of a dataset: never the user's own folder, nor one that a download cut short goes on in."""
-    return "data/raw/toy" if dataset == "toy" else f"data/raw/{dataset}.json"
+    return paths.raw(dataset, run.is_rendered(dataset))
 
 
 def copy_of_the_user(wildcards):
     """Names, sizes and times of the user's own files, so that a change in them is noticed."""
-    return parameters.fingerprint(*parameters.brought(P, wildcards.dataset))
+    return run.fingerprint(*run.brought(P, wildcards.dataset))
+
+
+def module_of(name):
+    """The files of a dataset, for whatever wildcards."""
+    return lambda wildcards: registry.files("datasets", name)
 
 
 for dataset in DATASETS:
@@ -20,9 +25,9 @@ for dataset in DATASETS:
         name:
             "download" if dataset == DATASET else f"download_{dataset}"
         input:
-            code=code("download.py"),
+            code=depends("download.py", module_of(dataset)),
         output:
-            directory(raw(dataset)) if dataset == "toy" else raw(dataset),
+            directory(raw(dataset)) if run.is_rendered(dataset) else raw(dataset),
         log:
             f"logs/download/{dataset}.log",
         benchmark:
@@ -32,7 +37,7 @@ for dataset in DATASETS:
             mem_mb=2000,
             runtime=1440,  # 7 GB of UCF101 at 0.1 MB/s; one that is cut short goes on
         params:
-            slice=fixed(parameters.dataset_slice(P, dataset)),
+            slice=as_json(lambda wildcards, dataset=dataset: slices.dataset(P, dataset)),
         shell:
             "python {input.code[0]:q} --params {params.slice:q} --out {output:q} --processes {threads} --log {log:q}"
 
@@ -40,7 +45,9 @@ for dataset in DATASETS:
 rule index:
     input:
         raw=lambda wildcards: raw(wildcards.dataset),
-        code=code("index.py"),
+        code=depends(
+            "index.py", lambda wildcards: registry.files("datasets", wildcards.dataset)
+        ),
     output:
         "data/index/{dataset}.csv",
     log:
@@ -52,7 +59,7 @@ rule index:
         mem_mb=2000,
         runtime=1440,  # Kinetics-400; one that is cut short goes on
     params:
-        slice=slice_of(parameters.index_slice, "dataset"),
+        slice=as_json(lambda wildcards: slices.index(P, wildcards.dataset)),
         files=copy_of_the_user,
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --out {output:q} --processes {threads} --log {log:q}"

@@ -1,7 +1,7 @@
 """download: a dataset's files as obtained.
 
 in:  nothing, or the user's own copy
-out: data/raw/toy/  the rendered toy set; for all others data/raw/{dataset}.json: where it was found, and the archives that it was unpacked from
+out: data/raw/{dataset}/ of a dataset that is rendered; of all others data/raw/{dataset}.json: where it lies, and the archives that it was unpacked from
 
 What can be downloaded is downloaded into data/raw/{dataset}; any other root is the user's own, which is checked and never written to.
 """
@@ -14,9 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from videossl import script
+from videossl import registry, script
 from videossl.data.obtain import obtain
-from videossl.datasets import registry
 from videossl.errors import InputError
 from videossl.files import write_json
 
@@ -27,17 +26,17 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     args = script.read(parser)
     dataset = args.params["dataset"]
-    source = registry.get(dataset["name"])
-    if hasattr(source, "download"):
+    source = registry.module("datasets", dataset["name"])
+    if registry.declared("datasets", dataset["name"]).get("rendered"):
         source.download(args.out, dataset["options"], args.processes)
     else:
-        archives = found(source, Path(dataset["root"]), dataset["options"])
+        archives = ensure(source, Path(dataset["root"]), dataset["options"])
         write_json(args.out, {"dataset": source.NAME, "root": dataset["root"], "licence": source.LICENCE, "archives": archives})
     logging.info("%s: ready", dataset["name"])
 
 
-def found(source: ModuleType, root: Path, options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Make sure of the dataset in `root`; the archives that were downloaded for it."""
+def ensure(source: ModuleType, root: Path, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Make sure of the dataset in `root`, and return the archives that were downloaded for it."""
     own = root == Path("data/raw") / source.NAME
     if own and source.SOURCES:
         return obtain(source, root, options)

@@ -15,10 +15,9 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 
-from videossl import script
+from videossl import registry, script
 from videossl.data import index, listing, scan
 from videossl.data.listing import Video
-from videossl.datasets import registry
 from videossl.errors import InputError
 
 SHOWN = 3  # dropped videos of each kind that stderr names; the log file names all
@@ -31,9 +30,10 @@ def main() -> None:
     args = script.read(parser)
     dataset, limits = args.params["dataset"], args.params["index"]
     root = Path(dataset["root"])
-    source = registry.get(dataset["name"])
+    source = registry.module("datasets", dataset["name"])
     source.check(root)
     videos = source.videos(root, dataset["split"], dataset["options"])
+    listing.check_labels(source.NAME, videos)
     if "skeleton" in args.params:
         videos = without_skeletons(videos, root)
     journal = Path("data/scratch/index", f"{dataset['name']}.jsonl")
@@ -62,11 +62,11 @@ def say_dropped(rows: Sequence[index.Row]) -> None:
     file = in_file()
     dropped = sorted((row for row in rows if row.status != "ok"), key=lambda row: (index.kind(row), row.id))
     for kind, group in groupby(dropped, index.kind):
-        found = list(group)
-        for number, row in enumerate(found):
+        members = list(group)
+        for number, row in enumerate(members):
             (logging.getLogger() if number < SHOWN else file).info("dropped %s: %s", row.id, row.reason)
-        if len(found) > SHOWN:
-            logging.info("dropped %d more, %s: the log file names them", len(found) - SHOWN, kind)
+        if len(members) > SHOWN:
+            logging.info("dropped %d more, %s: the log file names them", len(members) - SHOWN, kind)
 
 
 def in_file() -> logging.Logger:
@@ -92,7 +92,7 @@ def say_unnamed(source: ModuleType, root: Path, videos: Sequence[Video]) -> None
 def say_unofficial(source: ModuleType, dataset: dict[str, Any], videos: Sequence[Video]) -> None:
     """Warn where the lists or files name more or fewer than there are officially: what nothing names is in no count of drops."""
     official = source.expected(dataset["split"], dataset["options"])
-    if official is None or getattr(source, "APPROXIMATE", False):
+    if official is None or listing.is_approximate(source.NAME):
         return
     for side, count in (("train", official.train), ("test", official.test)):
         named = sum(video.split == side for video in videos)

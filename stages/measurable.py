@@ -6,12 +6,14 @@ out: data/index/{dataset}.measurable.json  labelled training and test videos, cl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from videossl import script
+from videossl import registry, script
 from videossl.data import index
 from videossl.errors import InputError
 from videossl.files import write_json
+from videossl.tasks.base import CLASS, is_labelled
 
 
 def main() -> None:
@@ -19,16 +21,33 @@ def main() -> None:
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     args = script.read(parser)
-    rows = [row for row in index.usable(index.read(args.index)) if row.label]
-    counts = {split: sum(row.split == split for row in rows) for split in ("train", "test")}
-    classes, tasks = index.classes(rows), args.params["evaluate"]["tasks"]
-    if tasks and (len(classes) < 2 or not all(counts.values())):
-        raise InputError(
-            f"{', '.join(tasks)} need two classes and labelled videos to train and to test with; {args.index} has {len(classes)} classes"
-            f" ({', '.join(classes[:3]) or 'none'}), {counts['train']} training and {counts['test']} test videos; mend labels and"
-            " split, leave the dataset out of evaluate.datasets, or set evaluate.tasks: [] to measure nothing"
-        )
-    write_json(args.out, counts | {"classes": len(classes), "tasks": tasks})
+    rows, tasks = index.usable(index.read(args.index)), list(args.params["evaluate"]["tasks"])
+    kinds: dict[str, list[str]] = {}
+    for task in tasks:
+        kinds.setdefault(registry.declared("tasks", task)["label"], []).append(task)
+    for kind, asking in kinds.items():
+        check(kind, asking, rows, args.index)
+    write_json(args.out, counts(CLASS, rows) | {"classes": len(index.classes(rows)), "tasks": tasks})
+
+
+def counts(kind: str, rows: Sequence[index.Row]) -> dict[str, int]:
+    """How many videos with a label of that kind there are to train and to test with."""
+    labelled = [row for row in rows if is_labelled(kind, row.label, row.labels)]
+    return {split: sum(row.split == split for row in labelled) for split in ("train", "test")}
+
+
+def check(kind: str, tasks: Sequence[str], rows: Sequence[index.Row], path: Path) -> None:
+    """Raise InputError where videos with a label of that kind, which `tasks` need, are not enough."""
+    found, classes = counts(kind, rows), index.classes(rows)
+    if all(found.values()) and (kind != CLASS or len(classes) > 1):
+        return
+    needed, has = f"labelled videos, with the kind of label {kind},", ""
+    if kind == CLASS:
+        needed, has = "two classes and labelled videos", f"{len(classes)} classes ({', '.join(classes[:3]) or 'none'}), "
+    raise InputError(
+        f"{', '.join(tasks)} need {needed} to train and to test with; {path} has {has}{found['train']} training and {found['test']} test videos;"
+        " mend labels and split, leave the dataset out of evaluate.datasets, or set evaluate.tasks: [] to measure nothing"
+    )
 
 
 if __name__ == "__main__":

@@ -2,36 +2,46 @@
 # out: data/report/index.html              the page;  data/report/seeds.html  the same over all seeds
 #      data/report/{target}.html and .json  what params.targets compares, with the paper's numbers
 
-MADE = parameters.with_starts(P, P["all"])  # the experiments of `all`
-MEASURABLE = expand(rules.measurable.output, dataset=parameters.measured_datasets(P))
-INDEX = f"data/index/{DATASET}.csv"
+MADE = recipes.with_starts(P, P["all"])  # the experiments of `all`
+MEASURABLE = [paths.measurable(dataset) for dataset in run.measured_datasets(P)]
+INDEX = paths.index(DATASET)
 
 
 def histories(seeds, trainings):
-    """The training curves of (experiment, modality, phase), each once."""
+    """The curves of trainings, each once."""
     return [
-        weights(experiment, phase, ".json").format(seed=seed, modality=modality)
+        paths.history(training.experiment, training.name, seed)
         for seed in seeds
-        for experiment, modality, phase in dict.fromkeys(trainings)
+        for training in dict.fromkeys(trainings)
     ]
 
 
 def trained(experiments):
-    """All that `experiments` train, as (experiment, modality, phase)."""
+    """All that `experiments` train."""
     return [
-        (experiment, modality, phase)
+        training
         for experiment in experiments
-        for modality, phase in parameters.phases(P, experiment)
+        for training in recipes.trainings(P, experiment)
     ]
 
 
 def gallery():
-    """The features that the retrieval gallery is drawn from: those of the experiments, for the first seed."""
+    """The features that the page's gallery is drawn from: those of the experiments, for the first seed."""
+    measured = any(not trains(task) for task in TASKS)
     return [
-        f"data/features/{experiment}/{P['seed']}/{modality}/{DATASET}.h5"
-        for experiment in (P["all"] if "retrieval" in TASKS else [])
-        for modality in parameters.measured(P, experiment, DATASET)
+        path
+        for experiment in (P["all"] if measured else [])
+        for path in features_of(experiment, P["seed"], DATASET)
     ]
+
+
+def every_thing(wildcards):
+    """What a page draws and names things by: the modalities that it shows, the tasks and methods."""
+    modalities = sorted({stream["modality"] for stream in P["streams"].values()})
+    sources = [run.source(modality) for modality in modalities]
+    things = [("modalities", name) for name in dict.fromkeys([*modalities, *sources])]
+    things += [("tasks", task) for task in TASKS]
+    return [file for kind, name in things for file in registry.files(kind, name)]
 
 
 for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"])):
@@ -44,18 +54,18 @@ for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"]))
             measurable=MEASURABLE,
             cache=[
                 path
-                for source in parameters.sources(P, DATASET)
-                for path in shards(source, DATASET)
+                for cached in run.sources(P, DATASET)
+                for path in shards(cached, DATASET)
             ],
             results=[
                 path
                 for seed in seeds_shown
                 for experiment in [*BASELINES, *P["all"]]
-                for path in results(experiment, seed, tasks_of(experiment))
+                for path in results(experiment, seed, run.tasks_of(P, experiment))
             ],
             histories=histories(seeds_shown, trained(MADE)),
             features=gallery(),
-            code=code("report.py"),
+            code=depends("report.py", every_thing),
         output:
             "data/report/index.html" if name == "report" else "data/report/seeds.html",
         log:
@@ -67,28 +77,28 @@ for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"]))
             mem_mb=4000,
             runtime=30,
         params:
-            slice=fixed(parameters.report_slice(P)),
+            slice=as_json(lambda wildcards: slices.report(P)),
         shell:
             "python {input.code[0]:q} --params {params.slice:q} --index {input.index:q} --cache {input.cache:q}"
             " --results {input.results:q} --histories {input.histories:q} --features {input.features:q} --out {output:q} --log {log:q}"
 
 
 def compared(target, kind):
-    """The files behind a target: its `results`, the `progress` along its trainings, or their training curves."""
+    """The files behind a target: its `results`, the `progress` along its trainings, or their curves."""
     chosen = P["targets"][target]
     chains = dict.fromkeys(
-        (owner, modality, phase)
+        training
         for experiment in chosen["experiments"]
-        for modality in chosen["modalities"]
-        for owner, phase in parameters.chain(P, experiment, modality)
+        for stream in chosen["streams"]
+        for training in recipes.chain(P, experiment, stream)
     )
     if kind == "histories":
         return histories(P["seeds"], chains) if chosen["show"] != "results" else []
     if kind == "progress":
         return [
-            f"data/progress/{owner}/{seed}/{DATASET}/{modality}.{phase}.json"
+            paths.progress(training.experiment, training.name, DATASET, seed)
             for seed in (P["seeds"] if chosen["show"] == "progress" else [])
-            for owner, modality, phase in chains
+            for training in chains
         ]
     shown = {"results": [*BASELINES, *chosen["experiments"]], "progress": ["untrained"]}
     return [
@@ -118,7 +128,7 @@ for target in P["targets"]:
             results=compared(target, "results"),
             progress=compared(target, "progress"),
             histories=compared(target, "histories"),
-            code=code("compare.py"),
+            code=depends("compare.py", every_thing),
         output:
             data=f"data/report/{target}.json",
             page=f"data/report/{target}.html",
@@ -131,7 +141,7 @@ for target in P["targets"]:
             mem_mb=4000,
             runtime=30,
         params:
-            slice=fixed(parameters.compare_slice(P, target)),
+            slice=as_json(lambda wildcards, target=target: slices.compare(P, target)),
             target=target,
         shell:
             "python {input.code[0]:q} --params {params.slice:q} --target {params.target:q} --index {input.index:q}"

@@ -1,8 +1,8 @@
 """sync: write dvc.yaml for the params of the active run.
 
 DVC's stages are the rules at the grain a person thinks in. What a stage depends on is not written twice: its params are
-the slices its rules get, its code is what their scripts import. Run after params.yaml gains or loses an experiment or
-a modality, or a module an import; a test and `record` refuse a dvc.yaml that is out of date.
+the slices its rules get, its code is what their scripts import and the things that they use. Run after params.yaml gains or
+loses an experiment, a stream or a setting, or a module an import; a test and `record` refuse a dvc.yaml that is out of date.
 
 in:  params.yaml, the sources
 out: dvc.yaml (--check writes nothing and fails if it would change)
@@ -10,13 +10,15 @@ out: dvc.yaml (--check writes nothing and fails if it would change)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from videossl import code, params, script
+from videossl import code, paths, registry, script
+from videossl.params import load, recipes, run, slices
+from videossl.params.recipes import Params
 
 HEADER = """\
 # What is tracked and when it is stale, at the grain a person thinks in. Written by `make dvc.yaml` from params.yaml, the
@@ -24,166 +26,162 @@ HEADER = """\
 # for no other rule's. `persist` leaves what is still good to Snakemake.
 """
 
-EVALUATE = ["features", "retrieval", "linear", "finetune", "finetune_scores"]
+
+class Stage:
+    """A stage of dvc.yaml, gathered job by job: Snakemake's `target`, a rule or a file, and the .smk file that its rules stand in."""
+
+    def __init__(self, target: str, smk: str, deps: Iterable[str], outs: Iterable[str]) -> None:
+        self.target, self.deps, self.outs = target, list(dict.fromkeys(deps)), list(outs)
+        self.rules: dict[str, None] = {}
+        self.keys: set[str] = set()
+        self.files = {f"stages/{smk}.smk"}
+
+    def job(self, rule: str, script: str, keys: Iterable[str], things: Iterable[str] = ()) -> Stage:
+        """Add a job by `rule`: its script, the keys of params that its slice rests on, and the files of the things that it uses."""
+        self.rules[rule] = None
+        self.keys |= set(keys)
+        self.files |= set(code.closure(f"stages/{script}.py", *things))
+        return self
+
+    def written(self) -> dict[str, Any]:
+        """The stage as it stands in dvc.yaml."""
+        allowed = [*self.rules] if self.target in self.rules or "/" in self.target else [*self.rules, self.target]
+        deps = [*self.deps, *sorted(self.files)]
+        return {
+            "cmd": f"snakemake {self.target} --allowed-rules {' '.join(allowed)}",
+            "params": sorted(self.keys),
+            "deps": [path.replace("${", r"\${") for path in deps],  # a folder of the user's may have a name that DVC would fill in
+            "outs": [{out: {"persist": True}} for out in self.outs],
+        }
 
 
-def stages(run: params.Params) -> dict[str, Any]:
-    """The stages of dvc.yaml for the params `run`: what the target `all` makes."""
-    seed, tasks = run["seed"], run["evaluate"]["tasks"]
-    result: dict[str, Any] = {}
-    for dataset in params.datasets(run):
-        result |= _data(run, dataset)
-    trained = params.with_starts(run, run["all"])
-    for experiment in trained:
-        kind = params.kind(run["experiments"][experiment])
-        if kind == "cmmc":
-            result[f"mixable-{experiment}"] = _mixable(run, experiment)
-            result[f"train-{experiment}"] = _cmmc(run, experiment)
-        elif kind == "mining":
-            result[f"train-{experiment}"] = _mining(run, experiment)
-        else:
-            result |= {f"train-{experiment}-{one}": _pretrain(run, experiment, one) for one in run["experiments"][experiment]["modalities"]}
-    measured = ["untrained", "handmade", *run["all"]] if tasks else []
-    result |= {f"evaluate-{experiment}": _evaluate(run, experiment) for experiment in measured}
-    deps = [
-        _index(run),
-        *(f"data/index/{name}.measurable.json" for name in params.measured_datasets(run)),
-        *_caches(run, run["modalities"]),
-    ]
-    deps += [f"data/results/{experiment}/{seed}" for experiment in measured]
-    deps += [path for name in trained for path in _models(run, name, run["experiments"][name]["modalities"])]
-    deps += [f"data/features/{experiment}/{seed}" for experiment in run["all"] if "retrieval" in tasks]
-    result["report"] = _stage("report", "report", ["report"], [params.report_slice(run)], deps, ["data/report/index.html"])
+def stages(params: Params) -> dict[str, Stage]:
+    """The stages of dvc.yaml: what the target `all` makes."""
+    result: dict[str, Stage] = {}
+    for dataset in run.datasets(params):
+        result |= _data(params, dataset)
+    for experiment in recipes.with_starts(params, params["all"]):
+        if "feasible" in recipes.method(params, experiment):
+            result[f"feasible-{experiment}"] = _feasible(params, experiment)
+        result[f"train-{experiment}"] = _train(params, experiment)
+    measured = [*run.BASELINES, *params["all"]] if params["evaluate"]["tasks"] else []
+    result |= {f"evaluate-{experiment}": _evaluate(params, experiment) for experiment in measured}
+    result["report"] = _report(params, measured)
     return result
 
 
-def _data(run: params.Params, dataset: str) -> dict[str, Any]:
+def _data(params: Params, dataset: str) -> dict[str, Stage]:
     """The stages of one dataset up to its cache; those of `transfer` bear its name."""
-    first = dataset == run["dataset"]["name"]
+    first = dataset == params["dataset"]["name"]
     rule, stage = ("", "") if first else (f"_{dataset}", f"-{dataset}")
-    index, measurable = f"data/index/{dataset}.csv", f"data/index/{dataset}.measurable.json"
-    raw = "data/raw/toy" if dataset == "toy" else f"data/raw/{dataset}.json"
+    index, measurable = paths.index(dataset), paths.measurable(dataset)
+    raw, things = paths.raw(dataset, run.is_rendered(dataset)), registry.files("datasets", dataset)
     made = {
-        "download": _stage(f"download{rule}", "data", ["download"], [params.dataset_slice(run, dataset)], [], [raw]),
-        "index": _stage(index, "data", ["index"], [params.index_slice(run, dataset)], [raw, *params.brought(run, dataset)], [index]),
-        "measurable": _stage(measurable, "evaluate", ["measurable"], [params.measurable_slice(run)], [index], [measurable]),
+        "download": Stage(f"download{rule}", "data", [], [raw]).job(
+            f"download{rule}", "download", slices.keys(slices.dataset(params, dataset)), things
+        ),
+        "index": Stage(index, "data", [raw, *run.brought(params, dataset)], [index]).job(
+            "index", "index", slices.keys(slices.index(params, dataset)), things
+        ),
+        "measurable": Stage(measurable, "measure", [index], [measurable]).job(
+            "measurable",
+            "measurable",
+            slices.keys(slices.measurable(params)),
+            [registry.files("tasks", task)[1] for task in params["evaluate"]["tasks"]],
+        ),
     }
-    if dataset not in params.measured_datasets(run):
+    if dataset not in run.measured_datasets(params):
         del made["measurable"]
-    made["download"]["cmd"] = f"snakemake download{rule} --allowed-rules download{rule}"
-    for source in params.sources(run, dataset):
-        kind, slices, out = params.extractors(run)[source], [params.cache_slice(run, source, dataset)], f"data/cache/{dataset}/{source}"
-        deps = [index, *(params.pose_weights(run) if kind == "pose" else [])]
-        made[kind] = _stage(f"all_{kind}{rule}", "extract", [kind], slices, deps, [out])
+    for cached in run.sources(params, dataset):
+        extractor = run.extractor(params, cached)
+        module = extractor["module"]
+        section = registry.declared("modalities", cached).get("section", {}).get("name")
+        weights = [path for name, path in run.brought_weights(params).items() if name == section]
+        keys = slices.keys(slices.extraction(params, cached, dataset))
+        made[module] = Stage(f"all_{module}{rule}", "extract", [index, *weights], [paths.cache(dataset, cached)]).job(
+            module, "extract", keys, [extractor["file"]]
+        )
     if not first:
         for one in made.values():
-            one["params"] = sorted({"transfer" if key.startswith("dataset") else key for key in one["params"]})
+            one.keys = {"transfer" if key.startswith("dataset") else key for key in one.keys}
     return {f"{name}{stage}": one for name, one in made.items()}
 
 
-def _index(run: params.Params) -> str:
-    return f"data/index/{run['dataset']['name']}.csv"
+def _feasible(params: Params, experiment: str) -> Stage:
+    out = paths.feasible(experiment)
+    things = registry.used(slices.feasible(params, experiment))
+    return Stage(out, "train", [], [out]).job("feasible", "feasible", slices.feasible_keys(params, experiment), things)
 
 
-def _pretrain(run: params.Params, experiment: str, modality: str) -> dict[str, Any]:
-    folder = f"data/models/{experiment}/{run['seed']}/{modality}"
-    deps = [_index(run), *_caches(run, [modality])]
-    return _stage(
-        f"{folder}/pretrain.safetensors", "train", ["pretrain"], [params.pretrain_slice(run, experiment, modality)], deps, [folder]
-    )
+def _train(params: Params, experiment: str) -> Stage:
+    """All trainings of an experiment."""
+    seed, jobs = params["seed"], recipes.trainings(params, experiment)
+    frozen = {job: recipes.frozen(params, job) for job in jobs}
+    behind = [start for job in jobs for start in recipes.starts(params, job).values()]
+    behind += [training for job in jobs for _, training in frozen[job].values()]
+    streams = [name for job in jobs for name in (*job.streams, *(stream for stream, _ in frozen[job].values()))]
+    deps = [paths.index(params["dataset"]["name"]), *_caches(params, streams)]
+    deps += [paths.models(job.experiment, seed) for job in behind if job.experiment != experiment]
+    deps += [paths.feasible(experiment)] if "feasible" in recipes.method(params, experiment) else []
+    stage = Stage(f"train_{experiment}", "train", deps, [paths.models(experiment, seed)])
+    for job in jobs:
+        stage.job("train", "train", slices.training_keys(params, job), registry.used(slices.training(params, job)))
+    return stage
 
 
-def _cmmc(run: params.Params, experiment: str) -> dict[str, Any]:
-    recipe = run["experiments"][experiment]
-    deps = [*_behind(run, experiment), f"data/models/{experiment}/mixable.json"]
-    slices = [params.cmmc_slice(run, experiment, modality) for modality in recipe["modalities"]]
-    slices.append({"experiments": {experiment: {key: recipe[key] for key in ("from", "modalities", "stages")}}})  # which jobs there are
-    return _stage(f"train_{experiment}", "train", ["cmmc"], slices, deps, [f"data/models/{experiment}/{run['seed']}"])
+def _evaluate(params: Params, experiment: str) -> Stage:
+    """All that is measured of an experiment, on all datasets."""
+    seed, tasks = params["seed"], run.tasks_of(params, experiment)
+    datasets = {name: there for name in run.datasets(params) if (there := run.measured(params, experiment, name))}
+    streams = list(dict.fromkeys(stream for there in datasets.values() for stream in there))
+    deps = [path for name, there in datasets.items() for path in (paths.index(name), *_caches(params, there, name))]
+    if experiment in params["experiments"]:
+        deps += [paths.models(recipes.chain(params, experiment, stream)[-1].experiment, seed) for stream in streams]
+    stage = Stage(f"evaluate_{experiment}", "measure", deps, [f"data/{kind}/{experiment}/{seed}" for kind in ("features", "results")])
+    for task in tasks:
+        for stream in streams:
+            if registry.declared("tasks", task)["given"] == "encoder":
+                things = registry.used(slices.finetune(params, task, stream))
+                stage.job("finetune", "finetune", slices.finetune_keys(params, task, stream), things)
+            else:
+                part = slices.features(params, stream)
+                stage.job("features", "features", slices.keys(part), registry.used(part))
+        stage.job("score", "score", slices.keys(slices.score(params, task)), registry.files("tasks", task))
+    return stage
 
 
-def _mining(run: params.Params, experiment: str) -> dict[str, Any]:
-    recipe = run["experiments"][experiment]
-    slices = [params.mining_slice(run, experiment), {"experiments": {experiment: {key: recipe[key] for key in ("from", "modalities")}}}]
-    outs = [f"data/models/{experiment}/{run['seed']}"]
-    return _stage(f"train_{experiment}", "train", ["mining"], slices, _behind(run, experiment), outs)
+def _report(params: Params, measured: Sequence[str]) -> Stage:
+    seed, tasks = params["seed"], params["evaluate"]["tasks"]
+    deps = [
+        paths.index(params["dataset"]["name"]),
+        *map(paths.measurable, run.measured_datasets(params)),
+        *_caches(params, params["streams"]),
+    ]
+    deps += [f"data/results/{experiment}/{seed}" for experiment in measured]
+    deps += [paths.models(name, seed) for name in recipes.with_starts(params, params["all"])]
+    shown = any(registry.declared("tasks", task)["given"] == "features" for task in tasks)
+    deps += [f"data/features/{experiment}/{seed}" for experiment in params["all"] if shown]
+    modalities = dict.fromkeys(stream["modality"] for stream in params["streams"].values())
+    things = [("modalities", name) for name in dict.fromkeys([*modalities, *map(run.source, modalities)])]
+    files = [file for kind, name in [*things, *(("tasks", task) for task in tasks)] for file in registry.files(kind, name)]
+    return Stage("report", "report", deps, ["data/report/index.html"]).job("report", "report", slices.keys(slices.report(params)), files)
 
 
-def _behind(run: params.Params, experiment: str) -> list[str]:
-    """What an experiment trains on and from: the index, the caches and the newest weights of its modalities."""
-    modalities = run["experiments"][experiment]["modalities"]
-    owners = {one: params.before(run, experiment, one)[0] for one in modalities}
-    weights = [path for one, owner in owners.items() for path in _models(run, owner, [one])]
-    return [_index(run), *_caches(run, modalities), *dict.fromkeys(weights)]
-
-
-def _mixable(run: params.Params, experiment: str) -> dict[str, Any]:
-    out = f"data/models/{experiment}/mixable.json"
-    return _stage(out, "train", ["mixable"], [params.mixable_slice(run, experiment)], [], [out])
-
-
-def _models(run: params.Params, experiment: str, modalities: Iterable[str]) -> list[str]:
-    """The folders of weights of an experiment: one a modality for a pretraining, which its users share, else one."""
-    folder = f"data/models/{experiment}/{run['seed']}"
-    return [folder] if "from" in run["experiments"][experiment] else [f"{folder}/{modality}" for modality in modalities]
-
-
-def _evaluate(run: params.Params, experiment: str) -> dict[str, Any]:
-    seed, tasks = run["seed"], run["evaluate"]["tasks"]
-    finetuned = "finetune" in tasks and experiment in [*run["evaluate"]["finetune"], "untrained"]
-    datasets = {name: params.measured(run, experiment, name) for name in params.datasets(run)}
-    modalities = list(dict.fromkeys(modality for there in datasets.values() for modality in there))
-    rules = [task for task in ("retrieval", "linear") if task in tasks]
-    slices = [params.task_slice(run, task) for task in rules]
-    if rules:
-        rules.append("features")
-        slices += [params.features_slice(run, modality) for modality in modalities]
-    if finetuned:
-        rules += ["finetune", "finetune_scores"]
-        slices += [params.finetune_slice(run, modality) for modality in modalities] + [params.task_slice(run, "finetune")]
-    deps = [path for name, there in datasets.items() if there for path in (f"data/index/{name}.csv", *_caches(run, there, name))]
-    if experiment in run["experiments"]:
-        deps += [path for modality in modalities for path in _models(run, params.chain(run, experiment, modality)[-1][0], [modality])]
-    outs = [f"data/{kind}/{experiment}/{seed}" for kind in ("features", "results")]
-    return _stage(f"evaluate_{experiment}", "evaluate", rules, slices, list(dict.fromkeys(deps)), outs)
-
-
-def _caches(run: params.Params, modalities: Iterable[str], dataset: str = "") -> list[str]:
-    name = dataset or run["dataset"]["name"]
-    return sorted({f"data/cache/{name}/{params.SOURCES[modality]}" for modality in modalities})
-
-
-def _stage(target: str, phase: str, rules: list[str], slices: list[params.Params], deps: list[str], outs: list[str]) -> dict[str, Any]:
-    """One stage: Snakemake's `target`, a rule or a file, by `rules` of stages/{phase}.smk, whose scripts have the rules' names."""
-    allowed = rules if target in rules or "/" in target else [*rules, target]
-    files = sorted({file for rule in rules for file in code.closure(f"stages/{rule}.py")} | {f"stages/{phase}.smk"})
-    return {
-        "cmd": f"snakemake {target} --allowed-rules {' '.join(allowed)}",
-        "params": sorted({key for part in slices for key in _leaves(part)}),
-        "deps": [path.replace("${", r"\${") for path in [*deps, *files]],  # a folder of the user's may have a name that DVC would fill in
-        "outs": [{out: {"persist": True}} for out in outs],
-    }
-
-
-def _leaves(part: Any, prefix: str = "") -> Iterator[str]:
-    """The dotted keys of a slice. A mapping whose keys come and go is named as a whole."""
-    if isinstance(part, dict) and part and prefix not in ("dataset.options", "flow", "modalities", "experiments"):
-        for key, value in part.items():
-            yield from _leaves(value, f"{prefix}.{key}" if prefix else key)
-    elif isinstance(part, dict) and prefix in ("modalities", "experiments"):
-        for key, value in part.items():
-            for inner in value:
-                yield f"{prefix}.{key}.{inner}"
-    else:
-        yield prefix
+def _caches(params: Params, streams: Iterable[str], dataset: str = "") -> list[str]:
+    """The folders of the cache that `streams` are read from."""
+    name = dataset or params["dataset"]["name"]
+    return sorted({paths.cache(name, run.source(params["streams"][stream]["modality"])) for stream in streams})
 
 
 def as_written(keys: Iterable[str], written: Any) -> list[str]:
     """The dotted `keys` as DVC finds them in what a person wrote.
 
-    Where one may be left out, and is, it is all that it would be in: so it is noticed when it is put in.
+    Where one may be left out, and is, it is all that it would be in: so it is noticed when it is put in. Of a stream it is nothing: all
+    of a stream has settings of trainings that the stage does not rest on. What is put in there is noticed by `--check`.
     """
     found = {_above(key, written) for key in keys}
-    return sorted(key for key in found if not any(key.startswith(f"{other}.") for other in found))
+    known = {key for key in found if not (key.startswith("streams.") and key.count(".") == 1)}
+    return sorted(key for key in known if not any(key.startswith(f"{other}.") for other in known))
 
 
 def _above(key: str, written: Any) -> str:
@@ -196,9 +194,9 @@ def _above(key: str, written: Any) -> str:
     return key
 
 
-def text(run: params.Params, written: Any) -> str:
+def text(params: Params, written: Any) -> str:
     """dvc.yaml, whole. written: the params as a person wrote them."""
-    made = stages(run)
+    made = {name: stage.written() for name, stage in stages(params).items()}
     for stage in made.values():
         stage["params"] = as_written(stage["params"], written)
     return HEADER + "\n" + yaml.safe_dump({"stages": made}, sort_keys=False, width=140, allow_unicode=True)
@@ -208,7 +206,7 @@ def main() -> None:
     parser = script.parser(__doc__)
     parser.add_argument("--check", action="store_true", help="fail if dvc.yaml is out of date; write nothing")
     args = script.read(parser)
-    script.generate(Path("dvc.yaml"), text(params.load("params.yaml"), params.written("params.yaml")), args.check, "run `make dvc.yaml`")
+    script.generate(Path("dvc.yaml"), text(load.load("params.yaml"), load.written("params.yaml")), args.check, "run `make dvc.yaml`")
 
 
 if __name__ == "__main__":

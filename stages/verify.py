@@ -13,15 +13,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from videossl import script
+from videossl import registry, script
 from videossl.data import verify
-from videossl.datasets import registry
 from videossl.errors import InputError
 
 
 def main() -> None:
     args = _arguments()
-    report = verify.examine(args.name, args.root, args.split, _options(args.option), args.processes, progress=True)
+    source = registry.module("datasets", args.name)
+    report = verify.examine(source, args.root, args.split, _options(args.option), args.processes, progress=True)
     print(verify.table(report))
     if args.csv:
         verify.write_csv(args.csv, report)
@@ -31,7 +31,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = script.parser(__doc__)
-    parser.add_argument("name", help=f"of the dataset: {', '.join(registry.DATASETS)}")
+    parser.add_argument("name", help=f"of the dataset: {', '.join(registry.names('datasets'))}")
     parser.add_argument("root", type=Path, help="the folder of the copy")
     parser.add_argument("--split", type=int, help="the one split to look at; all if absent")
     parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="one of the dataset's options; may be repeated")

@@ -43,7 +43,7 @@ def real_clips() -> Path:
 
 @pytest.fixture
 def refused(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[..., str]:
-    """`refused("linear", *arguments)`: the line in which that script of stages/ ends, with exit status 2.
+    """`refused("score", *arguments)`: the line in which that script of stages/ ends, with exit status 2.
 
     In this process: scripts that need torch take two seconds to load it and none to fail.
     """

@@ -43,21 +43,30 @@ def flip(path: Path, place: int) -> None:
 # Python reads this file in every process. Where a script of stages/ is about to give its first result its name, the process
 # ends as if by the kernel's hand: all is written, nothing is there. The next attempt finds the mark and goes on.
 # Scripts that are said to need no torch get none: it takes two seconds to load, and they take tenths of one.
-WITHOUT_TORCH = {"retrieval", "finetune_scores", "report", "compare"}
+WITHOUT_TORCH = {"score", "report", "compare"}
+"""But `score` where its task needs it."""
+TASKS_WITH_TORCH = {"linear"}
 KILLER = f"""\
-import os, signal, sys
+import json, os, signal, sys
 
-if any(os.path.basename(word) in {sorted(f"{name}.py" for name in WITHOUT_TORCH)} for word in sys.orig_argv[1:2]):
+script = os.path.basename("".join(sys.orig_argv[1:2])).removesuffix(".py")
+task = dict(zip(sys.orig_argv, sys.orig_argv[1:])).get("--task")
+if script in {sorted(WITHOUT_TORCH)} and task not in {sorted(TASKS_WITH_TORCH)}:
     sys.modules["torch"] = None
 """
 KILLER += """\
 rename = os.replace
 
+def called():
+    options = dict(zip(sys.argv[1:], sys.argv[2:]))
+    what = options.get("--source") or options.get("--task") or json.loads(options.get("--params", "{}")).get("method")
+    return " ".join(filter(None, [os.path.basename(sys.argv[0]).removesuffix(".py"), what]))
+
 def killed_once(source, target, **options):
-    script, target = os.path.basename(sys.argv[0]), str(target)
+    target = str(target)
     if "/stages/" in os.path.abspath(sys.argv[0]) and target.startswith("data/") and not target.startswith("data/scratch/"):
         try:
-            os.close(os.open(os.path.join(os.environ["KILLED"], script), os.O_CREAT | os.O_EXCL))
+            os.close(os.open(os.path.join(os.environ["KILLED"], called()), os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             pass
         else:
@@ -69,7 +78,8 @@ os.replace = killed_once
 
 
 def deadly(folder: Path, kill: str = "process") -> dict[str, str]:
-    """An environment in which the first process of each script dies, with kill="group" all that was started with it, too."""
+    """An environment in which the first process of each script, and of what it is called for, dies; with kill="group" all that was started
+    with it, too."""
     (folder / "python").mkdir(parents=True)
     (folder / "python/sitecustomize.py").write_text(KILLER)
     (folder / "scripts").mkdir()
@@ -77,5 +87,6 @@ def deadly(folder: Path, kill: str = "process") -> dict[str, str]:
 
 
 def killed_in(folder: Path) -> set[str]:
-    """The scripts of which a process was killed, in the environment made in `folder`."""
-    return {path.stem for path in (folder / "scripts").iterdir()}
+    """The scripts of which a process was killed, in the environment made in `folder`, each with the modality, task or method that it was
+    called for."""
+    return {path.name for path in (folder / "scripts").iterdir()}

@@ -1,19 +1,26 @@
-"""The import closure: what a script depends on, no more and no less."""
+"""What a job depends on of the code: its script, what that imports, and the files of the things that it uses; no more and no less."""
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
 from modulefinder import ModuleFinder
 from pathlib import Path
 
 import pytest
+from stages import sync
 
 from tests.conftest import REPOSITORY
 from tests.faults import WITHOUT_TORCH
-from videossl import code
+from tests.pipeline.conftest import ENVIRONMENT
+from videossl import code, registry
+from videossl.params import load
 
 SCRIPTS = sorted(path.name for path in (REPOSITORY / "stages").glob("*.py"))
+JOBS = ("download", "index", "measurable", "extract", "feasible", "train", "features", "finetune", "score", "progress", "report", "compare")
+"""The scripts that rules call."""
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -26,7 +33,7 @@ def test_the_closure_is_what_python_finds(script: str) -> None:
     assert {path for path in found if path.is_relative_to(REPOSITORY / "lib") or path.parent.name == "stages"} == ours
 
 
-@pytest.mark.parametrize("script", ["cmmc.py", "report.py", "index.py"])
+@pytest.mark.parametrize("script", ["train.py", "report.py", "index.py"])
 def test_the_closure_holds_all_that_a_run_imports(script: str) -> None:
     program = (
         f"import runpy, sys; sys.argv = ['x', '--help']\ntry: runpy.run_path({str(REPOSITORY / 'stages' / script)!r}, run_name='__main__')\n"
@@ -47,11 +54,36 @@ def test_what_needs_no_torch_does_not_load_it() -> None:
     assert set(done.stdout.splitlines()) == {f"{name} False" for name in WITHOUT_TORCH}
 
 
-def test_stages_do_not_depend_on_each_others_extraction() -> None:
-    closures = {name: code.closure(f"stages/{name}.py") for name in ("frames", "flow", "skeleton")}
+def things() -> dict[str, str]:
+    """All files of all things, with whose they are."""
+    return {file: f"{kind} {name}" for kind in registry.KINDS for name in registry.names(kind) for file in registry.files(kind, name)}
+
+
+@pytest.mark.parametrize("script", JOBS)
+def test_a_script_that_rules_call_holds_no_file_of_any_thing(script: str) -> None:
+    """They are in the closures that they are given to, so a change of one makes nothing stale that does not use it."""
+    assert not {file: things()[file] for file in code.closure(f"stages/{script}.py") if file in things()}
+
+
+def test_a_closure_holds_the_things_that_it_is_given_and_what_they_import() -> None:
+    """CMMC and CrosSCLR are made of MoCo; it is not made of them."""
+
+    def methods(name: str) -> set[str]:
+        return {Path(file).name for file in code.closure("stages/train.py", *registry.files("methods", name)) if file in things()}
+
+    assert methods("moco") == {"moco.py", "moco.yaml"}
+    assert methods("supervised") == {"supervised.py", "supervised.yaml"}
+    assert methods("cmmc") == {"cmmc.py", "cmmc.yaml", "moco.py"}
+    assert methods("crossclr") == {"crossclr.py", "crossclr.yaml", "moco.py"}
+
+
+def test_extractions_do_not_depend_on_each_other() -> None:
+    closures = {
+        name: code.closure("stages/extract.py", f"lib/videossl/extract/{name}.py") for name in ("frames", "flow", "skeleton", "pose")
+    }
     assert "lib/videossl/extract/flow.py" in closures["flow"]
-    assert "lib/videossl/extract/flow.py" not in closures["frames"]
-    assert "lib/videossl/extract/flow.py" not in closures["skeleton"]
+    assert not [name for name in ("frames", "skeleton", "pose") if "lib/videossl/extract/flow.py" in closures[name]]
+    assert [name for name, files in closures.items() if "lib/videossl/extract/pose.py" in files] == ["pose"]
 
 
 def test_data_files_beside_a_module_belong_to_it() -> None:
@@ -70,3 +102,129 @@ def test_the_digest_changes_with_the_code(tmp_path: Path, monkeypatch: pytest.Mo
     script.write_text("import json  # changed\n")
     assert code.digest("stages/a.py") != first
     code.closure.cache_clear()
+
+
+# Which jobs a change of one thing makes stale, by hand: in the rules as Snakemake sees them, and in dvc.yaml.
+
+STREAMS = ("rgb", "flow", "joint", "motion")
+MIXUP = {f"mixup/0/{stream}" for stream in STREAMS}
+VIDEO = {"stc-mix/0/rgb-1", "stc-mix/0/flow-1", "stc-mix/0/rgb-2", "once/0/rgb-1"}
+SKELETON = {"stc-mix-skeleton/0/joint-1", "stc-mix-skeleton/0/motion-1"}
+TOGETHER = {"crossclr/0/joint+motion"}
+FEASIBLE = {"stc-mix", "stc-mix-skeleton", "once"}
+MEASURED = {
+    "untrained": STREAMS,
+    "handmade": STREAMS,
+    "mixup": STREAMS,
+    "stc-mix": STREAMS[:2],
+    "crossclr": STREAMS[2:],
+    "once": STREAMS[:2],
+}
+FINETUNED = {"untrained": STREAMS, "stc-mix": STREAMS[:2]}
+
+
+def models(*trainings: set[str], feasible: set[str] | None = None) -> set[str]:
+    files = {f"data/models/{training}.safetensors" for training in set().union(*trainings)}
+    return files | {f"data/models/{experiment}/feasible.json" for experiment in feasible or ()}
+
+
+def measured(*streams: str) -> set[str]:
+    """Features of `streams`, and what they predict once they are finetuned."""
+    files = {f"data/features/{name}/0/{stream}/toy.h5" for name, own in MEASURED.items() for stream in own if stream in streams}
+    return files | {
+        f"data/features/{name}/0/{stream}/toy.finetune.h5" for name, own in FINETUNED.items() for stream in own if stream in streams
+    }
+
+
+def trained_of(*streams: str) -> set[str]:
+    """Trainings that see one of `streams`, as a partner, too, and what looks at their encoders before or along the way."""
+    chosen = {training for training in MIXUP if training.split("/")[-1] in streams}
+    video, skeleton = bool({"rgb", "flow"} & set(streams)), bool({"joint", "motion"} & set(streams))
+    chosen |= (VIDEO if video else set()) | (SKELETON | TOGETHER if skeleton else set())
+    feasible = ({"stc-mix", "once"} if video else set()) | ({"stc-mix-skeleton"} if skeleton else set())
+    progress = {f"data/progress/{name}" for name in ("mixup/0/toy/rgb.json", "once/0/toy/rgb-1.json") if "rgb" in streams}
+    return models(chosen, feasible=feasible) | progress
+
+
+REPORT = {"data/report/index.html", "data/report/table2.json", "data/report/figure2.json"}
+SHARDS = {cached: {f"data/cache/toy/{cached}/{shard}.h5" for shard in ("0000", "0001")} for cached in ("rgb", "flow", "joint")}
+
+STALE: dict[str, tuple[set[str], set[str]]] = {  # a file -> the jobs, by their first output, and the stages of dvc.yaml
+    # CMMC and CrosSCLR are made of MoCo, so its change rightly is one of theirs, and all trainings of this run are by one of the three.
+    "methods/moco.py": (
+        models(MIXUP, VIDEO, SKELETON, TOGETHER, feasible=FEASIBLE),
+        {"train-mixup", "feasible-stc-mix", "train-stc-mix", "feasible-stc-mix-skeleton", "train-stc-mix-skeleton", "train-crossclr"},
+    ),
+    "methods/moco.yaml": (models(MIXUP), {"train-mixup"}),
+    "methods/cmmc.py": (
+        models(VIDEO, SKELETON, feasible=FEASIBLE),
+        {"feasible-stc-mix", "train-stc-mix", "feasible-stc-mix-skeleton", "train-stc-mix-skeleton"},
+    ),
+    "methods/crossclr.py": (models(TOGETHER), {"train-crossclr"}),
+    "methods/supervised.py": (
+        {f"data/features/{name}/0/{stream}/toy.finetune.h5" for name, streams in FINETUNED.items() for stream in streams},
+        {"evaluate-untrained", "evaluate-stc-mix"},
+    ),
+    "encoders/s3d.py": (
+        trained_of("rgb", "flow") | measured("rgb", "flow"),
+        {
+            "train-mixup",
+            "feasible-stc-mix",
+            "train-stc-mix",
+            *(f"evaluate-{name}" for name in ("untrained", "handmade", "mixup", "stc-mix")),
+        },
+    ),
+    "modalities/motion.py": (
+        (trained_of("motion") | measured("motion") | REPORT),
+        {"train-mixup", "feasible-stc-mix-skeleton", "train-stc-mix-skeleton", "train-crossclr", "report"}
+        | {f"evaluate-{name}" for name in ("untrained", "handmade", "mixup", "crossclr")},
+    ),
+    "extract/skeleton.py": (SHARDS["joint"], {"skeleton"}),
+    "datasets/toy.py": ({"data/raw/toy", "data/index/toy.csv"}, {"download", "index"}),
+}
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """The code of every job of seed 0 of the smallest run, by its first output, as Snakemake sees it."""
+    run = tmp_path_factory.mktemp("run")
+    shutil.copy2(REPOSITORY / "tests/pipeline/tiny.yaml", run / "params.yaml")
+    command = ["snakemake", "all", "table2", "figure2", "-n", "--forceall", "--workflow-profile", "none"]
+    command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(run)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = re.findall(r"^ +input: (.+)\n +output: ([^,\n]+)", done.stdout, re.M)
+    assert len(found) > 50
+    code = {output: {file.removeprefix(f"{REPOSITORY}/") for file in inputs.split(", ")} for inputs, output in found}
+    return {output: files for output, files in code.items() if "/1/" not in output}
+
+
+@pytest.mark.parametrize("file", STALE)
+def test_a_change_of_a_thing_makes_those_jobs_stale_that_use_it(jobs: dict[str, set[str]], file: str) -> None:
+    assert {output for output, files in jobs.items() if f"lib/videossl/{file}" in files} == STALE[file][0]
+
+
+@pytest.mark.parametrize("file", STALE)
+def test_a_change_of_a_thing_makes_those_stages_stale_that_use_it(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    stages = sync.stages(load.load("tests/pipeline/tiny.yaml"))
+    assert {name for name, stage in stages.items() if f"lib/videossl/{file}" in stage.written()["deps"]} == STALE[file][1]
+
+
+@pytest.mark.parametrize("name", ["moco", "cmmc", "crossclr", "supervised"])
+def test_the_digest_that_a_job_records_changes_with_its_method_alone(
+    jobs: dict[str, set[str]], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a copy of the code, where one method's file is changed."""
+    for folder in ("lib", "stages"):
+        shutil.copytree(REPOSITORY / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code, "ROOT", tmp_path)
+    monkeypatch.setattr(code, "_HOMES", {"videossl": tmp_path / "lib", "stages": tmp_path})
+    code.closure.cache_clear()
+    given = {output: sorted(file for file in files if file.endswith((".py", ".yaml"))) for output, files in jobs.items()}
+    before = {output: code.digest(*files) for output, files in given.items()}
+    with (tmp_path / f"lib/videossl/methods/{name}.py").open("a") as method:
+        method.write("# changed\n")
+    changed = {output for output, files in given.items() if code.digest(*files) != before[output]}
+    code.closure.cache_clear()
+    assert changed == STALE[f"methods/{name}.py"][0]

@@ -13,8 +13,20 @@ import yte
 
 from tests.conftest import REPOSITORY
 from tests.pipeline.conftest import ENVIRONMENT
+from videossl import registry
 
-TRAININGS = ("pretrain", "cmmc", "mining", "finetune")
+TRAININGS = ("train", "finetune")
+
+
+def extractors(**features: Any) -> set[str]:
+    """The extraction rules whose modality declares `features` of the extractor."""
+    declared = [registry.declared("modalities", name) for name in registry.names("modalities")]
+    every = [
+        {"module": name} | one
+        for name, modality in zip(registry.names("modalities"), declared, strict=True)
+        for one in modality.get("extractors", {}).values()
+    ]
+    return {one["module"] for one in every if features.items() <= one.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -50,8 +62,11 @@ def test_gpus_and_nodes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
         assert resources["gres"] == "gpu:4" and resources["slurm_partition"] == "gpu" and resources["slurm_extra"] == "--signal=USR1@90"
         assert (resources["nodes"], resources["processes"], resources["cpus_per_task"]) == (2, 4, 24)
         assert "tasks" not in resources, "the plugin would make it so many a GPU"
-    for rule in ("features", "progress", "pose"):
+    on_gpus = {"features", "progress", *extractors(gpu=True)}
+    assert extractors() >= {"frames", "flow", "skeleton", "pose"} and on_gpus & {"frames", "flow", "skeleton", "pose"} == {"pose"}
+    for rule in on_gpus:
         assert made["set-resources"][rule] == {"gres": "gpu:1", "slurm_partition": "gpu"}
+    assert set(made["set-resources"]) == {*TRAININGS, *on_gpus}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""dvc.yaml names params as a person wrote them: DVC itself must find each, and notice each that is put in later."""
+"""dvc.yaml: its stages, and the params as a person wrote them: DVC itself must find each, and notice each that is put in later."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dvc.repo import Repo
 from stages import sync
 
 from tests.conftest import REPOSITORY
-from videossl import params
+from videossl.params import load, recipes
 
 FULL = {"name": "ucf101", "root": "data/raw/ucf101", "split": 1, "options": {"lists": "ucfTrainTestlist"}}
 
@@ -25,10 +25,10 @@ def repository(monkeypatch: pytest.MonkeyPatch) -> None:
 def run_folder(folder: Path, dataset: Any) -> None:
     """A run of presets/ucf101.yaml with `dataset` as given and no targets, and the dvc.yaml that belongs to it."""
     preset = REPOSITORY / "presets/ucf101.yaml"
-    written, run = params.written(preset) | {"dataset": dataset, "targets": {}}, params.load(preset)
-    written["experiments"] = {name: written["experiments"][name] for name in params.with_starts(run, run["all"])}
+    written, run = load.written(preset) | {"dataset": dataset, "targets": {}}, load.load(preset)
+    written["experiments"] = {name: written["experiments"][name] for name in recipes.with_starts(run, run["all"])}
     (folder / "params.yaml").write_text(yaml.safe_dump(written, sort_keys=False))
-    (folder / "dvc.yaml").write_text(sync.text(params.load(folder / "params.yaml"), params.written(folder / "params.yaml")))
+    (folder / "dvc.yaml").write_text(sync.text(load.load(folder / "params.yaml"), load.written(folder / "params.yaml")))
 
 
 def seen_by_dvc(folder: Path) -> dict[str, dict[str, Any]]:
@@ -77,43 +77,124 @@ def test_what_is_put_in_later_is_noticed_without_another_dvc_yaml(folder: Path, 
     assert {name for name in after if after[name] != before[name]} >= {"download", "index"}
 
 
+def test_of_a_stream_a_stage_sees_what_it_rests_on(folder: Path) -> None:
+    """Neither the whole stream, where its modality or graph are not written, nor how other methods train it."""
+    written = load.written(REPOSITORY / "tests/pipeline/tiny.yaml")
+    written["streams"]["joint"]["train"] |= {"moco": {"lr": 0.5}, "finetune": {"lr": 0.25}}
+    (folder / "params.yaml").write_text(yaml.safe_dump(written, sort_keys=False))
+    (folder / "dvc.yaml").write_text(sync.text(load.load(folder / "params.yaml"), written))
+    seen = seen_by_dvc(folder)
+    for name, params in seen.items():
+        assert not {key for key in params if key.startswith("streams.") and key.count(".") == 1}, name
+
+    def rates(stage: str) -> set[str]:
+        return {key for key in seen[stage] if key.startswith("streams.joint") and key.endswith(".lr")}
+
+    assert rates("train-mixup") == {"streams.joint.train.moco.lr"}
+    assert rates("train-crossclr") == rates("train-stc-mix-skeleton") == {"streams.joint.train.lr"}
+    assert rates("evaluate-untrained") == {"streams.joint.train.finetune.lr"}
+    assert not rates("evaluate-mixup"), "which is not finetuned"
+
+
+def data(paths: list[str]) -> list[str]:
+    return [path for path in paths if path.startswith("data")]
+
+
+def test_the_stages_of_a_run_by_hand() -> None:
+    """At the grain a person thinks in: an extraction, an experiment."""
+    made = {name: stage.written() for name, stage in sync.stages(load.load(REPOSITORY / "tests/pipeline/tiny.yaml")).items()}
+    index, measurable = "data/index/toy.csv", "data/index/toy.measurable.json"
+    flow, joint, rgb = (f"data/cache/toy/{cached}" for cached in ("flow", "joint", "rgb"))
+    expected = {  # name -> what it depends on of the data, what it makes, the rules that it may run
+        "download": ([], ["data/raw/toy"], "download"),
+        "index": (["data/raw/toy"], [index], "index"),
+        "measurable": ([index], [measurable], "measurable"),
+        "frames": ([index], [rgb], "frames all_frames"),
+        "flow": ([index], [flow], "flow all_flow"),
+        "skeleton": ([index], [joint], "skeleton all_skeleton"),
+        "train-mixup": ([index, flow, joint, rgb], ["data/models/mixup/0"], "train train_mixup"),
+        "feasible-stc-mix": ([], ["data/models/stc-mix/feasible.json"], "feasible"),
+        "train-stc-mix": (
+            [index, flow, rgb, "data/models/mixup/0", "data/models/stc-mix/feasible.json"],
+            ["data/models/stc-mix/0"],
+            "train train_stc-mix",
+        ),
+        "feasible-stc-mix-skeleton": ([], ["data/models/stc-mix-skeleton/feasible.json"], "feasible"),
+        "train-stc-mix-skeleton": (
+            [index, joint, "data/models/mixup/0", "data/models/stc-mix-skeleton/feasible.json"],
+            ["data/models/stc-mix-skeleton/0"],
+            "train train_stc-mix-skeleton",
+        ),
+        "train-crossclr": ([index, joint, "data/models/stc-mix-skeleton/0"], ["data/models/crossclr/0"], "train train_crossclr"),
+    }
+    for name, models, caches, rules in (
+        ("untrained", [], [flow, joint, rgb], "features score finetune"),
+        ("handmade", [], [flow, joint, rgb], "features score"),
+        ("mixup", ["data/models/mixup/0"], [flow, joint, rgb], "features score"),
+        ("stc-mix", ["data/models/stc-mix/0"], [flow, rgb], "features score finetune"),
+        ("crossclr", ["data/models/crossclr/0"], [joint], "features score"),
+    ):
+        outs = [f"data/{kind}/{name}/0" for kind in ("features", "results")]
+        expected[f"evaluate-{name}"] = ([index, *caches, *models], outs, f"{rules} evaluate_{name}")
+    assert list(made)[-1] == "report" and {*made} == {*expected, "report"}
+    for name, (deps, outs, rules) in expected.items():
+        stage = made[name]
+        assert data(stage["deps"]) == deps, name
+        assert [list(out) for out in stage["outs"]] == [[out] for out in outs], name
+        target, _, allowed = stage["cmd"].removeprefix("snakemake ").partition(" --allowed-rules ")
+        assert allowed == rules and target in (*outs, rules.split()[-1]), name
+    report = made["report"]
+    assert report["cmd"] == "snakemake report --allowed-rules report" and list(report["outs"][0]) == ["data/report/index.html"]
+    trained = [f"data/models/{name}/0" for name in ("mixup", "stc-mix", "stc-mix-skeleton", "crossclr")]
+    shown = [f"data/features/{name}/0" for name in ("mixup", "stc-mix", "crossclr")]
+    results = [f"data/results/{name}/0" for name in ("untrained", "handmade", "mixup", "stc-mix", "crossclr")]
+    assert data(report["deps"]) == [index, measurable, flow, joint, rgb, *results, *trained, *shown]
+
+
+def test_a_stage_lists_the_code_of_its_jobs_and_their_rules() -> None:
+    deps = {name: stage.written()["deps"] for name, stage in sync.stages(load.load(REPOSITORY / "tests/pipeline/tiny.yaml")).items()}
+    assert {"stages/extract.smk", "stages/extract.py", "lib/videossl/extract/flow.py"} <= set(deps["flow"])
+    assert not {"lib/videossl/extract/skeleton.py", "stages/train.smk"} & set(deps["flow"])
+    assert {"stages/train.smk", "stages/train.py", "lib/videossl/methods/crossclr.yaml"} <= set(deps["train-crossclr"])
+    assert {"stages/features.py", "stages/finetune.py", "stages/score.py", "lib/videossl/tasks/linear.py"} <= set(deps["evaluate-stc-mix"])
+    assert "stages/finetune.py" not in deps["evaluate-mixup"]
+
+
 def test_a_raw_folder_of_the_pipelines_own_is_no_dependency(folder: Path) -> None:
-    run = params.load(REPOSITORY / "presets/ucf101.yaml")
-    index = sync.stages(run)["index"]["deps"]
-    assert [dep for dep in index if dep.startswith("data")] == ["data/raw/ucf101.json"]
+    run = load.load(REPOSITORY / "presets/ucf101.yaml")
+    assert data(sync.stages(run)["index"].deps) == ["data/raw/ucf101.json"]
     run["dataset"] |= {"root": "/mine", "options": {"lists": "/lists"}}
-    index = sync.stages(run)["index"]["deps"]
+    index = sync.stages(run)["index"].written()["deps"]
     assert [dep for dep in index if not dep.startswith(("lib", "stages"))] == ["data/raw/ucf101.json", "/mine", "/lists"]
 
 
-def test_mining_depends_on_the_newest_weights_of_both_wherever_they_are() -> None:
-    run = params.load(REPOSITORY / "tests/pipeline/tiny.yaml")
+def test_a_training_depends_on_the_newest_weights_of_all_its_streams_wherever_they_are() -> None:
+    run = load.load(REPOSITORY / "tests/pipeline/tiny.yaml")
     run["experiments"]["half"] = run["experiments"]["stc-mix-skeleton"] | {"stages": 1}
     run["experiments"]["mined"] = run["experiments"]["crossclr"] | {"from": "half"}
-    found = sync.stages(run | {"all": ["crossclr", "mined"]})
-    data = ["data/index/toy.csv", "data/cache/toy/joint"]
-    deps = {name: [dep for dep in stage["deps"] if dep.startswith("data")] for name, stage in found.items()}
-    assert deps["train-crossclr"] == [*data, "data/models/stc-mix-skeleton/0"] and "mixable-crossclr" not in found
-    assert deps["train-mined"] == [*data, "data/models/half/0", "data/models/mixup/0/motion"]
-    assert found["train-mined"]["cmd"] == "snakemake train_mined --allowed-rules mining train_mined"
-    assert {"experiments.mined.from", "experiments.mined.neighbours", "modalities.motion.mining"} <= set(found["train-mined"]["params"])
-    assert "stages/mining.py" in found["train-mined"]["deps"] and "data/models/mined/0" in deps["report"]
+    made = {name: stage.written() for name, stage in sync.stages(run | {"all": ["crossclr", "mined"]}).items()}
+    shards = ["data/index/toy.csv", "data/cache/toy/joint"]
+    deps = {name: data(stage["deps"]) for name, stage in made.items()}
+    assert deps["train-crossclr"] == [*shards, "data/models/stc-mix-skeleton/0"] and "feasible-crossclr" not in made
+    assert deps["train-mined"] == [*shards, "data/models/half/0", "data/models/mixup/0"]
+    assert made["train-mined"]["cmd"] == "snakemake train_mined --allowed-rules train train_mined"
+    assert {"experiments.mined.from", "experiments.mined.neighbours", "streams.motion.train.lr"} <= set(made["train-mined"]["params"])
+    assert "stages/train.py" in made["train-mined"]["deps"] and "data/models/mined/0" in deps["report"]
 
 
-def test_joints_that_are_found_depend_on_the_weights_and_on_another_script(folder: Path) -> None:
+def test_joints_that_are_detected_depend_on_the_weights_and_on_another_extractor(folder: Path) -> None:
     """What is left out of the section is noticed when it is put in: DVC sees the whole section."""
-    preset = REPOSITORY / "presets/few-clips.yaml"
-    written = params.written(preset)
-    skeleton = params.written(REPOSITORY / "params.yaml")["modalities"]["joint"]
-    written["modalities"] = {"joint": {**skeleton, "graph": "coco"}}
-    written |= {"experiments": {"moco": {"modalities": ["joint"], "mixing": "none"}}, "all": ["moco"], "targets": {}}
-    written["evaluate"] |= {"fused": [], "finetune": []}
+    written = load.written(REPOSITORY / "presets/few-clips.yaml")
+    skeleton = load.written(REPOSITORY / "params.yaml")["streams"]["joint"]
+    written["streams"] = {"joint": {**skeleton, "graph": "coco"}}
+    written |= {"experiments": {"moco": {"method": "moco", "streams": ["joint"], "mixing": "none"}}, "all": ["moco"], "targets": {}}
+    written["evaluate"] |= {"fused": [], "tasks": ["retrieval"]}
     written["skeleton"] = {"backend": "keypoint-rcnn", "weights": "/mine/w.pth"}
     (folder / "params.yaml").write_text(yaml.safe_dump(written, sort_keys=False))
-    run = params.load(folder / "params.yaml")
+    run = load.load(folder / "params.yaml")
     (folder / "dvc.yaml").write_text(sync.text(run, written))
-    pose = sync.stages(run)["pose"]
+    pose = sync.stages(run)["pose"].written()
     assert pose["cmd"] == "snakemake all_pose --allowed-rules pose all_pose" and "skeleton" not in sync.stages(run)
-    assert {"/mine/w.pth", "stages/pose.py", "lib/videossl/extract/pose.py", "data/index/folder.csv"} <= set(pose["deps"])
+    assert {"/mine/w.pth", "stages/extract.py", "lib/videossl/extract/pose.py", "data/index/folder.csv"} <= set(pose["deps"])
     assert "lib/videossl/extract/skeleton.py" not in pose["deps"] and list(pose["outs"][0]) == ["data/cache/folder/joint"]
     assert seen_by_dvc(folder)["pose"]["skeleton"] == written["skeleton"]

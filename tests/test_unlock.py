@@ -20,9 +20,9 @@ def line(job: str, name: str, comment: str, log: str) -> str:
 
 def test_only_jobs_of_rules_that_log_into_the_runs_folder() -> None:
     lines = [
-        line("1", UUID, "rule_p", "/a run's|/.snakemake/slurm_logs/rule_pretrain/x/%j.log"),
-        line("2", UUID, "rule_p", "/a run's|2/.snakemake/slurm_logs/rule_pretrain/x/%j.log"),
-        line("3", "mine", "rule_p", "/a run's|/.snakemake/slurm_logs/mine.log"),
+        line("1", UUID, "rule_t", "/a run's|/.snakemake/slurm_logs/rule_train/x/%j.log"),
+        line("2", UUID, "rule_t", "/a run's|2/.snakemake/slurm_logs/rule_train/x/%j.log"),
+        line("3", "mine", "rule_t", "/a run's|/.snakemake/slurm_logs/mine.log"),
         line("4", UUID, "", "/a run's|/.snakemake/slurm_logs/mine.log"),
         line("5", UUID, "rule_f", "/a run's|/.snakemake/slurm_logs/rule_features/%j.log"),
     ]

@@ -1,7 +1,7 @@
-"""Which code a script depends on: itself and the project's modules that it reaches by import.
+"""Which code a job depends on: its script, the files of the things that it uses, and the project's modules that they reach by import.
 
-Read from the source, never by running it, so imports inside functions count too. Snakemake's rules, dvc.yaml and the
-provenance of every result all use this closure.
+Read from the source, never by running it, so imports inside functions count too. Things (`registry`) are imported by name, so they are
+in no closure but those they are given to. Snakemake's rules, dvc.yaml and the provenance of every result all use this closure.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _HOMES = {"videossl": ROOT / "lib", "stages": ROOT}
 
 
 @cache
-def closure(script: str) -> tuple[str, ...]:
-    """Paths, relative to the repository and sorted, of `script` and of all that it imports, directly or not.
+def closure(*files: str) -> tuple[str, ...]:
+    """Paths, relative to the repository and sorted, of `files` and of all that they import, directly or not.
 
     A data file that lies beside a module and is named in it (a schema, a template) belongs to it.
     """
     seen: set[Path] = set()
-    waiting = [ROOT / script]
+    waiting = [ROOT / file for file in files]
     while waiting:
         path = waiting.pop()
         if path not in seen:
@@ -34,21 +34,23 @@ def closure(script: str) -> tuple[str, ...]:
     return tuple(sorted(str(path.relative_to(ROOT)) for path in seen.union(*map(_named, seen))))
 
 
-def digest(script: str) -> str:
-    """The hex SHA-256 over names and bytes of the closure of `script`."""
+def digest(*files: str) -> str:
+    """The hex SHA-256 over names and bytes of the closure of `files`."""
     result = hashlib.sha256()
-    for name in closure(script):
+    for name in closure(*files):
         result.update(name.encode() + b"\0" + (ROOT / name).read_bytes() + b"\0")
     return result.hexdigest()
 
 
 @cache
 def _imported(path: Path) -> tuple[Path, ...]:
-    return tuple(file for name in _names(path) for file in _files(name))
+    return tuple(file for name in _names(path) for file in _files(name)) if path.suffix == ".py" else ()
 
 
 def _named(path: Path) -> set[Path]:
     """The data files beside `path` whose names stand in it."""
+    if path.suffix != ".py":
+        return set()
     text = path.read_text(encoding="utf-8")
     return {data for data in path.parent.iterdir() if data.suffix in (".yaml", ".html") and data.name in text}
 

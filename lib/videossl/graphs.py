@@ -13,8 +13,8 @@ from videossl.errors import InputError
 class Graph:
     """A skeleton. Joints are counted from 1, as Kinect's documents do.
 
-    edges: the bones, a tree. centre: the joint that partitions of the graph and bones are told from. origin: the joints whose
-    mean is where a centred sequence has its zero.
+    edges: the bones, a tree. centre: the joint from which partitions of the graph and directions of bones are counted.
+    origin: the joints whose mean is the zero of a centred sequence.
     """
 
     joints: int
@@ -33,9 +33,9 @@ KINECT = (
 """The bones of Kinect's 25 joints, without the tips of hands and thumbs."""
 
 GRAPHS = {
-    # The original of Yan et al. (AAAI 2018): the tip of a hand hangs on its thumb, (22, 23) and (24, 25).
+    # The original graph of Yan et al. (AAAI 2018): the tip of a hand hangs on its thumb, (22, 23) and (24, 25).
     "ntu-rgb+d": Graph(25, 21, (*KINECT, (23, 8), (22, 23), (25, 12), (24, 25)), (2,)),
-    # The other public variant: tip and thumb hang on the hand. Weights of one do not fit the other.
+    # The other public variant: tip and thumb hang on the hand. Weights for one variant do not fit the other.
     "ntu-rgb+d-hands": Graph(25, 21, (*KINECT, (22, 8), (23, 8), (24, 12), (25, 12)), (2,)),
     # COCO's 17 keypoints in torchvision's order (nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles; left before
     # right). COCO has no neck: shoulders hang on the nose, hips on the shoulders.
@@ -52,13 +52,13 @@ GRAPHS = {
         origin=(12, 13),
     ),
 }
-"""By name. The first of so many joints is what a cache of so many is taken for where nothing else is said (`of`)."""
+"""By name. Where a cache's graph is not named, it is the first here that has as many joints (`of`)."""
 
 DEFAULT = "ntu-rgb+d"
 
 
 def of(joints: int) -> Graph:
-    """The first graph of so many joints; an InputError where there is none."""
+    """The first graph that has `joints` joints; an InputError where there is none."""
     fitting = [graph for graph in GRAPHS.values() if graph.joints == joints]
     if not fitting:
         known = ", ".join(f"{name} ({graph.joints})" for name, graph in GRAPHS.items())
@@ -67,7 +67,7 @@ def of(joints: int) -> Graph:
 
 
 def distances(graph: Graph) -> np.ndarray:
-    """Steps from joint to joint, (V, V) int; -1 where there is no way."""
+    """Steps from joint to joint, (V, V) int; -1 where no way leads."""
     near = np.eye(graph.joints, dtype=bool)
     for a, b in graph.edges:
         near[a - 1, b - 1] = near[b - 1, a - 1] = True
@@ -80,7 +80,7 @@ def distances(graph: Graph) -> np.ndarray:
 
 
 def parents(graph: Graph) -> np.ndarray:
-    """(V,) int, counted from 0: each joint's neighbour towards the centre; of the centre itself."""
+    """Each joint's neighbour towards the centre, (V,) int, counted from 0; the centre has itself."""
     to_centre = distances(graph)[:, graph.centre - 1]
     result = np.arange(graph.joints)
     for a, b in graph.edges:

@@ -40,6 +40,11 @@ def gather(x: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
+def gather_with_gradient(x: Tensor) -> Tensor:
+    """`gather`, through which the gradient of all processes' losses comes back: (B, *dims) from (B / processes, *dims)."""
+    return x if size() == 1 else _GatherAll.apply(x).flatten(0, 1)
+
+
 def exchange(x: Tensor, r: Tensor) -> Tensor:
     """Rows r(i) of the whole batch, for the rows i that this process holds; `x[r]` for one process.
 

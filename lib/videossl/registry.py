@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -48,6 +48,16 @@ def files(kind: str, name: str) -> tuple[str, str]:
     """The module and the YAML of a thing, as paths relative to the repository."""
     check(kind, name)
     return tuple(f"lib/videossl/{kind}/{_path(kind, name, suffix).name}" for suffix in (".py", ".yaml"))  # type: ignore[return-value]
+
+
+def used(part: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files of the things that a job with the slice `part` of params uses: its method and task, its streams' modalities and encoders."""
+    things = [("methods", part["method"])] if "method" in part else []
+    for stream in part.get("streams", {}).values():
+        things += [("modalities", stream["modality"]), ("encoders", stream["encoder"])]
+    tasks = part.get("evaluate", {}).get("tasks", {})
+    things += [("tasks", task) for task in (tasks if isinstance(tasks, dict) else ())]
+    return tuple(sorted({file for kind, name in things for file in files(kind, name)}))
 
 
 def check(kind: str, name: str) -> None:

@@ -105,6 +105,14 @@ def test_a_view_is_bitwise_independent_of_the_other_samples() -> None:
     assert torch.equal(together, augment.train(values, sizes, rngs(*range(5))))
 
 
+def test_the_geometry_is_the_whole_frame() -> None:
+    values, sizes = clips(3)
+    views, geometry = SkeletonAugment().train_with_geometry(values, sizes, rngs(1, 2, 3))
+    assert torch.equal(views, SkeletonAugment().train(values, sizes, rngs(1, 2, 3)))
+    assert geometry["box"].tolist() == [[0, 0, 1, 1]] * 3 and geometry["box"].dtype == torch.float32
+    assert geometry["flip"].tolist() == [False] * 3 and geometry["flip"].dtype == torch.bool
+
+
 def test_nothing_is_random_at_test_time() -> None:
     values, sizes = clips(2)
     augment = SkeletonAugment()

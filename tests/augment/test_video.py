@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -274,6 +275,36 @@ def test_a_still_clip_stays_still(sample: int, kind: str) -> None:
     augment = VideoAugment("rgb" if kind == "rgb" else "flow", 12)
     out = augment.train(*collate([still]), rngs(sample))
     assert torch.equal(out, out[:, :, :1].expand_as(out))
+
+
+@pytest.mark.parametrize("kind", ["rgb", "flow"])
+@pytest.mark.parametrize("chunk", [1, 2**40])
+def test_the_geometry_is_that_of_the_crop(kind: Literal["rgb", "flow"], chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of ramps, whose levels say where they were taken from; of one video in a batch that is padded for the other."""
+    monkeypatch.setattr(video, "CHUNK", chunk)
+    sizes = [(120, 200), (90, 150)]
+    ramps = [np.stack(np.broadcast_arrays(np.arange(h)[:, None], np.arange(w)[None], 0), -1).astype(np.uint8)[None] for h, w in sizes]
+    batch = collate(ramps if kind == "rgb" else [ramp[..., :2] for ramp in ramps])
+    augment = VideoAugment(kind, 64, (0.1, 0.5), 0.5, jitter_p=0, grey_p=0, blur_p=0, normalise=(0, 1), bound=1, flow_scale=1)
+    flips = set()
+    for sample in range(20):
+        views, geometry = augment.train_with_geometry(*batch, rngs(sample, sample + 100))
+        assert torch.equal(views, augment.train(*batch, rngs(sample, sample + 100))), "nothing is drawn for it"
+        assert geometry["box"].shape == (2, 4) and geometry["box"].dtype == torch.float32
+        assert geometry["flip"].shape == (2,) and geometry["flip"].dtype == torch.bool
+        u = [draws(sample), draws(sample + 100)]
+        assert geometry["flip"].tolist() == [one["flip"] < 0.5 for one in u]
+        for b, (h, w) in enumerate(sizes):
+            top, left, height, width = naive_box(u[b], h, w, (0.1, 0.5))
+            box = geometry["box"][b].double() * torch.tensor([h, w, h, w])
+            assert torch.allclose(box, torch.tensor([top, left, height, width], dtype=torch.float64), atol=1e-4)
+            flips.add(bool(geometry["flip"][b]))
+            if kind == "rgb":  # where the view's rows and columns lie in the frame, by what the ramps say and by the box
+                across = views[b, 1, 0, 0].flip(0) if geometry["flip"][b] else views[b, 1, 0, 0]
+                for seen, start, length in ((views[b, 0, 0, :, 0], box[0], box[2]), (across, box[1], box[3])):
+                    place = (torch.arange(64, dtype=torch.float64) + 0.5) * length / 64 - 0.5
+                    assert torch.allclose(seen.double() * 255, start + place.clamp(min=0).minimum(length - 1), atol=0.02)
+    assert flips == {False, True}
 
 
 def test_switching_one_operation_off_leaves_the_draws_of_the_others() -> None:

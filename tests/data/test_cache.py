@@ -160,7 +160,7 @@ def test_a_failure_leaves_no_file(tmp_path: Path) -> None:
         ("flow", np.zeros((0, 4, 4, 2), np.uint8), "flow must be"),
         ("joint", np.zeros((2, 25, 3), np.float32), "joint must be float32"),
         ("joint", np.zeros((2, 18, 3, 2), np.float32), r"joint must be float32 \(\*, 25 or 17, 3, 2\)"),
-        ("motion", np.zeros((2, 25, 3, 2), np.float32), "'motion' is not cached"),
+        ("motion", np.zeros((2, 25, 3, 2), np.float32), "'motion' is not cached: it is read from the cache of joint"),
     ],
 )
 def test_an_array_of_another_layout(tmp_path: Path, modality: str, values: np.ndarray, message: str) -> None:
@@ -176,7 +176,7 @@ def test_an_array_of_another_layout(tmp_path: Path, modality: str, values: np.nd
         ("rgb", VIDEOS["Clap/c"], "jpeg", "a is raw, the shard jpeg"),
         ("flow", ENCODED["Clap/c"], "jpeg", r"a is uint8 \(7, 8, 8, 3\); flow must be"),
         ("joint", ENCODED["Clap/c"], "jpeg", "no codec 'jpeg' for joint"),
-        ("rgb", VIDEOS["Clap/c"], "png", "no codec 'png' for rgb; there are raw and, for rgb and flow, jpeg"),
+        ("rgb", VIDEOS["Clap/c"], "png", "no codec 'png' for rgb; there are raw and, for pictures, jpeg"),
     ],
 )
 def test_another_codec(tmp_path: Path, modality: str, video: Any, codec: str, message: str) -> None:

@@ -1,7 +1,7 @@
-"""Clips: starts, skeleton resampling against a naive version, batches."""
+"""Clips: starts, the times of several sources, batches."""
 
 import itertools
-import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,13 @@ def test_span() -> None:
 def test_two_starts_fit_the_video(size: tuple[int, int, int], seed: int) -> None:
     frames, stride, more = size
     length = clips.span(frames, stride) + more
-    for start in clips.two_starts(length, frames, stride, np.random.default_rng(seed)):
+    for start in clips.two_starts(length, clips.span(frames, stride), np.random.default_rng(seed)):
         assert start >= 0 and start + clips.span(frames, stride) <= length
 
 
 def test_two_starts_are_one_half_the_time_and_uniform() -> None:
     rng = np.random.default_rng(0)
-    drawn = np.array([clips.two_starts(18, 8, 1, rng) for _ in range(4000)])  # starts 0 to 10
+    drawn = np.array([clips.two_starts(18, 8, rng) for _ in range(4000)])  # starts 0 to 10
     same = (drawn[:, 0] == drawn[:, 1]).mean()
     assert abs(same - (0.5 + 0.5 / 11)) < 0.03
     for starts in drawn.T:
@@ -47,49 +47,49 @@ def test_two_starts_are_one_half_the_time_and_uniform() -> None:
 
 
 def test_a_video_of_exactly_one_clip() -> None:
-    assert clips.two_starts(15, 8, 2, np.random.default_rng(0)) == (0, 0)
-    assert clips.uniform_starts(15, 8, 2, 3) == [0, 0, 0]
+    assert clips.two_starts(15, 15, np.random.default_rng(0)) == (0, 0)
+    assert clips.uniform_starts(15, 15, 3) == [0, 0, 0]
 
 
-@pytest.mark.parametrize("draw", [clips.two_starts, clips.one_start])
+@pytest.mark.parametrize("draw", [clips.two_starts, clips.one_start, lambda *given: clips.several_starts(*given[:2], 3, given[2])])
 def test_a_video_that_is_too_short(draw: Any) -> None:
-    with pytest.raises(InputError, match="a clip of 8 frames, stride 2, needs 15 steps, the video has 14"):
-        draw(14, 8, 2, np.random.default_rng(0))
+    with pytest.raises(InputError, match=r"a clip covers 15 steps, and the video has 14; raise index\.min_frames"):
+        draw(14, 15, np.random.default_rng(0))
 
 
 def test_uniform_starts_by_hand() -> None:
-    assert clips.uniform_starts(20, 8, 1, 1) == [6]
-    assert clips.uniform_starts(20, 8, 1, 2) == [0, 12]
-    assert clips.uniform_starts(20, 8, 1, 4) == [0, 4, 8, 12]
-    assert clips.uniform_starts(21, 8, 1, 3) == [0, 6, 13]
+    assert clips.uniform_starts(20, 8, 1) == [6]
+    assert clips.uniform_starts(20, 8, 2) == [0, 12]
+    assert clips.uniform_starts(20, 8, 4) == [0, 4, 8, 12]
+    assert clips.uniform_starts(21, 8, 3) == [0, 6, 13]
 
 
 @given(sizes, st.integers(2, 12))
 def test_uniform_starts_hold_both_ends_and_even_steps(size: tuple[int, int, int], count: int) -> None:
     frames, stride, more = size
-    starts = clips.uniform_starts(clips.span(frames, stride) + more, frames, stride, count)
+    starts = clips.uniform_starts(clips.span(frames, stride) + more, clips.span(frames, stride), count)
     assert len(starts) == count and starts[0] == 0 and starts[-1] == more
     assert np.abs(np.array(starts) - np.linspace(0, more, count)).max() <= 0.5
 
 
 def test_windows_by_hand() -> None:
-    assert clips.windows(8, 8, 1, 0.5) == [0]
-    assert clips.windows(9, 8, 1, 0.5) == [0, 1]
-    assert clips.windows(12, 8, 1, 0.5) == [0, 4]
-    assert clips.windows(20, 8, 1, 0.5) == [0, 4, 8, 12]
-    assert clips.windows(21, 8, 1, 0.5) == [0, 3, 6, 10, 13]
-    assert clips.windows(20, 8, 1, 0.0) == [0, 6, 12]  # side by side would leave 4 frames out
-    assert clips.windows(20, 8, 1, 0.75) == [0, 2, 4, 6, 8, 10, 12]
-    assert clips.windows(30, 8, 2, 0.5) == [0, 5, 10, 15]  # 15 steps a window, of which half and more is 8
-    assert clips.windows(180, 32, 1, 0.5) == [0, 15, 30, 44, 59, 74, 89, 104, 118, 133, 148]
-    assert clips.windows(10, 8, 1, 0.99) == [0, 1, 2]  # two windows cannot share more than all but one step
-    assert clips.windows(5, 1, 1, 0.5) == [0, 1, 2, 3, 4]
+    assert clips.windows(8, 8, 0.5) == [0]
+    assert clips.windows(9, 8, 0.5) == [0, 1]
+    assert clips.windows(12, 8, 0.5) == [0, 4]
+    assert clips.windows(20, 8, 0.5) == [0, 4, 8, 12]
+    assert clips.windows(21, 8, 0.5) == [0, 3, 6, 10, 13]
+    assert clips.windows(20, 8, 0.0) == [0, 6, 12]  # side by side would leave 4 frames out
+    assert clips.windows(20, 8, 0.75) == [0, 2, 4, 6, 8, 10, 12]
+    assert clips.windows(30, 15, 0.5) == [0, 5, 10, 15]  # 15 steps a window, of which half and more is 8
+    assert clips.windows(180, 32, 0.5) == [0, 15, 30, 44, 59, 74, 89, 104, 118, 133, 148]
+    assert clips.windows(10, 8, 0.99) == [0, 1, 2]  # two windows cannot share more than all but one step
+    assert clips.windows(5, 1, 0.5) == [0, 1, 2, 3, 4]
 
 
 def test_windows_take_the_share_as_the_decimal_number_it_is() -> None:
     assert 100 * 0.07 > 7 and 10 * (1 - 0.8) < 2  # as floats
-    assert clips.windows(193, 100, 1, 0.07) == [0, 93]
-    assert clips.windows(12, 10, 1, 0.8) == [0, 2]
+    assert clips.windows(193, 100, 0.07) == [0, 93]
+    assert clips.windows(12, 10, 0.8) == [0, 2]
 
 
 @given(sizes, st.integers(0, 300), st.integers(0, 99))
@@ -97,7 +97,7 @@ def test_windows_cover_the_video_and_share_enough_and_are_the_fewest(size: tuple
     frames, stride, _ = size
     window = clips.span(frames, stride)
     length = window + more
-    starts = clips.windows(length, frames, stride, percent / 100)
+    starts = clips.windows(length, window, percent / 100)
     assert starts[0] == 0 and starts[-1] + window == length
     assert {step for start in starts for step in range(start, start + window)} == set(range(length))
     gaps = [after - before for before, after in itertools.pairwise(starts)]
@@ -110,148 +110,13 @@ def test_windows_cover_the_video_and_share_enough_and_are_the_fewest(size: tuple
 
 @pytest.mark.parametrize("overlap", [-0.1, 1.0, 2])
 def test_windows_of_no_possible_overlap(overlap: float) -> None:
-    with pytest.raises(InputError, match=r"evaluate\.overlap must be a share"):
-        clips.windows(20, 8, 1, overlap)
+    with pytest.raises(InputError, match="the overlap must be a share from 0 to below 1"):
+        clips.windows(20, 8, overlap)
 
 
 def test_windows_of_a_video_that_is_too_short() -> None:
-    with pytest.raises(InputError, match="a clip of 8 frames, stride 2, needs 15 steps, the video has 14"):
-        clips.windows(14, 8, 2, 0.5)
-
-
-# Skeletons
-
-
-def naive(joints: np.ndarray, frames: int) -> np.ndarray:
-    """Centring and resampling of one clip, number by number, in the order (C, T, V, M)."""
-    length, bodies = len(joints), joints.shape[3]
-    centred = np.zeros(joints.shape)
-    for t in range(length):
-        there = [bool(joints[t, :, :, m].any()) for m in range(bodies)]
-        if any(there):
-            origin = joints[t, 1, :, there.index(True)].astype(float)
-            for m in range(bodies):
-                if there[m]:
-                    centred[t, :, :, m] = joints[t, :, :, m] - origin
-    result = np.zeros((3, frames, 25, bodies))
-    for i in range(frames):
-        position = i * (length - 1) / (frames - 1) if frames > 1 else 0.0
-        low = int(position)
-        high, share = min(low + 1, length - 1), position - low
-        for m in range(bodies):
-            first, second = centred[low, :, :, m], centred[high, :, :, m]
-            weight = share if first.any() and second.any() else float(share >= 0.5)
-            result[:, i, :, m] = ((1 - weight) * first + weight * second).T
-    return result
-
-
-def skeleton(length: int, seed: int, gaps: float = 0.3) -> np.ndarray:
-    """Joints with bodies missing in some frames."""
-    rng = np.random.default_rng(seed)
-    joints = rng.normal(size=(length, 25, 3, 2)).astype(np.float32)
-    return joints * (rng.random((length, 1, 1, 2)) > gaps)
-
-
-def load(folder: Path, joints: np.ndarray, modality: str, frames: int) -> np.ndarray:
-    path = shard(folder / "j.h5", "joint", [("a", joints.astype(np.float32))])
-    return clips.load_clip(Cache([path]), "a", modality, frames, 1, 0)
-
-
-@pytest.mark.parametrize(("length", "frames"), [(20, 50), (50, 20), (7, 7), (1, 5), (2, 3), (9, 1)])
-@pytest.mark.parametrize("seed", [0, 1])
-def test_joints_against_a_naive_version(tmp_path: Path, length: int, frames: int, seed: int) -> None:
-    joints = skeleton(length, seed)
-    joints[0, :, :, 0] = 1.0
-    joints[0, 0, :, 0] = 2.0
-    found = load(tmp_path, joints, "joint", frames)
-    assert found.shape == (3, frames, 25, 2) and found.dtype == np.float32
-    np.testing.assert_allclose(found, naive(joints, frames), atol=1e-5)
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_motion_is_the_difference_to_the_next_frame_and_zero_at_the_end(tmp_path: Path, seed: int) -> None:
-    joints = skeleton(12, seed, gaps=0.0)
-    position = load(tmp_path, joints, "joint", 8)
-    motion = load(tmp_path, joints, "motion", 8)
-    np.testing.assert_allclose(motion[:, :-1], position[:, 1:] - position[:, :-1], atol=1e-6)
-    assert not motion[:, -1].any()
-
-
-# By hand, from 0: each joint's parent towards the middle of the shoulders (Kinect), towards the nose (COCO).
-PARENTS = {
-    "ntu-rgb+d": [1, 20, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, 20, 22, 7, 24, 11],
-    "ntu-rgb+d-hands": [1, 20, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, 20, 7, 7, 11, 11],
-    "coco": [0, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 5, 6, 11, 12, 13, 14],
-}
-
-
-@pytest.mark.parametrize("graph", list(PARENTS))
-def test_a_bone_is_a_joint_less_its_parent(tmp_path: Path, graph: str) -> None:
-    """Joint by joint and frame by frame of the joints' own clip, with bodies that come and go."""
-    joints = skeleton(12, 5)[:, : len(PARENTS[graph])]
-    cache = Cache([shard(tmp_path / "j.h5", "joint", [("a", joints)])])
-    position, bone = (clips.load_clip(cache, "a", modality, 9, 1, 0, graph) for modality in ("joint", "bone"))
-    expected = np.zeros_like(position)
-    for joint, parent in enumerate(PARENTS[graph]):
-        for t in range(9):
-            for m in range(2):
-                if position[:, t, :, m].any():
-                    expected[:, t, joint, m] = position[:, t, joint, m] - position[:, t, parent, m]
-    assert bone.shape == position.shape and bone.dtype == np.float32 and bone.any()
-    np.testing.assert_array_equal(bone, expected)
-    assert not bone[:, :, 0 if graph == "coco" else 20].any()
-
-
-def test_a_bone_by_hand(tmp_path: Path) -> None:
-    """The left hip hangs on the left shoulder, that on the nose."""
-    joints = np.zeros((2, 17, 3, 2), np.float32)
-    joints[:, 0, :, 0], joints[:, 5, :, 0], joints[:, 11, :, 0] = [0, 0.4, 0], [-0.1, 0.3, 0], [-0.05, 0, 0]
-    bone = clips.load_clip(Cache([shard(tmp_path / "j.h5", "joint", [("a", joints)])]), "a", "bone", 2, 1, 0)
-    np.testing.assert_allclose(bone[:, 0, 11, 0], [0.05, -0.3, 0], atol=1e-6)
-    np.testing.assert_allclose(bone[:, 0, 5, 0], [-0.1, -0.1, 0], atol=1e-6)
-    assert not bone[:, :, 0].any() and not bone[..., 1].any()
-
-
-def test_the_middle_of_the_hips_is_the_origin_of_coco(tmp_path: Path) -> None:
-    joints = skeleton(6, 0, gaps=0.0)[:, :17]
-    clip = load(tmp_path, joints, "joint", 6)
-    expected = joints - (joints[:, 11:12, :, :1] + joints[:, 12:13, :, :1]) / 2  # of the first body, for both
-    np.testing.assert_allclose(clip, expected.transpose(2, 0, 1, 3), atol=1e-5)
-
-
-@pytest.mark.parametrize(("joints", "graph", "fitting"), [(17, "ntu-rgb+d", "coco"), (25, "coco", "ntu-rgb+d or ntu-rgb+d-hands")])
-def test_skeletons_of_another_graph(tmp_path: Path, joints: int, graph: str, fitting: str) -> None:
-    cache = Cache([shard(tmp_path / "j.h5", "joint", [("v0", skeleton(5, 0)[:, :joints])], "mine")])
-    wanted = 42 - joints
-    said = f"the cached skeletons of mine have {joints} joints, and the graph {graph} of bone has {wanted}: set modalities.bone.graph to {fitting}"
-    with pytest.raises(InputError, match=re.escape(said)):
-        ClipDataset([row("v0")], None, [Source(cache, "bone", 5, 1, ("query", "key"), graph)], 0)
-
-
-@pytest.mark.parametrize("modality", ["joint", "motion", "bone"])
-def test_an_absent_body_stays_zero(tmp_path: Path, modality: str) -> None:
-    joints = skeleton(12, 0, gaps=0.0)
-    joints[..., 1] = 0
-    clip = load(tmp_path, joints, modality, 30)
-    assert not clip[..., 1].any() and clip[..., 0].any()
-
-
-def test_a_body_that_comes_and_goes_neither_fades_nor_jumps(tmp_path: Path) -> None:
-    joints = np.zeros((10, 25, 3, 2), np.float32)
-    joints[..., 0] = np.arange(25)[None, :, None]
-    joints[:5, ..., 1] = 100 + np.arange(25)[None, :, None]
-    position = load(tmp_path, joints, "joint", 37)[..., 1]
-    poses = {tuple(pose) for pose in position[0]}
-    assert poses == {tuple([0.0] * 25), tuple(99.0 + np.arange(25))}
-    assert not load(tmp_path, joints, "motion", 37).any()  # both stand still
-
-
-def test_the_middle_of_the_spine_is_the_origin(tmp_path: Path) -> None:
-    joints = skeleton(6, 0, gaps=0.0)
-    clip = load(tmp_path, joints, "joint", 6)
-    assert not clip[:, :, 1, 0].any()
-    moved = joints + np.float32([1, 2, 3])[:, None]
-    np.testing.assert_allclose(load(tmp_path, moved, "joint", 6), clip, atol=1e-5)
+    with pytest.raises(InputError, match=r"a clip covers 15 steps, and the video has 14; raise index\.min_frames"):
+        clips.windows(14, 15, 0.5)
 
 
 # Batches
@@ -275,6 +140,11 @@ def test_skeletons_are_stacked() -> None:
     assert sizes.tolist() == [[25, 2]] * 2 and sizes.dtype == torch.int64
 
 
+def test_clips_without_space_are_stacked() -> None:
+    batch, sizes = clips.collate([np.ones((1, 7), np.float32)] * 3)
+    assert batch.shape == (3, 1, 7) and sizes.shape == (3, 0)
+
+
 @pytest.fixture
 def caches(tmp_path: Path) -> dict[str, Cache]:
     """Six videos whose pixels tell (video, frame)."""
@@ -282,35 +152,170 @@ def caches(tmp_path: Path) -> dict[str, Cache]:
            for i in range(6)]  # fmt: skip
     shard(tmp_path / "rgb.h5", "rgb", rgb)
     shard(tmp_path / "flow.h5", "flow", [(id, video[:19, ..., :2]) for id, video in rgb], bound=20)
-    shard(tmp_path / "joint.h5", "joint", [(f"v{i}", skeleton(20, i)) for i in range(6)])
-    return {name: Cache([tmp_path / f"{name}.h5"]) for name in ("rgb", "flow", "joint")}
+    return {name: Cache([tmp_path / f"{name}.h5"]) for name in ("rgb", "flow")}
 
 
 ROWS = [row(f"v{i}", "Wave" if i % 2 else "Clap", group=f"g{i // 2}") for i in range(6)]
 
 
+def read(frames: int, stride: int, cache: Cache, video: str, start: int) -> np.ndarray:
+    return cache.read(video, start, start + clips.span(frames, stride), stride)
+
+
+def source(cache: Cache, stream: str, frames: int, stride: int, *names: str) -> Source:
+    return Source(cache, stream, names, partial(read, frames, stride), clips.span(frames, stride))
+
+
 def pair(caches: dict[str, Cache]) -> list[Source]:
-    return [
-        Source(caches["rgb"], "rgb", 4, 2, ("query", "key")),
-        Source(caches["flow"], "flow", 4, 1, ("partner",)),
-    ]
+    return [source(caches["rgb"], "rgb", 4, 2, "query", "key"), source(caches["flow"], "flow", 4, 1, "partner")]
 
 
 def test_an_item_is_the_clips_its_generators_name(caches: dict[str, Cache]) -> None:
     item = ClipDataset(ROWS, {"Clap": 0, "Wave": 1}, pair(caches), seed=3)[5, 2]
     assert (item["id"], item["group"], item["label"]) == ("v2", "g1", 0) and sorted(item["clips"]) == ["key", "partner", "query"]
-    first, second = clips.two_starts(20, 4, 2, seeding.numpy_rng(3, 5, "v2", "starts/rgb"))
-    third = clips.one_start(19, 4, 1, seeding.numpy_rng(3, 5, "v2", "partner/flow"))
+    first, second = clips.two_starts(20, 7, seeding.numpy_rng(3, 5, "v2", "starts/rgb"))
+    third = clips.one_start(19, 4, seeding.numpy_rng(3, 5, "v2", "partner/flow"))
     assert item["clips"]["query"][:, 0, 0, 0].tolist() == [40 + first + 2 * t for t in range(4)]
     assert item["clips"]["key"][:, 0, 0, 0].tolist() == [40 + second + 2 * t for t in range(4)]
     assert item["clips"]["partner"][:, 0, 0, 0].tolist() == [40 + third + t for t in range(4)]
 
 
-def test_skeleton_clips_are_whole_even_where_longer_than_the_video(caches: dict[str, Cache]) -> None:
-    source = Source(caches["joint"], "motion", 50, 1, ("query", "key"))
-    item = ClipDataset(ROWS, None, [source], seed=0)[0, 1]
-    assert item["label"] == -1 and item["clips"]["query"].shape == (3, 50, 25, 2)
-    np.testing.assert_array_equal(item["clips"]["query"], item["clips"]["key"])
+def test_starts_are_those_of_the_first_release(tmp_path: Path) -> None:
+    """Of seed 3, two epochs of six videos of 20 to 25 frames: query, key, partner. Written by the code of 0.1.0."""
+    rgb = [(f"v{i}", np.broadcast_to(np.arange(20 + i, dtype=np.uint8)[:, None, None, None], (20 + i, 4, 4, 3))) for i in range(6)]
+    flow = [(id, video[:-1, ..., :2]) for id, video in rgb]
+    made = {"rgb": shard(tmp_path / "rgb.h5", "rgb", rgb), "flow": shard(tmp_path / "flow.h5", "flow", flow, bound=20)}
+    dataset = ClipDataset([row(id) for id, _ in rgb], None, pair({name: Cache([path]) for name, path in made.items()}), 3)
+    items = [dataset[epoch, position]["clips"] for epoch in (0, 1) for position in range(6)]
+    found = [[int(item[name][0, 0, 0, 0]) for name in ("query", "key", "partner")] for item in items]
+    assert found == [
+        [2, 2, 15], [7, 7, 13], [10, 14, 11], [3, 9, 2], [13, 8, 15], [11, 14, 6],
+        [3, 3, 8], [6, 11, 12], [13, 14, 8], [0, 0, 9], [10, 10, 12], [9, 9, 6],
+    ]  # fmt: skip
+
+
+def test_three_clips_are_drawn_each_for_itself(caches: dict[str, Cache]) -> None:
+    dataset = ClipDataset(ROWS[:1], None, [source(caches["rgb"], "rgb", 4, 1, "a", "b", "c")], 0)
+    found = np.array([[int(dataset[epoch, 0]["clips"][name][0, 0, 0, 0]) for name in "abc"] for epoch in range(1000)])
+    assert tuple(found[7]) == clips.several_starts(20, 4, 3, seeding.numpy_rng(0, 7, "v0", "starts/rgb"))
+    for starts in found.T:
+        assert np.abs(np.bincount(starts, minlength=17) / 1000 - 1 / 17).max() < 0.03
+    assert np.abs(np.corrcoef(found.T) - np.eye(3)).max() < 0.1
+
+
+def test_whole_sequences_have_nothing_to_draw(caches: dict[str, Cache]) -> None:
+    starts: list[int] = []
+
+    def load(cache: Cache, video: str, start: int) -> np.ndarray:
+        starts.append(start)
+        return cache.read(video, 0, cache.length(video))
+
+    for together in (False, True):
+        item = ClipDataset(ROWS, None, [Source(caches["rgb"], "rgb", ("a", "b", "c"), load, None)], 0, together, spans=True)[0, 1]
+        assert item["label"] == -1 and item["spans"] == dict.fromkeys("abc", (0.0, 0.8))  # 20 frames, 25 a second
+    assert starts == [0] * 6
+
+
+# Times of several sources
+
+
+class Track:
+    """A cache of numbers, one a step: when the step is, by its place. `lengths`: steps of each video."""
+
+    def __init__(self, lengths: dict[str, int], shorter: int = 0) -> None:
+        self.lengths, self.shorter = lengths, shorter
+        self.attrs = {"modality": "track"}
+
+    def __contains__(self, id: object) -> bool:
+        return id in self.lengths
+
+    def length(self, id: str) -> int:
+        return self.lengths[id]
+
+
+def begin(cache: Any, video: str, start: int) -> np.ndarray:
+    """A "clip" that is its start alone."""
+    assert 0 <= start < cache.length(video)
+    return np.array([[start]], np.float32)
+
+
+def track(cache: Track, name: str, span: int, *names: str, rate: float | None = None) -> Source:
+    return Source(cache, name, names, begin, span, rate)  # type: ignore[arg-type]
+
+
+LENGTHS = {"long": 300, "short": 64, "odd": 101}
+TIMED = [row(id, frames=frames, steps=frames, fps=30.0) for id, frames in LENGTHS.items()]
+
+
+@pytest.mark.parametrize("names", [("query",), ("query", "key"), ("a", "b", "c")])
+@pytest.mark.parametrize("rate", [None, 10.0])
+def test_clips_drawn_together_begin_at_one_time(names: tuple[str, ...], rate: float | None) -> None:
+    """Frames at 30 a second, the flow between them, and a track at 10 a second, to half a step of each."""
+    coarse = Track({id: round(frames / 3) for id, frames in LENGTHS.items()})
+    given = [(Track(LENGTHS), "rgb", 16), (Track({id: n - 1 for id, n in LENGTHS.items()}, shorter=1), "flow", 16), (coarse, "track", 12)]
+    sources = [track(cache, name, span, *(f"{name}/{clip}" for clip in names), rate=rate if name == "track" else None)
+               for cache, name, span in given]  # fmt: skip
+    dataset = ClipDataset(TIMED, None, sources, 0, together=True)
+    pairs = []
+    for epoch in range(200):
+        for position, video in enumerate(TIMED):
+            item = dataset[epoch, position]["clips"]
+            track_rate = rate or coarse.length(video.id) / (video.frames / 30)
+            for name in names:
+                rgb, flow, slow = (int(item[f"{source}/{name}"][0, 0]) for source in ("rgb", "flow", "track"))
+                assert rgb == flow and abs(rgb / 30 - slow / track_rate) <= 0.5 / 30 + 0.5 / track_rate + 1e-9
+                assert rgb + 16 <= video.frames and slow + 12 <= coarse.length(video.id)
+            pairs.append([int(item[f"rgb/{name}"][0, 0]) for name in names])
+    drawn = np.array(pairs[::3])  # of the long video, whose latest start is that of the track: 100 - 12 steps, 264 frames
+    assert drawn.min() < 10 and 254 < drawn.max() <= 264
+    if len(names) == 2:
+        assert abs((drawn[:, 0] == drawn[:, 1]).mean() - 0.5) < 0.1, "half the time one for both, as without other sources"
+    if len(names) == 3:
+        assert np.abs(np.corrcoef(drawn.T) - np.eye(3)).max() < 0.2
+
+
+def test_times_drawn_together_by_hand() -> None:
+    rng = seeding.numpy_rng(4, 2, "long", "starts/together")
+    share = rng.random(1)[0]
+    fast, slow = track(Track({"long": 300}), "rgb", 30, "query"), track(Track({"long": 100}), "track", 50, "partner")
+    item = ClipDataset(TIMED[:1], None, [fast, slow], 4, together=True)[2, 0]
+    seconds = share * 5  # of 10; the longest clip, of 50 steps at 10 a second, covers 5
+    assert [int(item["clips"][name][0, 0]) for name in ("query", "partner")] == [round(seconds * 30), round(seconds * 10)]
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_spans_are_seconds(together: bool) -> None:
+    lengths = {id: n - 1 for id, n in LENGTHS.items()}
+    sources = [track(Track(LENGTHS), "rgb", 16, "query", "key"), track(Track(lengths, shorter=1), "flow", 15, "partner")]
+    sources += [track(Track(dict.fromkeys(LENGTHS, 999)), "own", 20, "timed", rate=100.0)]
+    dataset = ClipDataset(TIMED, None, sources, 0, together=together, spans=True)
+    items = [dataset[0, position] for position in range(3)]
+    for item in items:
+        for name in ("query", "key", "partner"):  # 15 flows are between 16 frames
+            start = item["clips"][name][0, 0] / 30
+            assert item["spans"][name] == pytest.approx((start, start + 16 / 30))
+        start = item["clips"]["timed"][0, 0] / 100
+        assert item["spans"]["timed"] == pytest.approx((start, start + 0.2))
+    batch = clips.collate_batch(items)
+    assert {name: (tuple(spans.shape), spans.dtype) for name, spans in batch["spans"].items()} == dict.fromkeys(
+        ("query", "key", "partner", "timed"), ((3, 2), torch.float64)
+    )
+    assert batch["spans"]["key"].tolist() == [list(item["spans"]["key"]) for item in items]
+    assert "spans" not in clips.collate_batch([ClipDataset(TIMED, None, sources, 0)[0, 0]])
+
+
+def test_where_the_rate_is_unknown_seconds_are_steps_of_the_first_source() -> None:
+    unknown = [row("a", frames=50, fps=0.0)]
+    first, second = track(Track({"a": 40}), "one", 10, "query"), track(Track({"a": 80}), "two", 10, "partner")
+    item = ClipDataset(unknown, None, [first, second], 0, together=True, spans=True)[0, 0]
+    one, two = (int(item["clips"][name][0, 0]) for name in ("query", "partner"))
+    assert abs(2 * one - two) <= 1 and item["spans"] == {"query": (one, one + 10), "partner": (two / 2, two / 2 + 5)}
+
+
+def test_a_clip_that_is_longer_than_its_video_is_told_when_drawn_together() -> None:
+    sources = [track(Track(LENGTHS), "rgb", 16, "query"), track(Track(dict.fromkeys(LENGTHS, 20)), "track", 21, "partner")]
+    with pytest.raises(InputError, match="a clip covers 21 steps, and the video has 20"):
+        ClipDataset(TIMED, None, sources, 0, together=True)[0, 0]
 
 
 def test_an_unlabelled_video_is_minus_one_and_an_unknown_class_an_error(caches: dict[str, Cache]) -> None:

@@ -1,5 +1,6 @@
 """The index as a file, and what is said of dropped videos."""
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,13 @@ SHORT = Row("Wave/b", "Wave/b.avi", "Wave", "test", "Wave/b", 3, 30.0, 3, 64, 48
 ABSENT = Row("Wave/c", "Wave/c.avi", "Wave", "test", "Wave/c", 0, 0.0, 0, 0, 0, "", "", "dropped", "absent: l.txt:1 names it")
 
 text = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=20)
+any_text = st.text(st.characters(codec="utf-8"), max_size=20)
+labels = st.dictionaries(
+    any_text, any_text | st.lists(any_text) | st.integers() | st.floats(allow_nan=False, allow_infinity=False), max_size=3
+)
 rows = st.builds(
     Row, text, text, text, st.sampled_from(["train", "test"]), text, st.integers(0, 10**6), st.floats(0, 1000),
-    st.integers(0, 10**8), st.integers(0, 5000), st.integers(0, 5000), text, text, st.sampled_from(["ok", "dropped"]), text,
+    st.integers(0, 10**8), st.integers(0, 5000), st.integers(0, 5000), text, text, st.sampled_from(["ok", "dropped"]), text, labels=labels,
 )  # fmt: skip
 
 
@@ -35,8 +40,35 @@ def test_the_file_is_plain_and_the_same_twice(tmp_path: Path) -> None:
     index.write(tmp_path / "b.csv", [OK, SHORT])
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     header, first, *_ = (tmp_path / "a.csv").read_bytes().split(b"\n")
-    assert header == b"id,path,label,split,group,frames,fps,steps,width,height,skeleton,sha256,status,reason"
-    assert first == b"Wave/a,Wave/a.avi,Wave,train,g1,24,25.0,29,64,48,,00,ok,"
+    assert header == b"id,path,label,labels,split,group,frames,fps,steps,width,height,skeleton,sha256,status,reason"
+    assert first == b"Wave/a,Wave/a.avi,Wave,,train,g1,24,25.0,29,64,48,,00,ok,"
+
+
+def test_further_labels_are_one_cell_of_json(tmp_path: Path) -> None:
+    row = replace(OK, labels={"verbs": ["wink", "grüßen"], "repetitions": 7, "share": 0.1})
+    index.write(tmp_path / "i.csv", [row])
+    (line,) = csv.DictReader((tmp_path / "i.csv").read_text().splitlines())
+    assert line["labels"] == '{"repetitions":7,"share":0.1,"verbs":["wink","grüßen"]}'
+    assert index.read(tmp_path / "i.csv") == [row]
+
+
+def test_labels_by_name() -> None:
+    row = replace(OK, labels={"verbs": ["wink"], "repetitions": 0})
+    assert [row.of(name) for name in ("class", "verbs", "repetitions", "rank")] == ["Wave", ["wink"], 0, None]
+    assert replace(row, label="").of("class") is None
+    assert len({row, OK}) == 2, "rows can be in a set"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["{", "[1]", "7", "null", '{"rank": NaN}', '{"rank": Infinity}', '{"rank": true}', '{"rank": null}', '{"verbs": [1]}', '{"verbs": {}}'],
+)
+def test_labels_that_are_none_name_their_row(tmp_path: Path, cell: str) -> None:
+    with (tmp_path / "i.csv").open("w", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerows([index.COLUMNS, [*("a", "a.avi", "Wave", cell, "train", "g1"), *(["1"] * 5), "", "00", "ok", ""]])
+    with pytest.raises(InputError, match=r"i\.csv: row 2 is malformed \(.*\); make it again"):
+        index.read(tmp_path / "i.csv")
 
 
 def test_usable_and_training() -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from videossl.data import listing
+from videossl.data.index import Label
 from videossl.data.listing import Video
+from videossl.datasets import folder, ntu60
 from videossl.errors import InputError
 
 
@@ -99,7 +101,76 @@ def test_one_list_without_the_other(tmp_path: Path) -> None:
 
 def test_an_unknown_option_names_the_nearest() -> None:
     with pytest.raises(InputError, match="'tset_share': did you mean 'test_share'"):
-        listing.check_options("folder", {"tset_share": 1}, ["seed", "test_share"])
+        listing.check_options("folder", {"tset_share": 1})
+
+
+def test_options_that_are_absent_have_their_defaults() -> None:
+    assert listing.settings("folder", {"seed": 4}) == {"test_share": 0.3, "seed": 4}
+    with pytest.raises(InputError, match="dataset ntu60 has no option 'sed': did you mean 'missing'"):
+        listing.settings("ntu60", {"sed": 4})
+
+
+def test_the_split_that_a_person_names() -> None:
+    assert listing.split_of(ntu60, "2", {}) == 2
+    for text in ("3", "two", "02", ""):
+        with pytest.raises(InputError, match=f"SPLIT is {text}, and the splits of ntu60 are 1, 2"):
+            listing.split_of(ntu60, text, {})
+    assert listing.split_of(folder, "3", {}) == 3, "nobody knows how many there are"
+
+
+KINDS = {"class": "class", "scene": "class", "verbs": "several", "repetitions": "number", "rank": "order"}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {},
+        {"scene": "indoors", "verbs": ["run", "jump"], "repetitions": 7, "rank": 0},
+        {"verbs": [], "repetitions": -0.5, "rank": 10**20},
+    ],
+)
+@pytest.mark.parametrize("label", ["", "Wave"])
+def test_labels_as_declared(label: str, labels: dict[str, Label]) -> None:
+    assert listing.wrong_labels(Video("a", "a.avi", label, labels=labels), KINDS) == ""
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"scene": ""}, "the label 'scene' is ''; its kind is 'class': a text that is not empty"),
+        ({"scene": ["indoors"]}, "its kind is 'class'"),
+        ({"verbs": "run"}, "the label 'verbs' is 'run'; its kind is 'several': a list of texts, each once and not empty"),
+        ({"verbs": ["run", "run"]}, "its kind is 'several'"),
+        ({"verbs": ["run", ""]}, "its kind is 'several'"),
+        ({"verbs": ["run", 1]}, "its kind is 'several'"),
+        ({"verbs": ("run", "jump")}, "its kind is 'several'"),
+        ({"repetitions": "7"}, "the label 'repetitions' is '7'; its kind is 'number': a finite number"),
+        ({"repetitions": True}, "its kind is 'number'"),
+        ({"repetitions": float("nan")}, "its kind is 'number'"),
+        ({"repetitions": float("-inf")}, "its kind is 'number'"),
+        ({"repetitions": 10**400}, "its kind is 'number'"),
+        ({"rank": -1}, "the label 'rank' is -1; its kind is 'order': a whole number from 0"),
+        ({"rank": 1.0}, "its kind is 'order'"),
+        ({"rank": False}, "its kind is 'order'"),
+        ({"rang": 1}, "the label 'rang' is not declared; declared are class (class), scene (class), verbs (several), "),
+        ({"class": "Wave"}, "the label 'class' stands in `labels`; its place is the field `label`"),
+    ],
+)
+def test_labels_that_are_not_as_declared(labels: dict[str, Label], message: str) -> None:
+    assert message in listing.wrong_labels(Video("a", "a.avi", labels=labels), KINDS)
+
+
+def test_a_class_that_is_not_declared_and_a_kind_that_there_is_not() -> None:
+    assert listing.wrong_labels(Video("a", "a.avi", "Wave"), {}) == "the label 'class' is not declared; declared are none"
+    wrong = listing.wrong_labels(Video("a", "a.avi", labels={"rank": 1}), {"rank": "rank"})
+    assert wrong == "the label 'rank' is declared to be of the kind 'rank'; there are class, several, number, order"
+
+
+def test_a_wrong_label_names_dataset_and_video() -> None:
+    videos = [Video("Wave/a", "a.avi", "Wave"), Video("Wave/b", "b.avi", "Wave", labels={"rank": 1})]
+    listing.check_labels("toy", videos[:1])
+    with pytest.raises(InputError, match=r"^dataset toy, video 'Wave/b': the label 'rank' is not declared; declared are class \(class\)$"):
+        listing.check_labels("toy", videos)
 
 
 def lists(folder: Path, **files: str) -> Path:

@@ -91,6 +91,17 @@ def test_every_video_has_a_row_and_every_drop_its_reason(root: Path) -> None:
     assert (rows["short"].frames, rows["cut between frames"].frames, rows["in truth AVI"].frames) == (15, 17, 20)
 
 
+def test_labels_are_in_the_row_whether_the_video_is_used_or_not(root: Path) -> None:
+    labels = {"verbs": ["run", "jump"], "repetitions": 7}
+    videos = [Video(name, f"Wave [x] é/{name}.avi", "Wave", labels=labels) for name in ("good", "zero")]
+    rows = scan.build([*videos, Video("bare", "Wave [x] é/good.avi")], root)
+    assert [(row.status, row.of("class"), row.labels) for row in rows] == [
+        ("ok", "Wave", labels),
+        ("dropped", "Wave", labels),
+        ("ok", None, {}),
+    ]
+
+
 def test_a_skeleton_alone_is_as_long_as_it_is(root: Path) -> None:
     row = next(row for row in scan.build(named(root), root, fps=10) if row.id == "Wave/alone")
     assert (row.status, row.path, row.group, row.frames, row.steps) == ("ok", "", "Wave/s1", 20, 20)

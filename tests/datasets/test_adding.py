@@ -1,4 +1,4 @@
-"""docs/datasets.md: what it says of adding a dataset is done as it stands there, and its table names what there is."""
+"""docs/datasets.md: the dataset that it adds is added as the page says, by two files alone; its table names the datasets that there are."""
 
 from __future__ import annotations
 
@@ -16,48 +16,54 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.data.test_verify import write
 
-from videossl.datasets import registry
+from videossl import registry
 
 PAGE = (REPOSITORY / "docs" / "datasets.md").read_text()
-BLOCK = re.compile(r"`(?P<file>lib/[\w/.]+)`:\n\n(?P<blocks>(?:```(?:python|diff)\n.*?^```\n+)+)", re.DOTALL | re.MULTILINE)
-TEXT = re.compile(r"```(python|diff)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"`(?P<file>lib/[\w/.]+)`:\n\n```(?:python|yaml)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-def follow(page: str, root: Path) -> list[str]:
-    """Do with the files below `root` what the page says; the files."""
-    done = []
-    for match in BLOCK.finditer(page):
-        path = root / match["file"]
-        for kind, text in TEXT.findall(match["blocks"]):
-            path.write_text(text if kind == "python" else changed(path.read_text(), text))
-            done.append(match["file"])
-    return done
-
-
-def changed(text: str, diff: str) -> str:
-    """`text` after a diff, whose old lines (or parts of lines) it must hold once."""
-    old, new = ("\n".join(line[1:] for line in diff.splitlines() if line[0] in signs) for signs in (" -", " +"))
-    assert text.count(old) == 1, f"docs/datasets.md speaks of {old!r}"
-    return text.replace(old, new)
+def git(root: Path, *arguments: str) -> str:
+    """What a git command says in the repository at `root`, which has a committer of its own."""
+    committer = ["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"]
+    return subprocess.run(["git", *committer, *arguments], cwd=root, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package and its scripts, with the page's dataset in them, and clips of it in `recordings`."""
+    """A repository of the package and its scripts, with the page's files written into it."""
     root = tmp_path_factory.mktemp("copy")
     for folder in ("lib", "stages"):
-        shutil.copytree(REPOSITORY / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    datasets = "lib/videossl/datasets"
-    assert follow(PAGE, root) == [f"{datasets}/gestures.py", *[f"{datasets}/registry.py"] * 2, *["lib/videossl/params.schema.yaml"] * 2]
+        shutil.copytree(REPOSITORY / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    git(root, "init", "--quiet")
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message", "before")
+    for match in BLOCK.finditer(PAGE):
+        (root / match["file"]).write_text(match["text"])
+    return root
+
+
+@pytest.fixture(scope="module")
+def changes(copy: Path) -> list[str]:
+    """What git calls changed before anything has run in the copy."""
+    return git(copy, "status", "--porcelain", "--untracked-files=all").splitlines()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def recordings(copy: Path, changes: list[str]) -> Path:
+    """Clips of the page's dataset, in the copy."""
     for person in (1, 2, 7):
         for gesture in ("wave", "nod"):
-            write(root / f"recordings/clips/{gesture}_p{person:02d}_1.mp4", 20)
-    return root
+            write(copy / f"recordings/clips/{gesture}_p{person:02d}_x{person + 2}.mp4", 20)
+    return copy / "recordings"
 
 
 def run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(copy / "lib")}
     return subprocess.run([sys.executable, *arguments], cwd=copy, env=environment, capture_output=True, text=True)
+
+
+def test_a_dataset_is_two_files(changes: list[str]) -> None:
+    assert changes == ["?? lib/videossl/datasets/gestures.py", "?? lib/videossl/datasets/gestures.yaml"]
 
 
 def test_the_dataset_of_the_page_is_indexed(copy: Path) -> None:
@@ -69,11 +75,26 @@ def test_the_dataset_of_the_page_is_indexed(copy: Path) -> None:
     assert done.returncode == 0, done.stderr
     with (copy / "data/index/gestures.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["id"], row["label"], row["split"], row["group"], row["frames"], row["status"]) for row in rows] == [
-        (f"{gesture}_p{person}_1", gesture, "test" if person == "02" else "train", f"p{person}", "20", "ok")
+    columns = ("id", "label", "labels", "split", "group", "frames", "status")
+    assert [tuple(row[column] for column in columns) for row in rows] == [
+        (f"{gesture}_p{person}_x{times}", gesture, f'{{"repetitions":{times}}}', side, f"p{person}", "20", "ok")
         for gesture in ("nod", "wave")
-        for person in ("01", "02", "07")
+        for person, times, side in (("01", 3, "train"), ("02", 4, "test"), ("07", 9, "train"))
     ]
+
+
+def test_a_label_that_the_yaml_does_not_declare(copy: Path) -> None:
+    slices = {"dataset": {"name": "gestures", "root": "recordings", "split": 1, "options": {}}, "index": {}}
+    path = copy / "lib/videossl/datasets/gestures.yaml"
+    text = path.read_text()
+    try:
+        path.write_text(text.replace("repetitions: number", "repetitions: several"))
+        done = run(copy, "stages/index.py", "--params", json.dumps(slices), "--out", "data/index/none.csv")
+    finally:
+        path.write_text(text)
+    said = "the label 'repetitions' is 3; its kind is 'several': a list of texts, each once and not empty"
+    assert done.returncode == 2 and done.stderr == f"error: dataset gestures, video 'nod_p01_x3': {said}\n"
+    assert not (copy / "data/index/none.csv").exists()
 
 
 def test_params_know_the_dataset_of_the_page(copy: Path) -> None:
@@ -81,7 +102,7 @@ def test_params_know_the_dataset_of_the_page(copy: Path) -> None:
     given = re.sub(
         r"(?s)^dataset:\n.*?\n\n", "dataset: {name: gestures, root: recordings, options: {OPTION}}\n\n", text, flags=re.MULTILINE
     )
-    check = "import sys; from videossl import params; print(params.parse(sys.argv[1], 'params.yaml')['dataset'])"
+    check = "import sys; from videossl.params import load; print(load.parse(sys.argv[1], 'params.yaml')['dataset'])"
     well = run(copy, "-c", check, given.replace("OPTION", "held_out: [p02]"))
     assert well.stdout == "{'name': 'gestures', 'root': 'recordings', 'split': 1, 'options': {'held_out': ['p02']}}\n", well.stderr
     wrong = run(copy, "-c", check, given.replace("OPTION", "hold_out: [p02]"))
@@ -98,14 +119,14 @@ def test_the_dataset_of_the_page_can_be_verified(copy: Path) -> None:
     (copy / "recordings/clips/holiday.mp4").touch()
     done = run(copy, "stages/verify.py", "gestures", "recordings")
     (copy / "recordings/clips/holiday.mp4").unlink()
-    assert done.returncode == 2 and "holiday.mp4 is not named <gesture>_p<person>_<number>" in done.stderr
+    assert done.returncode == 2 and "holiday.mp4 is not named <gesture>_p<person>_x<repetitions>" in done.stderr
 
 
 def test_the_page_names_every_dataset_once_with_its_counts() -> None:
-    rows = [line.split("|")[1:-1] for line in PAGE.splitlines() if line.startswith("| `")][: len(registry.DATASETS)]
-    assert Counter(row[0].strip() for row in rows) == Counter(f"`{name}`" for name in registry.DATASETS)
+    rows = [line.split("|")[1:-1] for line in PAGE.splitlines() if line.startswith("| `")][: len(registry.names("datasets"))]
+    assert Counter(row[0].strip() for row in rows) == Counter(f"`{name}`" for name in registry.names("datasets"))
     for row in rows:
-        module = registry.get(row[0].strip(" `"))
+        module = registry.module("datasets", row[0].strip(" `"))
         said = {(counts.train, counts.test) for split in (1, 2, 3) if (counts := module.expected(split, {}))}
         if module.NAME != "toy":  # as its options ask for
             assert all(f"{train} / {test}" in row[4] for train, test in said), row

@@ -8,8 +8,9 @@ from types import ModuleType
 
 import pytest
 
+from videossl import registry
 from videossl.data.listing import Counts
-from videossl.datasets import folder, hmdb51, kinetics400, ntu60, ntu120, registry, toy, ucf101
+from videossl.datasets import folder, hmdb51, kinetics400, ntu60, ntu120, toy, ucf101
 
 
 def sides(videos: list[toy.Video]) -> tuple[int, int]:
@@ -50,5 +51,6 @@ def test_no_more_splits_than_there_are(module: ModuleType, splits: int) -> None:
 
 
 def test_frames_a_second() -> None:
-    rates = {name: counts.fps for name, module in registry.DATASETS.items() if (counts := module.expected(1, {}))}
+    said = {name: registry.module("datasets", name).expected(1, {}) for name in registry.names("datasets")}
+    rates = {name: counts.fps for name, counts in said.items() if counts}
     assert rates == {"ucf101": 25, "hmdb51": 30, "kinetics400": 30, "ntu60": 30, "ntu120": 30, "toy": 30}

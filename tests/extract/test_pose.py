@@ -366,11 +366,29 @@ def test_other_weights_make_another_cache(small_weights: Path, tmp_path: Path, r
     assert made[0] == made[1] != made[2]
 
 
-def test_videos_with_nobody_are_zero_and_named(small_weights: Path, tmp_path: Path, root: Path, rows: list[Row]) -> None:
+def test_videos_with_nobody_are_zero_and_named(
+    small_weights: Path, tmp_path: Path, root: Path, rows: list[Row], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shard.build(tmp_path / "a.h5", "joint", "mine", rows, root, extractor(small_weights, score=0.999))
     read = Cache([tmp_path / "a.h5"])
     assert not any(read.read(id, 0, read.length(id)).any() for id in read.ids)
     assert pose.without_people(tmp_path / "a.h5") == ["walk/0", "walk/1", "walk/2"]
+    pose.after(tmp_path / "a.h5")
+    said = (
+        "warning: nobody was found in 3 of 3 videos (walk/0, walk/1, walk/2): their joints are all zero; a lower skeleton.score finds more"
+    )
+    assert caplog.messages[-1] == said
+    monkeypatch.setattr(pose, "without_people", lambda path: [])
+    pose.after(tmp_path / "a.h5")
+    assert caplog.messages[-1] == said
+
+
+def test_the_extractor_of_a_slice_of_params(small_weights: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "videossl")
+    settings = {"backend": "keypoint-rcnn", "weights": str(small_weights), "score": 0.5, "short_side": 64, "batch": 3}
+    made = pose.make({"cache": {"shards": 1}, "index": {"fps": 12.5}, "skeleton": settings})
+    assert made == pose.Poses(small_weights, files.sha256(small_weights), 0.5, 64, 3, 12.5)
+    assert caplog.messages == [f"{small_weights}: SHA-256 {files.sha256(small_weights)}"]
 
 
 def test_skeletons_alone_and_joints_nowhere(small_weights: Path, root: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -534,7 +552,7 @@ def test_the_script_with_the_whole_detector(tmp_path: Path, root: Path, rows: li
             "skeleton": {"backend": "keypoint-rcnn", "weights": name, "score": 0.5, "short_side": 32, "batch": 2},
         }
         given = ["--params", json.dumps(params), "--index", "mine.csv", "--shard", "0", "--out", "0.h5"]
-        command = [sys.executable, "-c", code, str(REPOSITORY / "stages/pose.py"), *given]
+        command = [sys.executable, "-c", code, str(REPOSITORY / "stages/extract.py"), "--source", "joint", "--extractor", "pose", *given]
         environment = os.environ | {"TORCH_HOME": str(tmp_path / "torch"), "PYTHONPATH": str(REPOSITORY / "lib")}
         done = subprocess.run(command, cwd=run, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

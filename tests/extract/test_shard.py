@@ -8,21 +8,23 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from stages import extract as stage
 from tests.conftest import REPOSITORY
 
-from videossl import files
-from videossl.data import cache, disk, index, jpeg, ntu, scan, video
+from videossl import files, registry
+from videossl.data import cache, disk, index, jpeg, levels, ntu, scan, video
 from videossl.data.cache import Cache
 from videossl.data.index import Row
 from videossl.data.toy.render import write_video
 from videossl.datasets import folder
 from videossl.errors import InputError
-from videossl.extract import flow, shard
+from videossl.extract import flow, frames, shard, skeleton
 from videossl.extract.flow import Flow
 from videossl.extract.frames import Frames
 from videossl.extract.skeleton import Skeletons
@@ -86,7 +88,7 @@ def test_flow_is_quantised_at_the_size_of_the_frames(tmp_path: Path, root: Path,
     assert [read.shape(id) for id in read.ids] == [(3 + number, 24, 32, 2) for number in range(5)]
     grey = video.frames(root / rows[1].path, 24, grey=True)
     expected = flow.compute("tvl1", FAST, grey)
-    back = flow.dequantise(read.read(rows[1].id, 0, 4), read.attrs["bound"])
+    back = levels.dequantise(read.read(rows[1].id, 0, 4), read.attrs["bound"])
     assert (read.attrs["zero"], read.attrs["levels"], read.attrs["rounding"]) == (128, 127, "to the nearest, ties to even")
     assert np.abs(back - np.clip(expected, -10, 10)).max() <= 10 / 254 * 1.00001
     made_by = json.loads(read.attrs["extractor"])
@@ -179,9 +181,9 @@ def test_the_script_takes_its_own_part(tmp_path: Path, root: Path, rows: list[Ro
     assert sorted(found) == [row.id for row in rows]
 
 
-def script(name: str, *given: str) -> subprocess.Popen[str]:
-    """One of stages/, in a process group of its own."""
-    command = [sys.executable, str(REPOSITORY / f"stages/{name}.py"), *given]
+def script(name: str, source: str, *given: str) -> subprocess.Popen[str]:
+    """The script that extracts, by the extractor `name`, in a process group of its own."""
+    command = [sys.executable, str(REPOSITORY / "stages/extract.py"), "--source", source, "--extractor", name, *given]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
@@ -192,12 +194,36 @@ def script(name: str, *given: str) -> subprocess.Popen[str]:
 def test_the_scripts(tmp_path: Path, root: Path, rows: list[Row], name: str, modality: str, codec: str) -> None:
     index.write(tmp_path / "mine.csv", rows)
     stored = {"shards": 1, "short_side": 24, "codec": codec} | ({"quality": 80} if codec == "jpeg" else {})
-    done = script(name, *arguments(root, tmp_path, "a.h5", cache=stored, flow={"backend": "tvl1", "bound": 10, **FAST}))
+    done = script(name, modality, *arguments(root, tmp_path, "a.h5", cache=stored, flow={"backend": "tvl1", "bound": 10, **FAST}))
     _, errors = done.communicate()
     assert done.returncode == 0, errors
     quality = 80 if codec == "jpeg" and modality != "joint" else None
     build(tmp_path / "b.h5", modality, rows, root, quality)
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+def test_the_extractors_of_a_slice_of_params() -> None:
+    stored = {"shards": 2, "short_side": 24, "codec": "raw"}
+    assert frames.make({"cache": stored, "index": {"fps": 25}}) == Frames(24, 25)
+    settings = {"backend": "dis", "bound": 10, "preset": "fast"}
+    assert flow.make({"cache": stored, "index": {"fps": None}, "flow": settings}) == Flow(24, 10, {"preset": "fast"}, "dis", None)
+    assert "bound" in settings, "the slice stays as it is"
+    assert skeleton.make({"cache": {"shards": 2}}) == Skeletons()
+
+
+def test_an_extractor_may_stand_in_its_modality_s_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file counts as the code that makes its shards."""
+    module = types.ModuleType("videossl.modalities.sensor")
+    monkeypatch.setattr(registry, "declared", lambda kind, name: {"extractors": {"": {"made_of": "video"}}})
+    monkeypatch.setattr(registry, "module", lambda kind, name: module)
+    assert stage._module("sensor", "") is stage._module("sensor", "sensor") is module
+    monkeypatch.undo()
+    assert stage._module("rgb", "frames") is frames and stage._module("joint", "pose").__name__ == "videossl.extract.pose"
+    own = tmp_path / "sensor.py"
+    monkeypatch.setattr(files, "sha256", lambda *paths: "\n".join(map(str, paths)))
+    monkeypatch.setattr(shard.code, "closure", lambda *given: tuple(sorted([*given, "lib/videossl/modalities/other.py"])))
+    monkeypatch.setattr(shard.inspect, "getfile", lambda _: str(own))
+    assert set(shard.digest(Skeletons()).split("\n")) == {str(own), shard.__file__}
 
 
 SLOW = {"outer": 5, "epsilon": 0.0}  # never content: a second or two in all
@@ -206,7 +232,7 @@ SLOW = {"outer": 5, "epsilon": 0.0}  # never content: a second or two in all
 def test_killed_in_the_middle_of_a_shard(tmp_path: Path, root: Path, rows: list[Row]) -> None:
     index.write(tmp_path / "mine.csv", rows)
     given = arguments(root, tmp_path, "a.h5", flow={"backend": "tvl1", "bound": 10.0, **SLOW})
-    killed = script("flow", *given, "--processes", "2")
+    killed = script("flow", "flow", *given, "--processes", "2")
     deadline = time.monotonic() + 60
     while not any(path.stat().st_size > 2048 for path in tmp_path.glob(".a.h5.*.part")):
         assert killed.poll() is None and time.monotonic() < deadline, "it ended before it could be killed"
@@ -214,7 +240,7 @@ def test_killed_in_the_middle_of_a_shard(tmp_path: Path, root: Path, rows: list[
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
     assert len(list(tmp_path.glob(".a.h5.*.part"))) == 1 and not (tmp_path / "a.h5").exists()
-    again = script("flow", *given, "--processes", "2")
+    again = script("flow", "flow", *given, "--processes", "2")
     _, errors = again.communicate()
     assert again.returncode == 0, errors
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "mine.csv", "raw"]
@@ -224,7 +250,7 @@ def test_killed_in_the_middle_of_a_shard(tmp_path: Path, root: Path, rows: list[
 
 def test_two_runs_of_a_shard_at_once(tmp_path: Path, root: Path, rows: list[Row]) -> None:
     index.write(tmp_path / "mine.csv", rows)
-    both = [script("flow", *arguments(root, tmp_path, "a.h5", flow={"backend": "tvl1", "bound": 10.0, **SLOW})) for _ in range(2)]
+    both = [script("flow", "flow", *arguments(root, tmp_path, "a.h5", flow={"backend": "tvl1", "bound": 10.0, **SLOW})) for _ in range(2)]
     deadline, most = time.monotonic() + 60, 0
     while most < 2 and any(one.poll() is None for one in both) and time.monotonic() < deadline:
         most = max(most, len(list(tmp_path.glob(".a.h5.*.part"))))
@@ -319,7 +345,7 @@ def test_what_other_code_made_is_not_taken(tmp_path: Path, root: Path, rows: lis
     ("modality", "uses", "others"),
     [
         ("rgb", {"extract/frames", "data/video", "data/jpeg"}, {"extract/flow", "extract/pose", "data/ntu"}),
-        ("flow", {"extract/flow", "extract/frames", "data/video", "data/jpeg"}, {"extract/pose", "data/bodies"}),
+        ("flow", {"extract/flow", "extract/frames", "data/levels", "data/video", "data/jpeg"}, {"extract/pose", "data/bodies"}),
         ("joint", {"extract/skeleton", "data/ntu", "data/bodies"}, {"extract/flow", "data/video"}),
     ],
 )
@@ -330,7 +356,7 @@ def test_the_code_of_a_shard_is_all_that_decides_its_values(
     monkeypatch.setattr(files, "sha256", lambda *paths: "\n".join(map(str, paths)))
     named = {line.partition("lib/videossl/")[2].removesuffix(".py") for line in shard.digest(EXTRACTORS[modality]).split("\n")}
     assert uses | {"extract/shard", "data/cache"} <= named and not named & others and len(whole) == 64
-    assert not any(name.startswith("data/datasets/") for name in named), "which videos there are is in the index"
+    assert all(name.startswith(("extract/", "data/")) for name in named), "which videos there are is in the index"
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -370,7 +396,7 @@ def test_a_skeleton_without_a_video(tmp_path: Path, root: Path, rows: list[Row],
     alone = dataclasses.replace(
         rows[2], path="", width=0, height=0, fps=0.0, frames=6, steps=6, sha256=files.sha256(root / rows[2].skeleton)
     )
-    with pytest.raises(InputError, match="é 2 has a skeleton and no video: take rgb and flow out of the modalities"):
+    with pytest.raises(InputError, match="é 2 has a skeleton and no video: take the streams that are made of videos out"):
         build(tmp_path / "a.h5", modality, [*rows[:2], alone], root)
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
     np.testing.assert_array_equal(build(tmp_path / "b.h5", "joint", [alone], root).read(alone.id, 0, 6)[..., :1], joints(2))
@@ -379,7 +405,7 @@ def test_a_skeleton_without_a_video(tmp_path: Path, root: Path, rows: list[Row],
 def test_a_video_without_a_skeleton(tmp_path: Path, root: Path) -> None:
     (root / "Wave [1]/é 0.skeleton").unlink()
     rows = scan.build(folder.videos(root, 1, {}), root)
-    with pytest.raises(InputError, match="é 0 has no skeleton: take joint and motion out"):
+    with pytest.raises(InputError, match="é 0 has no skeleton: take the streams that are made of skeletons out"):
         build(tmp_path / "a.h5", "joint", rows, root)
 
 

@@ -16,8 +16,8 @@ from videossl.encoders import build
 from videossl.methods.cmmc import CMMC
 from videossl.methods.crossclr import CrosSCLR
 from videossl.methods.moco import MoCo
-from videossl.tasks.finetune import Finetune
-from videossl.train import stage
+from videossl.methods.supervised import Supervised
+from videossl.train import job
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Batches, Training, fit
 
@@ -28,7 +28,7 @@ SHAPES = {"rgb": (3, 8, 16, 16), "flow": (2, 8, 16, 16), "joint": (3, 20, 25, 2)
 def encoder(modality: str) -> nn.Sequential:
     """ST-GCN for skeletons; for video three blocks, since each of S3D's 77 batch-norms takes the processes some milliseconds."""
     if modality in ("joint", "motion"):
-        return build.build("st-gcn", 3, 0.25, seeding.derive(0, modality))
+        return build.build("st-gcn", 3, {"width": 0.25}, seeding.derive(0, modality))
     torch.manual_seed(seeding.derive(0, modality))
     channels = (SHAPES[modality][0], 8, 12, 16)
     return nn.Sequential(
@@ -54,34 +54,38 @@ CASES: dict[str, tuple[str, str, Callable[[], nn.Module]]] = {
     "manifold mixup": ("rgb", "", lambda: CMMC(moco("rgb"), None, mixing="manifold-mixup", layers="same")),
     "cmmc of skeletons, a box a sample": ("joint", "motion", lambda: CMMC(moco("joint"), encoder("motion"), box="sample")),
     "manifold mixup of skeletons": ("joint", "", lambda: CMMC(moco("joint"), None, mixing="manifold-mixup", layers="same")),
-    "mining": ("rgb", "flow", lambda: CrosSCLR({name: moco(name) for name in ("rgb", "flow")}, neighbours=2)),
-    "finetune": ("joint", "", lambda: Finetune(encoder("joint"), 3, dropout=0.5)),  # type: ignore[arg-type]
+    "other groups": ("rgb", "", lambda: moco("rgb", negatives="other-groups")),
+    "crossclr": ("rgb", "flow", lambda: CrosSCLR({name: moco(name) for name in ("rgb", "flow")}, neighbours=2)),
+    "supervised": ("joint", "", lambda: Supervised(encoder("joint"), 3, dropout=0.5)),  # type: ignore[arg-type]
 }
 
 
 def batches(modality: str, partner: str) -> Batches:
-    """One batch an epoch, so that the history has each step; rows as `train.modality.batches` shares them out."""
+    """One batch an epoch, so that the history has each step; rows as `train.assemble.views` shares them out."""
 
     def epoch(number: int, start: int = 0) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
         draw = seeding.torch_rng(0, number, "views")
         shapes = {"query": SHAPES[modality], "key": SHAPES[modality]} | ({"partner": SHAPES[partner]} if partner else {})
         shapes |= {f"{view}/{name}": SHAPES[view] for view in (modality, partner) if view for name in ("query", "key")}
         whole = {name: torch.randn(BATCH, *shape, generator=draw) for name, shape in shapes.items()}
-        whole["label"] = torch.arange(BATCH) % 3
+        sample = number * BATCH + torch.arange(BATCH)
+        whole |= {"label": sample % 3, "group": sample // 2}
         own = parallel.own(BATCH // parallel.size())
-        yield {name: rows[own] for name, rows in whole.items()}, (number * BATCH + torch.arange(BATCH))[own]
+        yield {name: rows[own] for name, rows in whole.items()}, sample[own]
 
     return Batches(1, epoch)
 
 
 def main() -> None:
     out = Path(sys.argv[1])
-    stage.start(threads=1)
+    job.start(threads=1)
     made = {}
     for name, (modality, partner, method) in CASES.items():
         chosen = method()
-        steps = 2 if modality in ("joint", "motion") else 12 if name == "mining" else 20  # of mining two encoders, with twice the rounding
-        lr = 0.001 if name == "finetune" else 0.01
+        steps = (
+            2 if modality in ("joint", "motion") else 12 if name == "crossclr" else 20
+        )  # of crossclr two encoders, with twice the rounding
+        lr = 0.001 if name == "supervised" else 0.01
         training = Training(steps, BATCH, "sgd", lr, 0.0, "constant")
         history = fit(chosen, batches(modality, partner), training, 0, Checkpoint(out / "none", math.inf), name)
         made[name] = {"losses": [row["loss"] for row in history], "state": chosen.state_dict()}

@@ -13,9 +13,13 @@ from videossl.errors import InputError
 from videossl.methods.cmmc import CMMC
 from videossl.methods.moco import MoCo
 from videossl.mix.adapters import draw_patch
-from videossl.mix.cutmix import draw_box, draw_layers, keep_mask
+from videossl.mix.cutmix import draw_box, keep_mask
 from videossl.mix.mixup import draw_lam
+from videossl.mix.pairs import draw_layers
 from videossl.seeding import torch_rng
+
+
+VIDEO, SKELETON = ("channel", "time", "height", "width"), ("channel", "time", "joint")
 
 
 def blocks(in_channels: int, seed: int) -> nn.Sequential:
@@ -28,10 +32,10 @@ def blocks(in_channels: int, seed: int) -> nn.Sequential:
     return nn.Sequential(block(in_channels, 4, 1), block(4, 6, 2), block(6, 8, 1))
 
 
-def tiny(queue: int = 5, **options: object) -> CMMC:
+def tiny(queue: int = 5, negatives: str = "other-videos", **options: object) -> CMMC:
     """With a partner, but for manifold mixup."""
     torch.manual_seed(2)
-    moco = MoCo(blocks(3, 0), ProjectionHead(8, 8, 5), queue, 0.9, 0.2)
+    moco = MoCo(blocks(3, 0), ProjectionHead(8, 8, 5), queue, 0.9, 0.2, stream="rgb", negatives=negatives)
     partner = None if options.get("mixing") == "manifold-mixup" else blocks(2, 1)
     return CMMC(moco, partner, **options)  # type: ignore[arg-type]
 
@@ -39,6 +43,19 @@ def tiny(queue: int = 5, **options: object) -> CMMC:
 def clips(batch: int = 4, seed: int = 0) -> dict[str, Tensor]:
     rng = torch_rng(seed)
     return {name: torch.randn(batch, channels, 4, 6, 6, generator=rng) for name, channels in (("query", 3), ("key", 3), ("partner", 2))}
+
+
+def test_with_other_groups_rows_are_told_apart_by_their_groups() -> None:
+    """Also after mixing: neither a row's group nor its partner's is pushed away."""
+    group = torch.tensor([5, 5, 6, 6])
+    chosen, same = tiny(negatives="other-groups"), tiny()
+    losses = [
+        chosen.step(clips() | {"group": group}, torch.arange(4), torch_rng(0))["loss"],
+        same.step(clips() | {"group": torch.arange(4)}, group, torch_rng(0))["loss"],
+        tiny().step(clips() | {"group": group}, torch.arange(4), torch_rng(0))["loss"],
+    ]
+    chosen.update()
+    assert losses[0] == losses[1] != losses[2] and chosen.moco.queue_ids.tolist() == [5, 5, 6, 6, -1]
 
 
 def run(x: Tensor, encoder: nn.Sequential, start: int, stop: int) -> Tensor:
@@ -146,8 +163,8 @@ def skeletons(batch: int) -> dict[str, Tensor]:
 
 
 def test_a_box_a_sample_on_bodies_takes_their_mean(monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = build("st-gcn", 3, 0.125, 0)
-    method = CMMC(MoCo(encoder, build_head(128, 0, 16), 0, 0.9, 0.1), build("st-gcn", 3, 0.125, 1), box="sample")
+    encoder = build("st-gcn", 3, {"width": 0.125}, 0)
+    method = CMMC(MoCo(encoder, build_head(128, 0, 16), 0, 0.9, 0.1), build("st-gcn", 3, {"width": 0.125}, 1), box="sample")
     lams: list[Tensor] = []
     monkeypatch.setattr(method.moco, "contrast", lambda maps, key, sample, r, lam: lams.append(lam) or {})
     method.step(skeletons(3), torch.arange(3), torch_rng(4))
@@ -155,14 +172,14 @@ def test_a_box_a_sample_on_bodies_takes_their_mean(monkeypatch: pytest.MonkeyPat
     k, ell = draw_layers(range(1, 11), rng)
     torch.randperm(3, generator=rng)
     shapes = encoder.shapes((3, 3, 8, 25, 2))
-    each = [draw_box(shapes[k - 1][1:], shapes[ell - 1][1:], rng).lam(shapes[k - 1][1:]) for _ in range(6)]
+    each = [draw_box(shapes[k - 1][1:], shapes[ell - 1][1:], rng, dims=SKELETON).lam(shapes[k - 1][1:]) for _ in range(6)]
     assert lams[0].tolist() == pytest.approx([(each[2 * i] + each[2 * i + 1]) / 2 for i in range(3)])
 
 
 def video_and_skeleton(trained: str, **options: object) -> tuple[CMMC, dict[str, Tensor]]:
     """S3D with ST-GCN, small, the first or the second of them trained; three clips of each."""
     rng = torch_rng(0)
-    encoders = {"rgb": build("s3d", 3, 0.0625, 0), "joint": build("st-gcn", 3, 0.0625, 1)}
+    encoders = {"rgb": build("s3d", 3, {"width": 0.0625}, 0), "joint": build("st-gcn", 3, {"width": 0.0625}, 1)}
     views = {
         "rgb": torch.randn(2, 3, 3, 16, 64, 64, generator=rng),
         "joint": torch.randn(2, 3, 3, 12, 25, 2, generator=rng),
@@ -191,7 +208,8 @@ def test_a_video_with_a_skeleton_written_out(trained: str, layers: tuple[int, in
     for row in range(len(g1)):
         sample = int(r[row // bodies])
         rows.append((g2[2 * sample] + g2[2 * sample + 1]) / 2 if bodies == 1 else g2[sample])
-    drawn = [draw_patch(g1.shape[1:], rows[0].shape, rng, patch=patch) for _ in range(len(g1) if box == "sample" else 1)]
+    dims = (VIDEO, SKELETON) if trained == "rgb" else (SKELETON, VIDEO)
+    drawn = [draw_patch(g1.shape[1:], rows[0].shape, rng, patch=patch, dims=dims) for _ in range(len(g1) if box == "sample" else 1)]
     mixed = g1.clone()
     for row, other in enumerate(rows):
         cut, place = drawn[row % len(drawn)]
@@ -201,6 +219,28 @@ def test_a_video_with_a_skeleton_written_out(trained: str, layers: tuple[int, in
     expected = reference.moco.contrast(run(mixed, f1, k, len(f1)), views["key"], torch.arange(3), r, lam)
     torch.testing.assert_close(result["loss"], expected["loss"], rtol=1e-4, atol=1e-5)
     assert 0 < float(lam.min()) < 1
+
+
+def sound(seed: int, **options: object) -> CMMC:
+    """Encoders of maps (B, C, T, F), which could be a skeleton's as well, and which do not say what they are."""
+    torch.manual_seed(seed)
+    first, second = (nn.Sequential(nn.Conv2d(1, 4, 3, 1, 1), nn.Conv2d(4, 6, 3, 2, 1)) for _ in range(2))
+    return CMMC(MoCo(first, ProjectionHead(6, 8, 5), 0, 0.9, 0.2), second, **options)  # type: ignore[arg-type]
+
+
+def test_maps_are_known_by_the_names_of_their_axes() -> None:
+    """An encoder of the library says them; for another they are given, where their number leaves them open."""
+    spectrograms = {name: torch.randn(3, 1, 8, 8, generator=torch_rng(0, name)) for name in ("query", "key", "partner")}
+    with pytest.raises(InputError, match="has 3 axes, which can be several things: give dims"):
+        sound(0).step(spectrograms, torch.arange(3), torch_rng(0))
+    dims = ("channel", "time", "frequency")
+    result = sound(0, dims=(dims, dims)).step(spectrograms, torch.arange(3), torch_rng(0))
+    assert result["loss"].isfinite()
+    method, views = video_and_skeleton("rgb")
+    assert method.dims == (VIDEO, SKELETON) and method.step(views, torch.arange(3), torch_rng(0))["loss"].isfinite()
+    other = build("st-gcn", 3, {"width": 0.0625}, 2)
+    alone = CMMC(MoCo(other, build_head(other.out_features, 0, 16), 0, 0.9, 0.1), None, mixing="manifold-mixup", layers="same")
+    assert alone.dims == (SKELETON, SKELETON)
 
 
 @pytest.mark.parametrize("trained", ["rgb", "joint"])
@@ -251,7 +291,7 @@ def test_mixups_blend_whole_maps_of_one_block(mixing: str, box: str) -> None:
 
 def test_manifold_mixup_moves_bodies_together() -> None:
     """Without a partner, a map is mixed with its own batch's; both sides take gradient."""
-    encoder = build("st-gcn", 3, 0.125, 0)
+    encoder = build("st-gcn", 3, {"width": 0.125}, 0)
     moco = MoCo(encoder, build_head(128, 0, 16), 0, 0.9, 0.1)
     method = CMMC(moco, None, mixing="manifold-mixup", layers="same")
     g1 = torch.arange(6.0)[:, None].requires_grad_()
@@ -305,7 +345,7 @@ def test_rgb_with_flow_fits_one_batch() -> None:
     x, y = (interpolate(torch.randn(8, c, 2, 2, 2, generator=rng), size=(8, 32, 32), mode="trilinear") for c in (3, 2))
     views = {name: x + 0.1 * torch.randn(x.shape, generator=rng) for name in ("query", "key")}
     views["partner"] = y
-    encoder, partner = build("s3d", 3, 0.125, 0), build("s3d", 2, 0.125, 1)
+    encoder, partner = build("s3d", 3, {"width": 0.125}, 0), build("s3d", 2, {"width": 0.125}, 1)
     method = CMMC(MoCo(encoder, build_head(encoder.out_features, 0), 8, 0.9, 0.1), partner)
     losses = fit(method, views, 40)
     assert sum(losses[:5]) / 5 > 0.75 * math.log(16), losses
@@ -313,7 +353,7 @@ def test_rgb_with_flow_fits_one_batch() -> None:
 
 
 def test_joint_with_motion_fits_one_batch() -> None:
-    encoder, partner = build("st-gcn", 3, 0.0625, 0), build("st-gcn", 3, 0.0625, 1)
+    encoder, partner = build("st-gcn", 3, {"width": 0.0625}, 0), build("st-gcn", 3, {"width": 0.0625}, 1)
     head = build_head(encoder.out_features, 0)
     method = CMMC(MoCo(encoder, head, 8, 0.9, 0.1), partner)
     losses = fit(method, skeletons(8), 40)
@@ -321,21 +361,15 @@ def test_joint_with_motion_fits_one_batch() -> None:
     assert sum(losses[-10:]) / 10 < 0.55 * math.log(16), losses  # of which lam's entropy is up to 1/2
 
 
-def test_stage_takes_over_from_moco_and_passes_on() -> None:
-    previous = tiny().moco
-    previous.step(clips(), torch.arange(4), torch_rng(0))
-    previous.update()
-    stage = tiny()
-    assert "queue" in stage.load_stage(previous.stage_state())
-    assert stage.stage_state().keys() == previous.stage_state().keys()
-    assert all(torch.equal(value, stage.stage_state()[name]) for name, value in previous.stage_state().items())
-
-
-def test_called_as_a_module_it_is_the_step() -> None:
-    first, second = tiny(), tiny()
-    a = first(clips(), torch.arange(4), torch_rng(0))
-    b = second.step(clips(), torch.arange(4), torch_rng(0))
-    assert torch.equal(a["loss"], b["loss"]) and torch.equal(a["accuracy"], b["accuracy"])
+def test_it_begins_from_a_moco_and_passes_on_all_of_it() -> None:
+    earlier = tiny().moco
+    earlier.step(clips(), torch.arange(4), torch_rng(0))
+    earlier.update()
+    later = tiny()
+    assert "queue" in later.begin(earlier.states())
+    state, passed = earlier.states()["rgb"], later.states()["rgb"]
+    assert passed.keys() == state.keys() and all(torch.equal(value, passed[name]) for name, value in state.items())
+    assert later.encoders() == {"rgb": later.moco.encoder}
 
 
 def test_maps_that_can_not_be_mixed_are_named() -> None:

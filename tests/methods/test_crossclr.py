@@ -156,6 +156,40 @@ def test_queues_of_earlier_stages_are_left_and_the_new_ones_stay_aligned() -> No
     assert not (joint.queue_ids == EMPTY).any()
 
 
+def test_it_begins_from_all_of_a_moco_but_its_queue_or_from_an_encoder_alone() -> None:
+    """Of each stream; what comes out is a MoCo's state again, which any later training begins from."""
+    earlier, later = {view: moco(view) for view in CHANNELS}, method()
+    for one in earlier.values():
+        with torch.no_grad():
+            for tensor in one.state_dict().values():
+                tensor.copy_(torch.rand(tensor.shape) * 5)
+    states = {view: {name: tensor.clone() for name, tensor in one.state_dict().items()} for view, one in earlier.items()}
+    alone = {name: tensor for name, tensor in states["motion"].items() if name.startswith("encoder.")}
+    said = later.begin({"joint": states["joint"], "motion": alone})
+    parts = ["joint/encoder", "joint/head", "joint/key_encoder", "joint/key_head", "motion/encoder"]
+    assert said[:-1] == parts and said[-1].startswith("queues start empty")
+    found = later.states()
+    assert list(found) == list(CHANNELS) and list(later.encoders()) == list(CHANNELS)
+    queues = [name for name in found["joint"] if name.startswith("queue")]
+    assert all(torch.equal(found["joint"][name], states["joint"][name]) for name in found["joint"] if name not in queues)
+    for view, state in found.items():
+        assert bool((state["queue_ids"] == EMPTY).all()) and int(state["queue_ptr"]) == 0 and not state["queue"].any(), view
+    for name, tensor in alone.items():
+        assert torch.equal(found["motion"][name], tensor) and torch.equal(found["motion"][f"key_{name}"], tensor)
+    assert moco("joint").begin({"": found["joint"]})[0] == "queue"
+
+
+def test_with_other_groups_neighbours_are_of_other_groups() -> None:
+    """In both streams a row is of its group; two of one group are no candidates of each other."""
+    sample, group, views = torch.arange(4), torch.tensor([3, 3, 4, 5]), clips(4, 1)
+    chosen, same = method(negatives="other-groups"), method()
+    told, wanted = chosen.step(views | {"group": group}, sample, torch_rng(0)), same.step(views | {"group": sample}, group, torch_rng(0))
+    assert all(torch.equal(value, wanted[name]) for name, value in told.items())
+    assert told["loss"] != method().step(views | {"group": group}, sample, torch_rng(0))["loss"]
+    chosen.update()
+    assert all(one.queue_ids.tolist() == [3, 3, 4, 5, EMPTY, EMPTY] for _, one in chosen._views())
+
+
 def test_both_encoders_learn_and_their_keys_follow() -> None:
     chosen = method()
     before = copy.deepcopy(chosen.state_dict())
@@ -179,8 +213,8 @@ def test_the_loss_is_in_single_precision_under_autocast() -> None:
         (lambda: CrosSCLR({"joint": moco("joint")}), "1 views: give two MoCo"),
         (lambda: CrosSCLR({"joint": moco("joint", 4), "motion": moco("motion", 6)}), "queues of 4 keys of joint, 6 of motion: give both"),
         (
-            lambda: CrosSCLR({"joint": moco("joint", mask_same=False), "motion": moco("motion")}),
-            "mask_same differs between joint and motion",
+            lambda: CrosSCLR({"joint": moco("joint", negatives="all"), "motion": moco("motion")}),
+            "negatives differ between joint and motion",
         ),
     ],
 )

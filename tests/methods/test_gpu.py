@@ -65,7 +65,7 @@ def encoder(channels: int) -> nn.Sequential:
 METHODS: dict[str, tuple[str, str | None, str]] = {
     **{f"{name} {box}": (name, None, box) for name in INPUT for box in BOXES},
     **{f"{name} {box}": ("none", name, box) for name in FEATURES for box in BOXES},
-    "mining": ("none", "mining", "batch"),
+    "crossclr": ("none", "crossclr", "batch"),
 }
 
 
@@ -75,7 +75,7 @@ def test_a_step_is_that_of_the_cpu_and_waits_for_nothing(name: str) -> None:
     torch.manual_seed(0)
     moco = MoCo(encoder(3), ProjectionHead(6, 8, 5), 8, 0.9, 0.2, inputs, box=box)
     method: MoCo | CMMC | CrosSCLR = moco
-    if features == "mining":
+    if features == "crossclr":
         method = CrosSCLR({"rgb": moco, "flow": MoCo(encoder(2), ProjectionHead(6, 8, 4), 8, 0.9, 0.2)}, neighbours=2)
     elif features is not None:
         layers = "random" if features == "cm-cutmix" else "same"

@@ -17,16 +17,19 @@ from videossl.mix.cutmix import draw_aligned_box
 from videossl.mix.mixup import draw_lam
 from videossl.mix.strategies import mix_inputs
 from videossl.seeding import torch_rng
+from videossl.train import weights
 
 
-def tiny(queue: int = 0, momentum: float = 0.9, mixing: str = "none", seed: int = 0, box: str = "batch") -> MoCo:
-    """A MoCo on an encoder of plain torch modules, no `Encoder`."""
+def tiny(
+    queue: int = 0, momentum: float = 0.9, mixing: str = "none", seed: int = 0, box: str = "batch", negatives: str = "other-videos"
+) -> MoCo:
+    """A MoCo on an encoder of plain torch modules, no `Encoder`, of the stream "rgb"."""
     torch.manual_seed(seed)
     encoder = nn.Sequential(
         nn.Sequential(nn.Conv3d(2, 4, 3, padding=1), nn.BatchNorm3d(4), nn.ReLU()),
         nn.Conv3d(4, 6, 3, padding=1),
     )
-    return MoCo(encoder, ProjectionHead(6, 8, 5), queue, momentum, 0.2, mixing, box=box)
+    return MoCo(encoder, ProjectionHead(6, 8, 5), queue, momentum, 0.2, mixing, box=box, negatives=negatives, stream="rgb")
 
 
 def clips(batch: int, seed: int = 0) -> dict[str, Tensor]:
@@ -178,16 +181,36 @@ def test_empty_slots_are_no_negatives() -> None:
 def test_queue_enters_the_loss_without_keys_of_the_same_video() -> None:
     views, key = clips(2), normalize(torch.randn(5, 1), dim=0)
 
-    def loss(video: int, mask: bool = True) -> float:
-        method = tiny(queue=1)
-        method.mask_same = mask
+    def loss(video: int, negatives: str = "other-videos") -> float:
+        method = tiny(queue=1, negatives=negatives)
         method.queue.copy_(key)
         method.queue_ids.fill_(video)
         return method.step(views, torch.tensor([10, 20]), torch_rng(0))["loss"].item()
 
     empty, stranger, same = loss(EMPTY), loss(30), loss(10)
     assert stranger > same > empty  # masked for row 0, a negative for row 1
-    assert loss(10, mask=False) == stranger
+    assert loss(10, "all") == stranger
+
+
+def test_with_other_groups_a_row_is_of_its_group_whatever_its_video() -> None:
+    """In the batch, in the queue and in what the queue keeps; the view "group" alone counts, and no other choice reads it."""
+    views, video, group = clips(3), torch.tensor([10, 20, 30]), torch.tensor([7, 7, 8])
+
+    def told(method: MoCo, sample: Tensor, group: Tensor) -> tuple[float, list[int]]:
+        method.queue.copy_(normalize(torch.ones(5, 4), dim=0))
+        method.queue_ids.copy_(torch.tensor([10, 7, 8, EMPTY]))
+        loss = method.step(views | {"group": group}, sample, torch_rng(0))["loss"].item()
+        method.update()
+        return loss, method.queue_ids.tolist()
+
+    by_group = told(tiny(queue=4, negatives="other-groups"), video, group)
+    assert by_group == told(tiny(queue=4), group, video), "as if the videos had the numbers of their groups"
+    assert by_group == told(tiny(queue=4, negatives="other-groups"), torch.arange(3), group)
+    assert by_group[1] == [7, 7, 8, EMPTY]
+    for negatives in ("all", "other-videos"):
+        alone = told(tiny(queue=4, negatives=negatives), video, group)
+        assert alone == told(tiny(queue=4, negatives=negatives), video, video) and alone[1] == [10, 20, 30, EMPTY]
+        assert alone[0] != by_group[0]
 
 
 def test_step_does_not_change_the_queue_and_update_needs_a_step() -> None:
@@ -232,41 +255,71 @@ def test_the_generator_decides() -> None:
     assert losses[0] == losses[1] != losses[2]
 
 
-def test_next_stage_loads_everything() -> None:
-    previous = tiny(queue=4)
-    train(previous, range(3))
-    stage = tiny(queue=4, seed=1)
-    loaded = stage.load_stage(previous.stage_state())
+def test_a_later_training_begins_from_everything() -> None:
+    earlier = tiny(queue=4)
+    train(earlier, range(3))
+    later = tiny(queue=4, seed=1)
+    loaded = later.begin(earlier.states())
     assert sorted(loaded) == ["encoder", "head", "key_encoder", "key_head", "queue", "queue_ids", "queue_ptr"]
-    now = stage.state_dict()
-    for name, value in previous.state_dict().items():
+    now = later.state_dict()
+    for name, value in earlier.state_dict().items():
         assert torch.equal(value, now[name]), name
 
 
+def test_a_later_training_begins_from_an_encoder_alone() -> None:
+    """As of a method without keys: the key encoder equals it, statistics of batch-norm included; head and queue are at their start."""
+    earlier, later, fresh = tiny(queue=4), tiny(queue=4, seed=1), tiny(queue=4, seed=1)
+    train(earlier, range(3))
+    train(later, range(1))
+    train(fresh, range(1))
+    state = {name: value for name, value in earlier.state_dict().items() if name.startswith("encoder.")}
+    assert later.begin({"rgb": state}) == ["encoder"]
+    wanted = earlier.encoder.state_dict()
+    for encoder in (later.encoder, later.key_encoder):
+        assert all(torch.equal(value, wanted[name]) for name, value in encoder.state_dict().items())
+    assert all(value is not later.encoder.state_dict()[name] for name, value in later.key_encoder.state_dict().items())
+    kept = {name: value for name, value in fresh.state_dict().items() if not name.startswith(("encoder.", "key_encoder."))}
+    assert len(kept) == 8 + 3 and all(torch.equal(value, later.state_dict()[name]) for name, value in kept.items())
+    assert not any(parameter.requires_grad for parameter in later.key_encoder.parameters())
+
+
 def test_weights_that_do_not_fit_are_named_and_nothing_is_loaded() -> None:
-    state, stage = tiny(queue=4).stage_state(), tiny(queue=4, seed=1)
-    before = copy.deepcopy(stage.state_dict())
-    missing = {name: value for name, value in state.items() if name != "key_head.out.bias"}
+    state, later = tiny(queue=4).states()["rgb"], tiny(queue=4, seed=1)
+    before = copy.deepcopy(later.state_dict())
+    encoder = {name: value for name, value in state.items() if name.startswith("encoder.")}
+
+    def without(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+        return {other: value for other, value in state.items() if other != name}
+
     for wrong, message in [
-        (missing, "key_head.out.bias is missing"),
+        (without(state, "key_head.out.bias"), "of rgb: key_head.out.bias is missing"),
         ({**state, "encoder.9.weight": torch.zeros(1)}, "encoder.9.weight is unexpected"),
-        (tiny(queue=8).stage_state(), r"queue is \(5, 8\), here \(5, 4\)"),
+        (tiny(queue=8).states()["rgb"], r"queue is \(5, 8\), here \(5, 4\)"),
         ({**state, "queue_ptr": torch.zeros(2)}, "queue_ptr is"),
+        (without(encoder, "encoder.1.bias"), "encoder.1.bias is missing"),
+        ({**encoder, "encoder.9.weight": torch.zeros(1)}, "encoder.9.weight is unexpected"),
+        ({**encoder, "encoder.1.bias": torch.zeros(2)}, r"encoder.1.bias is \(2,\), here \(6,\)"),
+        ({}, "encoder.0.0.weight is missing"),
     ]:
         with pytest.raises(InputError, match=message):
-            stage.load_stage(wrong)
-    assert all(torch.equal(value, before[name]) for name, value in stage.state_dict().items())
+            later.begin({"rgb": wrong})
+    assert all(torch.equal(value, before[name]) for name, value in later.state_dict().items())
 
 
-def test_state_for_the_next_stage_can_be_saved(tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    method = MoCo(build("s3d", 3, 0.125, 0), build_head(128, 0), 8, 0.9, 0.1)
-    save_file(method.stage_state(), tmp_path / "weights.safetensors")
-    other = MoCo(build("s3d", 3, 0.125, 1), build_head(128, 1), 8, 0.9, 0.1)
-    other.load_stage(load_file(tmp_path / "weights.safetensors"))
+def test_states_go_through_a_file(tmp_path: Path) -> None:
+    """Whatever the layout of their tensors in memory: S3D's have the channels last."""
+    method = MoCo(build("s3d", 3, {"width": 0.125}, 0), build_head(128, 0), 8, 0.9, 0.1)
+    assert not all(tensor.is_contiguous() for tensor in method.state_dict().values())
+    weights.save(tmp_path / "weights.safetensors", method.states()[""], {})
+    other = MoCo(build("s3d", 3, {"width": 0.125}, 1), build_head(128, 1), 8, 0.9, 0.1)
+    other.begin({"": weights.load(tmp_path / "weights.safetensors")})
     loaded = other.state_dict()
     assert all(torch.equal(value, loaded[name]) for name, value in method.state_dict().items())
+
+
+def test_what_comes_out_is_the_query_encoder_by_its_streams_name() -> None:
+    method = tiny()
+    assert method.encoders() == {"rgb": method.encoder} and list(method.states()) == ["rgb"]
 
 
 @pytest.mark.parametrize("mixing, steps, most", [("none", 40, 0.3), ("mixup", 60, 0.6)])
@@ -275,7 +328,7 @@ def test_s3d_fits_one_batch(mixing: str, steps: int, most: float) -> None:
     rng = torch_rng(1)
     x = interpolate(torch.randn(8, 3, 2, 2, 2, generator=rng), size=(8, 32, 32), mode="trilinear")
     views = {name: x + 0.1 * torch.randn(x.shape, generator=rng) for name in ("query", "key")}
-    encoder = build("s3d", 3, 0.125, 0)
+    encoder = build("s3d", 3, {"width": 0.125}, 0)
     method = MoCo(encoder, build_head(encoder.out_features, 0), 8, 0.9, 0.1, mixing)
     optimiser = torch.optim.Adam(method.trainable(), lr=3e-3)
     losses, accuracies = [], []
@@ -301,6 +354,7 @@ def test_s3d_fits_one_batch(mixing: str, steps: int, most: float) -> None:
         ({"mixing": "cutout"}, "mixing of MoCo 'cutout' is unknown: choose of none, mixup, t-cutmix, st-cutmix, videomix"),
         ({"box": "row"}, "box of MoCo 'row' is unknown: choose of batch, sample"),
         ({"alpha": 0.0}, "alpha 0.0"),
+        ({"negatives": "other"}, "negatives of MoCo 'other' is unknown: choose of all, other-videos, other-groups"),
     ],
 )
 def test_wrong_arguments_are_named(wrong: dict[str, object], message: str) -> None:

@@ -13,11 +13,23 @@ from torch import Tensor
 
 from videossl.errors import InputError
 from videossl.mix.adapters import Patch, draw_patch, lay_out, match_rows
-from videossl.mix.cutmix import AXES, Box, cutmix
+from videossl.mix.axes import AXES, Pair
+from videossl.mix.cutmix import Box, cutmix
 from videossl.mix.strategies import mix_features
 from videossl.seeding import torch_rng
 
 VIDEO, SKELETON = (832, 8, 8, 8), (64, 13, 25)  # S3D's block 4 and ST-GCN's layer 8, at the paper's sizes
+NAMES = {3: ("channel", "time", "joint"), 4: ("channel", "time", "height", "width")}
+
+
+def names(*shapes: tuple[int, ...]) -> Pair:
+    """The names of the axes of two maps, a video's and a skeleton's."""
+    one, two = (NAMES.get(len(shape)) for shape in shapes)
+    return one, two
+
+
+def drawn(shape1: tuple[int, ...], shape2: tuple[int, ...], rng: torch.Generator, **options: Any) -> tuple[Patch, Box]:
+    return draw_patch(shape1, shape2, rng, dims=names(shape1, shape2), **options)
 
 
 def test_joints_become_a_patch_row_by_row() -> None:
@@ -87,7 +99,7 @@ def test_any_patch_is_the_naive_one(seed: int, joints: int, video_first: bool, d
     shape1, shape2 = (video, skeleton) if video_first else (skeleton, video)
     rng = torch_rng(seed)
     g1, g2 = torch.randn(2, *shape1, generator=rng), torch.randn(2, *shape2, generator=rng)
-    patch, box = draw_patch(shape1, shape2, rng)
+    patch, box = drawn(shape1, shape2, rng)
     mixed, lam = cutmix(g1, lay_out(g2, [patch]), box)
     assert torch.equal(mixed, naive(g1, g2, patch, box))
     assert lam == pytest.approx(float((mixed == g1).double().mean())) and lam < 1
@@ -100,26 +112,26 @@ def test_the_papers_two_cases() -> None:
     rng = torch_rng(0)
     places = set()
     for _ in range(300):
-        patch, box = draw_patch(VIDEO, SKELETON, rng, patch=(5, 5))
+        patch, box = drawn(VIDEO, SKELETON, rng, patch=(5, 5))
         assert patch == Patch(((0, 25),), (5, 5))
         sizes = [stop - start for start, stop in box.into]
         assert sizes[0] <= 64 and sizes[1] <= 8 and sizes[2:] == [5, 5]
         assert box.source[2:] == ((0, 5), (0, 5))
         places.add((box.into[2][0], box.into[3][0]))
-        patch, box = draw_patch(SKELETON, VIDEO, rng, patch=(3, 3))
+        patch, box = drawn(SKELETON, VIDEO, rng, patch=(3, 3))
         assert patch.shape == (9,) and all(stop - start == 3 and 0 <= start <= 5 for start, stop in patch.spans)
         sizes = [stop - start for start, stop in box.into]
         assert sizes[1] <= 8 and sizes[2] <= 9
     assert places == {(y, x) for y in range(4) for x in range(4)}
-    _, box = draw_patch((208, 2, 4, 4), SKELETON, rng, patch=(5, 5))
+    _, box = drawn((208, 2, 4, 4), SKELETON, rng, patch=(5, 5))
     assert max(stop - start for start, stop in box.into[2:]) <= 4, "a picture that is too small for it clips it"
 
 
 def test_every_place_is_equally_likely() -> None:
     rng = torch_rng(1)
-    crops = Counter(draw_patch(SKELETON, VIDEO, rng, patch=(3, 3))[0].spans[0][0] for _ in range(3000))
+    crops = Counter(drawn(SKELETON, VIDEO, rng, patch=(3, 3))[0].spans[0][0] for _ in range(3000))
     assert set(crops) == set(range(6)) and all(count == pytest.approx(500, abs=80) for count in crops.values())
-    runs = Counter(draw_patch(VIDEO, SKELETON, rng, patch=(4, 4))[0].spans[0][0] for _ in range(3000))
+    runs = Counter(drawn(VIDEO, SKELETON, rng, patch=(4, 4))[0].spans[0][0] for _ in range(3000))
     assert set(runs) == set(range(10)) and all(count == pytest.approx(300, abs=70) for count in runs.values())
 
 
@@ -127,13 +139,13 @@ def test_random_extents_take_all_sizes_that_fit_both() -> None:
     """Sides 5 sqrt(1 - u) to the nearest: 1 where 1 - u < 0.09, 5 above 0.81; u is uniform."""
     rng = torch_rng(2)
     for one, two in ((VIDEO, SKELETON), (SKELETON, VIDEO)):
-        sides = Counter(draw_patch(one, two, rng)[0].shape for _ in range(4000))
+        sides = Counter(drawn(one, two, rng)[0].shape for _ in range(4000))
         areas = {1: 0.09, 2: 0.16, 3: 0.24, 4: 0.32, 5: 0.19}
         found = {round(shape[0] if len(shape) == 2 else shape[0] ** 0.5): count / 4000 for shape, count in sides.items()}
         assert found == {side: pytest.approx(share, abs=0.03) for side, share in areas.items()}
-    small = {draw_patch((8, 4, 2, 3), SKELETON, rng)[0].shape for _ in range(300)}
+    small = {drawn((8, 4, 2, 3), SKELETON, rng)[0].shape for _ in range(300)}
     assert max(shape[0] for shape in small) == 2 and max(shape[1] for shape in small) == 3, "no larger than the picture"
-    assert {draw_patch(VIDEO, (64, 13, 17), rng)[0].shape for _ in range(300)} == {(n, n) for n in range(1, 5)}, "17 joints hold 4 x 4"
+    assert {drawn(VIDEO, (64, 13, 17), rng)[0].shape for _ in range(300)} == {(n, n) for n in range(1, 5)}, "17 joints hold 4 x 4"
 
 
 @pytest.mark.parametrize("video_first", [True, False])
@@ -142,18 +154,18 @@ def test_a_patch_a_row(video_first: bool) -> None:
     shape1, shape2 = ((6, 3, 4, 4), (5, 3, 25)) if video_first else ((5, 3, 25), (6, 3, 4, 4))
     rng = torch_rng(3)
     g1, g2 = torch.randn(8, *shape1, generator=rng), torch.randn(8, *shape2, generator=rng)
-    mixed, lam = mix_features("cm-cutmix", g1, g2, torch_rng(4), box="sample")
+    mixed, lam = mix_features("cm-cutmix", g1, g2, torch_rng(4), box="sample", dims=names(shape1, shape2))
     assert isinstance(lam, Tensor) and len(set(lam.tolist())) > 2
     again = torch_rng(4)
     for row in range(8):
-        patch, box = draw_patch(shape1, shape2, again)
+        patch, box = drawn(shape1, shape2, again)
         assert torch.equal(mixed[row : row + 1], naive(g1[row : row + 1], g2[row : row + 1], patch, box))
         assert lam[row] == box.lam(shape1)
 
 
 def test_no_gradient_to_the_partner_and_none_inside_the_box() -> None:
     g1, g2 = torch.randn(2, 6, 3, 4, 4, requires_grad=True), torch.randn(2, 5, 3, 25, requires_grad=True)
-    mixed, lam = mix_features("cm-cutmix", g1, g2, torch_rng(0))
+    mixed, lam = mix_features("cm-cutmix", g1, g2, torch_rng(0), dims=(None, NAMES[3]))
     mixed.sum().backward()  # type: ignore[no-untyped-call]
     assert g2.grad is None and g1.grad is not None
     assert float(g1.grad.mean()) == pytest.approx(lam)
@@ -177,20 +189,22 @@ def test_rows_of_bodies() -> None:
         ((VIDEO, SKELETON), {"axes": ("time", "channel")}, "space differs in kind, so it must be cut; add 'space'"),
         ((VIDEO, SKELETON), {"axes": ("space", "channel")}, "time is not cut, so it must be equal, not 8 and 13; add 'time'"),
         ((VIDEO, SKELETON), {"axes": ("space", "time")}, "channel is not cut, so it must be equal, not 832 and 64; add 'channel'"),
-        ((VIDEO, (64, 13)), {}, r"\(832, 8, 8, 8\) and \(64, 13\): both need the same axes, or an adapter.*joint into height x width"),
+        ((VIDEO, (64, 13)), {}, 
+         r"\(832, 8, 8, 8\) and \(64, 13\), \(channel, time, height, width\) and \(channel, time\): both need the same axes, or an adapter.*joint into height x width"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_named(shapes: tuple[tuple[int, ...], tuple[int, ...]], options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message) as error:
-        draw_patch(*shapes, torch_rng(0), **options)
+        drawn(*shapes, torch_rng(0), **options)
     assert "\n" not in str(error.value)
-    with pytest.raises(InputError, match="mixup of shapes"):
-        mix_features("cm-mixup", torch.zeros(2, *shapes[0]), torch.zeros(2, *shapes[1]), torch_rng(0))
+    for dims in (names(*shapes), (None, None)):
+        with pytest.raises(InputError, match="cm-mixup of maps"):
+            mix_features("cm-mixup", torch.zeros(2, *shapes[0]), torch.zeros(2, *shapes[1]), torch_rng(0), dims=dims)
 
 
 def test_an_axis_that_is_off_is_spanned_whole() -> None:
     """Equal channels, space and time alone."""
     for _ in range(20):
-        _, box = draw_patch((6, 8, 4, 4), (6, 13, 25), torch_rng(_), axes=("space", "time"))
+        _, box = drawn((6, 8, 4, 4), (6, 13, 25), torch_rng(_), axes=("space", "time"))
         assert box.into[0] == box.source[0] == (0, 6)
     assert set(AXES) == {"space", "time", "channel"}

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from videossl.errors import InputError
 from videossl.mix import cutmix as module
-from videossl.mix.cutmix import AXES, Box, cutmix, draw_aligned_box, draw_box, draw_layers, keep_mask
+from videossl.mix.axes import AXES, DEFAULTS, SPACE
+from videossl.mix.cutmix import Box, cutmix, draw_aligned_box, draw_box, keep_mask
 from videossl.seeding import torch_rng
 
 
@@ -106,20 +107,26 @@ def test_a_mix_worked_out_by_hand() -> None:
 
 
 sizes = st.integers(1, 7)
-# Names for maps of 1 to 5 axes (with the batch 2-d to 6-d); those of 5 must be given, the others may.
-GIVEN = {**module.DIMS, 2: ("channel", "joint"), 3: ("channel", "height", "width"), 5: ("channel", "time", "height", "width", "joint")}
+# Names for maps of 1 to 5 axes (with the batch 2-d to 6-d), where they are given, as they must be for 3 and 5.
+GIVEN = {
+    1: ("channel",),
+    2: ("channel", "joint"),
+    3: ("channel", "time", "frequency"),
+    4: ("channel", "time", "joint", "body"),
+    5: ("channel", "time", "height", "width", "joint"),
+}
 
 
 @st.composite
 def problems(draw: st.DrawFn) -> tuple[int, list[int], list[int], tuple[str, ...], tuple[str, ...] | None, int]:
-    """Batch, two shapes of 1 to 5 axes, the axes cut, names or None for those of `DIMS`, and a seed; sizes are
+    """Batch, two shapes of 1 to 5 axes, the axes cut, names or None for the default ones, and a seed; sizes are
     equal where an axis is not cut."""
     rank = draw(st.integers(1, 5))
     axes = tuple(draw(st.sets(st.sampled_from(AXES))))
     shape1 = [draw(sizes) for _ in range(rank)]
-    dims = GIVEN[rank] if rank == 5 or draw(st.booleans()) else None
-    names = dims or module.DIMS[rank]
-    shape2 = [draw(sizes) if ("space" if name in module.SPACE else name) in axes else n for n, name in zip(shape1, names, strict=True)]
+    dims = GIVEN[rank] if rank not in DEFAULTS or draw(st.booleans()) else None
+    names = dims or DEFAULTS[rank]
+    shape2 = [draw(sizes) if ("space" if name in SPACE else name) in axes else n for n, name in zip(shape1, names, strict=True)]
     return draw(st.integers(1, 3)), shape1, shape2, axes, dims, draw(st.integers(0, 10**6))
 
 
@@ -137,8 +144,8 @@ def test_any_mix(problem: tuple[int, list[int], list[int], tuple[str, ...], tupl
     assert lam == mask.sum().item() / mask.numel(), "lam is the counted share"
     assert 0 <= lam < 1, "no box is empty"
     assert box == draw_box(shape1, shape2, torch_rng(seed), axes, dims=dims), "the generator decides"
-    for name, n, span in zip(dims or module.DIMS[len(shape1)], shape1, box.into, strict=True):
-        if ("space" if name in module.SPACE else name) not in axes:
+    for name, n, span in zip(dims or DEFAULTS[len(shape1)], shape1, box.into, strict=True):
+        if ("space" if name in SPACE else name) not in axes:
             assert span == (0, n), "an axis that is off is spanned whole"
 
 
@@ -180,15 +187,15 @@ def test_gradient_reaches_what_is_kept_of_g1_only() -> None:
     g1, g2 = maps(2, (3, 4, 4), (3, 2, 2))
     g1.requires_grad_()
     g2.requires_grad_()
-    box = draw_box((3, 4, 4), (3, 2, 2), torch_rng(0))
-    assert 0 < box.volume < 48
+    box = draw_box((3, 4, 4), (3, 2, 2), torch_rng(0), dims=("channel", "time", "joint"))
+    assert 0 < box.lam((3, 4, 4)) < 1
     cutmix(g1 * 1, g2 * 1, box)[0].sum().backward()
     assert g1.grad is not None and torch.equal(g1.grad, keep_mask(box, (3, 4, 4)).expand(2, -1, -1, -1).double())
     assert g2.grad is None
 
 
 def test_gradient_against_finite_differences() -> None:
-    box = draw_box((2, 3, 3), (2, 2, 2), torch_rng(3))
+    box = draw_box((2, 3, 3), (2, 2, 2), torch_rng(3), dims=("channel", "time", "joint"))
     g1, g2 = torch.randn(2, 2, 3, 3, dtype=torch.float64), torch.randn(2, 2, 2, 2, dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda x: cutmix(x, g2, box)[0], g1.requires_grad_())
     assert torch.autograd.gradgradcheck(lambda x: cutmix(x, g2, box)[0] ** 3, g1)
@@ -204,13 +211,18 @@ def test_inputs_are_not_changed_and_layout_is_kept() -> None:
     assert mixed.is_contiguous(memory_format=torch.channels_last_3d)
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 400, 400), (1, 1, 9000)])
+@pytest.mark.parametrize(
+    ("shape", "dims"),
+    [((1, 1, 400, 400), None), ((1, 1, 9000), ("channel", "time", "joint")), ((1, 1, 9000), ("channel", "time", "frequency"))],
+)
 @pytest.mark.parametrize("share", [0.01, 0.25, 0.5, 0.9])
-def test_the_drawn_share_of_the_space_is_cut(shape: tuple[int, ...], share: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """1 - u of the cells, whether space has two axes (sides times sqrt(1 - u)) or is a run of joints."""
+def test_the_drawn_share_of_the_space_is_cut(
+    shape: tuple[int, ...], dims: tuple[str, ...] | None, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1 - u of the cells, whether space has two axes (sides times sqrt(1 - u)) or is a run of joints or of frequencies."""
     fix_draws(monkeypatch, share, [0.5] * len(shape), [0.5] * len(shape))
-    box = draw_box(shape, shape, torch_rng(0), axes=("space",))
-    assert box.volume / prod(shape) == pytest.approx(share, rel=0.03)
+    box = draw_box(shape, shape, torch_rng(0), axes=("space",), dims=dims)
+    assert 1 - box.lam(shape) == pytest.approx(share, rel=0.03)
 
 
 @pytest.mark.parametrize("size, side", [(4, 1), (4, 2), (5, 2), (5, 3), (4, 4), (2, 8)])
@@ -287,65 +299,41 @@ def test_an_aligned_box_of_any_rank(problem: tuple[int, list[int], list[int], tu
     assert box == draw_aligned_box(shape, torch_rng(seed), axes, dims=dims) and box.into == box.source
     mixed, lam = cutmix(x, other, box)
     assert torch.equal(mixed, naive(x, other, box)) and lam == (mixed > 0).double().mean() < 1
-    for name, n, span in zip(dims or module.DIMS[len(shape)], shape, box.into, strict=True):
-        if ("space" if name in module.SPACE else name) not in axes:
+    for name, n, span in zip(dims or DEFAULTS[len(shape)], shape, box.into, strict=True):
+        if ("space" if name in SPACE else name) not in axes:
             assert span == (0, n)
 
 
-def test_names_of_axes_by_default() -> None:
-    """2-d to 5-d maps: where an axis of a group is off, shapes that differ there are refused by that name."""
-    for shape, names in {(4,): "c", (4, 4): "ct", (4, 4, 4): "ctj", (4, 4, 4, 4): "cthw"}.items():
-        for axis, letter in enumerate(names):
-            name, group = {
-                "c": ("channel",) * 2,
-                "t": ("time",) * 2,
-                "j": ("joint", "space"),
-                "h": ("height", "space"),
-                "w": ("width", "space"),
-            }[letter]
+def test_names_of_axes() -> None:
+    """Where an axis of a group is off, shapes that differ there are refused by that name; by default maps of three axes have none."""
+    default = [DEFAULTS[1], DEFAULTS[2], DEFAULTS[4]]
+    for names in (*default, ("channel", "time", "joint"), ("channel", "time", "frequency"), ("channel", "time", "joint", "body")):
+        shape, dims = (4,) * len(names), None if names in default else names
+        for axis, name in enumerate(names):
             other = tuple(5 if i == axis else n for i, n in enumerate(shape))
-            draw_box(shape, other, torch_rng(0))
-            with pytest.raises(InputError, match=f"{group} is not cut, so {name} must be equal, not 4 and 5"):
-                draw_box(shape, other, torch_rng(0), [one for one in AXES if one != group])
-    with pytest.raises(InputError, match="maps of 5 axes have no names of their own, give dims"):
-        draw_box((4,) * 5, (4,) * 5, torch_rng(0))
-    with pytest.raises(InputError, match="give dims"):
-        draw_aligned_box((4,) * 5, torch_rng(0), ("time",))
+            group = "space" if name in SPACE else name
+            if name == "body":
+                with pytest.raises(InputError, match=r"body can't be cut, so body must be equal, not 4 and 5$"):
+                    draw_box(shape, other, torch_rng(0), dims=dims)
+                continue
+            draw_box(shape, other, torch_rng(0), dims=dims)
+            with pytest.raises(InputError, match=f"{group} is not cut, so {name} must be equal, not 4 and 5; add '{group}' to the axes"):
+                draw_box(shape, other, torch_rng(0), [axis for axis in AXES if axis != group], dims=dims)
+    for rank in (3, 5):
+        message = rf"^a map \(C, \*dims\) .* has {rank} axes, which can be several things: give dims, names out of channel, time, height"
+        with pytest.raises(InputError, match=message):
+            draw_box((4,) * rank, (4,) * rank, torch_rng(0))
+        with pytest.raises(InputError, match=message):
+            draw_aligned_box((4,) * rank, torch_rng(0), ("time",))
 
 
 def test_draws_stay_on_the_cpu() -> None:
     """Whatever device new tensors are put on, nothing drawn needs a copy back."""
     with torch.device("meta"):
-        box = draw_box((4, 6, 6), (4, 6, 6), torch_rng(0))
-        aligned = draw_aligned_box((4, 6, 6), torch_rng(0), AXES)
-        draw_layers((1, 2, 3), torch_rng(0))
+        box = draw_box((4, 6), (4, 6), torch_rng(0))
+        aligned = draw_aligned_box((4, 6), torch_rng(0), AXES)
     assert box.cells.device == aligned.cells.device == torch.device("cpu")
-    assert box == draw_box((4, 6, 6), (4, 6, 6), torch_rng(0))
-
-
-def test_layers_of_encoders_of_different_depth() -> None:
-    """5 blocks and 10: after the k-th of five come those from 2 k on of ten, each as likely as the next."""
-    rng = torch_rng(0)
-    drawn = [draw_layers(range(1, 6), rng, range(1, 11), (5, 10)) for _ in range(5000)]
-    assert set(drawn) == {(k, ell) for k in range(1, 6) for ell in range(2 * k, 11)}
-    first = [ell for k, ell in drawn if k == 1]
-    assert all(first.count(ell) == pytest.approx(1000 / 9, abs=40) for ell in range(2, 11))
-    back = {draw_layers(range(1, 11), rng, range(1, 6), (10, 5)) for _ in range(2000)}
-    assert back == {(k, ell) for k in range(1, 11) for ell in range(-(-k // 2), 6)}
-
-
-def test_layers_are_uniform_and_ordered() -> None:
-    rng = torch_rng(0)
-    pairs = [draw_layers((1, 2, 3, 4, 5), rng) for _ in range(5000)]
-    for k in range(1, 6):
-        of_k = [ell for first, ell in pairs if first == k]
-        assert abs(len(of_k) / 5000 - 1 / 5) < 0.02
-        for ell in range(1, 6):
-            expected = 0 if ell < k else 1 / (6 - k)
-            assert abs(of_k.count(ell) / len(of_k) - expected) < 0.06
-    assert {draw_layers((4, 2), rng) for _ in range(100)} == {(2, 2), (2, 4), (4, 4)}
-    with pytest.raises(InputError, match="no block is eligible"):
-        draw_layers((), rng)
+    assert box == draw_box((4, 6), (4, 6), torch_rng(0))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videossl.errors import InputError
-from videossl.mix.mixup import blend, draw_lam, mixup
+from videossl.mix.mixup import blend, draw_lam
 from videossl.seeding import torch_rng
 
 
@@ -14,14 +14,14 @@ def test_mixup_equals_a_naive_loop(seed: int, batch: int, lam: float) -> None:
     rng = torch_rng(seed)
     x = torch.randn(batch, 2, 3, 4, generator=rng)
     r = torch.randperm(batch, generator=rng)
-    mixed = mixup(x, r, lam)
+    mixed = blend(x, x[r], lam)
     for i in range(batch):
         torch.testing.assert_close(mixed[i], lam * x[i] + (1 - lam) * x[r[i]])
 
 
 def test_lam_a_sample() -> None:
     x = torch.tensor([[[2.0]], [[4.0]], [[8.0]]])
-    mixed = mixup(x, torch.tensor([1, 2, 0]), torch.tensor([1.0, 0.0, 0.25]))
+    mixed = blend(x, x[[1, 2, 0]], torch.tensor([1.0, 0.0, 0.25]))
     assert mixed.flatten().tolist() == [2.0, 8.0, 0.25 * 8 + 0.75 * 2]
 
 
@@ -32,7 +32,7 @@ def test_ends_are_exact() -> None:
 
 def test_gradient_reaches_both_by_their_share() -> None:
     x = torch.randn(2, 3, requires_grad=True)
-    mixup(x, torch.tensor([1, 0]), 0.75)[0].sum().backward()
+    blend(x, x[[1, 0]], 0.75)[0].sum().backward()
     assert x.grad is not None and x.grad.tolist() == [[0.75] * 3, [0.25] * 3]
 
 

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from videossl.errors import InputError
-from videossl.mix.cutmix import AXES, draw_aligned_box, draw_box, keep_mask
+from videossl.mix.axes import AXES
+from videossl.mix.cutmix import draw_aligned_box, draw_box, keep_mask
 from videossl.mix.mixup import draw_lam
 from videossl.mix.strategies import BOXES, FEATURES, INPUT, mix_features, mix_inputs
 from videossl.seeding import torch_rng

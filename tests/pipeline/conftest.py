@@ -16,7 +16,7 @@ import pytest
 from filelock import FileLock
 from tests.conftest import REPOSITORY
 
-from videossl import params
+from videossl.params import load
 
 ENVIRONMENT = os.environ | {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -28,6 +28,26 @@ ENVIRONMENT = os.environ | {
     "CUDA_VISIBLE_DEVICES": "",  # same bytes are promised on the CPU
 }
 
+# Python reads this file in every process: a script of stages/ leaves a note of the files of this repository that it has read.
+WITNESS = """\
+import atexit, json, os, sys
+
+opened = set()
+sys.addaudithook(lambda event, given: opened.add(given[0]) if event == "open" and isinstance(given[0], str) else None)
+
+def note():
+    script = os.path.abspath(sys.argv[0])
+    root = os.path.dirname(os.path.dirname(script))
+    if os.path.basename(os.path.dirname(script)) == "stages":
+        read = {script, *(path for path in opened if path.endswith(".yaml"))}
+        read |= {module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
+        names = sorted(os.path.relpath(path, root) for path in read if path.startswith((root + "/lib/", root + "/stages/")))
+        with open(os.path.join(os.environ["NOTES"], f"{os.getpid()}-{os.urandom(4).hex()}.json"), "w") as file:
+            json.dump({"arguments": sys.argv, "read": names}, file)
+
+atexit.register(note)
+"""
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -35,9 +55,10 @@ class Workspace:
 
     path: Path
 
-    def call(self, *command: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a command here; its output in one text, stderr included."""
-        environment = ENVIRONMENT | {"PYTHONPATH": str(self.path / "lib")}
+    def call(self, *command: str, ok: bool = True, python: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command here; its output in one text, stderr included. python: a folder whose sitecustomize.py every Python process reads."""
+        before = [str(python)] if python else []
+        environment = ENVIRONMENT | {"PYTHONPATH": os.pathsep.join([*before, str(self.path / "lib")])} | variables
         done = subprocess.run(
             command, cwd=self.path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
         )
@@ -79,16 +100,18 @@ def copy_of_repository(path: Path) -> Workspace:
 
 def skeletons_alone() -> dict[str, Any]:
     """The half of the tiny params that costs least, and a target that shows it; what is made of them is what all of them make."""
-    run = params.written(REPOSITORY / "tests/pipeline/tiny.yaml")
+    run: dict[str, Any] = load.written(REPOSITORY / "tests/pipeline/tiny.yaml")
     keep = ["joint", "motion"]
-    run["modalities"] = {name: run["modalities"][name] for name in keep}
+    run["streams"] = {name: run["streams"][name] for name in keep}
     run["experiments"] = {name: run["experiments"][name] for name in ("mixup", "stc-mix-skeleton", "crossclr")}
-    run["experiments"]["mixup"] = run["experiments"]["mixup"] | {"modalities": keep}
-    run["evaluate"] = run["evaluate"] | {"fused": [keep], "finetune": []}
+    run["experiments"]["mixup"] = run["experiments"]["mixup"] | {"streams": keep}
+    tasks = run["evaluate"]["tasks"]
+    tasks = tasks | {"finetune": tasks["finetune"] | {"experiments": []}}
+    run["evaluate"] = run["evaluate"] | {"fused": [keep], "tasks": tasks}
     return run | {
         "all": ["crossclr"],
         "seeds": [0],
-        "targets": {"curves": {"show": "training", "experiments": ["mixup"], "modalities": keep}},
+        "targets": {"curves": {"show": "training", "experiments": ["mixup"], "streams": keep}},
     }
 
 
@@ -108,6 +131,11 @@ def write_video(path: Path, frames: int) -> None:
             container.mux(packet)
 
 
+def notes_of(workspace: Workspace) -> Path:
+    """Where the notes of the finished run lie: which files of the repository each job read."""
+    return workspace.path.with_name("finished.notes")
+
+
 def once(factory: pytest.TempPathFactory, worker: str, name: str, make: Callable[[Path], None]) -> Workspace:
     """A workspace that the first of the test processes makes and all of them read."""
     shared = factory.getbasetemp() if worker == "master" else factory.getbasetemp().parent
@@ -120,11 +148,15 @@ def once(factory: pytest.TempPathFactory, worker: str, name: str, make: Callable
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Workspace:
-    """`snakemake --cores 2` from nothing, recorded with DVC. Not to be changed: take `finished`."""
+    """`snakemake --cores 2` from nothing, recorded with DVC. Not to be changed: take `finished`. What its jobs read is noted beside it."""
 
     def make(path: Path) -> None:
         workspace = copy_of_repository(path)
-        workspace.snakemake()
+        python, notes = path.with_name("finished.witness"), notes_of(workspace)
+        python.mkdir()
+        (python / "sitecustomize.py").write_text(WITNESS)
+        notes.mkdir()
+        workspace.call("snakemake", "--cores", "2", python=python, NOTES=str(notes))
         workspace.call("python", "stages/record.py")
 
     return once(tmp_path_factory, worker_id, "finished", make)

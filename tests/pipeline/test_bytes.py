@@ -13,14 +13,14 @@ from tests.pipeline.conftest import ENVIRONMENT, Workspace
 
 pytestmark = pytest.mark.slow
 
-MODELS = "data/models/stc-mix/0/rgb/cmmc1.safetensors"  # of videos; of skeletons, and what follows, see test_chaos
+MODELS = "data/models/stc-mix/0/rgb-1.safetensors"  # of videos; of skeletons, and what follows, see test_chaos
 IN = ["--directory", "runs/second"]
 
 
 def kill_in_a_training(fresh: Workspace, run: Workspace) -> None:
     """kill -9 of Snakemake and all its jobs when there is a checkpoint; once more if that training ended just then."""
     environment = ENVIRONMENT | {"PYTHONPATH": str(fresh.path / "lib")}
-    command = ["snakemake", MODELS, *IN, "--cores", "2", "--set-resources", "pretrain:checkpoint_minutes=0", "cmmc:checkpoint_minutes=0"]
+    command = ["snakemake", MODELS, *IN, "--cores", "2", "--set-resources", "train:checkpoint_minutes=0"]
     deadline = time.monotonic() + 300
     while not checkpoints(run):
         running = subprocess.Popen(command, cwd=fresh.path, env=environment, start_new_session=True,

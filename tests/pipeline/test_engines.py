@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
 from functools import cache
 from modulefinder import ModuleFinder
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from tests.pipeline.conftest import Workspace, write_video
+from tests.pipeline.conftest import Workspace, notes_of, write_video
+
+from videossl.params import load
 
 pytestmark = pytest.mark.slow
 
-# Which DVC stage each rule belongs to: named by its experiment, a pretraining also by its modality.
-STAGE_OF = {
-    "pretrain": "train-{}-{}",
-    "cmmc": "train-{}",
-    "mining": "train-{}",
-    "mixable": "mixable-{}",
-    "features": "evaluate-{}",
-    "retrieval": "evaluate-{}",
-    "linear": "evaluate-{}",
-    "finetune": "evaluate-{}",
-    "finetune_scores": "evaluate-{}",
-}
+# Which DVC stage each rule belongs to: named by its experiment.
+STAGE_OF = {"train": "train-{}", "feasible": "feasible-{}", "features": "evaluate-{}", "finetune": "evaluate-{}", "score": "evaluate-{}"}
+SCRIPTS = dict.fromkeys(("frames", "flow", "skeleton"), "extract")
+"""The script of rules that do not bear its name."""
 
 
 def summary(workspace: Workspace) -> list[dict[str, str]]:
@@ -36,11 +32,10 @@ def summary(workspace: Workspace) -> list[dict[str, str]]:
 
 
 def stage_of(rule: str, output: str) -> str:
-    parts = output.split("/")
-    return STAGE_OF.get(rule, rule).format(*([parts[2], *parts[4:5]] if rule in STAGE_OF else []))
+    return STAGE_OF[rule].format(output.split("/")[2]) if rule in STAGE_OF else rule
 
 
-def dvc_stages(workspace: Workspace) -> dict[str, dict]:
+def dvc_stages(workspace: Workspace) -> dict[str, dict[str, Any]]:
     return yaml.safe_load((workspace.path / "dvc.yaml").read_text())["stages"]
 
 
@@ -72,23 +67,82 @@ def test_the_two_graphs_agree_and_code_is_named_as_it_is_imported(finished: Work
 
 
 def assert_code_is_the_import_closure(run: Workspace, rows: list[dict[str, str]]) -> None:
-    """In the rules as Snakemake sees them and in dvc.yaml, against a closure by the standard library's module finder."""
+    """In the rules as Snakemake sees them and in dvc.yaml, against a closure by the standard library's module finder; and the YAMLs of the
+    things that a job uses, as they are read off params.yaml here."""
+    params = load.load(run.path / "params.yaml")
 
     @cache
-    def closure(script: str) -> set[str]:
+    def closure(script: str, modules: tuple[str, ...]) -> set[str]:
         finder = ModuleFinder([str(run.path / "lib")])
         finder.run_script(str(run.path / "stages" / script))
+        for module in modules:
+            finder.import_hook(f"videossl.{module}")
         files = {Path(module.__file__).resolve() for module in finder.modules.values() if module.__file__}
         root = run.path.resolve()
         return {str(file.relative_to(root)) for file in files if file.is_relative_to(root)}
 
     wanted: dict[str, set[str]] = {}
     for row in rows:
-        sources = {path for path in row["input-file(s)"].split(",") if path.endswith(".py")}
-        assert sources == closure(f"{row['rule']}.py"), row["rule"]
-        wanted.setdefault(stage_of(row["rule"], row["output_file"]), set()).update(sources)
+        used = things(params, row["rule"], row["output_file"])
+        named = {path for path in row["input-file(s)"].split(",") if path.endswith((".py", ".yaml"))}
+        modules = tuple(sorted(name.replace("/", ".") for name in used.modules))
+        sources = closure(f"{SCRIPTS.get(row['rule'], row['rule'])}.py", modules)
+        assert {path for path in named if path.endswith(".py")} == sources, row
+        assert {path for path in named if is_of_a_thing(path)} == {f"lib/videossl/{name}.yaml" for name in used.yamls}, row
+        wanted.setdefault(stage_of(row["rule"], row["output_file"]), set()).update(named)
     for name, stage in dvc_stages(run).items():
-        assert {dep for dep in stage["deps"] if dep.endswith(".py")} == wanted[name], name
+        assert {dep for dep in stage["deps"] if dep.endswith((".py", ".yaml"))} == wanted[name], name
+
+
+KINDS = ("datasets", "modalities", "encoders", "methods", "tasks")
+READ_FROM = {"motion": "joint", "bone": "joint"}
+
+
+def is_of_a_thing(path: str) -> bool:
+    """Whether it is the YAML of one of the five kinds."""
+    return path.startswith(tuple(f"lib/videossl/{kind}/" for kind in KINDS)) and path.endswith(".yaml")
+
+
+class Used(NamedTuple):
+    """What a job uses, as paths below lib/videossl without suffix."""
+
+    modules: set[str]
+    yamls: set[str]
+
+
+def things(params: dict[str, Any], rule: str, output: str) -> Used:
+    """What a job of the tiny run uses, as somebody would say it who reads params.yaml. Its streams have the names of their modalities."""
+    _, _, *parts = output.split("/")
+    recipe = params["experiments"].get(parts[0], {})
+    modules = {f"tasks/{task}" for task in {"score": [parts[-1].split(".")[0]], "finetune": ["finetune"]}.get(rule, [])}
+    modules |= {f"methods/{recipe['method']}"} if rule in ("train", "feasible") else set()
+    modules |= {"methods/supervised"} if rule == "finetune" else set()
+    modules |= {"datasets/toy"} if rule in ("download", "index") else set()
+    modules |= {f"tasks/{task}" for task in params["evaluate"]["tasks"]} if rule == "report" else set()
+    streams = {"train": recipe.get("streams", []), "feasible": recipe.get("streams", []), "report": list(params["streams"])}.get(rule, [])
+    streams = [parts[2]] if rule in ("features", "finetune") else streams
+    if rule == "train" and recipe["method"] == "moco":
+        streams = [parts[2].split(".")[0]]
+    seen = {f"modalities/{stream}" for stream in streams}
+    modules |= seen | {f"encoders/{params['streams'][stream]['encoder'].replace('-', '_')}" for stream in streams if rule != "report"}
+    yamls = modules | {f"modalities/{READ_FROM[stream]}" for stream in streams if stream in READ_FROM}
+    yamls |= {f"tasks/{task}" for task in params["evaluate"]["tasks"]} if rule == "measurable" else set()
+    if rule in SCRIPTS:
+        return Used({f"extract/{rule}"}, {f"modalities/{parts[1]}"})
+    return Used(modules, yamls)
+
+
+def test_no_job_reads_code_that_it_does_not_depend_on(finished: Workspace, finished_run: Workspace) -> None:
+    """Modules and YAMLs, as each process noted them while it ran."""
+    inputs = {row["output_file"]: set(row["input-file(s)"].split(",")) for row in summary(finished)}
+    seen = set()
+    for note in map(Path.read_text, sorted(notes_of(finished_run).iterdir())):
+        arguments, read = json.loads(note).values()
+        out = dict(itertools.pairwise(arguments)).get("--out")
+        if out in inputs and Path(arguments[0]).name != "launch.py":
+            assert set(read) <= inputs[out], f"{out}: {sorted(set(read) - inputs[out])}"
+            seen.add(Path(arguments[0]).stem)
+    assert seen == {"download", "index", "measurable", "extract", "feasible", "train", "features", "finetune", "score", "report"}
 
 
 def test_a_recorded_run_leaves_both_engines_nothing_to_do(finished: Workspace) -> None:
@@ -97,11 +151,16 @@ def test_a_recorded_run_leaves_both_engines_nothing_to_do(finished: Workspace) -
     assert "up to date" in finished.call("dvc", "repro").stdout
 
 
+def jobs(workspace: Workspace, target: str = "all") -> dict[str, str]:
+    """Rule by first output, of all that Snakemake would run."""
+    text = workspace.call("snakemake", target, "-n", "--quiet", "host").stdout
+    found = (re.match(r"(?:local)?rule (\w+):.*?output: ([^,\n]*)", job, re.S) for job in re.split(r"\n(?=(?:local)?rule )", text))
+    return {job[2]: job[1] for job in found if job and job[1] != "all"}
+
+
 def planned(workspace: Workspace, target: str = "all") -> set[str]:
     """The stages that Snakemake would run."""
-    text = workspace.call("snakemake", target, "-n", "--quiet", "host").stdout
-    jobs = (re.match(r"(?:local)?rule (\w+):.*?output: ([^,\n]*)", job, re.S) for job in re.split(r"\n(?=(?:local)?rule )", text))
-    return {stage_of(job[1], job[2]) for job in jobs if job and job[1] != "all"}
+    return {stage_of(rule, output) for output, rule in jobs(workspace, target).items()}
 
 
 def changed(workspace: Workspace) -> set[str]:
@@ -114,29 +173,75 @@ def with_what_follows(stages: set[str], edges: set[tuple[str, str]]) -> set[str]
     return stages if more == stages else with_what_follows(more, edges)
 
 
+class Change(NamedTuple):
+    """An edit, the stages that DVC then calls stale, and, where that is coarser than Snakemake's jobs, the outputs of those."""
+
+    file: str
+    old: str
+    new: str
+    stages: set[str]
+    outputs: tuple[str, ...] = ()
+
+
+def marked(file: str, stages: set[str], *outputs: str, old: str = "from __future__") -> Change:
+    """A comment in a file."""
+    return Change(file, old, f"# changed\n{old}", stages, outputs)
+
+
+CMMC = {"feasible-stc-mix", "feasible-stc-mix-skeleton", "train-stc-mix", "train-stc-mix-skeleton"}
+TRAININGS = {"train-mixup", "train-crossclr"} | CMMC
+EVALUATIONS = {f"evaluate-{experiment}" for experiment in ("untrained", "handmade", "mixup", "stc-mix", "crossclr")}
+FINETUNED = ("data/features/*/0/*/toy.finetune.h5", "data/results/*/0/toy/finetune.json")
+PAGE = "data/report/index.html"
+BEHIND_CMMC = ("data/models/stc-mix*/feasible.json", "data/models/stc-mix*/0/*-?.safetensors", "data/models/crossclr/0/joint+motion.safetensors",
+    "data/features/stc-mix/0/*/*.h5", "data/features/crossclr/0/*/*.h5", "data/results/stc-mix/0/toy/*.json", "data/results/crossclr/0/toy/*.json", PAGE)  # fmt: skip
+BEHIND_CROSSCLR = (
+    "data/models/crossclr/0/joint+motion.safetensors",
+    "data/features/crossclr/0/*/*.h5",
+    "data/results/crossclr/0/toy/*.json",
+    PAGE,
+)
+
 CHANGES = {
-    "a param of one modality": ("params.yaml", "augment: {area: [0.75, 1.0], flip: 0.5, scale: 4.0}", "augment: {area: [0.75, 1.0], flip: 0.5, scale: 5.0}",
-        {"train-mixup-flow", "train-stc-mix", "evaluate-untrained", "evaluate-handmade", "evaluate-mixup", "evaluate-stc-mix", "report"}),
-    "a param of one experiment": ("params.yaml", "stages: 2\n    box: batch", "stages: 2\n    box: sample", {"train-stc-mix-skeleton", "report"}),
-    "the number of stages": ("params.yaml", "stages: 2\n    box: batch", "stages: 4\n    box: batch", {"train-stc-mix-skeleton", "report"}),
-    "a param of extraction": ("params.yaml", "bound: 20", "bound: 10", {"flow", "report"}),
-    "a param of evaluation": ("params.yaml", "iterations: 20", "iterations: 30",
-        {"evaluate-untrained", "evaluate-handmade", "evaluate-mixup", "evaluate-stc-mix", "evaluate-crossclr", "report"}),
-    "a script": ("stages/flow.py", "def main()", "# changed\ndef main()", {"flow"}),
-    "a module of one phase": ("lib/videossl/methods/cmmc.py", "class CMMC", "# changed\nclass CMMC", {"train-stc-mix", "train-stc-mix-skeleton"}),
-    "a module of training": ("lib/videossl/methods/losses.py", "from __future__", "# changed\nfrom __future__",
-        {"train-mixup-rgb", "train-mixup-flow", "train-mixup-joint", "train-mixup-motion", "mixable-stc-mix", "mixable-stc-mix-skeleton", "train-stc-mix", "train-stc-mix-skeleton", "train-crossclr", "evaluate-untrained", "evaluate-handmade", "evaluate-mixup",
-         "evaluate-stc-mix", "evaluate-crossclr"}),
-    "a module of the report": ("lib/videossl/report/plots.py", "from __future__", "# changed\nfrom __future__", {"report"}),
+    "a param of one stream": Change("params.yaml", "augment: {area: [0.75, 1.0], flip: 0.5, scale: 4.0}", "augment: {area: [0.75, 1.0], flip: 0.5, scale: 5.0}",
+        {"train-mixup", "train-stc-mix", "evaluate-untrained", "evaluate-handmade", "evaluate-mixup", "evaluate-stc-mix", "report"},
+        ("data/models/mixup/0/flow.safetensors", "data/models/stc-mix/0/*-?.safetensors", "data/features/*/0/flow/*.h5", "data/features/stc-mix/0/rgb/*.h5",
+         *(f"data/results/{experiment}/0/toy/*.json" for experiment in ("untrained", "handmade", "mixup", "stc-mix")), PAGE)),
+    "a param of one experiment": Change("params.yaml", "stages: 2\n    box: batch", "stages: 2\n    box: sample", {"train-stc-mix-skeleton", "report"}),
+    "the number of stages": Change("params.yaml", "stages: 2\n    box: batch", "stages: 4\n    box: batch", {"train-stc-mix-skeleton", "report"}),
+    "a param of extraction": Change("params.yaml", "bound: 20", "bound: 10", {"flow", "report"}),
+    "a param of evaluation": Change("params.yaml", "iterations: 20", "iterations: 30", EVALUATIONS | {"report"}, ("data/results/*/0/toy/linear.json", PAGE)),
+    "a script": marked("stages/extract.py", {"frames", "flow", "skeleton"}, old="def main()"),
+    "an extractor": marked("lib/videossl/extract/flow.py", {"flow"}),
+    "a method": marked("lib/videossl/methods/cmmc.py", CMMC, *BEHIND_CMMC, old="class CMMC"),
+    "a method on all": marked("lib/videossl/methods/crossclr.py", {"train-crossclr"}, *BEHIND_CROSSCLR),
+    "a method that others are made of": marked("lib/videossl/methods/moco.py", TRAININGS),
+    "what a method says of itself": marked("lib/videossl/methods/cmmc.yaml", CMMC, *BEHIND_CMMC, old="about: "),
+    "the method that a task trains by": marked("lib/videossl/methods/supervised.py", {"evaluate-untrained", "evaluate-stc-mix"}, *FINETUNED, PAGE),
+    "a module of training": marked("lib/videossl/methods/losses.py", TRAININGS),
+    "a task": marked("lib/videossl/tasks/linear.py", EVALUATIONS | {"report"}, "data/results/*/0/toy/linear.json", PAGE),
+    "a modality": marked("lib/videossl/modalities/motion.py",
+        {"train-mixup", "feasible-stc-mix-skeleton", "train-stc-mix-skeleton", "train-crossclr", "report"} | EVALUATIONS - {"evaluate-stc-mix"},
+        "data/models/mixup/0/motion.safetensors", "data/models/stc-mix-skeleton/feasible.json", "data/models/stc-mix-skeleton/0/*-?.safetensors",
+        "data/features/*/0/motion/*.h5", *(f"data/results/{experiment}/0/toy/*.json" for experiment in ("untrained", "handmade", "mixup")), *BEHIND_CROSSCLR),
+    "an encoder": marked("lib/videossl/encoders/s3d.py",
+        {"train-mixup", "feasible-stc-mix", "train-stc-mix"} | EVALUATIONS - {"evaluate-crossclr"},
+        "data/models/mixup/0/rgb.safetensors", "data/models/mixup/0/flow.safetensors", "data/models/stc-mix/feasible.json", "data/models/stc-mix/0/*-?.safetensors",
+        "data/features/*/0/rgb/*.h5", "data/features/*/0/flow/*.h5",
+        *(f"data/results/{experiment}/0/toy/*.json" for experiment in ("untrained", "handmade", "mixup", "stc-mix")), PAGE),
+    "a module of the report": marked("lib/videossl/report/plots.py", {"report"}),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_makes_the_same_stages_stale(finished: Workspace, name: str) -> None:
-    file, old, new, wanted = CHANGES[name]
+    file, old, new, wanted, outputs = CHANGES[name]
     finished.replace(file, old, new)
     assert changed(finished) == wanted
     assert planned(finished) == with_what_follows(wanted, dvc_edges(finished))
+    if outputs:
+        there = {str(path.relative_to(finished.path)) for pattern in outputs for path in finished.path.glob(pattern)}
+        assert set(jobs(finished)) == there, "the jobs, and what follows from them, exactly"
 
 
 def test_a_changed_video_of_the_users_own_is_noticed_by_both(fresh: Workspace, tmp_path: Path) -> None:

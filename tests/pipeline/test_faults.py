@@ -147,11 +147,14 @@ def test_a_read_only_folder_of_artefacts(videos: Path, tmp_path: Path, undisturb
         "flow": {"backend": "tvl1", "bound": 20, "warps": 1, "inner": 2, "outer": 2, "scales": 2},
     }
     keys = {"index": ["dataset", "index"], "frames": ["dataset", "cache", "index"], "flow": ["dataset", "cache", "index", "flow"]}[step]
+    name = "index.py" if step == "index" else "extract.py"
     out = tmp_path / "locked" / Path(TARGETS[step]).name
     out.parent.mkdir()
     out.parent.chmod(0o555)
-    where = [] if step == "index" else ["--index", str(tmp_path / "index.csv"), "--shard", "0"]
-    call = [sys.executable, str(REPOSITORY / f"stages/{step}.py"), "--params", json.dumps({key: params[key] for key in keys})]
+    source = Path(TARGETS[step]).parent.name
+    what = ["--source", source, "--extractor", step, "--index", str(tmp_path / "index.csv"), "--shard", "0"]
+    where = [] if step == "index" else what
+    call = [sys.executable, str(REPOSITORY / "stages" / name), "--params", json.dumps({key: params[key] for key in keys})]
     done = subprocess.run([*obedient(), *call, *where, "--out", str(out)], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
     out.parent.chmod(0o755)
     assert done.returncode == 2 and "Traceback" not in done.stderr

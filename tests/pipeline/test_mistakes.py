@@ -17,9 +17,8 @@ from tests.conftest import REPOSITORY
 from tests.made import row
 from tests.pipeline.conftest import ENVIRONMENT, Workspace, write_video
 
-from videossl import params as params_file
 from videossl.data import index as index_file
-from videossl.mix.cutmix import AXES
+from videossl.params import load
 from videossl.tasks import features
 
 pytestmark = pytest.mark.usefixtures("in_a_run_of_its_own")
@@ -99,10 +98,10 @@ def test_one_class_only(tmp_path: Path, refused: Callable[..., str]) -> None:
     path = tmp_path / "rgb" / "folder.h5"
     path.parent.mkdir()
     features.write(path, ["a", "b"], ["walk", "walk"], ["train", "test"], np.ones((2, 1, 3), np.float32), {"weights": {}})
-    params = {"evaluate": {"fused": [], "linear": {"weight_decay": 0.1, "iterations": 5}}, "threads": 1}
-    for name in ("linear", "retrieval"):
+    for task, settings in {"linear": {"weight_decay": 0.1, "iterations": 5}, "retrieval": {}}.items():
+        params = {"evaluate": {"fused": [], "tasks": {task: settings}}, "threads": 1}
         arguments = ("--experiment", "x", "--seed", "0", "--dataset", "folder", "--features", path, "--out", tmp_path / "r.json")
-        line = refused(name, "--params", json.dumps(params), *arguments)
+        line = refused("score", "--params", json.dumps(params), "--task", task, *arguments)
         assert "1 classes" in line and "evaluate.tasks: []" in line
     assert not (tmp_path / "r.json").exists()
 
@@ -138,31 +137,31 @@ def test_a_root_with_quotes_and_spaces_is_a_root(tmp_path: Path) -> None:
     write_video(odd / "walk/a.avi", 12)
     command = [sys.executable, str(REPOSITORY / "stages/preset.py"), str(REPOSITORY / "presets/folder.yaml")]
     subprocess.run([*command, "--root", str(odd), "--out", str(tmp_path / "run")], env=ENVIRONMENT, check=True)
-    assert params_file.load(tmp_path / "run/params.yaml")["dataset"]["root"] == str(odd)
+    assert load.load(tmp_path / "run/params.yaml")["dataset"]["root"] == str(odd)
 
 
 def test_shapes_that_cannot_be_mixed(tmp_path: Path, refused: Callable[..., str]) -> None:
-    settings = {"encoder": "s3d", "width": 0.0625, "clip": {"frames": 8, "stride": 1, "size": 32}}
-    params = {
-        "modalities": {"rgb": settings, "flow": settings},
-        "experiments": {"space-only": {"modalities": ["rgb", "flow"], "mixing": "cm-cutmix", "axes": ["space"], "layers": "random"}},
-    }
-    line = refused("mixable", "--params", json.dumps(params), "--out", tmp_path / "mixable.json")
+    seen = {"encoder": "s3d", "width": 0.0625, "clip": {"frames": 8, "stride": 1, "size": 32}}
+    settings = {"mixing": "cm-cutmix", "axes": ["space"], "layers": "random", "patch": "random"}
+    streams = {name: seen | {"modality": name} for name in ("rgb", "flow")}
+    params = {"method": "cmmc", "streams": streams, "settings": settings}
+    out = ("--out", tmp_path / "feasible.json")
+    line = refused("feasible", "--params", json.dumps(params), "--experiment", "space-only", *out)
     for part in ("space-only, rgb with flow", "block 1 cannot be mixed with block 2", "(4, 4, 16, 16) and (12, 4, 8, 8)"):
         assert part in line
-    params["experiments"] = {"blend": {"modalities": ["rgb", "flow"], "mixing": "cm-mixup", "axes": list(AXES), "layers": "same"}}
-    params["modalities"]["flow"] = settings | {"width": 0.125}
-    line = refused("mixable", "--params", json.dumps(params), "--out", tmp_path / "mixable.json")
+    params["settings"] = settings | {"mixing": "cm-mixup", "axes": ["space", "time", "channel"], "layers": "same"}
+    streams["flow"] |= {"width": 0.125}
+    line = refused("feasible", "--params", json.dumps(params), "--experiment", "blend", *out)
     for part in ("blend, rgb with flow", "block 1 cannot be mixed with block 1", "(4, 4, 16, 16) and (8, 4, 16, 16)"):
         assert part in line
-    assert not (tmp_path / "mixable.json").exists()
+    assert not (tmp_path / "feasible.json").exists()
 
 
 def test_a_damaged_cache_is_named(tmp_path: Path, videos: Path) -> None:
     assert index(videos, tmp_path / "index.csv").returncode == 0
     with h5py.File(tmp_path / "0000.h5", "w") as file:
         file.attrs["schema"] = "videossl-cache/1"
-    params = {"threads": 1, "modalities": {"rgb": {}}, "evaluate": {"clips": 1}}
+    params = {"threads": 1, "streams": {"rgb": {"modality": "rgb", "encoder": "s3d"}}, "evaluate": {"clips": 1}}
     arguments = ("--experiment", "handmade", "--seed", "0", "--index", tmp_path / "index.csv", "--cache", tmp_path / "0000.h5")
     assert_one_line(script("features.py", params, *arguments, "--out", tmp_path / "f.h5"), "0000.h5")
     assert not (tmp_path / "f.h5").exists()

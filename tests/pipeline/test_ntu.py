@@ -9,15 +9,16 @@ import pytest
 import yaml
 from tests.pipeline.conftest import Workspace
 
-from videossl import params
 from videossl.data import index
+from videossl.params import load
 
 pytestmark = pytest.mark.slow
 
-MOCO = {"modalities": ["rgb", "joint"], "mixing": "none", "epochs": 1, "paper": "moco"}
+MOCO = {"method": "moco", "streams": ["rgb", "joint"], "mixing": "none", "epochs": 1, "paper": "moco"}
 MIXED = {
+    "method": "cmmc",
     "from": "moco",
-    "modalities": ["rgb", "joint"],
+    "streams": ["rgb", "joint"],
     "stages": 2,
     "mixing": "cm-cutmix",
     "axes": ["space", "time", "channel"],
@@ -29,15 +30,15 @@ MIXED = {
 
 
 def test_table_6_cross_view(fresh: Workspace) -> None:
-    run = params.written(fresh.path / "params.yaml")
+    run = load.written(fresh.path / "params.yaml")
     run["dataset"] = {"name": "toy", "split": 2, "options": {"layout": "ntu60", "actions": 2, "train_subjects": 1, "test_subjects": 1, "frames": 12, "size": 32}}  # fmt: skip
     run["index"]["max_dropped"] = 0.1  # one sample has no usable skeleton
     run["cache"]["shards"] = 1
-    run["modalities"] = {name: run["modalities"][name] for name in ("rgb", "joint")}
+    run["streams"] = {name: run["streams"][name] for name in ("rgb", "joint")}
     run["experiments"] = {"moco": MOCO, "stc-mix": MIXED}
     run |= {"all": ["moco"], "seeds": [0]}
-    run["targets"] = {"table6": {"show": "results", "experiments": ["moco", "stc-mix"], "modalities": ["rgb", "joint", "rgb+joint"], "tasks": ["linear"]}}  # fmt: skip
-    run["evaluate"] |= {"fused": [["rgb", "joint"]], "tasks": ["linear"], "finetune": []}
+    run["targets"] = {"table6": {"show": "results", "experiments": ["moco", "stc-mix"], "streams": ["rgb", "joint", "rgb+joint"], "tasks": ["linear"]}}  # fmt: skip
+    run["evaluate"] |= {"fused": [["rgb", "joint"]], "tasks": {"linear": run["evaluate"]["tasks"]["linear"]}}
     (fresh.path / "params.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
     fresh.snakemake("table6")
 
@@ -48,7 +49,7 @@ def test_table_6_cross_view(fresh: Workspace) -> None:
     numbers = {(row["experiment"], row["stream"], row["task"]) for row in shown["numbers"] if row["values"]}
     streams = ("rgb", "joint", "rgb+joint")
     assert numbers >= {(name, stream, "linear") for name in ("untrained", "moco", "stc-mix") for stream in streams}
-    pairs = json.loads((fresh.path / "data/models/stc-mix/mixable.json").read_text())["pairs"]
+    pairs = json.loads((fresh.path / "data/models/stc-mix/feasible.json").read_text())["pairs"]
     assert pairs == {"rgb": [[4, 8]], "joint": [[8, 4]]}
     page = (fresh.path / "data/report/table6.html").read_text()
     assert "NTU-60 cross-view" in page and "ours beside the paper" in page

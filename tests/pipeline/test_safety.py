@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import dataclasses
+import itertools
 import json
 import re
 import shlex
@@ -22,11 +23,12 @@ from tests.conftest import REPOSITORY
 from tests.made import row
 from tests.pipeline.conftest import ENVIRONMENT, write_video
 
-from videossl import params
+from videossl import registry
 from videossl.data import index, listing
 from videossl.errors import InputError
 from videossl.extract import shard
 from videossl.extract.frames import Frames
+from videossl.params import load
 
 ODD = "-a 'q' \"d\" $(touch ran) `touch ran`; touch ran & %s {x} {dataset} {{y}} ${dataset.name} \\${z} $$ [1] * ? ~ \\ # é: !x\n- line"
 """A folder's name with all that a shell, make, Snakemake, DVC, YAML or argparse might take for its own."""
@@ -36,7 +38,7 @@ RULES = [REPOSITORY / "Snakefile", *sorted((REPOSITORY / "stages").glob("*.smk")
 
 def odd_run(**changes: Any) -> dict[str, Any]:
     """The tiny params with a dataset in an odd place."""
-    run: dict[str, Any] = params.written(REPOSITORY / "tests/pipeline/tiny.yaml")
+    run: dict[str, Any] = load.written(REPOSITORY / "tests/pipeline/tiny.yaml")
     run["dataset"] = {"name": "folder", "root": f"/videos/{ODD}", "split": 1, "options": {"group": "(.*)/"}}
     run["experiments"]["mixup"]["paper"] = ODD
     return run | changes
@@ -55,7 +57,7 @@ def test_odd_folders_through_make_and_snakemake(tmp_path: Path) -> None:
         ["make", "-C", str(REPOSITORY), "-o", ".venv/done", "run", *given], env=ENVIRONMENT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert params.load(out / "params.yaml")["dataset"] | {"split": 0} == {
+    assert load.load(out / "params.yaml")["dataset"] | {"split": 0} == {
         "name": "ucf101",
         "root": str(root),
         "split": 0,
@@ -94,8 +96,22 @@ def test_every_job_gets_its_params_as_they_are(tmp_path: Path) -> None:
         if line.startswith("Shell command: ") and " --params " in line:
             words = shlex.split(line)
             script = next(Path(word).stem for word in words if word.endswith(".py") and Path(word).name != "launch.py")
-            found.setdefault(script, []).append(json.loads(words[words.index("--params") + 1]))
-    assert {"download", "index", "frames", "flow", "pretrain", "cmmc", "features", "linear", "finetune", "progress", "report"} <= set(found)
+            options = dict(itertools.pairwise(words))
+            slices = json.loads(options["--params"])
+            what = options.get("--source") or options.get("--task") or slices.get("method")
+            found.setdefault(" ".join(filter(None, [script, what])), []).append(slices)
+    scripts = {
+        "download",
+        "index",
+        "extract rgb",
+        "extract flow",
+        "train moco",
+        "train cmmc",
+        "features",
+        "score linear",
+        "finetune finetune",
+    }
+    assert scripts | {"progress", "report"} <= set(found)
     roots = [one["dataset"]["root"] for several in found.values() for one in several if "dataset" in one]
     assert len(roots) > 6 and set(roots) == {f"/videos/{ODD}"}
     recipes = [one["experiments"]["mixup"] for name in ("report", "compare") for one in found[name]]
@@ -113,7 +129,7 @@ def test_a_name_of_an_experiment_or_target_is_plain_or_refused(what: str, name: 
     run = odd_run()
     run[what][name] = copy.deepcopy(run[what]["mixup" if what == "experiments" else "mine"])
     with pytest.raises(InputError, match="is no name for"):
-        params.check(run)
+        load.check(run)
 
 
 @pytest.mark.parametrize("value", ["toy\n", "../toy", "$(reboot)", "folder;", ""])
@@ -121,26 +137,27 @@ def test_a_dataset_is_one_of_those_there_are(value: Any) -> None:
     for changes in (
         {"dataset": value},
         {"dataset": {"name": value}},
-        {"transfer": [{"name": value, "modalities": ["rgb"]}]},
+        {"transfer": [{"name": value, "streams": ["rgb"]}]},
         {"all": [value]},
         {"evaluate": odd_run()["evaluate"] | {"datasets": [value]}},
     ):
         with pytest.raises(InputError, match=r"is '|names '"):
-            params.check(odd_run(**changes))
+            load.check(odd_run(**changes))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 2.0, "2; reboot", True])
 @pytest.mark.parametrize("key", ["epochs", "batch"])
 def test_a_number_is_a_number(key: str, value: Any) -> None:
     run = odd_run()
-    run["modalities"]["joint"]["pretrain"] = run["modalities"]["joint"]["pretrain"] | {key: value}
-    with pytest.raises(InputError, match=rf"modalities\.\w+\.pretrain\.{key} must be a whole number, not "):
-        params.check(run)
+    train = run["streams"]["joint"]["train"]
+    run["streams"]["joint"]["train"] = train | {"moco": train.get("moco", {}) | {key: value}}
+    with pytest.raises(InputError, match=rf"streams\.\w+\.train\.moco\.{key} must be a whole number, not "):
+        load.check(run)
     run = odd_run()
     run["flow"]["bound"] = value
     if value != 2.0:
         with pytest.raises(InputError, match=r"flow\.bound must be a number, not "):
-            params.check(run)
+            load.check(run)
 
 
 @pytest.mark.parametrize("name", ["folder", "ucf101"])
@@ -153,7 +170,7 @@ def test_a_preset_takes_every_folder(name: str, tmp_path: Path, monkeypatch: pyt
         given = [f"--{key}={text}" for key in ("root", "lists", "transfer") if key == "root" or name == "ucf101"]
         monkeypatch.setattr(sys, "argv", ["preset.py", str(REPOSITORY / f"presets/{name}.yaml"), *given, f"--out={out}"])
         preset.main()
-        made = params.load(out / "params.yaml")
+        made = load.load(out / "params.yaml")
         assert made["dataset"]["root"] == str(tmp_path / text)
         if name == "ucf101":
             assert made["dataset"]["options"]["lists"] == str(tmp_path / text)
@@ -163,7 +180,7 @@ def test_a_preset_takes_every_folder(name: str, tmp_path: Path, monkeypatch: pyt
 def test_dvc_sees_the_folder_and_calls_nothing_but_snakemake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """DVC would fill in ${...}; its commands hold no word that a person wrote but names, which are plain."""
     monkeypatch.chdir(REPOSITORY)  # what a stage depends on is found from there
-    run = params.check(odd_run())
+    run = load.check(odd_run())
     Repo.init(str(tmp_path), no_scm=True)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(run))
     (tmp_path / "dvc.yaml").write_text(sync.text(run, run))
@@ -184,7 +201,7 @@ def test_all_that_reaches_a_shell_is_quoted_or_plain() -> None:
     constrained = set(
         re.findall(r"^    (\w+)=", (REPOSITORY / "Snakefile").read_text().split("wildcard_constraints:")[1].split("\n\n")[0], re.M)
     )
-    assert constrained == {"dataset", "shard", "seed", "modality", "experiment", "cycle", "phase"}
+    assert constrained == {"dataset", "shard", "seed", "stream", "experiment", "training", "task"}
     seen = 0
     for file, found in placeholders():
         kind, _, name = found.partition(".")
@@ -195,7 +212,7 @@ def test_all_that_reaches_a_shell_is_quoted_or_plain() -> None:
             assert found.endswith(":q"), f"{file}: {{{found}}} is not quoted"
     assert seen > 50
     for file in RULES:
-        assert not re.search(r"^ +slice=(?!fixed\(|slice_of\(|lambda )", file.read_text(), re.M), f"{file.name}: Snakemake fills in a text"
+        assert not re.search(r"^ +slice=(?!as_json\(|lambda )", file.read_text(), re.M), f"{file.name}: Snakemake fills in a text"
 
 
 # What is never called, on any file: it would run, or write, what somebody else put there.
@@ -228,7 +245,7 @@ def is_unsafe(name: str, call: ast.Call) -> bool:
         or name.endswith((".extractall", "zipfile.ZipFile.extract"))
         or (name == "torch.load" and given.get("weights_only") != "True")
         or (name in ("numpy.load", "np.load") and given.get("allow_pickle", "False") != "False")
-        or (name == "yaml.load" and not set(loaders) & {"_Loader", "yaml.SafeLoader"})
+        or (name == "yaml.load" and not set(loaders) & {"_Loader", "_LOADER", "yaml.SafeLoader"})
         or (name.startswith("subprocess.") and given.get("shell", "False") != "False")
     )
 
@@ -240,7 +257,8 @@ def test_nothing_from_outside_is_run() -> None:
         f"{file.relative_to(REPOSITORY)}:{call.lineno}: {name}" for file in files for name, call in calls(file) if is_unsafe(name, call)
     ]
     assert len(files) > 100 and not found
-    assert issubclass(params._Loader, yaml.SafeLoader)
+    assert issubclass(load._Loader, yaml.SafeLoader)
+    assert registry._LOADER in (yaml.SafeLoader, yaml.CSafeLoader)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +275,7 @@ def test_what_is_unsafe_is_seen(tmp_path: Path, code: str) -> None:
 def test_params_cannot_run_code(tmp_path: Path) -> None:
     text = f"dataset: !!python/object/apply:os.mkdir ['{tmp_path / 'ran'}']\n"
     with pytest.raises(InputError, match="is not YAML: could not determine a constructor"):
-        params.parse(text, "params.yaml")
+        load.parse(text, "params.yaml")
     assert not (tmp_path / "ran").exists()
 
 

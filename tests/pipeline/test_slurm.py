@@ -37,7 +37,7 @@ SITE |= {"minutes": 60, "notice": 10, "retries": 20, "checkpoint_minutes": 10, "
 QUICK = ["--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "1", "--max-status-checks-per-second", "1"]
 """Nobody else uses these clusters, so they may be asked often."""
 
-JOINT, MOTION = (f"data/models/stc-mix-skeleton/0/{modality}/cmmc1.safetensors" for modality in ("joint", "motion"))
+JOINT, MOTION = (f"data/models/stc-mix-skeleton/0/{stream}-1.safetensors" for stream in ("joint", "motion"))
 MADE = (".safetensors", ".json", ".snapshots.safetensors")
 
 
@@ -84,15 +84,17 @@ class Training:
     @property
     def log(self) -> str:
         """What its newest attempt said."""
-        *_, experiment, seed, modality, phase = Path(self.weights).with_suffix("").parts
-        rule, cycle = re.fullmatch(r"([a-z]+)(\d*)", phase).groups()  # type: ignore[union-attr]
-        path = self.run.path / f"logs/{rule}/{'-'.join(filter(None, [experiment, seed, modality, cycle]))}.log"
+        path = self.run.path / f"logs/train/{'-'.join(self._named())}.log"
         return path.read_text() if path.exists() else ""
 
     def attempts(self) -> list[dict[str, Any]]:
         """The run record."""
-        *_, experiment, seed, modality, phase = Path(self.weights).with_suffix("").parts
-        return json.loads((self.run.path / f"data/scratch/runs/{experiment}/{seed}/{modality}/{phase}.json").read_text())  # type: ignore[no-any-return]
+        return json.loads((self.run.path / f"data/scratch/runs/{'/'.join(self._named())}.json").read_text())  # type: ignore[no-any-return]
+
+    def _named(self) -> tuple[str, str, str]:
+        """Its experiment, seed and name."""
+        *_, experiment, seed, name = Path(self.weights).with_suffix("").parts
+        return experiment, seed, name
 
     def checkpoints(self) -> list[int]:
         """After how many steps each was written, the newest last."""
@@ -163,16 +165,13 @@ def assert_no_step_twice(training: Training) -> None:
 
 
 def whole_pipeline(finished: Workspace, path: Path) -> None:
-    """From nothing: all that skeletons are trained to, and of the rest as much as gives each rule of the finished run a job."""
+    """From nothing: all that is made and measured of skeletons, and of the rest as much as gives each rule of the finished run a job."""
     shards = [f"data/cache/toy/{source}/0000.h5" for source in ("rgb", "flow")]
-    results = [f"data/results/{made}.json" for made in ("crossclr/0/toy/retrieval", "crossclr/0/toy/linear", "untrained/0/toy/finetune")]
     with cluster() as slurm:
         run = Run(sources(finished, path), slurm, {})
-        params = skeletons_alone()
-        params["evaluate"] |= {"tasks": []}
-        (path / "params.yaml").write_text(yaml.safe_dump(params))
+        (path / "params.yaml").write_text(yaml.safe_dump(skeletons_alone()))
         run.workspace.call("python", "stages/sync.py")
-        run.finish(run.snakemake("all", *shards, *results))
+        run.finish(run.snakemake("all", *shards))
         for file in path.glob("data/**/*"):
             relative = file.relative_to(path)
             if file.is_file() and (relative.parts[1] in ("cache", "models", "features") or file.suffix == ".csv"):
@@ -180,7 +179,7 @@ def whole_pipeline(finished: Workspace, path: Path) -> None:
         jobs = slurm.jobs()
     made = Counter(log.parent.name for log in path.glob("logs/*/*.tsv"))
     assert set(made) == {log.parent.name for log in finished.path.glob("logs/*/*.tsv")}, "every rule"
-    assert len(run.workspace.weights()) == 12 and Counter(job.comment.removeprefix("rule_").split("_wildcards_")[0] for job in jobs) == made
+    assert len(run.workspace.weights()) == 10 and Counter(job.comment.removeprefix("rule_").split("_wildcards_")[0] for job in jobs) == made
     assert {job.state for job in jobs} == {"COMPLETED"} and {job.nodes for job in jobs} == set(slurm.nodes)
     run.workspace.call("python", "stages/record.py")
     assert "up to date" in run.workspace.call("dvc", "status").stdout
@@ -264,7 +263,7 @@ def node_killed_then_controller_restarted(finished: Workspace, path: Path) -> No
 def over_two_nodes(finished: Workspace, path: Path) -> None:
     """A process on each. Rounding differs, and Adam makes much of little: tests/train measures how much."""
     with cluster() as slurm:
-        training = left_to_do(finished, path, "data/models/mixup/0/joint/pretrain.safetensors", slurm, nodes=2)
+        training = left_to_do(finished, path, "data/models/mixup/0/joint.safetensors", slurm, nodes=2)
         training.run.finish(training.start())
         assert training.job().nodes == "n[1-2]"
     (attempt,) = training.attempts()

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from tests.pipeline.conftest import Workspace, once, write_video
 
-from videossl import params
 from videossl.data import index
+from videossl.params import load
 from videossl.train import weights
 
 pytestmark = pytest.mark.slow
@@ -50,38 +50,38 @@ def test_every_target_is_data_and_a_page(compared: Workspace) -> None:
 def test_what_experiments_share_is_made_once(compared: Workspace) -> None:
     """All cross-modal experiments start from the one mixup pretraining."""
     made_from = [
-        weights.provenance(compared.path / f"data/models/{experiment}/0/rgb/cmmc1.safetensors")["weights"]
-        for experiment in ("stc-mix", "once")
+        weights.provenance(compared.path / f"data/models/{experiment}/0/rgb-1.safetensors")["weights"] for experiment in ("stc-mix", "once")
     ]
-    assert set(made_from[0]) == {"start", "partner"} and made_from[0] == made_from[1]
-    folders = {path.parent.relative_to(compared.path / "data/models") for path in compared.path.glob("data/models/**/pretrain.safetensors")}
-    second = {str(folder) for folder in folders if "1" in folder.parts}
-    assert second == {"mixup/1/rgb", "mixup/1/flow"}, "of the second seed only what the targets need"
+    assert set(made_from[0]) == {"rgb", "partner"} and made_from[0] == made_from[1]
+    second = {str(path.relative_to(compared.path / "data/models")) for path in compared.path.glob("data/models/*/1/*.safetensors")}
+    trained = {name for name in second if not name.endswith(".snapshots.safetensors")}
+    wanted = {f"{training}.safetensors" for training in ("mixup/1/rgb", "mixup/1/flow", "once/1/rgb-1")}
+    assert trained == wanted, "of the second seed only what the targets need"
 
 
 def test_a_mix_within_one_modality_does_not_wait_for_the_other(compared: Workspace) -> None:
     """RGB of manifold mixup is made from RGB alone; of another seed, of which nothing is there."""
-    text = compared.call("snakemake", "data/models/manifold-mixup/2/rgb/cmmc1.safetensors", "-n", "--quiet", "host").stdout
+    text = compared.call("snakemake", "data/models/manifold-mixup/2/rgb-1.safetensors", "-n", "--quiet", "host").stdout
     made = set(re.findall(r"output: ([^,\n]*)", text))
-    trained = {f"data/models/{training}.safetensors" for training in ("mixup/2/rgb/pretrain", "manifold-mixup/2/rgb/cmmc1")}
-    assert made == {"data/models/manifold-mixup/mixable.json"} | trained
+    trained = {f"data/models/{training}.safetensors" for training in ("mixup/2/rgb", "manifold-mixup/2/rgb-1")}
+    assert made == {"data/models/manifold-mixup/feasible.json"} | trained
 
 
 def test_the_schedule_of_a_recipe(compared: Workspace) -> None:
     """`epochs: 3` in one stage, and the encoders kept after epoch 2 and the last."""
-    folder = compared.path / "data/models/once/0/rgb"
-    assert [row["epoch"] for row in json.loads((folder / "cmmc1.json").read_text())] == [1, 2, 3]
-    kept = weights.load(folder / "cmmc1.snapshots.safetensors")
-    assert {name.split(".")[0] for name in kept} == {"2", "3"}
-    assert not (compared.path / "data/models/once/0/flow").exists()
+    folder = compared.path / "data/models/once/0"
+    assert [row["epoch"] for row in json.loads((folder / "rgb-1.json").read_text())] == [1, 2, 3]
+    kept = weights.load(folder / "rgb-1.snapshots.safetensors")
+    assert {name.split("/")[0] for name in kept} == {"2.rgb", "3.rgb"}
+    assert not list(folder.glob("flow*"))
 
 
 def test_progress_ends_where_the_experiment_is_measured(compared: Workspace) -> None:
     """The last encoder kept is the final one: the same numbers as the task scripts'."""
-    for experiment, phase, task in (("mixup", "pretrain", "linear"), ("mixup", "pretrain", "retrieval"), ("once", "cmmc1", "retrieval")):
+    for experiment, training, task in (("mixup", "rgb", "linear"), ("mixup", "rgb", "retrieval"), ("once", "rgb-1", "retrieval")):
         measured = compared.path / f"data/results/{experiment}/0/toy/{task}.json"
-        along = compared.path / f"data/progress/{experiment}/0/toy/rgb.{phase}.json"
-        last = json.loads(along.read_text())["points"][-1]
+        along = compared.path / f"data/progress/{experiment}/0/toy/{training}.json"
+        last = json.loads(along.read_text())["streams"]["rgb"]["points"][-1]
         assert last[task] == json.loads(measured.read_text())["values"]["rgb"]
 
 
@@ -97,15 +97,15 @@ def test_a_dataset_that_is_only_measured_on(finished: Workspace, tmp_path: Path)
     for number in range(6):
         for name in ("jump", "walk", "wave"):
             write_video(root / name / f"{number}.avi", 12)
-    run = params.written(finished.path / "params.yaml")
-    run["transfer"] = [{"name": "folder", "root": str(root), "split": 1, "options": {"test_share": 0.5, "seed": 0}, "modalities": ["rgb"]}]
+    run = load.written(finished.path / "params.yaml")
+    run["transfer"] = [{"name": "folder", "root": str(root), "split": 1, "options": {"test_share": 0.5, "seed": 0}, "streams": ["rgb"]}]
     run |= {"all": ["stc-mix", "crossclr"], "targets": {}}
-    run["evaluate"]["tasks"] = ["retrieval", "finetune"]
+    run["evaluate"]["tasks"] = {task: run["evaluate"]["tasks"][task] for task in ("retrieval", "finetune")}
     (finished.path / "params.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
-    before = finished.weights()
-    text = finished.snakemake()
-    assert not re.search(r"rule (pretrain|cmmc|mining)\b", text)
-    assert finished.weights() == before
+    before, made = finished.weights(), times(finished)
+    assert not re.search(r"^rule train:", finished.call("snakemake", "-n", "--quiet", "host").stdout, re.M)
+    finished.snakemake()
+    assert finished.weights() == before and times(finished) == made
     for experiment, task in itertools.product(("stc-mix", "untrained"), ("retrieval", "finetune")):
         result = json.loads((finished.path / f"data/results/{experiment}/0/folder/{task}.json").read_text())
         assert set(result["values"]) == {"rgb"} and result["counts"]["classes"] == 3
@@ -119,6 +119,11 @@ def test_a_dataset_that_is_only_measured_on(finished: Workspace, tmp_path: Path)
     assert "up to date" in finished.call("dvc", "status").stdout
     write_video(root / "jump/0.avi", 14)
     assert set(json.loads(finished.call("dvc", "status", "--json").stdout)) == {"index-folder"}
+
+
+def times(workspace: Workspace) -> dict[Path, int]:
+    """When each model file was made."""
+    return {path: path.stat().st_mtime_ns for path in workspace.path.glob("data/models/**/*.safetensors")}
 
 
 def test_a_target_may_not_have_the_name_of_a_rule(fresh: Workspace) -> None:

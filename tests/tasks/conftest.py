@@ -18,7 +18,7 @@ import torch
 from tests.made import row, shard
 from torch import nn
 
-from videossl import seeding
+from videossl import registry, seeding
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.data.clips import uniform_starts
@@ -53,8 +53,15 @@ TRAINING = {"epochs": 1, "batch": 4, "optimiser": "adam", "lr": 0.001, "weight_d
 
 
 def settings(modality: str) -> dict[str, Any]:
-    """A modality's part of the params: a very narrow S3D on clips of 8 frames, 32 x 32."""
-    return {"encoder": "s3d", "width": 0.0625, "clip": {"frames": 8, "stride": 1, "size": 32}, "augment": AUGMENT[modality]}
+    """A stream's part of the params: a very narrow S3D on clips of 8 frames, 32 x 32."""
+    clip = {"frames": 8, "stride": 1, "size": 32}
+    return {"modality": modality, "encoder": "s3d", "width": 0.0625, "clip": clip, "augment": AUGMENT[modality]}
+
+
+def clips_of(cache: Cache, rows: Sequence[Row], modality: str, clip: dict[str, int], starts: Callable[[int, int], list[int]]) -> Clips:
+    """Clips of a modality, such as `{"frames": 4, "stride": 2}` says."""
+    module, chosen = registry.module("modalities", modality), {"clip": clip}
+    return Clips(cache, rows, modality, lambda *which: module.load(*which[:2], chosen, which[2]), module.span(chosen), starts)
 
 
 def settle(encoder: nn.Module, x: torch.Tensor) -> None:
@@ -131,7 +138,7 @@ def rgb_clips(make_cache: MakeCache, make_rows: MakeRows, rgb_videos: dict[str, 
     cache = make_cache("rgb", rgb_videos)
 
     def make(frames: int = 4, stride: int = 1, starts: Any = THREE, videos: Any = VIDEOS) -> Clips:
-        return Clips(cache, make_rows(videos), "rgb", frames, stride, starts)
+        return clips_of(cache, make_rows(videos), "rgb", {"frames": frames, "stride": stride}, starts)
 
     return make
 
@@ -149,7 +156,7 @@ def make_dataset(tmp_path: Path, make_rows: MakeRows) -> MakeDataset:
             "rgb": {id: draw((length, height, width, 3)) for id, length in lengths.items()},
             "flow": {id: draw((length - 1, height, width, 2)) for id, length in lengths.items()},
         }
-        caches = {modality: tmp_path / name / f"{modality}.h5" for modality in videos}
+        caches = {modality: tmp_path / name / modality / "0000.h5" for modality in videos}
         for modality, path in caches.items():
             shard(path, modality, videos[modality].items(), name, **({"bound": bound} if modality == "flow" else {}))
         rows = make_rows(named)

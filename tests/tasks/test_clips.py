@@ -7,11 +7,10 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from tests.tasks.conftest import VIDEOS, MakeCache, MakeClips, MakeRows
+from tests.tasks.conftest import VIDEOS, MakeCache, MakeClips, MakeRows, clips_of
 
 from videossl import seeding
 from videossl.data.clips import uniform_starts, windows
-from videossl.tasks.clips import Clips
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 100])
@@ -40,6 +39,7 @@ def test_values_go_back_to_their_videos(rgb_clips: MakeClips) -> None:
 @pytest.mark.parametrize("modality", ["joint", "motion"])
 def test_skeletons_are_seen_whole_and_once(modality: str, starts: partial[list[int]], make_cache: MakeCache, make_rows: MakeRows) -> None:
     videos = {id: seeding.numpy_rng(1, id).normal(size=(n, 25, 3, 2)).astype(np.float32) for id, n in (("x", 5), ("y", 40))}
-    clips = Clips(make_cache("joint", videos), make_rows([("x", "a", "train"), ("y", "b", "test")]), modality, 12, 1, starts)
+    rows = make_rows([("x", "a", "train"), ("y", "b", "test")])
+    clips = clips_of(make_cache("joint", videos), rows, modality, {"frames": 12}, starts)
     ((batch, _),) = clips.batches(8)
     assert batch.shape == (2, 3, 12, 25, 2) and [len(part) for part in clips.by_video([batch.flatten(1)])] == [1, 1]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,17 +13,17 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from tests.tasks.conftest import VIDEOS, MakeCache, MakeClips, MakeEncoder, MakeRows
+from tests.made import row
+from tests.tasks.conftest import VIDEOS, MakeCache, MakeClips, MakeEncoder, MakeRows, clips_of
 from torch import nn
 
 from videossl import seeding
 from videossl.augment.skeleton import SkeletonAugment
 from videossl.augment.video import VideoAugment
-from videossl.data.clips import load_clip, uniform_starts, windows
+from videossl.data.clips import uniform_starts, windows
 from videossl.encoders import build
 from videossl.errors import InputError
 from videossl.tasks import encode, features
-from videossl.tasks.clips import Clips
 from videossl.tasks.features import Features
 
 
@@ -47,7 +50,7 @@ def test_extract_is_the_pooled_output_clip_by_clip(
     reference = copy.deepcopy(encoder).eval()
     for v, (id, _, _) in enumerate(VIDEOS):
         length, h, w, _ = rgb_videos[id].shape
-        for k, start in enumerate(uniform_starts(length, 4, 2, 3)):
+        for k, start in enumerate(uniform_starts(length, 7, 3)):
             clip = torch.from_numpy(rgb_videos[id][start : start + 7 : 2])[None]
             with torch.no_grad():
                 maps = reference(augment.evaluate(clip, torch.tensor([[h, w]])))
@@ -81,13 +84,13 @@ def test_frozen_restores_the_modes_after_an_error() -> None:
 def test_skeletons_are_seen_whole_and_once(modality: str, make_cache: MakeCache, make_rows: MakeRows) -> None:
     videos = {id: seeding.numpy_rng(1, id).normal(size=(n, 25, 3, 2)).astype(np.float32) for id, n in (("x", 9), ("y", 30))}
     cache, rows = make_cache("joint", videos), make_rows([("x", "a", "train"), ("y", "b", "test")])
-    encoder = build.build("st-gcn", 3, 0.0625, 0)
-    clips = Clips(cache, rows, modality, 12, 1, partial(uniform_starts, count=5))
+    encoder = build.build("st-gcn", 3, {"width": 0.0625}, 0)
+    clips = clips_of(cache, rows, modality, {"frames": 12}, partial(uniform_starts, count=5))
     out = encode.extract(encoder, SkeletonAugment(), clips, 8, "cpu")
     assert out["features"].shape == (2, 1, encoder.out_features)
     encoder.eval()
     for v, id in enumerate(videos):
-        clip = torch.from_numpy(load_clip(cache, id, modality, 12, 1, 0))[None]
+        clip = torch.from_numpy(clips.load(cache, id, 0))[None]
         with torch.no_grad():
             assert np.allclose(out["features"][v, 0], encoder.pool(encoder(clip))[0].numpy(), atol=1e-5)
 
@@ -163,3 +166,65 @@ def test_align_keeps_the_common_videos_in_the_first_ones_order() -> None:
     assert features.align([one, two])[0] is not one and features.align([one, one])[1] is one  # a copy only where it differs
     with pytest.raises(InputError, match="differ in labels"):
         features.align([one, some(list("abcd"), ["x", "y", "x", "z"], ["train", "test"] * 2)])
+
+
+FURTHER = ['{"repetitions": 3}', "", '{"sounds": ["bark", "rain"]}']
+
+
+def labelled_further() -> Features:
+    whole = some(["a", "b", "c"], ["run", "", "jump"], ["train", "train", "test"])
+    return replace(whole, further=FURTHER)
+
+
+def test_further_labels_are_asked_for_by_name() -> None:
+    one = labelled_further()
+    assert one.of("repetitions") == [3, None, None] and one.of("sounds") == [None, None, ["bark", "rain"]]
+    assert one.of("class") == ["run", None, "jump"] and one.of("unheard") == [None] * 3
+    assert one.labelled("train", "repetitions").tolist() == [0] and one.labelled("test", "repetitions").tolist() == []
+    assert one.labelled("test", "sounds").tolist() == [2] and one.labelled("train", "class").tolist() == one.rows("train").tolist() == [0]
+    assert one.select([2, 0]).of("repetitions") == [None, 3]
+    assert some(["a"], ["x"], ["train"]).of("repetitions") == [None]
+
+
+def test_further_labels_come_from_the_index_and_stay_in_the_file(tmp_path: Path) -> None:
+    rows = [row("a", "run", labels={"z": 2.5, "b": ["x"]}), row("b", "", "test"), row("c", "run", "test", labels={"b": ["y"], "z": 1})]
+    columns = features.columns(rows, np.zeros((3, 1, 2), np.float32))
+    assert columns["further"] == ['{"b": ["x"], "z": 2.5}', "", '{"b": ["y"], "z": 1}']
+    for name in ("one.h5", "two.h5"):
+        features.write(tmp_path / name, **columns, provenance={"code": "x"})
+    assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
+    read = features.read(tmp_path / "one.h5")
+    assert read.further == columns["further"] and read.of("z") == [2.5, None, 1] and read.of("b") == [["x"], None, ["y"]]
+
+
+def test_a_file_without_further_labels_has_no_place_for_them(tmp_path: Path) -> None:
+    """So it is the same bytes as one that was written before there were any."""
+    columns = features.columns([row("a", "run"), row("b", "", "test")], np.zeros((2, 1, 2), np.float32))
+    features.write(tmp_path / "with.h5", **columns, provenance={})
+    features.write(tmp_path / "without.h5", columns["ids"], columns["labels"], columns["split"], columns["features"], {})
+    assert (tmp_path / "with.h5").read_bytes() == (tmp_path / "without.h5").read_bytes()
+    with h5py.File(tmp_path / "with.h5") as file:
+        assert sorted(file) == ["features", "ids", "labels", "split"]
+        text = [["a", "b"], ["run", ""], ["train", "test"], [2, 1, 2], {}]
+        expected = hashlib.sha256(json.dumps(text, sort_keys=True).encode() + bytes(16)).hexdigest()
+        assert file.attrs["sha256"] == expected
+    assert features.read(tmp_path / "with.h5").further == []
+    with pytest.raises(InputError, match="further labels of 1 videos for 2 ids"):
+        features.write(tmp_path / "bad.h5", ["a", "b"], ["", ""], ["train"] * 2, np.zeros((2, 1, 1)), {}, ['{"z": 1}'])
+
+
+def test_further_labels_must_agree_among_streams() -> None:
+    one = labelled_further()
+    assert features.align([one, one.select([2, 0])])[0].of("repetitions") == [3, None]
+    with pytest.raises(InputError, match="differ in labels"):
+        features.align([one, replace(one, further=["", *FURTHER[1:]])])
+
+
+def test_chunks_are_the_features_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = some(list("abcdefg"), ["x"] * 7, ["train"] * 7)  # 2 clips of 3 numbers: 48 bytes a video in float64
+    positions = np.array([6, 0, 3, 3, 1])
+    for size, lengths in ((1, [1] * 5), (48, [1] * 5), (100, [2, 2, 1]), (10_000, [5])):
+        monkeypatch.setattr(features, "CHUNK", size)
+        parts = list(one.chunks(positions))
+        assert [len(part) for part in parts] == lengths and all(part.dtype == np.float32 for part in parts)
+        assert np.array_equal(np.concatenate(parts), one.features[positions])

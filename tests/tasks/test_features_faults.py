@@ -35,6 +35,7 @@ PARTS = {
     "ids": "Wave/é".encode(),
     "labels": b"Clap",
     "split": b"train",
+    "further": b'{"repetitions": 3}',
     "provenance": b'"code"',
     "digest": b"sha256",
 }
@@ -43,7 +44,7 @@ PARTS = {
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 def test_a_flipped_byte_is_one_line(tmp_path: Path, part: bytes) -> None:
     path = tmp_path / "a.h5"
-    features.write(path, IDS, LABELS, SPLIT, VALUES, {"code": "x"})
+    features.write(path, IDS, LABELS, SPLIT, VALUES, {"code": "x"}, ['{"repetitions": 3}', ""])
     whole = path.read_bytes()
     for place in {whole.index(part), whole.rindex(part) + len(part) - 1}:
         flip(path, place)

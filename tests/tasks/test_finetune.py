@@ -1,4 +1,4 @@
-"""Finetuning: it fits a batch, draws only from its generator, and predicts without chance."""
+"""Finetuning: what is predicted of the test videos, without chance; its training is tests/methods/test_supervised.py."""
 
 from __future__ import annotations
 
@@ -9,77 +9,15 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from tests.tasks.conftest import MakeClips, MakeEncoder
+from tests.tasks.conftest import VIDEOS, MakeCache, MakeClips, MakeEncoder, MakeRows, clips_of, settings
 
-from videossl import seeding
+from videossl import registry
 from videossl.augment.video import VideoAugment
 from videossl.data.clips import windows
 from videossl.errors import InputError
-from videossl.tasks.finetune import Finetune, predict
-
-SAMPLE = torch.arange(8)
-
-
-def views() -> dict[str, torch.Tensor]:
-    rng = seeding.torch_rng(0, "views")
-    return {
-        "query": torch.randn(8, 3, 4, 12, 12, generator=rng),
-        "label": torch.tensor([0, 1, 2, 0, 1, 2, 0, 1]),
-    }
-
-
-def test_it_fits_one_batch(make_encoder: MakeEncoder) -> None:
-    method, batch = Finetune(make_encoder(3), 3), views()
-    before = copy.deepcopy(method.encoder.state_dict())
-    optimiser = torch.optim.Adam(method.trainable(), lr=1e-2)
-    for step in range(60):
-        measures = method.step(batch, SAMPLE, seeding.torch_rng(0, step))
-        optimiser.zero_grad()
-        torch.autograd.backward(measures["loss"])
-        optimiser.step()
-        method.update()
-    assert measures["loss"] < 0.1 and measures["accuracy"] == 1
-    trained = dict(method.encoder.named_parameters())
-    assert all(not torch.equal(before[name], value) for name, value in trained.items() if name.endswith("0.weight"))
-
-
-def test_loss_and_accuracy_by_hand(make_encoder: MakeEncoder) -> None:
-    method, batch = Finetune(make_encoder(3), 3).eval(), views()
-    measures = method.step(batch, SAMPLE, seeding.torch_rng(0))
-    logits = method.encoder(batch["query"]).mean((2, 3, 4)) @ method.classifier.weight.T + method.classifier.bias
-    picked = logits.softmax(1)[torch.arange(8), batch["label"]]
-    assert torch.allclose(measures["loss"], -picked.log().mean(), atol=1e-6)
-    assert measures["accuracy"] == (logits.argmax(1) == batch["label"]).sum() / 8
-    assert torch.allclose(method(batch["query"]), logits, atol=1e-6)
-
-
-def test_every_parameter_is_trained_and_learns(make_encoder: MakeEncoder) -> None:
-    method = Finetune(make_encoder(3), 3)
-    assert {id(p) for p in method.trainable()} == {id(p) for p in method.parameters()}
-    torch.autograd.backward(method.step(views(), SAMPLE, seeding.torch_rng(0))["loss"])
-    assert all(parameter.grad is not None for parameter in method.trainable())
-
-
-def test_dropout_draws_from_the_given_generator_alone(make_encoder: MakeEncoder) -> None:
-    method, batch, state = Finetune(make_encoder(3), 3, dropout=0.5).eval(), views(), torch.get_rng_state()
-    one, two, other = (method.step(batch, SAMPLE, seeding.torch_rng(seed))["loss"] for seed in (1, 1, 2))
-    assert torch.equal(one, two) and not torch.equal(one, other)
-    assert torch.equal(state, torch.get_rng_state())
-    features = method.encoder.pool(method.encoder(batch["query"]))
-    kept = torch.rand(features.shape, generator=seeding.torch_rng(1)) >= 0.5
-    logits = method.classifier(features * kept * 2)
-    assert torch.allclose(one, torch.nn.functional.cross_entropy(logits, batch["label"]), atol=1e-6)
-
-
-def test_the_classifiers_initial_weights_depend_on_the_seed_alone(
-    make_encoder: MakeEncoder,
-) -> None:
-    state = torch.get_rng_state()
-    first = Finetune(make_encoder(3), 3, seed=4).classifier.weight
-    assert torch.equal(state, torch.get_rng_state())
-    torch.rand(3)
-    assert torch.equal(first, Finetune(make_encoder(3), 3, seed=4).classifier.weight)
-    assert not torch.equal(first, Finetune(make_encoder(3), 3, seed=5).classifier.weight)
+from videossl.methods.supervised import Supervised
+from videossl.tasks import finetune
+from videossl.tasks.finetune import probabilities
 
 
 def naive_windows(length: int) -> list[int]:
@@ -91,15 +29,15 @@ def naive_windows(length: int) -> list[int]:
 
 
 @pytest.mark.parametrize(("crops", "batch"), [(1, 5), (2, 1), (10, 5), (10, 100)])
-def test_predict_is_the_mean_softmax_of_windows_and_crops(
+def test_probabilities_are_the_mean_softmax_of_windows_and_crops(
     crops: int, batch: int, make_encoder: MakeEncoder, rgb_clips: MakeClips, rgb_videos: dict[str, np.ndarray]
 ) -> None:
-    method, augment = Finetune(make_encoder(3), 3, dropout=0.5).train(), VideoAugment("rgb", 12)
+    method, augment = Supervised(make_encoder(3), 3, dropout=0.5).train(), VideoAugment("rgb", 12)
     clips, state = rgb_clips(4, 2, partial(windows, overlap=0.6)), copy.deepcopy(method.state_dict())
-    out = predict(method, augment, clips, crops, batch, "cpu")
+    out = probabilities(method, augment, clips, crops, batch, "cpu")
     assert out.shape == (4, 3) and out.dtype == np.float64 and np.allclose(out.sum(1), 1)
     assert method.training and all(torch.equal(state[name], value) for name, value in method.state_dict().items())
-    assert np.array_equal(out, predict(method, augment, clips, crops, batch, "cpu"))
+    assert np.array_equal(out, probabilities(method, augment, clips, crops, batch, "cpu"))
     method.eval()
     numbers = []
     for v, video in enumerate(rgb_videos.values()):
@@ -124,20 +62,28 @@ def test_one_crop_of_a_batch_is_made_at_a_time(make_encoder: MakeEncoder, rgb_cl
                 events.append(f"crop of {len(crop)}")
                 yield crop
 
-    class Seen(Finetune):
+    class Seen(Supervised):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             events.append("seen")
             return super().forward(x)
 
-    predict(Seen(make_encoder(3), 3), Told("rgb", 12), rgb_clips(starts=partial(windows, overlap=0.0)), 10, 8, "cpu")
+    probabilities(Seen(make_encoder(3), 3), Told("rgb", 12), rgb_clips(starts=partial(windows, overlap=0.0)), 10, 8, "cpu")
     windows_in_all = 3 + 3 + 5 + 4  # of 4 frames, in 12, 9, 20 and 15
     assert events == ["crop of 8", "seen"] * 10 + [f"crop of {windows_in_all - 8}", "seen"] * 10
 
 
-def test_mistakes_are_named(make_encoder: MakeEncoder, rgb_clips: MakeClips) -> None:
-    with pytest.raises(InputError, match=r"1 classes.*evaluate.tasks: \[\]"):
-        Finetune(make_encoder(3), 1)
-    with pytest.raises(InputError, match="dropout 1"):
-        Finetune(make_encoder(3), 3, dropout=1)
+def test_no_test_videos_are_an_error(make_encoder: MakeEncoder, rgb_clips: MakeClips) -> None:
     with pytest.raises(InputError, match="no labelled test videos"):
-        predict(Finetune(make_encoder(3), 3), VideoAugment("rgb", 12), rgb_clips(videos=[]), 1, 1, "cpu")
+        probabilities(Supervised(make_encoder(3), 3), VideoAugment("rgb", 12), rgb_clips(videos=[]), 1, 1, "cpu")
+
+
+def test_what_is_tested_is_the_test_videos_with_the_windows_and_crops_that_are_set(
+    make_encoder: MakeEncoder, make_cache: MakeCache, make_rows: MakeRows, rgb_videos: dict[str, np.ndarray]
+) -> None:
+    method, rows = Supervised(make_encoder(3), 2), make_rows([VIDEOS[i] for i in (2, 0, 3, 1)])
+    stream, cache = settings("rgb"), make_cache("rgb", rgb_videos)
+    out = finetune.tested(method, rows, "rgb", stream, {"rgb": cache}, {"overlap": 0.5, "crops": 2}, 2, "cpu")
+    assert out.shape == (4, 1, 2) and not out[[1, 3]].any()
+    clips = clips_of(cache, [rows[0], rows[2]], "rgb", stream["clip"], partial(windows, overlap=0.5))
+    augment = registry.module("modalities", "rgb").augmentation(stream, {})
+    assert np.allclose(out[[0, 2], 0], probabilities(method, augment, clips, 2, 3, "cpu"), atol=1e-6)

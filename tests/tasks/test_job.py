@@ -5,28 +5,46 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.made import row
 from tests.tasks.conftest import CallStage
 
-from videossl import code, seeding
+from videossl import code, registry, seeding
+from videossl.data import index
+from videossl.data.index import Row
 from videossl.errors import InputError
 from videossl.files import sha256
-from videossl.tasks import features, job, linear
+from videossl.tasks import base, features, job, progress
 from videossl.tasks.features import Features
 
 FUSED = {"fused": [["rgb", "flow"], ["joint", "motion"]]}
 PROBE = {"weight_decay": 0.01, "iterations": 50}
 
 
-def write(folder: Path, modality: str, values: Any, labels: Sequence[str], split: Sequence[str], data: str = "d", ids: Any = None) -> Path:
-    """A features file of a modality."""
-    path = folder / modality / "toy.h5"
-    made_from = {"data": data, "weights": {modality: f"weights of {modality}"}, "script": "stages/features.py"}
+def params(task: str, settings: Any = None, fused: Any = FUSED) -> dict[str, Any]:
+    """The slice of params that a task is scored with."""
+    return {"evaluate": fused | {"tasks": {task: settings or {}}}}
+
+
+def score(call_stage: CallStage, task: str, paths: Sequence[Path], settings: Any = None, **named: Any) -> dict[str, Any]:
+    """The results file of a task."""
+    arguments = {"experiment": "e", "seed": 0, "dataset": "toy"} | named
+    out = call_stage("score", params(task, settings), f"{task}.json", task=task, features=list(paths), **arguments)
+    result: dict[str, Any] = json.loads(out.read_text())
+    return result
+
+
+def write(folder: Path, stream: str, values: Any, labels: Sequence[str], split: Sequence[str], data: str = "d", ids: Any = None) -> Path:
+    """A features file of a stream."""
+    path = folder / stream / "toy.h5"
+    made_from = {"data": data, "weights": {stream: f"weights of {stream}"}, "script": "stages/features.py"}
     ids = ids or [f"v{i}" for i in range(len(labels))]
     features.write(path, ids, labels, split, np.asarray(values, np.float32), made_from)
     return path
@@ -36,10 +54,10 @@ def random_files(folder: Path) -> list[Path]:
     """rgb and flow of 60 videos of three classes, hard enough that the two disagree."""
     labels, split = [f"c{i % 3}" for i in range(60)], ["test" if i % 4 == 0 else "train" for i in range(60)]
     paths = []
-    for modality in ("rgb", "flow"):
-        centres = seeding.numpy_rng(1, modality).normal(size=(3, 6))
-        noise = seeding.numpy_rng(2, modality).normal(size=(60, 2, 6))
-        paths.append(write(folder, modality, centres[np.arange(60) % 3][:, None] + 2 * noise, labels, split, f"data of {modality}"))
+    for stream in ("rgb", "flow"):
+        centres = seeding.numpy_rng(1, stream).normal(size=(3, 6))
+        noise = seeding.numpy_rng(2, stream).normal(size=(60, 2, 6))
+        paths.append(write(folder, stream, centres[np.arange(60) % 3][:, None] + 2 * noise, labels, split, f"data of {stream}"))
     return paths
 
 
@@ -50,7 +68,22 @@ def test_streams_are_each_alone_and_the_pairs_that_are_there(tmp_path: Path) -> 
     flow = write(tmp_path, "flow", values[::-1][:3] + 10, labels[::-1][:3], split[::-1][:3], ids=["v3", "v2", "v1"])
     joint = write(tmp_path, "joint", values, labels, split)
     args = job.score_parser("").parse_args(
-        ["--experiment", "e", "--seed", "0", "--dataset", "toy", "--out", "o", "--features", str(rgb), str(flow), str(joint)]
+        [
+            "--task",
+            "linear",
+            "--experiment",
+            "e",
+            "--seed",
+            "0",
+            "--dataset",
+            "toy",
+            "--out",
+            "o",
+            "--features",
+            str(rgb),
+            str(flow),
+            str(joint),
+        ]
     )
     args.params = {"evaluate": FUSED}
     groups = job.streams(args)
@@ -66,22 +99,19 @@ def test_finetuned_streams_by_hand(tmp_path: Path, call_stage: CallStage) -> Non
     nothing = [[[0, 0]], [[0, 0]]]
     rgb = write(tmp_path, "rgb", [*nothing, [[0.6, 0.4]], [[0.6, 0.4]], [[0.3, 0.7]]], labels, split)
     flow = write(tmp_path, "flow", [*nothing, [[0.1, 0.9]], [[0.2, 0.8]], [[0.8, 0.2]]], labels, split)
-    arguments = {"experiment": "e", "seed": 0, "dataset": "toy", "features": [rgb, flow]}
-    result = json.loads(call_stage("finetune_scores", {"evaluate": FUSED}, "finetune.json", **arguments).read_text())
+    result = score(call_stage, "finetune", [rgb, flow], {"overlap": 0.5, "crops": 2})
     # rgb answers a a b, flow b b a, their means (.35 .65) (.4 .6) (.55 .45) b b a; right is a b a
     assert result["values"]["rgb"] == {"accuracy": pytest.approx(100 / 3)}
     assert result["values"]["flow"] == result["values"]["rgb+flow"] == {"accuracy": pytest.approx(200 / 3)}
     assert result["chance"] == {"accuracy": 50} and result["counts"] == {"train": 2, "test": 3, "classes": 2}
-    assert result["task"] == "finetune" and result["provenance"]["script"] == "stages/finetune_scores.py"
+    assert result["task"] == "finetune" and result["provenance"]["script"] == "stages/score.py"
 
 
 def test_fused_probabilities_are_the_mean_video_by_video(tmp_path: Path, call_stage: CallStage) -> None:
     paths = random_files(tmp_path)
-    params = {"evaluate": FUSED | {"linear": PROBE}}
-    arguments = {"experiment": "e", "seed": 0, "dataset": "toy", "features": paths}
-    values = json.loads(call_stage("linear", params, "linear.json", **arguments).read_text())["values"]
+    values = score(call_stage, "linear", paths, PROBE)["values"]
     rgb, flow = (features.read(path) for path in paths)
-    one, two = (linear.train_probe(each, **PROBE).tolist() for each in (rgb, flow))
+    one, two = (base.load("linear").predict(each, PROBE).tolist() for each in (rgb, flow))
     right = [rgb.labels[i] for i in range(60) if rgb.split[i] == "test"]
     hits = {"rgb": 0, "flow": 0, "rgb+flow": 0}
     for first, second, label in zip(one, two, right, strict=True):
@@ -94,8 +124,7 @@ def test_fused_probabilities_are_the_mean_video_by_video(tmp_path: Path, call_st
 
 def test_fused_similarities_are_the_mean_pair_by_pair(tmp_path: Path, call_stage: CallStage) -> None:
     paths = random_files(tmp_path)
-    arguments = {"experiment": "e", "seed": 0, "dataset": "toy", "features": paths}
-    values = json.loads(call_stage("retrieval", {"evaluate": FUSED}, "retrieval.json", **arguments).read_text())["values"]
+    values = score(call_stage, "retrieval", paths)["values"]
     both = [features.read(path) for path in paths]
 
     def cosine(one: Features, q: int, g: int) -> float:
@@ -114,12 +143,12 @@ def test_fused_similarities_are_the_mean_pair_by_pair(tmp_path: Path, call_stage
 
 def test_a_result_says_what_it_was_made_from(tmp_path: Path, call_stage: CallStage) -> None:
     paths = random_files(tmp_path)
-    params = {"threads": 1, "evaluate": FUSED}
-    out = call_stage("retrieval", params, "r.json", experiment="stc-mix", seed=3, dataset="hmdb51", features=paths)
-    result = json.loads(out.read_text())
+    result = score(call_stage, "retrieval", paths, experiment="stc-mix", seed=3, dataset="hmdb51")
     assert [result[key] for key in ("experiment", "seed", "dataset", "task")] == ["stc-mix", 3, "hmdb51", "retrieval"]
+    assert result.keys() == {"experiment", "seed", "dataset", "task", "values", "chance", "counts", "provenance"}
     made_from = result["provenance"]
-    assert made_from["code"] == code.digest("stages/retrieval.py") and made_from["params"] == params
+    assert made_from["code"] == code.digest("stages/score.py", *registry.files("tasks", "retrieval"))
+    assert made_from["params"] == {"threads": 1} | params("retrieval")
     assert made_from["data"] == hashlib.sha256(b"data of flow\ndata of rgb\n").hexdigest()
     assert {name: each["data"] for name, each in made_from["encoders"].items()} == {"rgb": "data of rgb", "flow": "data of flow"}
     assert made_from["weights"] == {"rgb": "weights of rgb", "flow": "weights of flow"}
@@ -132,9 +161,138 @@ def test_one_digest_stays_what_it_is_and_several_do_not_depend_on_their_order() 
     assert job.combined(["ab", "c"]) != job.combined(["a", "bc"])
 
 
-def test_modalities_of_other_videos_cannot_be_fused(tmp_path: Path, call_stage: CallStage) -> None:
+def test_streams_of_other_videos_cannot_be_fused(tmp_path: Path, call_stage: CallStage) -> None:
     rgb = write(tmp_path, "rgb", np.ones((4, 1, 2)), ["a", "b", "a", "b"], ["train", "train", "test", "test"])
     flow = write(tmp_path, "flow", np.ones((4, 1, 2)), ["a", "b", "b", "b"], ["train", "train", "test", "test"])
-    with pytest.raises(InputError, match="modalities differ in labels or split"):
-        call_stage("retrieval", {"evaluate": FUSED}, "r.json", experiment="e", seed=0, dataset="toy", features=[rgb, flow])
-    assert not (tmp_path / "r.json").exists()
+    with pytest.raises(InputError, match="streams differ in labels or split"):
+        score(call_stage, "retrieval", [rgb, flow])
+    assert not (tmp_path / "retrieval.json").exists()
+
+
+@pytest.mark.parametrize("task", registry.names("tasks"))
+def test_a_task_says_what_the_frame_asks(task: str) -> None:
+    declared, module = registry.declared("tasks", task), base.load(task)
+    assert declared["headline"] in declared["metrics"] and declared["label"] in {base.CLASS, *base.VALUES}
+    assert all(metric.keys() == {"unit", "higher", "error"} for metric in declared["metrics"].values())
+    assert all(metric["error"] in ("share", "spread") for metric in declared["metrics"].values())
+    assert declared["given"] == "features" or (declared["given"] == "encoder" and declared["method"] and hasattr(module, "tested"))
+    assert all("description" in setting for setting in declared["settings"].values())
+    assert all(callable(getattr(module, name)) for name in ("predict", "measure", "chance", "work"))
+
+
+def test_tables_have_the_tasks_in_order() -> None:
+    declared = [registry.declared("tasks", task) for task in registry.names("tasks")]
+    titles = [each["title"] for each in sorted(declared, key=lambda each: each["order"])]
+    assert titles[:3] == ["Nearest-neighbour retrieval", "Linear probe", "Finetuning"] and len(set(titles)) == len(titles)
+
+
+@pytest.mark.parametrize("task", ["retrieval", "finetune"])
+def test_a_stream_is_predicted_once_and_where_videos_differ_on_those_that_all_have(
+    task: str, tmp_path: Path, call_stage: CallStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    module = registry.module("tasks", task)
+    predict = module.predict
+    monkeypatch.setattr(module, "predict", lambda given, settings: asked.append(given.ids) or predict(given, settings))
+    labels, split = ["a", "b"] * 3, ["train"] * 3 + ["test"] * 3
+    values = seeding.numpy_rng(0).random((6, 1, 2))
+    same = [write(tmp_path / "same", stream, values, labels, split) for stream in ("rgb", "flow")]
+    score(call_stage, task, same)
+    assert asked == [[f"v{i}" for i in range(6)]] * 2
+    asked.clear()
+    fewer = write(tmp_path / "fewer", "flow", values[:5], labels[:5], split[:5])
+    score(call_stage, task, [same[0], fewer])
+    assert [len(ids) for ids in asked] == [6, 5, 5]  # rgb; flow, alone and fused; rgb on the videos of flow
+
+
+WITHOUT = """
+import sys
+sys.modules["torch"] = None  # an import of it fails
+from stages import score
+score.main()
+"""
+
+
+@pytest.mark.parametrize("task", ["retrieval", "finetune"])
+def test_torch_is_not_loaded_for_tasks_that_do_not_need_it(task: str, tmp_path: Path) -> None:
+    path = write(tmp_path, "rgb", [[[1, 0]], [[0, 1]], [[1, 0]]], ["a", "b", "a"], ["train", "train", "test"])
+    words = [
+        "--task",
+        task,
+        "--params",
+        json.dumps({"threads": 1} | params(task)),
+        "--features",
+        str(path),
+        "--out",
+        str(tmp_path / "r.json"),
+    ]
+    words += ["--experiment", "e", "--seed", "0", "--dataset", "toy"]
+    subprocess.run([sys.executable, "-c", WITHOUT, *words], check=True, cwd=code.ROOT)
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert result["values"]["rgb"][registry.declared("tasks", task)["headline"]] == 100
+    loaded = f"import sys; from stages import score; from videossl.tasks import base; base.load({task!r}); sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", loaded], check=True, cwd=code.ROOT)
+
+
+def test_an_unknown_task_is_named(tmp_path: Path, refused: Callable[..., str]) -> None:
+    words = ["--experiment", "e", "--seed", "0", "--dataset", "toy", "--features", "x.h5", "--out", str(tmp_path / "r.json")]
+    assert "did you mean 'linear'?" in refused("score", "--task", "linaer", "--params", json.dumps(params("linaer")), *words)
+
+
+def test_counts_are_of_the_kind_of_label_that_a_task_needs() -> None:
+    further = ["", '{"repetitions": 3}', '{"repetitions": 4, "sounds": ["bark"]}', ""]
+    made = Features(list("abcd"), ["x", "", "y", ""], ["train", "train", "test", "test"], np.zeros((4, 1, 1)), further=further)
+    assert job.counts(made) == {"train": 1, "test": 1, "classes": 2}
+    assert job.counts(made, "number") == job.counts(made, "order") == {"train": 1, "test": 1}
+    assert job.counts(made, "several") == {"train": 0, "test": 1}
+
+
+def rows_of(labels: Sequence[str], splits: Sequence[str], **further: Sequence[Any]) -> list[Row]:
+    """Rows of the index with classes and further labels, None where a video has none."""
+    each = [{name: values[i] for name, values in further.items() if values[i] is not None} for i in range(len(labels))]
+    return [row(f"v{i}", label, splits[i], labels=each[i]) for i, label in enumerate(labels)]
+
+
+def measurable(call_stage: CallStage, folder: Path, tasks: list[str], rows: Sequence[Row]) -> dict[str, Any]:
+    """What the script says of an index of `rows`."""
+    index.write(folder / "index.csv", rows)
+    out = call_stage("measurable", {"evaluate": {"tasks": tasks}}, "measurable.json", index=folder / "index.csv")
+    result: dict[str, Any] = json.loads(out.read_text())
+    return result
+
+
+def test_what_can_be_measured_is_said(tmp_path: Path, call_stage: CallStage) -> None:
+    rows = rows_of(["a", "b", "a", ""], ["train", "train", "test", "test"])
+    expected = {"train": 2, "test": 1, "classes": 2, "tasks": ["linear", "finetune"]}
+    assert measurable(call_stage, tmp_path, ["linear", "finetune"], rows) == expected
+    assert measurable(call_stage, tmp_path, [], rows[:1])["tasks"] == []
+    with pytest.raises(
+        InputError, match=r"^linear, retrieval need two classes and labelled videos to train and to test with; .*index.csv has 2 "
+    ):
+        measurable(call_stage, tmp_path, ["linear", "retrieval"], rows[:2])
+
+
+def test_tasks_of_other_kinds_of_label_need_videos_that_have_it(
+    tmp_path: Path, call_stage: CallStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "declared", lambda kind, name: {"label": "class" if name == "linear" else "number"})
+    splits, repetitions = ["train", "train", "test", "test"], [3, None, 4.5, None]
+    rows = rows_of(["", "", "", ""], splits, repetitions=repetitions)
+    assert measurable(call_stage, tmp_path, ["count"], rows) == {"train": 0, "test": 0, "classes": 0, "tasks": ["count"]}
+    with pytest.raises(InputError, match=r"^linear need two classes"):
+        measurable(call_stage, tmp_path, ["count", "linear"], rows)
+    with pytest.raises(InputError, match=r"^count need labelled videos, with the kind of label number, .* has 1 training and 0 test"):
+        measurable(call_stage, tmp_path, ["count"], rows_of(["a", "b", "a", "b"], splits, repetitions=[3, None, None, None]))
+
+
+def test_progress_measures_every_task_that_it_is_given_as_the_script_does(tmp_path: Path, call_stage: CallStage) -> None:
+    path = random_files(tmp_path)[0]
+    tasks, rgb = progress.Tasks({"linear": PROBE, "retrieval": {}}), features.read(path)
+    assert list(tasks.scores(rgb)) == ["linear", "retrieval"]
+    for task, settings in tasks.settings.items():
+        result = score(call_stage, task, [path], settings)
+        assert tasks.scores(rgb)[task] == result["values"]["rgb"] and tasks.chance(rgb)[task] == result["chance"]
+    nobody = Features(["a"], [""], ["train"], np.zeros((1, 1, 1)))
+    progress.Tasks({}).check(nobody)
+    with pytest.raises(InputError, match="0 classes"):
+        tasks.check(nobody)

@@ -11,13 +11,11 @@ import pytest
 import torch
 from tests.tasks.conftest import TRAINING, CallStage, Dataset, MakeDataset, settings, settle
 
-from videossl.data.cache import Cache
-from videossl.data.clips import uniform_starts, windows
+from videossl.data.clips import ClipDataset, uniform_starts, windows
 from videossl.encoders.base import Encoder
+from videossl.methods.supervised import Supervised
 from videossl.tasks import features
-from videossl.tasks.finetune import Finetune
-from videossl.train import modality as modalities
-from videossl.train import provenance, weights
+from videossl.train import assemble, provenance, weights
 
 
 @pytest.fixture
@@ -33,8 +31,8 @@ def away(make_dataset: MakeDataset) -> Dataset:
 
 def trained(home: Dataset, modality: str) -> Encoder:
     """An encoder after some steps of supervised training on clips of `home`, of its own bound for flow."""
-    augment = modalities.augmentation(modality, settings(modality), Cache([home.caches[modality]]))
-    method = Finetune(modalities.encoder(modality, settings(modality), 0), 2)
+    augment = assemble.augmentation(settings(modality), assemble.opened([home.caches[modality]]))
+    method = Supervised(assemble.encoder(modality, settings(modality), 0), 2)
     optimiser = torch.optim.Adam(method.trainable(), 0.003)
     clips = torch.from_numpy(np.stack([home.videos[modality][row.id][:8] for row in home.rows[:8]]))
     labels = torch.tensor([row.label == "run" for row in home.rows[:8]]).long()
@@ -59,8 +57,8 @@ def encoder(home: Dataset, modality: str) -> Encoder:
 
 @pytest.fixture
 def arguments(tmp_path: Path, encoder: Encoder, away: Dataset, modality: str) -> dict[str, Any]:
-    path = tmp_path / "pretrain.safetensors"
-    weights.save(path, {f"encoder.{name}": value for name, value in encoder.state_dict().items()}, {})
+    path = tmp_path / f"{modality}.safetensors"
+    weights.save(path, {f"{modality}/encoder.{name}": value for name, value in encoder.state_dict().items()}, {})
     return {"experiment": "e", "seed": 0, "index": away.index, "cache": [away.caches[modality]], "weights": [path]}
 
 
@@ -75,14 +73,14 @@ def clip_of(away: Dataset, modality: str, id: str, start: int, bound: float = 5.
 def test_features_are_those_of_the_other_datasets_clips(
     encoder: Encoder, away: Dataset, modality: str, arguments: dict[str, Any], call_stage: CallStage
 ) -> None:
-    params = {"modalities": {modality: settings(modality)}, "evaluate": {"clips": 2}}
+    params = {"streams": {modality: settings(modality)}, "evaluate": {"clips": 2}}
     found = features.read(call_stage("features", params, f"{modality}/away.h5", **arguments))
     assert found.ids == [row.id for row in away.rows] and found.classes == ["kick", "sit", "wave"] and found.name == "away"
     assert found.provenance["data"] == provenance.data_digest(away.index, [away.caches[modality]])
     encoder.eval()
     with torch.no_grad():
         for v, id in enumerate(found.ids):
-            for k, start in enumerate(uniform_starts(len(away.videos[modality][id]), 8, 1, 2)):
+            for k, start in enumerate(uniform_starts(len(away.videos[modality][id]), 8, 2)):
                 naive = encoder.pool(encoder(clip_of(away, modality, id, start)))[0].numpy()
                 np.testing.assert_allclose(found.features[v, k], naive, atol=1e-3, rtol=1e-4)
         if modality == "flow":  # the bound of the other dataset would be seen
@@ -92,11 +90,11 @@ def test_features_are_those_of_the_other_datasets_clips(
 
 
 def test_results_are_of_the_other_datasets_classes(modality: str, arguments: dict[str, Any], call_stage: CallStage) -> None:
-    params = {"modalities": {modality: settings(modality)}, "evaluate": {"clips": 2}}
+    params = {"streams": {modality: settings(modality)}, "evaluate": {"clips": 2}}
     path = call_stage("features", params, f"{modality}/away.h5", **arguments)
-    for task in ("retrieval", "linear"):
-        params = {"evaluate": {"fused": [["rgb", "flow"]], "linear": {"weight_decay": 0.01, "iterations": 20}}}
-        out = call_stage(task, params, f"{task}.json", experiment="e", seed=0, dataset="away", features=[path])
+    for task, chosen in {"retrieval": {}, "linear": {"weight_decay": 0.01, "iterations": 20}}.items():
+        params = {"evaluate": {"fused": [["rgb", "flow"]], "tasks": {task: chosen}}}
+        out = call_stage("score", params, f"{task}.json", task=task, experiment="e", seed=0, dataset="away", features=[path])
         result = json.loads(out.read_text())
         assert result["dataset"] == "away" and result["counts"] == {"train": 12, "test": 6, "classes": 3}
         assert list(result["values"]) == [modality] and result["provenance"]["encoders"][modality]["weights"]
@@ -107,9 +105,15 @@ def test_finetuning_starts_from_the_encoder_and_ends_in_the_other_datasets_class
     tmp_path: Path, encoder: Encoder, away: Dataset, modality: str, arguments: dict[str, Any], call_stage: CallStage
 ) -> None:
     """With a learning rate of 0 nothing but batch-norm's statistics moves: what is tested can be made by hand."""
-    chosen = settings(modality) | {"finetune": TRAINING | {"lr": 0.0, "schedule": "constant"}}
-    params = {"modalities": {modality: chosen}, "evaluate": {"overlap": 0.5, "crops": 1}}
-    found = features.read(call_stage("finetune", params, f"{modality}/away.finetune.h5", **arguments, scratch=tmp_path / "scratch"))
+    training = TRAINING | {"lr": 0.0, "schedule": "constant", "dropout": 0.0}
+    params = {
+        "method": "supervised",
+        "streams": {modality: settings(modality)},
+        "settings": {modality: training},
+        "evaluate": {"tasks": {"finetune": {"overlap": 0.5, "crops": 1}}},
+    }
+    arguments |= {"task": "finetune", "scratch": tmp_path / "scratch"}
+    found = features.read(call_stage("finetune", params, f"{modality}/away.finetune.h5", **arguments))
     assert found.features.shape == (18, 1, 3) and not found.features[found.rows("train")].any()
     np.testing.assert_allclose(found.features[found.rows("test")].sum((1, 2)), 1, atol=1e-6)
     assert found.provenance["data"] == provenance.data_digest(away.index, [away.caches[modality]])
@@ -117,19 +121,20 @@ def test_finetuning_starts_from_the_encoder_and_ends_in_the_other_datasets_class
     assert [folder.parts[-3:] for folder in folders] == [(modality, "finetune", "away")]
 
     # The same, with the batch-norm statistics that one epoch of the augmented training videos leaves behind.
-    cache = Cache([away.caches[modality]])
-    augment = modalities.augmentation(modality, chosen, cache).without_blur()
+    caches = assemble.opened([away.caches[modality]])
+    augment = assemble.augmentation(settings(modality), caches).without_blur()
     rows = [row for row in away.rows if row.split == "train"]
-    seed = provenance.stage_seed(0, modality, "finetune")
-    dataset = modalities.ClipDataset(rows, {"kick": 0, "sit": 1, "wave": 2}, [modalities.source(modality, chosen, cache, ("query",))], seed)
-    method = Finetune(encoder, 3, seed=0).train()
+    seed = provenance.derived_seed(0, [modality, "finetune"])
+    source = assemble.source(modality, settings(modality), caches, ("query",))
+    dataset = ClipDataset(rows, {"kick": 0, "sit": 1, "wave": 2}, [source], seed)
+    method = Supervised(encoder, 3, seed=0).train()
     with torch.no_grad():
-        for views, _ in modalities.batches(dataset, {"query": augment}, 4, seed, torch.device("cpu")).epoch(0):
+        for views, _ in assemble.views(dataset, {"query": augment}, 4, seed, torch.device("cpu")).epoch(0):
             method(views["query"])
         method.eval()
         for position in found.rows("test"):
             id = found.ids[position]
-            starts = windows(len(away.videos[modality][id]), 8, 1, 0.5)
+            starts = windows(len(away.videos[modality][id]), 8, 0.5)
             each = [method(clip_of(away, modality, id, start))[0].softmax(0).numpy() for start in starts]
             np.testing.assert_allclose(found.features[position, 0], np.mean(each, axis=0), atol=1e-4)
     assert np.ptp(found.features[found.rows("test"), 0], axis=0).max() > 0.01  # videos differ, so this tells something
@@ -138,15 +143,14 @@ def test_finetuning_starts_from_the_encoder_and_ends_in_the_other_datasets_class
 def test_progress_is_measured_on_the_other_dataset(
     tmp_path: Path, encoder: Encoder, away: Dataset, modality: str, arguments: dict[str, Any], call_stage: CallStage
 ) -> None:
-    path = tmp_path / "pretrain.snapshots.safetensors"
-    weights.save(path, {f"5.{name}": value for name, value in encoder.state_dict().items()}, {})
+    path = tmp_path / f"{modality}.snapshots.safetensors"
+    weights.save(path, {f"5.{modality}/{name}": value for name, value in encoder.state_dict().items()}, {})
     del arguments["weights"]
-    params = {
-        "modalities": {modality: settings(modality)},
-        "evaluate": {"clips": 2, "linear": {"weight_decay": 0.01, "iterations": 20}, "tasks": ["linear", "retrieval"]},
-    }
-    named = {"modality": modality, "phase": "pretrain", "dataset": "away", "snapshots": path}
+    tasks = {"linear": {"weight_decay": 0.01, "iterations": 20}, "retrieval": {}}
+    params = {"streams": {modality: settings(modality)}, "evaluate": {"clips": 2, "tasks": tasks}}
+    named = {"training": modality, "dataset": "away", "snapshots": path}
     result = json.loads(call_stage("progress", params, "p.json", **arguments, **named).read_text())
-    assert [point["epoch"] for point in result["points"]] == [5] and result["counts"] == {"train": 12, "test": 6, "classes": 3}
+    found = result["streams"][modality]
+    assert [point["epoch"] for point in found["points"]] == [5] and found["counts"] == {"train": 12, "test": 6, "classes": 3}
     assert result["provenance"]["data"] == provenance.data_digest(away.index, [away.caches[modality]])
-    assert result["dataset"] == "away" and result["chance"]["linear"] == {"accuracy": pytest.approx(100 / 3)}
+    assert result["dataset"] == "away" and found["chance"]["linear"] == {"accuracy": pytest.approx(100 / 3)}

@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 from tests.conftest import REPOSITORY
 from tests.made import row, shard
+from tests.train.conftest import tiny
 
-from videossl import params, seeding
+from videossl import seeding
 from videossl.data import index
+from videossl.params import recipes, slices
 
 pytestmark = pytest.mark.slow
 EPOCHS, STEPS = 12, 2  # an epoch
@@ -30,13 +32,14 @@ class Job:
     """One training of joints in a folder of its own."""
 
     def __init__(self, folder: Path, inputs: Path, **changes: Any) -> None:
-        self.folder, self.out = folder, folder / "models/pretrain.safetensors"
+        self.folder, self.out = folder, folder / "models/joint.safetensors"
         folder.mkdir()
-        chosen = params.load(REPOSITORY / "tests/pipeline/tiny.yaml")
-        chosen["modalities"]["joint"]["pretrain"] |= {"epochs": EPOCHS, "batch": 4, "optimiser": "sgd", "lr": 0.001, **changes}
-        slice = json.dumps(params.pretrain_slice(chosen, "mixup", "joint"))
+        chosen = tiny()
+        chosen["streams"]["joint"]["train"] |= {"epochs": EPOCHS, "batch": 4, "optimiser": "sgd", "lr": 0.001, **changes}
+        slice = json.dumps(slices.training(chosen, recipes.training(chosen, "mixup", "joint")))
         files = ["--index", str(inputs / "index.csv"), "--cache", str(inputs / "joint.h5"), "--out", str(self.out)]
-        self.call = [str(REPOSITORY / "stages/pretrain.py"), "--params", slice, "--seed", "0", *files, "--log", "pretrain.log"]
+        which = ["--params", slice, "--experiment", "mixup", "--seed", "0"]
+        self.call = [str(REPOSITORY / "stages/train.py"), *which, *files, "--log", "train.log"]
 
     def command(self, processes: int = 1, workers: int = 0, minutes: float = 0) -> list[str]:
         launch = [sys.executable, str(REPOSITORY / "stages/launch.py"), "--processes", str(processes)]
@@ -62,7 +65,7 @@ class Job:
         return max((int(path.name.split(".")[0]) for path in self.folder.glob("data/scratch/checkpoints/*/*.pt")), default=0)
 
     def record(self) -> list[dict[str, Any]]:
-        (path,) = self.folder.glob("data/scratch/runs/mixup/0/joint/pretrain.json")
+        (path,) = self.folder.glob("data/scratch/runs/mixup/0/joint.json")
         found: list[dict[str, Any]] = json.loads(path.read_text())
         return found
 
@@ -102,7 +105,7 @@ def test_signals_to_all_its_processes_lose_nothing(inputs: Path, undisturbed: Jo
     *struck, last = job.record()
     for number, attempt, start, end in zip(signals, struck, reached, reached[1:], strict=False):
         assert attempt["exit"] == (
-            f"mixup 0 joint pretrain: stopped by {number.name} at epoch {(end - 1) // STEPS + 1}, step {(end - 1) % STEPS + 1};"
+            f"mixup 0 joint: stopped by {number.name} at epoch {(end - 1) // STEPS + 1}, step {(end - 1) % STEPS + 1};"
             " the same command goes on from there"
         )
         assert (attempt["from_step"], attempt["to_step"]) == (start, end)
@@ -159,4 +162,4 @@ def test_what_all_processes_find_wrong_is_said_once(inputs: Path, tmp_path: Path
     done = job.run(processes=2)
     assert done.returncode == 2
     assert done.stderr == "error: a batch of 5 cannot be shared by 2 processes; choose a number of GPUs that divides it\n"
-    assert (job.folder / "pretrain.log").read_text() == done.stderr
+    assert (job.folder / "train.log").read_text() == done.stderr

@@ -49,6 +49,12 @@ class Regression(nn.Module):
     def trainable(self) -> list[nn.Parameter]:
         return [self.w]
 
+    def encoders(self) -> dict[str, nn.Module]:
+        return {"rgb": self}
+
+    def states(self) -> dict[str, dict[str, Tensor]]:
+        return {"rgb": self.state_dict()}
+
 
 def batches(scale: float = 1.0) -> Batches:
     def epoch(number: int, start: int = 0) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
@@ -66,8 +72,40 @@ def test_it_learns_and_reports(tmp_path: Path) -> None:
     seen: list[dict[str, float]] = []
     history = fit(Regression(), batches(), TRAINING, 0, Checkpoint(tmp_path), "r", [seen.append])
     assert [row["epoch"] for row in history] == [1, 2, 3, 4, 5, 6] and seen == history
+    assert all(list(row) == ["epoch", "loss", "accuracy", "lr"] for row in history)
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]
     assert history[0]["lr"] > history[-1]["lr"] > 0
+
+
+class Measured(Regression):
+    """Measures its loss, and what else it is given: a number for each step."""
+
+    def __init__(self, **others: list[float]) -> None:
+        super().__init__()
+        self.others = others
+
+    def step(self, views: dict[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        others = {name.replace("_of_", "/"): torch.tensor(values[int(self.updates)]) for name, values in self.others.items()}
+        return others | {"loss": super().step(views, sample, rng)["loss"]}
+
+
+def test_a_method_that_measures_its_loss_alone_trains(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As one without classes or keys has no accuracy, and one without embeddings no spread."""
+    with caplog.at_level(logging.INFO):
+        history = fit(Measured(), batches(), TRAINING, 0, Checkpoint(tmp_path / "alone"), "r")
+    assert [list(row) for row in history] == [["epoch", "loss", "lr"]] * 6
+    whole = fit(Regression(), batches(), TRAINING, 0, Checkpoint(tmp_path / "whole"), "r")
+    assert [row["loss"] for row in history] == [row["loss"] for row in whole]
+    assert "r epoch 6/6: loss " in caplog.text and "accuracy" not in caplog.text
+
+
+def test_whatever_a_method_measures_is_in_the_history(tmp_path: Path) -> None:
+    """The mean over the epoch; accuracies in percent, of a stream, too; epoch, loss and accuracy first."""
+    steps = [float(step) for step in range(8)]
+    method = Measured(energy=steps, accuracy_of_joint=[step / 8 for step in steps], energy_of_joint=steps[::-1])
+    history = fit(method, batches(), dataclasses.replace(TRAINING, epochs=2), 0, Checkpoint(tmp_path), "r")
+    assert [list(row) for row in history] == [["epoch", "loss", "lr", "energy", "accuracy/joint", "energy/joint"]] * 2
+    assert [(row["energy"], row["accuracy/joint"], row["energy/joint"]) for row in history] == [(1.5, 18.75, 5.5), (5.5, 68.75, 1.5)]
 
 
 @pytest.mark.parametrize("minutes", [0, 1e9], ids=["every step", "on signals alone"])

@@ -32,13 +32,22 @@ class SkeletonAugment:
 
     def train(self, clips: Tensor, sizes: Tensor, rngs: Sequence[np.random.Generator]) -> Tensor:
         """One random view of each sequence, all draws for sample b from `rngs[b]`."""
+        return self.train_with_geometry(clips, sizes, rngs)[0]
+
+    def train_with_geometry(self, clips: Tensor, sizes: Tensor, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The same views, and the geometry that videos' views have: "box" (B, 4) float32, the whole frame, and "flip" (B,) bool, never.
+
+        The crop in time is not told: frames that it lacks are reflected, so a view has no one span.
+        """
         draws = np.stack([rng.random(DRAWS) for rng in rngs])
         matrix = np.tile(np.eye(3), (len(draws), 1, 1))
         matrix[:, ~np.eye(3, dtype=bool)] = self.shear * (2 * draws[:, :6] - 1)
         length = clips.shape[2]
         pad = min(length // self.padding, length - 1) if self.padding else 0
         start = np.floor(draws[:, 6] * (2 * pad + 1)).astype(np.int64) - pad
-        return temporal_crop(shear(clips, torch.from_numpy(matrix)), torch.from_numpy(start))
+        box = torch.tensor([0.0, 0.0, 1.0, 1.0], device=clips.device).expand(len(clips), 4)
+        geometry = {"box": box, "flip": torch.zeros(len(clips), dtype=torch.bool, device=clips.device)}
+        return temporal_crop(shear(clips, torch.from_numpy(matrix)), torch.from_numpy(start)), geometry
 
     def evaluate(self, clips: Tensor, sizes: Tensor) -> Tensor:
         """The sequences as they are: nothing is random at test time."""

@@ -44,6 +44,11 @@ class Boxes:
     width: np.ndarray
     flip: np.ndarray
 
+    def shares(self, sizes: Tensor) -> np.ndarray:
+        """(B, 4) float64: top, left, height, width as shares of frames of true `sizes` (B, 2)."""
+        height, width = sizes.cpu().double().numpy().T
+        return np.stack([self.top / height, self.left / width, self.height / height, self.width / width], axis=1)
+
 
 @dataclass(frozen=True)
 class VideoAugment:
@@ -83,15 +88,32 @@ class VideoAugment:
 
     def train(self, clips: Tensor, sizes: Tensor, rngs: Sequence[np.random.Generator]) -> Tensor:
         """One random view of each clip, all draws for sample b from `rngs[b]`: (B, C, T, S, S) float32."""
+        return self.train_with_geometry(clips, sizes, rngs)[0]
+
+    def train_with_geometry(self, clips: Tensor, sizes: Tensor, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The same views, and what of the frames each shows.
+
+        Returns:
+            views, and on their device "box": (B, 4) float32, the crop's top, left, height and width as shares of the frame's height and
+            width; "flip": (B,) bool, whether the crop is mirrored left to right.
+        """
         numbers = np.stack([rng.random(len(DRAWS)) for rng in rngs], axis=1)
         count = len(rngs) if clips.device.type != "cpu" else max(1, CHUNK // clips[0].numel())
         parts = [slice(first, first + count) for first in range(0, len(rngs), count)]
-        return torch.cat([self._train(clips[part], sizes[part], numbers[:, part]) for part in parts])
+        made = [self._train(clips[part], sizes[part], numbers[:, part]) for part in parts]
+        shares = np.concatenate([boxes.shares(sizes[part]) for part, (_, boxes) in zip(parts, made, strict=True)])
+        flip = np.concatenate([boxes.flip for _, boxes in made])
+        geometry = {"box": torch.from_numpy(shares).to(clips.device, torch.float32), "flip": torch.from_numpy(flip).to(clips.device)}
+        return torch.cat([views for views, _ in made]), geometry
 
-    def _train(self, clips: Tensor, sizes: Tensor, numbers: np.ndarray) -> Tensor:
-        """`train` of some samples; numbers: (len(DRAWS), B)."""
+    def _train(self, clips: Tensor, sizes: Tensor, numbers: np.ndarray) -> tuple[Tensor, Boxes]:
+        """Views of some samples, and their crops; numbers: (len(DRAWS), B)."""
         draws = dict(zip(DRAWS, numbers, strict=True))
         boxes = random_boxes(draws, sizes, self.area, self.flip)
+        return self._views(clips, boxes, draws), boxes
+
+    def _views(self, clips: Tensor, boxes: Boxes, draws: dict[str, np.ndarray]) -> Tensor:
+        """Crop `boxes` and recolour: (B, C, T, S, S)."""
         if self.kind == "flow":
             return self._flow(clips, boxes)
         views = resample(clips, boxes, self.size)

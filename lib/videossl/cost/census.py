@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from videossl import registry
 from videossl.data import index, listing, video
 from videossl.data.listing import Counts
-from videossl.datasets import registry
 from videossl.errors import InputError
-from videossl.params import Params, is_filled
+from videossl.params import run
+from videossl.params.recipes import Params
 
 SAMPLE = 5  # videos that are decoded to know how long they are
 
@@ -34,17 +35,17 @@ def take(folder: Path, dataset: Params) -> Census:
     if file.exists():
         rows = index.usable(index.read(file))
         return Census(_of_index(rows), "its index", _even(_there(root, [row.path for row in rows])))
-    source = registry.get(dataset["name"])
-    if root.is_dir() and not is_filled(dataset):
-        found = _of_videos(root, source.videos(root, dataset["split"], dataset["options"]))
-        if found:
-            return found
+    source = registry.module("datasets", dataset["name"])
+    if root.is_dir() and not run.is_filled(dataset):
+        census = _of_videos(root, source.videos(root, dataset["split"], dataset["options"]))
+        if census:
+            return census
     said: Counts | None = source.expected(dataset["split"], dataset["options"])
     if said is None:
         raise InputError(
             f"nobody knows how many videos {dataset['name']} has: give ROOT, or make its index first (snakemake data/index/{file.name})"
         )
-    return Census(said, "its options" if hasattr(source, "download") else "what the dataset is said to hold")
+    return Census(said, "its options" if run.is_rendered(dataset["name"]) else "what the dataset is said to hold")
 
 
 def _of_index(rows: Sequence[index.Row]) -> Counts:
@@ -58,16 +59,16 @@ def _of_index(rows: Sequence[index.Row]) -> Counts:
 
 def _of_videos(root: Path, videos: Sequence[listing.Video]) -> Census | None:
     """Counts of the videos that are there, the length and size of an even sample of them; None if none of it decodes."""
-    there = set(_there(root, [one.path for one in videos]))
-    used = [one for one in videos if root / one.path in there]
-    sample = {path: found for path in _even([root / one.path for one in used]) if (found := _probe(path))}
+    there = set(_there(root, [item.path for item in videos]))
+    used = [item for item in videos if root / item.path in there]
+    sample = {path: probe for path in _even([root / item.path for item in used]) if (probe := _probe(path))}
     if not sample:
         return None
     probes = list(sample.values())
-    frames, width, height = (statistics.mean(getattr(one, name) for one in probes) for name in ("frames", "width", "height"))
-    train = sum(one.split == "train" for one in used)
-    rate = _rate([(one.frames, one.fps) for one in probes])
-    counts = Counts(train, len(used) - train, len({one.label for one in used} - {""}), frames, width, height, rate)
+    frames, width, height = (statistics.mean(getattr(item, name) for item in probes) for name in ("frames", "width", "height"))
+    train = sum(item.split == "train" for item in used)
+    rate = _rate([(item.frames, item.fps) for item in probes])
+    counts = Counts(train, len(used) - train, len({item.label for item in used} - {""}), frames, width, height, rate)
     return Census(counts, f"its videos, and how long {SAMPLE} of them are", tuple(sample))
 
 
@@ -88,7 +89,7 @@ def _rate(videos: Sequence[tuple[int, float]]) -> float:
 
 
 def _probe(path: Path) -> video.Probe | None:
-    """What decoding a video tells, None for one that cannot be used."""
+    """What decoding a video tells, None for a video that cannot be used."""
     try:
         return video.probe(path)
     except InputError:

@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import csv
-import difflib
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videossl import code
+from videossl import code, paths, registry
 from videossl.errors import InputError
-from videossl.params import Params
-
-LAYOUTS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"data/raw/(?P<dataset>[^/.]+)(\.json)?",
-        r"data/index/(?P<dataset>[^/.]+)\..+",
-        r"data/cache/(?P<dataset>[^/]+)/(?P<source>[^/]+)/(?P<shard>\d+)\.h5",
-        r"data/models/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<modality>[^/]+)/(?P<phase>[^/.]+)\..+",
-        r"data/features/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<modality>[^/]+)/(?P<dataset>[^/.]+)\..+",
-        r"data/progress/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<dataset>[^/]+)/(?P<modality>[^/.]+)\.(?P<phase>[^/.]+)\.json",
-        r"data/results/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<dataset>[^/]+)/(?P<task>[^/.]+)\.json",
-    )
-)
-"""What the paths of artefacts say (docs/data-contract.md)."""
+from videossl.params.recipes import Params
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job that is still to run: its rule, and what the paths of its outputs say: dataset, experiment, modality, ..."""
+    """A job that is still to run: its rule, and what the paths of its outputs say: dataset, experiment, stream, ..."""
 
     rule: str
     wildcards: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def family(self) -> str:
+        """The name under which rules that differ in the dataset or the target are counted."""
+        return next((name for name in ("download", "compare") if self.rule.startswith(f"{name}_")), self.rule)
 
 
 def pending(folder: Path, targets: Sequence[str], params: Params) -> list[Job]:
@@ -51,25 +40,12 @@ def pending(folder: Path, targets: Sequence[str], params: Params) -> list[Job]:
 
 
 def jobs(summary: str) -> list[Job]:
-    """The pending jobs in the text of `--detailed-summary`, which has one line an output."""
+    """The pending jobs in the text of `--detailed-summary`, which has one line an output; all outputs of a job say the same."""
     lines = summary.splitlines()
     start = next((number for number, line in enumerate(lines) if line.startswith("output_file\t")), len(lines))
     rows = csv.DictReader(lines[start:], delimiter="\t", quoting=csv.QUOTE_NONE)
-    found = {(row["rule"], _stem(row["output_file"])): row["output_file"] for row in rows if row["plan"] == "update pending"}
-    return [Job(rule, wildcards(path)) for (rule, _), path in found.items()]
-
-
-def _stem(path: str) -> str:
-    """What the outputs of one job have in common: a training leaves weights, a curve and snapshots, mining of both its modalities; a
-    target data and page."""
-    stem = re.sub(r"(\.snapshots)?\.[a-z0-9]+$", "", path)
-    return re.sub(r"[^/]+/mining$", "mining", stem)
-
-
-def wildcards(path: str) -> dict[str, str]:
-    """What the path of an artefact says, {} for one that says nothing."""
-    found = next((match for layout in LAYOUTS if (match := layout.fullmatch(path))), None)
-    return {key: value for key, value in found.groupdict().items() if value is not None} if found else {}
+    waiting = [Job(row["rule"], paths.says(row["output_file"])) for row in rows if row["plan"] == "update pending"]
+    return list({(job.rule, *job.wildcards.items()): job for job in waiting}.values())
 
 
 def _why(stderr: str, targets: Sequence[str], params: Params) -> str:
@@ -77,7 +53,6 @@ def _why(stderr: str, targets: Sequence[str], params: Params) -> str:
     known = ["all", "seeds", *params["targets"]]
     for target in targets:
         if target not in known and "/" not in target:
-            near = difflib.get_close_matches(target, known, 1, cutoff=0.5)
-            return f"there is no target '{target}'; " + (f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}")
+            return f"there is no target '{target}'; {registry.nearest(target, known)}"
     said = [line for line in stderr.splitlines() if line.startswith("error: ") or "Error" in line or "Exception" in line]
     return f"snakemake cannot plan {' '.join(targets) or 'all'}: {(said or ['no reason given'])[-1].removeprefix('error: ')}"

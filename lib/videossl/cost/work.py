@@ -1,36 +1,38 @@
 """What a job computes and writes: epochs, clips, bytes, and how much of each kind of work.
 
-A kind of work is a tuple such as ("moco", "rgb"): one clip of a training step; `measure` has the seconds of one.
+A kind of work is a tuple such as ("forward", "rgb"), one clip through that stream's encoder; `measure` has the seconds of one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import importlib
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor
 
-from videossl import params as parameters
+from videossl import registry
 from videossl.cost.plan import Job
-from videossl.data.clips import SKELETON, windows
+from videossl.data import cache
+from videossl.data.clips import windows
+from videossl.data.index import Row
 from videossl.data.listing import Counts
-from videossl.data.video import target_size
-from videossl.datasets import registry
-from videossl.params import Params
-from videossl.train import modality as modalities
-from videossl.train.stage import Snapshots
+from videossl.extract.shard import Extractor
+from videossl.params import recipes, run, schema, slices
+from videossl.params.recipes import Params, Training
+from videossl.tasks import base
+from videossl.train import assemble
+from videossl.train.job import kept
 
 Kind = tuple[str, ...]
 Needs = dict[Kind, float]
 
 VIDEO, SHARD = 480, 5000  # bytes that HDF5 adds to a video, its id included, and to a shard
-OFFSET, OFFSETS = 8, 400  # bytes more of each frame, and of each video, under jpeg
-DEPTH = {"rgb": 3, "flow": 2}  # bytes of a pixel
-TOY_PIXEL, TOY_POSE = 1.1, 1400  # bytes of a toy video's pixel, and of a frame of its skeleton file
-JOINT = 3 * 2 * 4  # bytes of a joint in a frame of the joint cache: three coordinates of two bodies
+OFFSET, OFFSETS = 8, 400  # bytes more of each step, and of each video, under jpeg
 
 
 @dataclass(frozen=True)
@@ -45,84 +47,69 @@ class Work:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of one modality's model: bytes of what a training keeps and of the encoder alone, and numbers a feature has."""
+    """Bytes of what a training leaves, and of its encoders alone."""
 
-    state: int
-    encoder: int
-    features: int
+    states: int
+    encoders: int
 
 
 class Works:
     """The work of each job of a run.
 
-    counts: by dataset; jpeg: bytes a pixel by cached modality, where the codec is jpeg (`film.jpeg_bytes`).
+    counts: by dataset; jpeg: bytes a pixel by cached modality, where the codec is jpeg (`film.jpeg_bytes`); rendered: bytes a frame by
+    dataset that is rendered (`film.render`). `trained` has of each kind of training that was asked for the slice of one.
     """
 
-    def __init__(self, params: Params, counts: Mapping[str, Counts], jpeg: Mapping[str, float] | None = None) -> None:
-        self.params, self.counts, self.jpeg = params, counts, jpeg or {}
+    def __init__(
+        self,
+        params: Params,
+        counts: Mapping[str, Counts],
+        jpeg: Mapping[str, float] | None = None,
+        rendered: Mapping[str, float] | None = None,
+    ) -> None:
+        self.params, self.counts, self.jpeg, self.rendered = params, counts, jpeg or {}, rendered or {}
+        self.main: str = params["dataset"]["name"]
+        self.trained: dict[Kind, Params] = {}
+        self.extractors = extractors(params)
+        self._sizes: dict[Kind, Sizes] = {}
 
     def of(self, job: Job) -> Work:
         """The work of `job`; what is not known to take long is a start of Python and nothing else."""
-        name = "_download" if job.rule.startswith("download") else f"_{job.rule}"
+        name = "_extract" if "source" in job.wildcards else f"_{job.family}"
         made: Callable[..., Work] = getattr(self, name, lambda **_: Work())
         work = made(**job.wildcards)
         return Work(work.epochs, work.clips, work.bytes, {**{kind: amount for kind, amount in work.needs.items() if amount}, ("start",): 1})
 
-    # ------------------------------------------------------------------------------------------------------------
-    # Data
+    # Data.
 
     def _download(self, dataset: str) -> Work:
-        if dataset != "toy":
-            return Work(bytes=fetched(parameters.datasets(self.params)[dataset]))
-        counts = self.counts[dataset]
-        bytes_of_one = counts.frames * (TOY_PIXEL * counts.width * counts.height + TOY_POSE)
-        return Work(bytes=self._videos(dataset) * bytes_of_one, needs={("render",): self._videos(dataset) * counts.frames})
+        if not run.is_rendered(dataset):
+            return Work(bytes=fetched(run.datasets(self.params)[dataset]))
+        frames = self._frames(dataset)
+        return Work(bytes=frames * self.rendered.get(dataset, 0.0), needs={("render", dataset): frames})
 
     def _index(self, dataset: str) -> Work:
-        needs: Needs = {("decode",): self._decoded(dataset)}
-        if "joint" in parameters.sources(self.params, dataset) and not parameters.finds_people(self.params):
-            needs["parse",] = self._videos(dataset) * self.counts[dataset].frames
-        return Work(needs=needs)
+        return Work(needs={("index",): self._frames(dataset)})
 
-    def _frames(self, dataset: str, source: str, shard: str) -> Work:
-        size = self.cache_bytes(dataset, source) / self._shards
-        return Work(bytes=size, needs={("decode",): self._decoded(dataset) / self._shards, ("write", source): self._raw(dataset, source)})
-
-    def _flow(self, dataset: str, source: str, shard: str) -> Work:
-        size, raw = self.cache_bytes(dataset, source) / self._shards, self._raw(dataset, source)
-        needs: Needs = {("decode",): self._decoded(dataset) / self._shards, ("write", source): raw}
-        needs["flow", self.params["flow"]["backend"]] = raw / 2  # a byte each of u and v
-        return Work(bytes=size, needs=needs)
-
-    def _skeleton(self, dataset: str, source: str, shard: str) -> Work:
-        size = self.cache_bytes(dataset, source) / self._shards
-        frames = self._videos(dataset) * self.counts[dataset].frames / self._shards
-        return Work(bytes=size, needs={("parse",): frames, ("write", source): self._raw(dataset, source)})
-
-    def _pose(self, dataset: str, source: str, shard: str) -> Work:
-        size, frames = self.cache_bytes(dataset, source) / self._shards, self._videos(dataset) * self.steps(dataset) / self._shards
-        decoded = 2 * self._decoded(dataset) / self._shards  # to know which frames there are, and to look at them one by one
-        return Work(bytes=size, needs={("decode",): decoded, ("write", source): self._raw(dataset, source), ("detect",): frames})
+    def _extract(self, dataset: str, source: str, shard: str) -> Work:
+        steps = self._videos(dataset) * self.shape(dataset, source)[0]
+        return Work(bytes=self.cache_bytes(dataset, source) / self._shards, needs={("extract", source): steps / self._shards})
 
     def cache_bytes(self, dataset: str, source: str) -> float:
         """Bytes of all shards of one cached modality (docs/data-contract.md)."""
-        one = self._one(dataset, source)
+        shape = self.shape(dataset, source)
+        video: float = math.prod(shape) * cache.layout(source).dtype.itemsize
         if source in self.jpeg:
-            frames = self.steps(dataset)
-            one = one / DEPTH[source] * self.jpeg[source] + OFFSET * frames + OFFSETS
-        return self._videos(dataset) * (one + VIDEO) + self._shards * SHARD
+            video = math.prod(shape[:3]) * self.jpeg[source] + OFFSET * shape[0] + OFFSETS
+        return self._videos(dataset) * (video + VIDEO) + self._shards * SHARD
 
-    def _raw(self, dataset: str, source: str) -> float:
-        """Bytes of the arrays of a shard, before any codec."""
-        return self._videos(dataset) * self._one(dataset, source) / self._shards
-
-    def _one(self, dataset: str, source: str) -> float:
-        """Bytes of the array of a video of the mean length."""
-        if source == "joint":
-            found = parameters.finds_people(self.params)
-            return self.steps(dataset) * 17 * JOINT if found else self.counts[dataset].frames * 25 * JOINT
-        width, height = frame_size(self.counts[dataset], self.params)
-        return (self.steps(dataset) - (source == "flow")) * width * height * DEPTH[source]
+    def shape(self, dataset: str, source: str) -> tuple[int, ...]:
+        """The shape of the array of a video of mean length and size, time first."""
+        counts, files = self.counts[dataset], {"path": "video" if self.counts[dataset].width else "", "skeleton": "skeleton"}
+        extents = {"frames": round(counts.frames), "steps": round(self.steps(dataset))}
+        size = {"width": round(counts.width), "height": round(counts.height), "fps": counts.fps}
+        row = Row(id=dataset, label="", split="train", group="", sha256="", status="ok", reason="", **files, **extents, **size)  # type: ignore[arg-type]
+        return self.extractors[source].shape(row)
 
     def steps(self, dataset: str) -> float:
         """Frames of a video as they are cached: at the rate that videos are resampled to."""
@@ -136,111 +123,118 @@ class Works:
     def _videos(self, dataset: str) -> int:
         return self.counts[dataset].train + self.counts[dataset].test
 
-    def _decoded(self, dataset: str) -> float:
-        counts = self.counts[dataset]
-        return self._videos(dataset) * counts.frames * counts.width * counts.height
+    def _frames(self, dataset: str) -> float:
+        return self._videos(dataset) * self.counts[dataset].frames
 
-    # ------------------------------------------------------------------------------------------------------------
-    # Training
+    # Training.
 
-    def _pretrain(self, experiment: str, seed: str, modality: str, phase: str) -> Work:
-        return self._training(experiment, modality, phase, ("moco", modality))
+    def _train(self, experiment: str, seed: str, training: str) -> Work:
+        job = recipes.training(self.params, experiment, training)
+        part, kind = slices.training(self.params, job), self._kind(job)
+        epochs, clips = self._samples(part, self.main)
+        sizes = self._sizes_of(kind, part)
+        return Work(epochs, clips, sizes.states + len(kept(part["training"]["keep"], epochs)) * sizes.encoders, {kind: clips})
 
-    def _cmmc(self, experiment: str, seed: str, modality: str, phase: str) -> Work:
-        partner = parameters.partner(self.params, experiment, modality)
-        if partner is None:  # manifold mixup: the step of a pretraining, but for where it mixes
-            return self._training(experiment, modality, phase, ("moco", modality))
-        return self._training(experiment, modality, phase, ("cmmc", modality, partner))
+    def _kind(self, job: Training) -> Kind:
+        """The method, the streams, the frozen ones by role, and what the recipe itself sets, beside how long and how fast."""
+        name = self.params["experiments"][job.experiment]["method"]
+        chosen = recipes.settings(self.params, job.streams[0], name, job.experiment)
+        own = [one.value for key, one in chosen.items() if one.place.startswith("experiments.") and key not in schema.loop()]
+        frozen = [f"{role}:{stream}" for role, stream in recipes.frozen_streams(self.params, job).items()]
+        return ("train", name, "+".join(job.streams), *frozen, *(json.dumps(value, separators=(",", ":")).replace('"', "") for value in own))
 
-    def _mining(self, experiment: str, seed: str, modality: str, phase: str) -> Work:
-        """One job for both encoders: its epochs and clips count once, its bytes are of both."""
-        chosen = sorted(self.params["experiments"][experiment]["modalities"])
-        both = [self._training(experiment, one, phase, ("mining", *chosen)) for one in chosen]
-        return Work(both[0].epochs, both[0].clips, sum(one.bytes for one in both), both[0].needs)
+    def _samples(self, part: Params, dataset: str) -> tuple[int, int]:
+        """Epochs and clips of a training: the last incomplete batch of an epoch is left out."""
+        loop = assemble.loop(part)
+        return loop.epochs, loop.epochs * (self.counts[dataset].train // loop.batch) * loop.batch
 
-    def _training(self, experiment: str, modality: str, phase: str, kind: Kind) -> Work:
-        dataset = self.params["dataset"]["name"]
-        epochs = parameters.epochs(self.params, experiment, modality, phase)
-        batch = self.params["modalities"][modality][phase.rstrip("0123456789")]["batch"]
-        clips = epochs * (self.counts[dataset].train // batch) * batch
-        size = self.sizes[modality].state + len(self._kept(experiment, epochs)) * self.sizes[modality].encoder
-        return Work(epochs, clips, size, {kind: clips})
+    def _sizes_of(self, kind: Kind, part: Params) -> Sizes:
+        """Notes what the kind is of; its first training is built to know its sizes, others have the same."""
+        if kind not in self._sizes:
+            method = assemble.method(part, 0, assemble.Weights(), max(2, self.counts[self.main].classes))
+            states = (tensor for state in method.states().values() for tensor in state.values())
+            encoders = (tensor for encoder in method.encoders().values() for tensor in encoder.state_dict().values())
+            self.trained[kind], self._sizes[kind] = part, Sizes(_bytes(states), _bytes(encoders))
+        return self._sizes[kind]
 
-    def _kept(self, experiment: str, epochs: int) -> list[int]:
-        """The epochs whose encoders a training keeps."""
-        return Snapshots(nn.Identity(), self.params["experiments"][experiment].get("keep", 0), epochs, Path()).epochs
+    # Measuring.
 
-    @cached_property
-    def sizes(self) -> dict[str, Sizes]:
-        """By modality."""
-        return {name: _sizes(name, settings) for name, settings in self.params["modalities"].items()}
-
-    # ------------------------------------------------------------------------------------------------------------
-    # Evaluation
-
-    def _features(self, experiment: str, seed: str, modality: str, dataset: str) -> Work:
+    def _features(self, experiment: str, seed: str, stream: str, dataset: str) -> Work:
         videos = self._videos(dataset)
         if experiment == "handmade":
-            found = parameters.finds_people(self.params)
-            frames = self.counts[dataset].frames if modality in SKELETON and not found else self.steps(dataset)
-            return Work(0, videos, 0.0, {("handmade", modality): videos * frames})
-        clips = videos * self._clips(modality)
-        return Work(0, clips, clips * self.sizes[modality].features * 4, {("forward", modality): clips})
+            return Work(0, videos, 0.0, {("handmade", stream): videos * self._cached(stream, dataset)[0]})
+        clips = videos * self._clips(stream)
+        return Work(0, clips, clips * self.numbers[stream] * 4, {("forward", stream): clips})
 
-    def _clips(self, modality: str) -> int:
-        """Clips of a video that features are taken of."""
-        return 1 if modality in SKELETON else int(self.params["evaluate"]["clips"])
+    def _finetune(self, experiment: str, seed: str, stream: str, dataset: str, task: str) -> Work:
+        part = slices.finetune(self.params, task, stream)
+        kind = ("train", str(part["method"]), stream, task)
+        self.trained[kind] = part
+        epochs, clips = self._samples(part, dataset)
+        tested = self.counts[dataset].test * self._tested(stream, dataset, part["evaluate"]["tasks"][task])
+        size = self._videos(dataset) * self.counts[dataset].classes * 4
+        return Work(epochs, clips + tested, size, {kind: clips, ("forward", stream): tested})
 
-    def _finetune(self, experiment: str, seed: str, modality: str, dataset: str) -> Work:
-        counts, training = self.counts[dataset], self.params["modalities"][modality]["finetune"]
-        clips = training["epochs"] * (counts.train // training["batch"]) * training["batch"]
-        tested = counts.test * self._windows(modality, dataset)
-        needs: Needs = {("finetune", modality): clips, ("forward", modality): tested}
-        return Work(training["epochs"], clips + tested, self._videos(dataset) * counts.classes * 4, needs)
-
-    def _windows(self, modality: str, dataset: str) -> int:
-        """Crops of all windows of a test video of the mean length."""
-        if modality in SKELETON:
+    def _tested(self, stream: str, dataset: str, settings: Mapping[str, Any]) -> int:
+        """Clips of a test video that is seen in windows which share `overlap`, in so many `crops` each; one of what is seen whole."""
+        span = assemble.span(self.params["streams"][stream])
+        if span is None:
             return 1
-        clip, chosen = self.params["modalities"][modality]["clip"], self.params["evaluate"]
-        length = max(int(self.steps(dataset)), self.params["index"]["min_frames"]) - (modality == "flow")
-        return len(windows(length, clip["frames"], clip["stride"], chosen["overlap"])) * int(chosen["crops"])
+        length = max(self._cached(stream, dataset)[0], span)
+        return len(windows(length, span, settings.get("overlap", 0.0))) * int(settings.get("crops", 1))
 
-    def _linear(self, experiment: str, seed: str, dataset: str, task: str) -> Work:
-        alone = parameters.measured(self.params, experiment, dataset)
-        pairs = [pair for pair in self.params["evaluate"]["fused"] if set(pair) <= set(alone)]
-        fits = [modality for stream in [[one] for one in alone] + pairs for modality in stream]
-        return Work(needs={("probe",): sum(self._fit(modality, dataset) for modality in fits)})
+    def _score(self, experiment: str, seed: str, dataset: str, task: str) -> Work:
+        pieces = sum(self._pieces(task, stream, dataset) for stream in run.measured(self.params, experiment, dataset))
+        return Work(needs={("score", task): pieces})
 
-    def _fit(self, modality: str, dataset: str) -> float:
-        """Multiplications of one linear probe, were no iteration spared: samples, numbers a feature, classes, iterations."""
-        counts, iterations = self.counts[dataset], self.params["evaluate"]["linear"]["iterations"]
-        return float(counts.train * self._clips(modality) * self.sizes[modality].features * counts.classes * iterations)
+    def _progress(self, experiment: str, seed: str, dataset: str, training: str) -> Work:
+        job = recipes.training(self.params, experiment, training)
+        part = slices.progress(self.params, job)
+        points = len(kept(self.params["experiments"][experiment].get("keep", 0), recipes.epochs(self.params, job)))
+        clips = {("forward", stream): points * self._videos(dataset) * self._clips(stream) for stream in job.streams}
+        tasks = part["evaluate"]["tasks"]
+        pieces = {("score", task): points * sum(self._pieces(task, stream, dataset) for stream in job.streams) for task in tasks}
+        return Work(0, sum(clips.values()), 0.0, {**clips, **pieces})
 
-    def _progress(self, experiment: str, seed: str, dataset: str, modality: str, phase: str) -> Work:
-        points = len(self._kept(experiment, parameters.epochs(self.params, experiment, modality, phase)))
-        clips = points * self._videos(dataset) * self._clips(modality)
-        probes = points * self._fit(modality, dataset) if "linear" in self.params["evaluate"]["tasks"] else 0.0
-        return Work(0, clips, 0.0, {("forward", modality): clips, ("probe",): probes})
+    def _pieces(self, task: str, stream: str, dataset: str) -> float:
+        """How much a task has to do for one stream: with features of it, or with what a trained encoder predicts."""
+        counts, given = self.counts[dataset], registry.declared("tasks", task)["given"]
+        clips, numbers = (self._clips(stream), self.numbers[stream]) if given == "features" else (1, counts.classes)
+        sizes = base.Counts(counts.train, counts.test, counts.classes, clips, numbers)
+        return base.load(task).work(sizes, self.params["evaluate"]["tasks"][task])
+
+    def _clips(self, stream: str) -> int:
+        """Clips of a video that features are taken of."""
+        whole = registry.declared("modalities", self.params["streams"][stream]["modality"])["whole"]
+        return 1 if whole else int(self.params["evaluate"]["clips"])
+
+    def _cached(self, stream: str, dataset: str) -> tuple[int, ...]:
+        """The shape of a video in the cache that a stream is read from."""
+        return self.shape(dataset, run.source(self.params["streams"][stream]["modality"]))
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """How many numbers a feature has, by stream."""
+        return {name: assemble.encoder(name, settings, 0).out_features for name, settings in self.params["streams"].items()}
 
 
-def frame_size(counts: Counts, params: Params) -> tuple[int, int]:
-    """Width and height at which frames of such videos are cached; (0, 0) for skeletons alone."""
-    if not counts.width:
-        return 0, 0
-    return target_size(round(counts.width), round(counts.height), params["cache"]["short_side"])
+def extractors(params: Params) -> dict[str, Extractor]:
+    """What makes each cached modality of the run. A module that needs weights may have a `rehearsal` beside its `make`: the same with
+    weights that are made up, so that none are looked for before the run."""
+    result = {}
+    for source in run.all_sources(params):
+        file = run.extractor(params, source)["file"]
+        module = importlib.import_module(file.removeprefix("lib/").removesuffix(".py").replace("/", "."))
+        make: Callable[[Params], Extractor] = getattr(module, "rehearsal", module.make)
+        result[source] = make(slices.extraction(params, source, params["dataset"]["name"]))
+    return result
 
 
 def fetched(dataset: Params) -> int:
     """Bytes of the archives that `download` fetches of a dataset, of params; 0 for a copy that a person brought."""
-    return sum(archive.size or 0 for archive in registry.get(dataset["name"]).SOURCES) if parameters.is_filled(dataset) else 0
+    sources = registry.module("datasets", dataset["name"]).SOURCES if run.is_filled(dataset) else ()
+    return sum(archive.size or 0 for archive in sources)
 
 
-def _sizes(name: str, settings: dict[str, Any]) -> Sizes:
-    method = modalities.moco(name, settings, 0, "none")
-    encoder = modalities.encoder(name, settings, 0)
-    return Sizes(_bytes(method), _bytes(encoder), encoder.out_features)
-
-
-def _bytes(module: nn.Module) -> int:
-    return sum(one.numel() * one.element_size() for one in module.state_dict().values())
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

@@ -17,25 +17,38 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from videossl import files
+from videossl import files, registry
 from videossl.data import jpeg
 from videossl.errors import InputError
 
 SCHEMA = "videossl-cache/2"
 CODECS = ("raw", "jpeg")
-LAYOUTS: dict[str, tuple[np.dtype[Any], tuple[int | tuple[int, ...] | None, ...]]] = {
-    "rgb": (np.dtype("uint8"), (None, None, None, 3)),
-    "flow": (np.dtype("uint8"), (None, None, None, 2)),
-    "joint": (np.dtype("float32"), (None, (25, 17), 3, 2)),
-}
-"""Modality -> dtype and shape of a video: an extent, those that there may be, or None for any; the first axis is time.
-
-Joints are Kinect's 25 or the 17 keypoints of COCO.
-"""
-PICTURES = ("rgb", "flow")
-"""The modalities that the codec jpeg can hold."""
 SEAL = 512
 """Bytes before the HDF5 file proper, its user block: the schema and the digest of all that follows."""
+
+
+class Layout(NamedTuple):
+    """What a modality's YAML says of its cache: of a video, time first, each extent as a number, those that there may be, or None for any.
+
+    pictures: the codec jpeg can hold it. shorter: steps that a video has less than frames. jpeg: what a step takes as JPEG.
+    """
+
+    dtype: np.dtype[Any]
+    shape: tuple[int | tuple[int, ...] | None, ...]
+    pictures: bool
+    shorter: int
+    jpeg: Mapping[str, Any]
+
+
+def layout(modality: str) -> Layout:
+    """The layout of a cached modality; an InputError for any other."""
+    whole = registry.declared("modalities", modality)
+    if "cached" not in whole:
+        raise InputError(f"modality {modality!r} is not cached: it is read from the cache of {whole['reads']}")
+    declared = whole["cached"]
+    shape = tuple(tuple(extent) if isinstance(extent, list) else extent for extent in declared["shape"])
+    pictures, shorter = bool(declared.get("pictures")), int(declared.get("shorter", 0))
+    return Layout(np.dtype(declared["dtype"]), shape, pictures, shorter, declared.get("jpeg", {}))
 
 
 def write_shard(
@@ -51,21 +64,20 @@ def write_shard(
 
     Args:
         path: the file, written under a temporary name and renamed when complete.
-        modality: "rgb", "flow" or "joint".
+        modality: one that has a cache of its own (`layout`).
         dataset: its name.
         videos: (id, SHA-256 of the source as in the index, video) taken one by one; a video is an array of the modality's
             layout, with the codec "jpeg" what `jpeg.encode` makes of it. None at all is an empty shard.
         extractor: {"name", "version", "params"} of what made the arrays; kept as JSON.
-        codec: "raw" or, for rgb and flow, "jpeg".
+        codec: "raw" or, for pictures, "jpeg".
         attrs: further root attributes, such as `bound` of flow in pixels, and `quality` of JPEG.
 
     Raises:
         InputError: a video that is not of the modality's layout, an id twice, or a disk that is full. No file is left.
     """
-    if modality not in LAYOUTS:
-        raise InputError(f"{path}: modality {modality!r} is not cached; cached are {', '.join(LAYOUTS)}")
-    if codec not in CODECS or (codec == "jpeg" and modality not in PICTURES):
-        raise InputError(f"{path}: no codec {codec!r} for {modality}; there are raw and, for {' and '.join(PICTURES)}, jpeg")
+    known = layout(modality)
+    if codec not in CODECS or (codec == "jpeg" and not known.pictures):
+        raise InputError(f"{path}: no codec {codec!r} for {modality}; there are raw and, for pictures, jpeg")
     root = attributes(modality, dataset, extractor, codec, **attrs)
     with files.atomic(path) as temporary:
         with Sink(temporary) as sink, h5py.File(sink, "w", userblock_size=SEAL) as file:
@@ -114,10 +126,10 @@ def _write_videos(
 
 
 def _check(path: str | Path, modality: str, id: str, dtype: np.dtype[Any], extents: tuple[int, ...]) -> None:
-    want, shape = LAYOUTS[modality]
-    fits = len(shape) == len(extents) and all(map(_fits, shape, extents))
-    if dtype != want or not fits or 0 in extents:
-        raise InputError(f"{path}: {id} is {dtype} {extents}; {modality} must be {want} ({', '.join(map(_text, shape))})")
+    wanted = layout(modality)
+    fits = len(wanted.shape) == len(extents) and all(map(_fits, wanted.shape, extents))
+    if dtype != wanted.dtype or not fits or 0 in extents:
+        raise InputError(f"{path}: {id} is {dtype} {extents}; {modality} must be {wanted.dtype} ({', '.join(map(_text, wanted.shape))})")
 
 
 def _fits(wanted: int | tuple[int, ...] | None, extent: int) -> bool:
@@ -299,6 +311,11 @@ class Cache:
 
     def __contains__(self, id: object) -> bool:
         return id in self._places
+
+    @property
+    def shorter(self) -> int:
+        """Steps that each video has less than frames."""
+        return layout(self.attrs["modality"]).shorter
 
     def shape(self, id: str) -> tuple[int, ...]:
         """The shape of a video's array, time first."""

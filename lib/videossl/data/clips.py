@@ -1,4 +1,4 @@
-"""Clips: which frames of a video, read from the cache and put into batches.
+"""Clips: which steps of a video, read from caches by what is given, and put into batches. No modality is named here.
 
 Every draw comes from a generator keyed by (seed, epoch, id of the video, purpose), so a clip depends neither on the
 workers nor on the order (DESIGN, Determinism).
@@ -7,169 +7,95 @@ workers nor on the order (DESIGN, Determinism).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from videossl import graphs, seeding
+from videossl import seeding
 from videossl.data.cache import Cache
 from videossl.data.index import Row
 from videossl.errors import InputError
-from videossl.graphs import GRAPHS, Graph
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-SKELETON = ("joint", "motion", "bone")
+
+# Starts. `length`: steps of a video in the cache; `span`: steps that a clip covers.
 
 
 def span(frames: int, stride: int) -> int:
-    """How many steps a clip of `frames` frames covers, `stride` apart."""
+    """Count the steps that a clip of `frames` frames covers, `stride` apart."""
     return (frames - 1) * stride + 1
 
 
-def two_starts(length: int, frames: int, stride: int, rng: np.random.Generator) -> tuple[int, int]:
+def two_starts(length: int, span: int, rng: np.random.Generator) -> tuple[int, int]:
     """Starts of the two clips of a video: half the time drawn independently, half the time one for both.
 
     Spec, contrastive learning: two temporal crops of the same video or one, half the time each. An InputError where
-    the video has fewer than `span(frames, stride)` steps.
+    the video has fewer than `span` steps.
     """
-    first, second = rng.integers(0, _last(length, frames, stride) + 1, size=2)
+    first, second = rng.integers(0, _last(length, span) + 1, size=2)
     same = rng.random() < 0.5
     return int(first), int(first if same else second)
 
 
-def one_start(length: int, frames: int, stride: int, rng: np.random.Generator) -> int:
+def one_start(length: int, span: int, rng: np.random.Generator) -> int:
     """A uniform start of one clip; errors as in `two_starts`."""
-    return int(rng.integers(0, _last(length, frames, stride) + 1))
+    return int(rng.integers(0, _last(length, span) + 1))
 
 
-def uniform_starts(length: int, frames: int, stride: int, count: int) -> list[int]:
-    """`count` evenly spaced starts, the first and last possible included; the middle one for a count of 1."""
-    last = _last(length, frames, stride)
+def several_starts(length: int, span: int, count: int, rng: np.random.Generator) -> tuple[int, ...]:
+    """Uniform starts of `count` clips, each drawn independently; errors as in `two_starts`."""
+    return tuple(rng.integers(0, _last(length, span) + 1, size=count).tolist())
+
+
+def uniform_starts(length: int, span: int, count: int) -> list[int]:
+    """`count` evenly spaced starts, the first and last possible included; the middle one for a count of 1. Errors as in `two_starts`."""
+    last = _last(length, span)
     if count == 1:
         return [last // 2]
     return [round(last * position / (count - 1)) for position in range(count)]
 
 
-def windows(length: int, frames: int, stride: int, overlap: float) -> list[int]:
+def windows(length: int, span: int, overlap: float) -> list[int]:
     """Starts of the fewest evenly spaced clips that cover the video and share at least `overlap` of a clip with the next.
 
     P appendix 1, "overlapping moving windows"; the share is settled by the params. The first starts with the video, the
-    last ends with it. A clip covers `span` steps, of which ceil(span * overlap) are shared, but at most all but one:
+    last ends with it. Of the `span` steps of a clip ceil(span * overlap) are shared, but at most all but one:
     K = 1 + ceil((length - span) / step), step = span - shared. InputErrors as in `two_starts`, and for an `overlap`
     outside [0, 1).
     """
     if not 0 <= overlap < 1:
-        raise InputError(f"windows that overlap by {overlap}: evaluate.overlap must be a share from 0 to below 1")
-    last, whole = _last(length, frames, stride), span(frames, stride)
-    shared = math.ceil(whole * overlap - 1e-9)  # the share is a decimal number: 0.07 of 100 steps is 7, not 7.000000000000001
-    step = max(whole - shared, 1)
-    return uniform_starts(length, frames, stride, 1 + math.ceil(last / step))
+        raise InputError(f"windows that overlap by {overlap}: the overlap must be a share from 0 to below 1")
+    last = _last(length, span)
+    shared = math.ceil(span * overlap - 1e-9)  # the share is a decimal number: 0.07 of 100 steps is 7, not 7.000000000000001
+    step = max(span - shared, 1)
+    return uniform_starts(length, span, 1 + math.ceil(last / step))
 
 
-def _last(length: int, frames: int, stride: int) -> int:
+def _last(length: int, span: int) -> int:
     """The last possible start."""
-    if length < span(frames, stride):
+    if length < span:
         raise InputError(
-            f"a clip of {frames} frames, stride {stride}, needs {span(frames, stride)} steps, the video has {length}; "
-            "raise index.min_frames (flow has one step less than frames)"
+            f"a clip covers {span} steps, and the video has {length}; raise index.min_frames (some modalities have a step less than frames)"
         )
-    return length - span(frames, stride)
+    return length - span
 
 
-def load_clip(cache: Cache, id: str, modality: str, frames: int, stride: int, start: int, graph: str = "") -> np.ndarray:
-    """Read one clip.
-
-    `graph` names the skeleton's (graphs.GRAPHS); "": the first that has as many joints as the cache.
-
-    Returns:
-        rgb, flow: (T, H, W, C) uint8, T = frames from `start`, `stride` apart.
-        joint, motion, bone: (3, T, V, 2) float32, in the unit of the joint cache: the whole sequence relative to the graph's
-        origin, resampled to T frames (start and stride do not matter). Motion is its difference to the next frame, zero at
-        the end (spec, Skeletons); bone is each joint less its parent, zero at the graph's centre.
-    """
-    if modality not in SKELETON:
-        return cache.read(id, start, start + span(frames, stride), stride)
-    joints = cache.read(id, 0, cache.length(id))
-    skeleton = GRAPHS[graph] if graph else graphs.of(joints.shape[1])
-    joints = resample(centred(joints, skeleton), frames)
-    if modality == "motion":
-        joints = difference(joints)
-    elif modality == "bone":
-        joints = bones(joints, skeleton)
-    return np.ascontiguousarray(joints.transpose(2, 0, 1, 3))
-
-
-def check_graph(cache: Cache, modality: str, graph: str) -> None:
-    """An InputError where the cached skeletons have other joints than the `graph` (a name, "" for any) of `modality`."""
-    if modality not in SKELETON or not graph or not cache.ids:
-        return
-    joints, wanted = cache.shape(cache.ids[0])[1], GRAPHS[graph].joints
-    if joints != wanted:
-        fitting = " or ".join(name for name, one in GRAPHS.items() if one.joints == joints)
-        raise InputError(
-            f"the cached skeletons of {cache.attrs.get('dataset')} have {joints} joints, and the graph {graph} of {modality} has {wanted}: "
-            f"set modalities.{modality}.graph to {fitting}, or make the cache anew"
-        )
-
-
-def present(joints: np.ndarray) -> np.ndarray:
-    """(N, V, 3, M) joints -> (N, M) bool: the body is there. An absent body is all zero."""
-    return np.asarray(joints.any(axis=(1, 2)))
-
-
-def centred(joints: np.ndarray, graph: Graph) -> np.ndarray:
-    """Joints (N, V, 3, M) relative, frame by frame, to the first body's origin: the mean of `graph.origin`.
-
-    One origin for both bodies keeps how they stand to each other; it is the second body's where the first is absent.
-    An absent body stays zero.
-    """
-    there = present(joints)
-    middle = joints[:, [joint - 1 for joint in graph.origin]].mean(axis=1)  # (N, 3, M)
-    origin = np.where(there[:, None, :1], middle[..., :1], middle[..., -1:])  # (N, 3, 1)
-    return np.where(there[:, None, None], joints - origin[:, None], np.float32(0))
-
-
-def resample(joints: np.ndarray, frames: int) -> np.ndarray:
-    """Joints (N, V, 3, M) resampled linearly in time to (frames, V, 3, M) float32, first and last frame kept.
-
-    Never between a pose and an absent body: there the nearer frame decides, alone, for pose or absence.
-    """
-    there = present(joints)
-    position = np.linspace(0, len(joints) - 1, frames)
-    before = np.minimum(position.astype(int), len(joints) - 1)
-    after = np.minimum(before + 1, len(joints) - 1)
-    weight = np.broadcast_to((position - before)[:, None], (frames, joints.shape[3]))  # (frames, M) of `after`
-    weight = np.where(there[before] & there[after], weight, weight >= 0.5)[:, None, None]
-    return np.asarray((1 - weight) * joints[before] + weight * joints[after], np.float32)
-
-
-def difference(joints: np.ndarray) -> np.ndarray:
-    """Joints (T, V, 3, M) -> motion of the same shape: next frame less this one, zero at the end and beside absence."""
-    there = present(joints)
-    motion = np.zeros_like(joints)
-    both = (there[1:] & there[:-1])[:, None, None]
-    motion[:-1] = np.where(both, joints[1:] - joints[:-1], np.float32(0))
-    return motion
-
-
-def bones(joints: np.ndarray, graph: Graph) -> np.ndarray:
-    """Joints (T, V, 3, M) -> bones of the same shape: each joint less its parent, zero at the centre and for an absent body."""
-    return np.asarray(joints - joints[:, graphs.parents(graph)])
+# Batches.
 
 
 def collate(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
     """Stack clips to a batch.
 
     Returns:
-        video: (B, T, H, W, C) uint8, padded with zeros right and below to the largest H and W, and the true (H, W) of
-        each, (B, 2) int64; skeletons: (B, 3, T, V, M) float32, and (V, M) of each.
+        of pictures, (T, H, W, C) uint8: (B, T, H, W, C) uint8, padded with zeros right and below to the largest H and W, and the true
+        (H, W) of each, (B, 2) int64. Of other clips, (C, T, ...) of one shape: (B, C, T, ...), and the extents beyond T of each.
     """
     import torch  # here, so that processes that only look at clips start fast
 
-    if clips[0].ndim == 4 and clips[0].dtype == np.float32:
+    if clips[0].ndim != 4 or clips[0].dtype != np.uint8:
         return torch.from_numpy(np.stack(clips)), torch.tensor([clip.shape[2:] for clip in clips])
     sizes = torch.tensor([clip.shape[1:3] for clip in clips])
     height, width = sizes.amax(0).tolist()
@@ -181,44 +107,63 @@ def collate(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
 
 
 class Source(NamedTuple):
-    """Clips to draw from one cache: two names take `two_starts`, one name a single random start."""
+    """Clips to draw from one cache.
+
+    stream: what the draws are told apart by. names: of the clips, ("query", "key") or ("partner",). load: (cache, video, start) -> array,
+    one clip from step `start`. span: steps that a clip covers, None: a clip is the whole video. rate: steps a second, None: as many as
+    the video's duration and its length in the cache say.
+    """
 
     cache: Cache
-    modality: str
-    frames: int
-    stride: int
-    clips: tuple[str, ...]  # ("query", "key"), or ("partner",)
-    graph: str = ""  # of skeletons, as for load_clip
+    stream: str
+    names: tuple[str, ...]
+    load: Callable[[Cache, str, int], np.ndarray]
+    span: int | None
+    rate: float | None = None
 
 
 class ClipDataset:
     """Random clips of videos, a data set of torch by its methods; an item's key is (epoch, position in `rows`).
 
-    An item is {"id": str, "group": str, "label": int, -1 for none, "clips": {name: array of load_clip}}. The starts of two clips come
-    from the generator (seed, epoch, id, "starts/<modality>"), of one clip from (seed, epoch, id, "<name>/<modality>").
+    An item is {"id": str, "group": str, "label": int, -1 for none, "clips": {name: array of `load`}}, with `spans` also "spans": {name:
+    (first, last)}, the seconds of the video at which the clip begins and ends.
+
+    Generators of starts: two clips of a source (seed, epoch, id, "starts/<stream>"), as `two_starts`; one clip (seed, epoch, id,
+    "<name>/<stream>"), uniform; three or more (seed, epoch, id, "starts/<stream>"), uniform, each independently. With `together`
+    (seed, epoch, id, "starts/together") for all sources at once: the k-th clip of each begins at the same second, to half a step.
 
     Args:
-        rows: usable rows of the index.
+        rows: usable rows of the index. The duration of a video is its frames over its rate; where the index has no rate, seconds are
+            steps of the first source.
         labels: class name -> number, or None to take no labels.
         sources: what to draw; the names of the clips must differ.
         seed: of the run.
+        together: draw the times of all sources at once.
+        spans: tell the times of each clip.
 
     Raises:
-        InputError: a video that a cache does not hold, skeletons that are not of their graph, or a class that `labels` does
-            not have.
+        InputError: a video that a cache does not hold, or a class that `labels` does not have.
     """
 
-    def __init__(self, rows: Sequence[Row], labels: Mapping[str, int] | None, sources: Sequence[Source], seed: int) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        labels: Mapping[str, int] | None,
+        sources: Sequence[Source],
+        seed: int,
+        together: bool = False,
+        spans: bool = False,
+    ) -> None:
         self.ids = [row.id for row in rows]
         self.groups = [row.group for row in rows]
         self.labels = [_label(row, labels) for row in rows]
+        self.durations = [row.frames / row.fps if row.fps > 0 else 0.0 for row in rows]
         self.sources = list(sources)
-        self.seed = seed
+        self.seed, self.together, self.spans = seed, together, spans
         for source in self.sources:
-            check_graph(source.cache, source.modality, source.graph)
             for id in self.ids:
                 if id not in source.cache:
-                    raise InputError(f"{id} is in the index and not in the {source.modality} cache; extract again")
+                    raise InputError(f"{id} is in the index and not in the {source.cache.attrs.get('modality')} cache; extract again")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -226,22 +171,67 @@ class ClipDataset:
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
         epoch, position = key
         id = self.ids[position]
-        clips = {
-            name: load_clip(source.cache, id, source.modality, source.frames, source.stride, start, source.graph)
-            for source in self.sources
-            for name, start in zip(source.clips, self._starts(source, epoch, id), strict=True)
-        }
-        return {"id": id, "group": self.groups[position], "label": self.labels[position], "clips": clips}
+        starts = self._together(epoch, position) if self.together else [self._starts(source, epoch, id) for source in self.sources]
+        drawn = [
+            (source, name, start)
+            for source, first in zip(self.sources, starts, strict=True)
+            for name, start in zip(source.names, first, strict=True)
+        ]
+        clips = {name: source.load(source.cache, id, start) for source, name, start in drawn}
+        item = {"id": id, "group": self.groups[position], "label": self.labels[position], "clips": clips}
+        if self.spans:
+            item["spans"] = {name: self._span(source, position, start) for source, name, start in drawn}
+        return item
 
     def _starts(self, source: Source, epoch: int, id: str) -> tuple[int, ...]:
-        if source.modality in SKELETON:
-            return (0,) * len(source.clips)  # a skeleton's clip is its whole sequence
-        length = source.cache.length(id)
-        if len(source.clips) == 2:
-            rng = seeding.numpy_rng(self.seed, epoch, id, f"starts/{source.modality}")
-            return two_starts(length, source.frames, source.stride, rng)
-        rng = seeding.numpy_rng(self.seed, epoch, id, f"{source.clips[0]}/{source.modality}")
-        return (one_start(length, source.frames, source.stride, rng),)
+        """First steps of the clips of one source."""
+        if source.span is None:
+            return (0,) * len(source.names)
+        length, single = source.cache.length(id), len(source.names) == 1
+        purpose = f"{source.names[0]}/{source.stream}" if single else f"starts/{source.stream}"
+        rng = seeding.numpy_rng(self.seed, epoch, id, purpose)
+        if single:
+            return (one_start(length, source.span, rng),)
+        if len(source.names) == 2:
+            return two_starts(length, source.span, rng)
+        return several_starts(length, source.span, len(source.names), rng)
+
+    def _together(self, epoch: int, position: int) -> list[tuple[int, ...]]:
+        """First steps of the clips of all sources, from one draw of times: of two clips half the time one for both, as `two_starts`."""
+        id, count = self.ids[position], max(len(source.names) for source in self.sources)
+        rng = seeding.numpy_rng(self.seed, epoch, id, "starts/together")
+        shares = rng.random(count)  # of the latest time at which a clip of every source fits
+        if count == 2 and rng.random() < 0.5:
+            shares[1] = shares[0]
+        lasts = [0 if source.span is None else _last(source.cache.length(id), source.span) for source in self.sources]
+        rates = [self._rate(source, position) for source in self.sources]
+        parts = [(last, rate) for source, last, rate in zip(self.sources, lasts, rates, strict=True) if source.span is not None]
+        latest = min((last / rate for last, rate in parts), default=0.0)
+        return [
+            tuple(min(math.floor(share * latest * rate + 0.5), last) for share in shares[: len(source.names)])
+            for source, last, rate in zip(self.sources, lasts, rates, strict=True)
+        ]
+
+    def _span(self, source: Source, position: int, start: int) -> tuple[float, float]:
+        """The seconds at which a clip begins and ends."""
+        if source.span is None:
+            return 0.0, self._duration(position)
+        rate = self._rate(source, position)
+        return start / rate, (start + source.span + source.cache.shorter) / rate
+
+    def _rate(self, source: Source, position: int) -> float:
+        """Steps a second of a video in a source."""
+        return source.rate or _steps(source, self.ids[position]) / self._duration(position)
+
+    def _duration(self, position: int) -> float:
+        """The seconds that a video lasts, as far as is known."""
+        first = self.sources[0]
+        return self.durations[position] or _steps(first, self.ids[position]) / (first.rate or 1.0)
+
+
+def _steps(source: Source, id: str) -> int:
+    """Steps that span the whole video: what lies between frames has a step less."""
+    return source.cache.length(id) + source.cache.shorter
 
 
 def _label(row: Row, labels: Mapping[str, int] | None) -> int:
@@ -253,17 +243,26 @@ def _label(row: Row, labels: Mapping[str, int] | None) -> int:
 
 
 def collate_batch(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Items of ClipDataset -> {"ids", "groups": list[str], "labels": (B,) int64, "clips": {name: batch}, "sizes": {name: (B, 2)}}."""
+    """Items of ClipDataset -> a batch.
+
+    Returns:
+        {"ids", "groups": list[str], "labels": (B,) int64, "clips": {name: batch}, "sizes": {name: (B, 2)}}, and where items have
+        them "spans": {name: (B, 2) float64}, seconds.
+    """
     import torch
 
     pairs = {name: collate([item["clips"][name] for item in items]) for name in items[0]["clips"]}
-    return {
+    batch = {
         "ids": [item["id"] for item in items],
         "groups": [item["group"] for item in items],
         "labels": torch.tensor([item["label"] for item in items], dtype=torch.int64),
         "clips": {name: clips for name, (clips, _) in pairs.items()},
         "sizes": {name: sizes for name, (_, sizes) in pairs.items()},
     }
+    if "spans" in items[0]:
+        names = items[0]["spans"]
+        batch["spans"] = {name: torch.tensor([item["spans"][name] for item in items], dtype=torch.float64) for name in names}
+    return batch
 
 
 class EpochSampler:

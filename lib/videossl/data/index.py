@@ -9,12 +9,20 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from videossl import files
 from videossl.errors import InputError
+
+Label = str | float | list[str]
+"""What a video can have under the name of a label: a class, a number or a rank, several classes."""
+
+CLASS = "class"
+"""The name of the label that has a field, and a column, of its own: `label`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +32,7 @@ class Row:
     id: str  # unique: the path of the video below the folder of videos, without suffix, with "/"
     path: str  # relative to the dataset's root; "" for a video of which there is a skeleton alone
     label: str  # class name, "" for an unlabelled video
+    labels: Mapping[str, Label] = dataclasses.field(default_factory=dict, hash=False, kw_only=True)  # further labels by their names
     split: str  # "train" or "test"
     group: str  # of all that was cut from one source; the video's own id where it is a source of its own
     frames: int  # that decode, 0 where none does; of the skeleton where there is no video
@@ -35,6 +44,10 @@ class Row:
     sha256: str  # of the video's bytes, then the skeleton's; "" where a file is absent or was not read
     status: str  # "ok" or "dropped"
     reason: str  # "KIND: DETAIL" for a dropped video, else ""
+
+    def of(self, name: str) -> Label | None:
+        """The label of that name, `class` or a further one; None where the video has none."""
+        return (self.label or None) if name == CLASS else self.labels.get(name)
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
@@ -101,7 +114,7 @@ def write(path: str | Path, rows: Sequence[Row]) -> None:
     with files.atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
-        table.writerows(dataclasses.astuple(row) for row in rows)
+        table.writerows(_cells(row) for row in rows)
 
 
 def read(path: str | Path) -> list[Row]:
@@ -122,7 +135,31 @@ def _row(path: str | Path, number: int, line: list[str]) -> Row:
     try:
         cells = dict(zip(COLUMNS, line, strict=True))
         numbers = {name: int(cells.pop(name)) for name in ("frames", "steps", "width", "height")}
-        fps = float(cells.pop("fps"))
-        return Row(fps=fps, **numbers, **cells)  # type: ignore[arg-type]
+        fps, labels = float(cells.pop("fps")), _labels(cells.pop("labels"))
+        return Row(fps=fps, labels=labels, **numbers, **cells)  # type: ignore[arg-type]
     except ValueError as error:
         raise InputError(f"{path}: row {number} is malformed ({error}); make it again (target: index)") from error
+
+
+def _cells(row: Row) -> list[Any]:
+    """The values of one row as they are written."""
+    values = {name: getattr(row, name) for name in COLUMNS}
+    labels = json.dumps(row.labels, ensure_ascii=False, sort_keys=True, separators=(",", ":")) if row.labels else ""
+    return list((values | {"labels": labels}).values())
+
+
+def _labels(cell: str) -> dict[str, Label]:
+    """Further labels from their cell; ValueError where they are none."""
+    labels = json.loads(cell, parse_constant=_no_number) if cell else {}
+    if not isinstance(labels, dict):
+        raise ValueError(f"labels are {cell}, not a mapping")
+    for name, label in labels.items():
+        texts = label if isinstance(label, list) else []
+        if isinstance(label, bool) or not isinstance(label, str | int | float | list) or not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"the label {name!r} is {json.dumps(label)}, not a text, a number or a list of texts")
+    return labels
+
+
+def _no_number(text: str) -> float:
+    """JSON of Python takes NaN and Infinity, which no label is."""
+    raise ValueError(f"{text} is no number")

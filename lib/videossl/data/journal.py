@@ -1,4 +1,4 @@
-"""What work on many files has found so far, on disk: a run that is killed goes on from there.
+"""Results of work on many files, on disk as they come: a run that is killed goes on from there.
 
 One JSON entry a line, `["KEY", VALUE]`, added as results come. Deleting the file loses time and nothing else.
 """
@@ -22,15 +22,15 @@ def add(path: Path, key: str, value: Any) -> None:
 
 
 def read(path: Path, keys: Collection[str]) -> dict[str, Any]:
-    """The last value of each of `keys` that has an entry. Lines that are none are passed over. Raises OSError."""
-    found = {}
+    """The last value of each of `keys` that has an entry. Lines that are no entries are passed over. Raises OSError."""
+    values = {}
     if path.exists():
         with path.open("rb") as lines:
             for line in lines:
                 key, value = _entry(line)
                 if key in keys:
-                    found[key] = value
-    return found
+                    values[key] = value
+    return values
 
 
 def _entry(line: bytes) -> tuple[str, Any]:

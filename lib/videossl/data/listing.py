@@ -1,6 +1,16 @@
-"""What the dataset modules share: the `Video` they name, walking folders, reading split lists.
+"""What datasets share: the `Video` that they name, walks through folders, split lists, labels, options.
 
-A dataset module has
+A dataset is a module and a YAML of one name in lib/videossl/datasets. The YAML says
+
+    about                  what it holds
+    has                    what its files are: [video], [skeleton] or both
+    labels                 name -> kind (KINDS) of each label of its videos; the one named `class` is the field `label`
+    options                the JSON schema of each option, with its description
+    downloaded: true       `download` fetches what SOURCES names into data/raw/NAME
+    rendered: true         `download` calls the module's own `download`, which makes the videos in data/raw/NAME
+    approximate: true      its copies differ in size: `expected` is about
+
+and the module has
 
     NAME, LICENCE, CITATION, LAYOUT                  text
     SOURCES                                          what `download` fetches; () where a person must: LAYOUT says what and where to put it
@@ -12,8 +22,7 @@ A dataset module has
 and may have
 
     unused(root, split, options) -> set[str]         what lies in FOLDERS and belongs there, and no side of the split uses
-    APPROXIMATE = True                               its copies differ in size: `expected` is about
-    download(out, options, processes) -> None        makes what others fetch
+    download(out, options, processes) -> None        makes the videos, where the YAML says `rendered`
 """
 
 from __future__ import annotations
@@ -22,13 +31,25 @@ import dataclasses
 import difflib
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 from typing import Any
 
+from videossl import registry
+from videossl.data.index import CLASS, Label
 from videossl.errors import InputError
 
 SUFFIXES = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg", ".m4v")
+
+KINDS = {
+    "class": "a text that is not empty",
+    "several": "a list of texts, each once and not empty",
+    "number": "a finite number",
+    "order": "a whole number from 0",
+}
+"""Kind of a label -> what it must be: one class, several of them, a quantity, a rank."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +59,7 @@ class Video:
     id: str  # unique: path below the folder of videos, without suffix, with "/"
     path: str  # relative to the dataset's root, with "/"; "" only where a dataset is of skeletons alone
     label: str = ""  # class name, "" for an unlabelled video
+    labels: Mapping[str, Label] = dataclasses.field(default_factory=dict, hash=False, kw_only=True)  # further labels by their names
     split: str = "train"  # or "test"
     skeleton: str = ""  # relative to the dataset's root, "" for none
     named_by: str = ""  # "trainlist01.txt:3" where a list names it
@@ -75,12 +97,12 @@ def find(root: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
 
     Names that start with a dot are left out. Links to folders are followed. Not a glob: names hold brackets.
     """
-    found = []
+    paths = []
     for folder, names in _walk(root):
         for name in names:
             if name.lower().endswith(suffixes) and not name.startswith("."):
-                found.append(_text(folder, name, root))
-    return sorted(found)
+                paths.append(_text(folder, name, root))
+    return sorted(paths)
 
 
 def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -214,11 +236,68 @@ def lists_folder(root: Path, options: Mapping[str, Any], default: str, what: str
     return folder
 
 
-def check_options(name: str, options: Mapping[str, Any], known: Iterable[str]) -> None:
-    """An option that the dataset does not have is an InputError that names the nearest it has."""
-    known = sorted(known)
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Raise an InputError for an option that dataset `name` does not have; it names the nearest option that there is."""
+    known = sorted(registry.declared("datasets", name)["options"])
     for key in options:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
             hint = f"did you mean {near[0]!r}?" if near else "it has none"
             raise InputError(f"dataset {name} has no option {key!r}: {hint}")
+
+
+def settings(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of dataset `name`, with the defaults of those that are absent. An unknown option is an InputError."""
+    check_options(name, options)
+    declared = registry.declared("datasets", name)["options"]
+    return {key: option["default"] for key, option in declared.items() if "default" in option} | dict(options)
+
+
+def is_approximate(name: str) -> bool:
+    """Whether copies of dataset `name` differ in size, so that official counts are about."""
+    return bool(registry.declared("datasets", name).get("approximate"))
+
+
+def split_of(module: ModuleType, text: str, options: Mapping[str, Any]) -> int:
+    """The split that a person names, as a number; InputError for a text that names no split of the dataset."""
+    known = [split for split in (1, 2, 3) if module.expected(split, options)] or [1, 2, 3]
+    if text not in map(str, known):
+        raise InputError(f"SPLIT is {text}, and the splits of {module.NAME} are {', '.join(map(str, known))}")
+    return int(text)
+
+
+def check_labels(name: str, videos: Iterable[Video]) -> None:
+    """Raise an InputError, which names the video and the kind, where a label is not as dataset `name` declares."""
+    kinds = registry.declared("datasets", name)["labels"]
+    for video in videos:
+        if wrong := wrong_labels(video, kinds):
+            raise InputError(f"dataset {name}, video {video.id!r}: {wrong}")
+
+
+def wrong_labels(video: Video, kinds: Mapping[str, str]) -> str:
+    """What is wrong with the labels of a video; `kinds`: name -> kind, as declared. "" where nothing is wrong."""
+    if CLASS in video.labels:
+        return f"the label {CLASS!r} stands in `labels`; its place is the field `label`"
+    labels = {**video.labels, **({CLASS: video.label} if video.label else {})}
+    for label, value in labels.items():
+        if label not in kinds:
+            declared = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+            return f"the label {label!r} is not declared; declared are {declared or 'none'}"
+        if kinds[label] not in KINDS:
+            return f"the label {label!r} is declared to be of the kind {kinds[label]!r}; there are {', '.join(KINDS)}"
+        if not fits(value, kinds[label]):
+            return f"the label {label!r} is {value!r}; its kind is {kinds[label]!r}: {KINDS[kinds[label]]}"
+    return ""
+
+
+def fits(value: object, kind: str) -> bool:
+    """Whether a label is of a kind of KINDS."""
+    if kind == "class":
+        return isinstance(value, str) and value != ""
+    if kind == "several":
+        return isinstance(value, list) and all(fits(text, "class") for text in value) and len(set(value)) == len(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if kind == "number":
+        return -sys.float_info.max <= value <= sys.float_info.max  # which NaN is not either
+    return isinstance(value, int) and value >= 0

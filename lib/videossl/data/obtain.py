@@ -31,8 +31,8 @@ UNPACKED = 1.1
 def obtain(source: Any, root: Path, options: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Have all that the dataset module `source` names in SOURCES in the folder `root`: name, url, size and sha256 of each archive.
 
-    Each base URL in the option `mirrors` is tried before an archive's own addresses, of which `url` is the first: what was
-    obtained is told by its hash. A folder that the module's check is content with, and that this did not fill, gives [].
+    Each base URL in the option `mirrors` is tried before an archive's own addresses, of which `url` is the first: the
+    hash says what was obtained. A folder that the module's check is content with, and that this did not fill, gives [].
     InputErrors: those of fetch and unpack, too little space, another process that is at it, or a check that fails in the end.
     """
     if not (root / RECORD).exists() and _complete(source, root):
@@ -46,7 +46,7 @@ def obtain(source: Any, root: Path, options: Mapping[str, Any]) -> list[dict[str
     except InputError as error:
         raise InputError(f"{error}; its archives were unpacked there: to fetch them again delete {root / RECORD}") from error
     order = [archive.name for archive in source.SOURCES]
-    return sorted((one for one in _obtained(root) if one["name"] in order), key=lambda one: order.index(one["name"]))
+    return sorted((record for record in _obtained(root) if record["name"] in order), key=lambda record: order.index(record["name"]))
 
 
 def _complete(source: Any, root: Path) -> bool:
@@ -64,7 +64,7 @@ def _obtained(root: Path) -> list[dict[str, Any]]:
 
 def _missing(source: Any, obtained: Sequence[Mapping[str, Any]]) -> list[Archive]:
     """The archives that are still to be unpacked; another one of the same name does not count."""
-    there = {one["name"]: one["sha256"] for one in obtained}
+    there = {record["name"]: record["sha256"] for record in obtained}
     return [archive for archive in source.SOURCES if archive.name not in there or archive.sha256 not in (None, there[archive.name])]
 
 
@@ -83,7 +83,7 @@ def _fill(source: Any, root: Path, options: Mapping[str, Any]) -> None:
             _unpack(path, root / archive.into, archive.nested)
             url = archive.urls[0] if archive.urls else ""
             new = {"name": archive.name, "url": url, "size": path.stat().st_size, "sha256": sha256}
-            obtained = [one for one in obtained if one["name"] != archive.name] + [new]
+            obtained = [record for record in obtained if record["name"] != archive.name] + [new]
             files.write_json(root / RECORD, obtained)
         path.unlink(missing_ok=True)
 

@@ -19,7 +19,7 @@ from videossl.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
+class Contents:
     """What reading the files of one video tells; the fields are those of `Row`."""
 
     sha256: str = ""
@@ -49,19 +49,19 @@ def build(
         min_frames: steps of a clip; a shorter video is dropped.
         progress: show a bar where stderr is a terminal.
         fps: steps a second that videos are resampled to, or None: each keeps its frames.
-        journal: where to keep what was found out, so that it is found out once (data/journal.py), or None.
+        journal: where to keep what decoding tells, so that a video is decoded once (data/journal.py), or None.
 
     Returns:
         One row a video. A video that cannot be used has status "dropped" and a reason; nothing is left out.
     """
     from tqdm import tqdm
 
-    found = _find(videos, Path(root), processes, fps, journal)
-    shown = tqdm(found, total=len(videos), desc="index", unit="video", disable=None if progress else True)
-    return [_row(item, one, min_frames) for item, one in zip(videos, shown, strict=True)]
+    contents = _contents(videos, Path(root), processes, fps, journal)
+    shown = tqdm(contents, total=len(videos), desc="index", unit="video", disable=None if progress else True)
+    return [_row(item, held, min_frames) for item, held in zip(videos, shown, strict=True)]
 
 
-def _find(videos: Sequence[Video], root: Path, processes: int, fps: float | None, journal: Path | None) -> Iterator[Found]:
+def _contents(videos: Sequence[Video], root: Path, processes: int, fps: float | None, journal: Path | None) -> Iterator[Contents]:
     """What each video holds, in order: from the journal where it knows, from the files otherwise."""
     keys = [_key(item, root, fps) if journal else "" for item in videos]
     known = _known(journal, keys)
@@ -73,27 +73,27 @@ def _find(videos: Sequence[Video], root: Path, processes: int, fps: float | None
         if key in known:
             yield known[key]
             continue
-        found = next(fresh)
+        contents = next(fresh)
         # What could not be read is read again next time: the reason may have gone. So is what changed since its key was made.
-        if journal and key and not found.reason:
-            journal = _note(journal, key, found)
-        yield found
+        if journal and key and not contents.reason:
+            journal = _note(journal, key, contents)
+        yield contents
 
 
-def _known(journal: Path | None, keys: Sequence[str]) -> dict[str, Found]:
+def _known(journal: Path | None, keys: Sequence[str]) -> dict[str, Contents]:
     """What the journal knows of the videos that have `keys`."""
     try:
         known = journals.read(journal, set(keys) - {""}) if journal else {}
     except OSError as error:
         logging.warning("cannot read %s (%s): every video is decoded again", journal, error.strerror)
         known = {}
-    return {key: Found(**value) for key, value in known.items()}
+    return {key: Contents(**value) for key, value in known.items()}
 
 
-def _note(journal: Path, key: str, found: Found) -> Path | None:
-    """Add to the journal, and return it; one that cannot be written is said once and costs nothing but time: None."""
+def _note(journal: Path, key: str, contents: Contents) -> Path | None:
+    """Add to the journal, and return it; None where it cannot be written, which is said once and costs nothing but time."""
     try:
-        journals.add(journal, key, dataclasses.asdict(found))
+        journals.add(journal, key, dataclasses.asdict(contents))
     except OSError as error:
         logging.warning("cannot write %s (%s): an index that is interrupted starts anew", journal, error.strerror)
         return None
@@ -124,40 +124,39 @@ def _version() -> str:
     return f"{files.sha256(__file__, video.__file__, ntu.__file__)} av {av.__version__} {av.library_versions}"
 
 
-def _read(item: Video, root: Path, fps: float | None) -> Found:
+def _read(item: Video, root: Path, fps: float | None) -> Contents:
     """Decode one video and parse its skeleton. The file must not change meanwhile: bytes are hashed first, then decoded."""
     if item.excluded:
-        return Found(reason=item.excluded)
+        return Contents(reason=item.excluded)
     path = root / item.path if item.path else None
     skeleton = root / item.skeleton if item.skeleton else None
-    found = Found()
+    contents = Contents()
     try:
         if path and not path.is_file():
-            return Found(reason=f"absent: {item.named_by} names it" if item.named_by else "absent: no such file")
+            return Contents(reason=f"absent: {item.named_by} names it" if item.named_by else "absent: no such file")
         if skeleton and not skeleton.is_file():
-            return Found(reason=f"skeleton: {item.skeleton}: no such file")
-        found = Found(files.sha256(*filter(None, (path, skeleton))))
+            return Contents(reason=f"skeleton: {item.skeleton}: no such file")
+        contents = Contents(files.sha256(*filter(None, (path, skeleton))))
         if path:
-            found = dataclasses.replace(found, **dataclasses.asdict(video.probe(path, fps)))
+            contents = dataclasses.replace(contents, **dataclasses.asdict(video.probe(path, fps)))
         if skeleton:
             count = len(ntu.parse(skeleton))
-            found = found if path else dataclasses.replace(found, frames=count, steps=count)
+            contents = contents if path else dataclasses.replace(contents, frames=count, steps=count)
     except OSError as error:
-        return dataclasses.replace(found, reason=f"unreadable: {error.strerror or error}")
+        return dataclasses.replace(contents, reason=f"unreadable: {error.strerror or error}")
     except InputError as error:
         # Reasons name files relative to the root: the index must not depend on where the data lies.
         text = str(error).removeprefix(f"{path}: ")
         text = text.replace(f"{skeleton}", f"skeleton: {item.skeleton}", 1) if skeleton else text
-        return dataclasses.replace(found, reason=text)
-    return found
+        return dataclasses.replace(contents, reason=text)
+    return contents
 
 
-def _row(item: Video, found: Found, min_frames: int) -> Row:
+def _row(item: Video, contents: Contents, min_frames: int) -> Row:
     """The row of one video."""
-    reason = " ".join(found.reason.split())
-    if not reason and found.steps < min_frames:
-        reason = f"short: steps {found.steps} < min_frames {min_frames}"
-    values = dataclasses.asdict(found) | {"status": "dropped" if reason else "ok", "reason": reason}
-    return Row(
-        id=item.id, path=item.path, label=item.label, split=item.split, group=item.group or item.id, skeleton=item.skeleton, **values
-    )
+    reason = " ".join(contents.reason.split())
+    if not reason and contents.steps < min_frames:
+        reason = f"short: steps {contents.steps} < min_frames {min_frames}"
+    values = dataclasses.asdict(contents) | {"status": "dropped" if reason else "ok", "reason": reason}
+    same = {name: getattr(item, name) for name in ("id", "path", "label", "labels", "split", "skeleton")}
+    return Row(group=item.group or item.id, **same, **values)

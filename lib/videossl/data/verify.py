@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from videossl import files
 from videossl.data import listing, ntu, pool
 from videossl.data.listing import Video
-from videossl.datasets import registry
 from videossl.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,12 +64,12 @@ class Report:
 
 
 def examine(
-    name: str, root: str | Path, split: int | None, options: Mapping[str, Any], processes: int = 1, progress: bool = False
+    source: ModuleType, root: str | Path, split: int | None, options: Mapping[str, Any], processes: int = 1, progress: bool = False
 ) -> Report:
-    """Compare the copy of dataset `name` in `root` with what there should be.
+    """Compare the copy of a dataset in `root` with what there should be.
 
     Args:
-        name: of a dataset.
+        source: the module of the dataset.
         root: the folder of the copy, which is only read.
         split: the one split to look at, or None for all that the dataset has.
         options: the dataset's, as in params.
@@ -78,19 +77,19 @@ def examine(
         progress: show a bar where stderr is a terminal.
 
     Raises:
-        InputError: nothing can be compared: no such dataset, folder or split, or no lists.
+        InputError: nothing can be compared: no such folder or split, or no lists.
     """
-    source, root = registry.get(name), Path(root)
+    root = Path(root)
     source.check(root)
     splits = [split] if split else _splits(source, options)
     named, problems = _named(source, root, splits, options)
     every = {(video.path, video.skeleton): video for videos in named.values() for video in videos}
-    found = _look_at_all([video for video in every.values() if not video.excluded], root, processes, progress)
-    missing = {problem.name for problem in found if problem.kind == "missing"}
+    damage = _look_at_all([video for video in every.values() if not video.excluded], root, processes, progress)
+    missing = {problem.name for problem in damage if problem.kind == "missing"}
     sides = [side for number in splits for side in _sides(source, number, options, named.get(number), missing)]
-    approximate = getattr(source, "APPROXIMATE", False)
+    approximate = listing.is_approximate(source.NAME)
     problems += [] if approximate else _miscounted(sides)
-    problems += found + _extra(source, root, options, named, missing)
+    problems += damage + _extra(source, root, options, named, missing)
     return Report(sides, sorted(problems, key=lambda problem: (KINDS.index(problem.kind), problem.name)), approximate)
 
 
@@ -217,16 +216,16 @@ def _sides(source: ModuleType, split: int, options: Mapping[str, Any], videos: S
 
 def _miscounted(sides: Iterable[Side]) -> list[Problem]:
     return [
-        Problem("count", f"split {one.split} {one.side}", f"{one.named} videos, not {one.official}")
-        for one in sides
-        if one.official is not None and one.named is not None and one.named != one.official
+        Problem("count", f"split {side.split} {side.side}", f"{side.named} videos, not {side.official}")
+        for side in sides
+        if side.official is not None and side.named is not None and side.named != side.official
     ]
 
 
 def _extra(
     source: ModuleType, root: Path, options: Mapping[str, Any], named: Mapping[int, Sequence[Video]], missing: set[str]
 ) -> list[Problem]:
-    """Videos and skeletons that no split knows, each with the missing one that it may be under a wrong name."""
+    """Videos and skeletons that no split knows, each with the missing file that it may be, under a wrong name."""
     known = {path for videos in named.values() for video in videos for path in (video.path, video.skeleton)}
     if hasattr(source, "unused"):
         known = known.union(*(source.unused(root, split, options) for split in named))
@@ -237,20 +236,20 @@ def _extra(
 
 
 def _hints(extra: Sequence[str], missing: Iterable[str]) -> dict[str, str]:
-    """For extra files that may be a missing one under a wrong name: which.
+    """The missing file that an extra file may be, under a wrong name: text by the name of the extra file.
 
-    That is one of the same name in another folder, letter case, spelling of accents or suffix; for the first few also one
-    of a similar name in the same folder.
+    Its name is the same but for folder, letter case, spelling of accents or suffix; for the first few extra files it may
+    also be similar, in the same folder.
     """
     same, beside = {}, defaultdict(list)
     for name in sorted(missing):
         same[_plain(name)] = name
         beside[PurePosixPath(name).parent].append(name)
-    found = {name: same[_plain(name)] for name in extra if _plain(name) in same}
+    likely = {name: same[_plain(name)] for name in extra if _plain(name) in same}
     for name in extra[:COMPARED] if beside else ():
         if near := difflib.get_close_matches(name, beside[PurePosixPath(name).parent], n=1, cutoff=0.9):
-            found.setdefault(name, near[0])
-    return {name: f"perhaps {other}, which is missing" for name, other in found.items()}
+            likely.setdefault(name, near[0])
+    return {name: f"perhaps {other}, which is missing" for name, other in likely.items()}
 
 
 def _plain(name: str) -> str:
@@ -262,15 +261,17 @@ def table(report: Report) -> str:
     """The report as two tables: a row a side of a split, and a row a kind of problem with the first few names."""
     about = "about " if report.approximate else ""
     rows: list[tuple[str, ...]] = [("split", "side", "official", "named", "excluded", "present", "missing")]
-    for one in report.sides:
-        counts = (one.named, one.excluded, one.present, one.missing) if one.named is not None else ("-",) * 4
-        rows.append((str(one.split), one.side, "-" if one.official is None else f"{about}{one.official}", *map(str, counts)))
+    for side in report.sides:
+        counts = (side.named, side.excluded, side.present, side.missing) if side.named is not None else ("-",) * 4
+        rows.append((str(side.split), side.side, "-" if side.official is None else f"{about}{side.official}", *map(str, counts)))
     if not report.problems:
         return "\n".join([*_columns(rows), "", "nothing is wrong"])
     kinds = Counter(problem.kind for problem in report.problems)
     problems = [("problem", "number", "first")]
     for kind, number in kinds.items():
-        first = [f"{one.name} ({one.detail})" if one.detail else one.name for one in report.problems if one.kind == kind][:SHOWN]
+        first = [
+            f"{problem.name} ({problem.detail})" if problem.detail else problem.name for problem in report.problems if problem.kind == kind
+        ][:SHOWN]
         problems += [(kind, str(number), first[0]), *(("", "", name) for name in first[1:])]
         problems += [("", "", "...")] if number > SHOWN else []
     return "\n".join([*_columns(rows), "", *_columns(problems)])

@@ -32,18 +32,18 @@ class Report(NamedTuple):
     @property
     def well(self) -> bool:
         """Whether nothing is wrong."""
-        return not self.problems and not any(one.wrong for one in self.shards)
+        return not self.problems and not any(file.wrong for file in self.shards)
 
 
 def find(places: Iterable[Path]) -> list[Path]:
     """The shards among `places`: files as they are, of folders all *.h5 below, sorted; an InputError for a place without."""
-    found: list[Path] = []
+    paths: list[Path] = []
     for place in places:
         below = sorted(place.rglob("*.h5")) if place.is_dir() else [place] if place.is_file() else []
         if not below:
             raise InputError(f"{place}: {'no shard (*.h5) in this folder' if place.is_dir() else 'no such file or folder'}")
-        found += below
-    return list(dict.fromkeys(found))
+        paths += below
+    return list(dict.fromkeys(paths))
 
 
 def examine(paths: Sequence[Path], rows: Sequence[Row] | None = None, processes: int = 1, progress: bool = False) -> Report:
@@ -63,9 +63,9 @@ def examine(paths: Sequence[Path], rows: Sequence[Row] | None = None, processes:
     bar = tqdm(pool.ordered(_read, paths, processes), total=len(paths), desc="verify", unit="shard", disable=None if progress else True)
     checked = list(bar)
     groups: dict[tuple[str, str], list[tuple[int, cache.Shard]]] = defaultdict(list)
-    for position, one in enumerate(checked):
-        if one.shard:
-            groups[one.shard.attrs["dataset"], one.shard.attrs["modality"]].append((position, one.shard))
+    for position, file in enumerate(checked):
+        if file.shard:
+            groups[file.shard.attrs["dataset"], file.shard.attrs["modality"]].append((position, file.shard))
     datasets = sorted({dataset for dataset, _ in groups})
     if rows is not None and len(datasets) > 1:
         raise InputError(f"an index is of one dataset, the shards of {', '.join(datasets)}; name the folder of one")
@@ -103,12 +103,12 @@ def _compare(shards: Sequence[cache.Shard], rows: Sequence[Row] | None) -> list[
     return [f"{len(ids)} {what}: {_some(ids)}" for what, ids in problems.items() if ids]
 
 
-def _against(wanted: Mapping[str, str], found: Mapping[str, str]) -> dict[str, list[str]]:
-    """Ids by what is wrong with them; both from id to SHA-256 of the source."""
+def _against(wanted: Mapping[str, str], held: Mapping[str, str]) -> dict[str, list[str]]:
+    """Ids by what is wrong with them; the arguments map ids to the SHA-256 of the source."""
     return {
-        "in the index and not here": [id for id in wanted if id not in found],
-        "here and not in the index": [id for id in found if id not in wanted],
-        "made of other files than the index": [id for id in wanted if id in found and found[id] != wanted[id]],
+        "in the index and not here": [id for id in wanted if id not in held],
+        "here and not in the index": [id for id in held if id not in wanted],
+        "made of other files than the index": [id for id in wanted if id in held and held[id] != wanted[id]],
     }
 
 
@@ -119,9 +119,9 @@ def _some(ids: Sequence[str]) -> str:
 def table(report: Report) -> str:
     """A row a shard, then a line a problem."""
     rows = [("file", "modality", "videos", "bytes", "state")]
-    for one in report.shards:
-        modality, videos = (one.shard.attrs["modality"], str(len(one.shard.ids))) if one.shard else ("-", "-")
-        rows.append((str(one.path), modality, videos, disk.text(one.size), one.wrong or "well"))
+    for file in report.shards:
+        modality, videos = (file.shard.attrs["modality"], str(len(file.shard.ids))) if file.shard else ("-", "-")
+        rows.append((str(file.path), modality, videos, disk.text(file.size), file.wrong or "well"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([*lines, *report.problems])

@@ -25,12 +25,11 @@ LAYOUT = """\
 """
 SOURCES: tuple[Archive, ...] = ()
 FOLDERS: tuple[str, ...] = ()  # what the lists leave out may lie anywhere
-OPTIONS = {"test_share": 0.3, "seed": 0, "group": ""}
 
 
 def check(root: Path) -> None:
     """Raise an InputError where `root` holds no video, or videos both with and without a class."""
-    _found(Path(root))
+    _paths(Path(root))
 
 
 def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
@@ -45,16 +44,15 @@ def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
     that the video was cut from, and recordings are drawn in place of videos: the clips of one are all on one side.
     """
     root = Path(root)
-    listing.check_options(NAME, options, OPTIONS)
-    settings = {**OPTIONS, **options}
-    found = _found(root)
+    settings = listing.settings(NAME, options)
+    paths = _paths(root)
     lists = any(name.startswith(("trainlist", "testlist")) and name.endswith(".txt") for name in _names(root))
     chosen = (
         listing.listed(root, split)
         if lists
-        else listing.unique(Video(listing.identity(path), path, PurePosixPath(path).parent.name) for path in found)
+        else listing.unique(Video(listing.identity(path), path, PurePosixPath(path).parent.name) for path in paths)
     )
-    if settings["group"]:
+    if settings.get("group"):
         chosen = _grouped(chosen, str(settings["group"]))
     if not lists:
         chosen = draw_split(chosen, _share(settings["test_share"]), int(settings["seed"]), split)
@@ -81,9 +79,9 @@ def _grouped(videos: Sequence[Video], pattern: str) -> list[Video]:
 
 
 def draw_split(videos: Sequence[Video], share: float, seed: int, split: int) -> list[Video]:
-    """The videos with their side drawn, the same for all of a group; a video without a group is one of its own.
+    """The videos with their side drawn, the same for all of a group; a video without a group is a group of its own.
 
-    Each class of two or more groups has one on either side, except where that would leave another class nothing to train on.
+    Each class of two or more groups has a group on either side, except where that would leave another class nothing to train on.
     """
     groups = {video.id: video.group or video.id for video in videos}
     classes: dict[str, set[str]] = defaultdict(set)
@@ -101,17 +99,17 @@ def draw_split(videos: Sequence[Video], share: float, seed: int, split: int) -> 
     return [replace(video, split="test" if groups[video.id] in test else "train") for video in videos]
 
 
-def _found(root: Path) -> list[str]:
+def _paths(root: Path) -> list[str]:
     """Paths of the videos below `root`, all in class folders or all directly in it."""
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; put videos there as <class>/<video>")
-    found = listing.find(root)
-    if not found:
+    paths = listing.find(root)
+    if not paths:
         raise InputError(f"{root}: no video ({' '.join(listing.SUFFIXES)}) in it; put videos there as <class>/<video>")
-    bare = [path for path in found if "/" not in path]
-    if bare and len(bare) < len(found):
+    bare = [path for path in paths if "/" not in path]
+    if bare and len(bare) < len(paths):
         raise InputError(f"{root}: {bare[0]} lies directly in it, other videos in class folders; move all into class folders, or none")
-    return found
+    return paths
 
 
 def _names(root: Path) -> list[str]:

@@ -40,7 +40,6 @@ SOURCES = (
 FOLDER = "videos"
 FOLDERS = (FOLDER,)
 LISTS = "testTrainMulti_7030_splits"
-OPTIONS = ("lists", "mirrors")
 SPLITS = (1, 2, 3)
 TRAIN, TEST = 3570, 1530  # videos of each official split: 70 and 30 in each of 51 classes
 FRAMES = 94  # a video, an estimate: they last about 3 s at 30 a second
@@ -71,7 +70,7 @@ def unused(root: Path, split: int, options: Mapping[str, Any]) -> set[str]:
 
 def _marked(root: Path, split: int, options: Mapping[str, Any]) -> Iterator[Video]:
     """All clips in the lists of a split; the side is "" for one that is marked 0."""
-    listing.check_options(NAME, options, OPTIONS)
+    listing.check_options(NAME, options)
     folder = listing.lists_folder(root, options, LISTS, "the official lists (<class>_test_split1.txt, ...)")
     ending = f"_test_split{split}.txt"
     classes = sorted(entry.name.removesuffix(ending) for entry in folder.iterdir() if entry.name.endswith(ending))

@@ -27,8 +27,6 @@ SIDES = {"train": "train", "val": "test"}  # folder -> our split
 FOLDERS = tuple(SIDES)
 LISTS = {"train": ("train.csv",), "val": ("val.csv", "validate.csv")}  # names that copies have
 COLUMNS = ("label", "youtube_id", "time_start", "time_end")
-OPTIONS = ("lists",)
-APPROXIMATE = True
 TRAIN = 240_000  # videos, about: P section 4.1; the csv files name 246534, of which 240258 were to be had (arrange_by_classes.py of cvdfoundation/kinetics-dataset)
 TEST = 20_000  # about: arXiv:1705.06950 has 50 a class; the csv file names 19906
 FRAMES, FPS = 300, 30  # 10 s (arXiv:1705.06950) at 30 a second (P section 4.2)
@@ -52,7 +50,7 @@ def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
     Raises:
         InputError: another split than 1; a clip on both sides; a class of `val` that `train` does not have; a malformed csv.
     """
-    listing.check_options(NAME, options, OPTIONS)
+    listing.check_options(NAME, options)
     if split != 1:
         raise InputError(f"dataset {NAME} has no split {split!r}: give 1")
     root = Path(root)
@@ -99,8 +97,8 @@ def _named(root: Path, folder: str, lists: Path) -> Iterator[Video]:
 def _places(root: Path, folder: str) -> dict[str, str]:
     """Where the clips of one side lie, by their names without suffix; from one walk, as there are hundreds of thousands."""
     places: dict[str, str] = {}
-    for found in listing.find(root / folder):
-        name, place = PurePosixPath(found).stem, f"{folder}/{found}"
+    for below in listing.find(root / folder):
+        name, place = PurePosixPath(below).stem, f"{folder}/{below}"
         if places.setdefault(name, place) != place:
             raise InputError(f"{root / place} and {root / places[name]} are one clip; remove one of them")
     return places
@@ -146,7 +144,7 @@ def _check_once(named: list[Video]) -> None:
     for video in named:
         other = first.setdefault(PurePosixPath(video.id).name, video)
         if other is not video:
-            where = [f"{one.path} ({one.named_by})" if one.named_by else one.path for one in (other, video)]
+            where = [f"{item.path} ({item.named_by})" if item.named_by else item.path for item in (other, video)]
             raise InputError(f"one clip is named twice: {where[0]} and {where[1]}; remove one")
 
 

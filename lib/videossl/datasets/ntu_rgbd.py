@@ -23,7 +23,6 @@ RGB = "nturgb+d_rgb"
 SKELETONS = ("nturgb+d_skeletons", "nturgb+d_skeletons120")
 """Folders of skeletons: the second is where many copies have those of the setups 18 to 32."""
 FOLDERS = (RGB, *SKELETONS)
-OPTIONS = ("missing",)
 WIDTH, HEIGHT, FPS = 1920, 1080, 30  # of videos by Kinect V2 (README of github.com/shahroudy/NTURGB-D)
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
 
@@ -81,12 +80,12 @@ def videos(edition: Edition, root: Path, split: int, options: Mapping[str, Any])
     Raises:
         InputError: no such split; nothing there; files that are not named as samples; no list of missing skeletons.
     """
-    listing.check_options(edition.name, options, OPTIONS)
+    listing.check_options(edition.name, options)
     if split not in edition.training:
         raise InputError(f"dataset {edition.name} has no split {split!r}: give 1 (by performer) or 2")
     root = Path(root)
     check(root)
-    rgb, skeletons = _found(edition, root)
+    rgb, skeletons = _samples(edition, root)
     excluded = _missing(edition, root, options) if skeletons else {}
     named = []
     for name in sorted(rgb.keys() | skeletons.keys()):
@@ -104,10 +103,10 @@ def videos(edition: Edition, root: Path, split: int, options: Mapping[str, Any])
 
 def unused(edition: Edition, root: Path) -> set[str]:
     """Files of setups that the edition does not have: a copy of NTU RGB+D 120 serves for both."""
-    return {path for found in _found(edition, Path(root)) for name, path in found.items() if _sample(name).setup > edition.last.setup}
+    return {path for files in _samples(edition, Path(root)) for name, path in files.items() if _sample(name).setup > edition.last.setup}
 
 
-def _found(edition: Edition, root: Path) -> tuple[dict[str, str], dict[str, str]]:
+def _samples(edition: Edition, root: Path) -> tuple[dict[str, str], dict[str, str]]:
     """(videos, skeletons): paths relative to the root by the samples' names."""
     rgb = _files(edition, root, RGB, "_rgb", listing.SUFFIXES)
     skeletons: dict[str, str] = {}
@@ -123,8 +122,8 @@ def _files(edition: Edition, root: Path, folder: str, ending: str, suffixes: tup
     """The samples' files in one folder, at any depth; files with one of the suffixes and another name are an InputError."""
     samples: dict[str, str] = {}
     strange = []
-    for found in listing.find(root / folder, suffixes):
-        stem, path = PurePosixPath(found).stem, f"{folder}/{found}"
+    for below in listing.find(root / folder, suffixes):
+        stem, path = PurePosixPath(below).stem, f"{folder}/{below}"
         name = stem.removesuffix(ending)
         if not stem.endswith(ending) or not _fits(edition, name):
             strange.append(path)

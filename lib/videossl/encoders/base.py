@@ -63,18 +63,19 @@ def shapes(blocks: nn.Sequential, input_shape: Sequence[int]) -> list[tuple[int,
 
 
 class Encoder(nn.Sequential):
-    """Named blocks in order; `forward` gives the last block's map, `pool` turns it into `out_features`
-    numbers a sample."""
+    """Named blocks in order; `forward` gives the last block's map, `pool` turns it into `out_features` numbers a sample.
 
+    takes, dims: the names of the axes of its input and of its maps, without the batch, as ("channel", "time", "joint").
+    Each kind of encoder sets them; its YAML says the same as `takes` and `maps`.
+    """
+
+    takes: tuple[str, ...]
+    dims: tuple[str, ...]
     out_features: int
 
     def __init__(self, blocks: OrderedDict[str, nn.Module], out_features: int) -> None:
         super().__init__(blocks)
         self.out_features = out_features
-
-    def partial_forward(self, x: Tensor, start: int, stop: int) -> Tensor:
-        """See the function `partial_forward`."""
-        return partial_forward(self, x, start, stop)
 
     def pool(self, maps: Tensor) -> Tensor:
         """The mean over all axes but batch and channel: (B, D, *dims) -> (B, D)."""
@@ -86,6 +87,5 @@ class Encoder(nn.Sequential):
 
 
 def scaled(channels: int, width: float) -> int:
-    """`channels` times `width`, to the nearest multiple of 4 and at least 4 (so that width 1 changes
-    nothing)."""
+    """`channels` times `width`, to the nearest multiple of 4 and at least 4 (so that width 1 changes nothing)."""
     return max(4, round(channels * width / 4) * 4)

@@ -1,4 +1,4 @@
-"""Encoders and heads by name, with initial weights that depend on the seed alone.
+"""Encoders and heads with initial weights that depend on the seed alone.
 
 The initialisation is torch's default of each layer (spec, toy: Kaiming's stays at ln N for hundreds of
 steps).
@@ -6,31 +6,30 @@ steps).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
-from videossl import seeding
+from videossl import registry, seeding
 from videossl.encoders.base import Encoder
 from videossl.encoders.head import ProjectionHead
-from videossl.encoders.s3d import S3D
-from videossl.encoders.st_gcn import STGCN
 from videossl.errors import InputError
-from videossl.graphs import DEFAULT
 
 
-def build(name: str, in_channels: int, width: float, seed: int, graph: str = DEFAULT) -> Encoder:
-    """The encoder `name` ("s3d", "st-gcn", the latter of the skeleton `graph`); the same arguments give the same bytes.
-    InputError for another name."""
-    if width <= 0:
-        raise InputError(f"width {width} of encoder {name!r}: give a number above 0")
+def build(name: str, channels: int, settings: Mapping[str, Any], seed: int) -> Encoder:
+    """The encoder `name` of this folder on `channels` channels of input; the same arguments give the same bytes.
+
+    settings: those that the encoder's YAML declares; others are left alone. Raises InputError for another name, and for a
+    `width` that is not above 0.
+    """
+    if settings.get("width", 1) <= 0:
+        raise InputError(f"width {settings['width']} of encoder {name!r}: give a number above 0")
+    module = registry.module("encoders", name)
     with _seeded(seed, "encoder"):
-        if name == "s3d":
-            return S3D(in_channels, width)
-        if name == "st-gcn":
-            return STGCN(in_channels, width, graph)
-    raise InputError(f"encoder {name!r} is unknown: choose s3d or st-gcn")
+        encoder: Encoder = module.build(channels, settings)
+    return encoder
 
 
 def build_head(in_features: int, seed: int, hidden: int | None = None, out: int = 128) -> ProjectionHead:
@@ -41,8 +40,7 @@ def build_head(in_features: int, seed: int, hidden: int | None = None, out: int 
 
 @contextmanager
 def _seeded(seed: int, purpose: str) -> Iterator[None]:
-    """Torch's CPU generator seeded for `purpose` within, as before after it; other devices' are not
-    touched."""
+    """Torch's CPU generator, seeded for `purpose` within, and as it was afterwards; those of other devices are not touched."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seeding.derive(seed, "initial weights", purpose))
         yield

@@ -11,7 +11,9 @@ block5  (B, 1024, 4, 4, 4)        pool, inception 5b, 5c
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +39,9 @@ class S3D(Encoder):
     `width` scales every channel count (see `scaled`); at 1 the network is torchvision's `s3d().features`,
     tensor by tensor in the same order: 7,910,048 parameters for RGB.
     """
+
+    takes = ("channel", "time", "height", "width")
+    dims = ("channel", "time", "height", "width")
 
     def __init__(self, in_channels: int = 3, width: float = 1.0, bn_momentum: float = 0.1) -> None:
         size = partial(scaled, width=width)
@@ -94,3 +99,8 @@ class Concat(nn.ModuleList):
 
     def __init__(self, *branches: nn.Module) -> None:
         super().__init__(branches)
+
+
+def build(channels: int, settings: Mapping[str, Any]) -> S3D:
+    """An S3D on `channels` of input, of the `width` in the settings."""
+    return S3D(channels, settings["width"])

@@ -11,6 +11,8 @@ At width 0.25, from (B, 3, 50, 25, 2), 25 joints of the graph, both bodies folde
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,10 +27,9 @@ LAYERS = (*[(64, 1)] * 4, (128, 2), *[(128, 1)] * 2, (256, 2), (256, 1), (1024, 
 
 
 def adjacency(graph: Graph) -> Tensor:
-    """The `spatial` partition (Yan et al., section 3.3 and eq. 10): (3, V, V) float32, [subset, from v, to
-    w].
+    """The `spatial` partition (Yan et al., section 3.3 and eq. 10): (3, V, V) float32, [subset, from v, to w].
 
-    Neighbours within one step are split in the joint itself, those farther from the centre, those nearer to
+    Neighbours within one step are split into the joint itself, those farther from the centre, and those nearer to
     it (or equally far). Over subsets and v the weights into each joint sum to 1 (A D^-1).
     """
     steps = distances(graph)
@@ -42,8 +43,7 @@ def adjacency(graph: Graph) -> Tensor:
 
 
 class Fold(nn.Module):
-    """Bodies into the batch, and batch-norm of the input: (B, C, T, V, M) -> (B * M, C, T, V), body by body a
-    sample."""
+    """Bodies into the batch, and batch-norm of the input: (B, C, T, V, M) -> (B * M, C, T, V), body by body a sample."""
 
     def __init__(self, in_channels: int, joints: int, bodies: int) -> None:
         super().__init__()
@@ -91,11 +91,13 @@ class GraphLayer(nn.Module):
 
 
 class STGCN(Encoder):
-    """Input (B, in_channels, T, V, 2) float, map (2B, 1024 * width, T/4, V); the vectors average joints,
-    time, bodies.
+    """Input (B, in_channels, T, V, 2) float, map (2B, 1024 * width, T/4, V); vectors average joints, time and bodies.
 
     `width` scales every channel count; 0.25 is the paper's. `graph` names one of `GRAPHS`, which has V joints.
     """
+
+    takes = ("channel", "time", "joint", "body")
+    dims = ("channel", "time", "joint")
 
     def __init__(
         self,
@@ -123,3 +125,8 @@ class STGCN(Encoder):
     def pool(self, maps: Tensor) -> Tensor:
         """(B * M, D, T, V) -> (B, D): the mean over time and joints, then over a sample's bodies."""
         return maps.mean((2, 3)).view(-1, self.bodies, self.out_features).mean(1)
+
+
+def build(channels: int, settings: Mapping[str, Any]) -> STGCN:
+    """An ST-GCN on `channels` of input, of the `width` in the settings and of their `graph`, if they have one."""
+    return STGCN(channels, settings["width"], settings.get("graph", DEFAULT))

@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 
 from videossl.data.index import Row
+from videossl.data.levels import LEVELS, ZERO, quantise
 from videossl.errors import InputError
 from videossl.extract import frames
-
-LEVELS = 127  # on either side of zero
-ZERO = 128
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,13 @@ class Flow:
         return {"bound": float(self.bound), "zero": ZERO, "levels": LEVELS, "rounding": "to the nearest, ties to even"}
 
 
+def make(params: Mapping[str, Any]) -> Flow:
+    """The extractor for a slice of params (modalities/flow.yaml)."""
+    settings = dict(params["flow"])
+    bound, backend = settings.pop("bound"), settings.pop("backend")
+    return Flow(params["cache"]["short_side"], bound, settings, backend, params["index"]["fps"])
+
+
 def compute(backend: str, settings: Mapping[str, Any], grey: np.ndarray) -> np.ndarray:
     """Flow between consecutive frames of a video.
 
@@ -79,17 +84,6 @@ def compute(backend: str, settings: Mapping[str, Any], grey: np.ndarray) -> np.n
         raise InputError(f"flow needs at least two grey frames (N, H, W), not an array of shape {grey.shape}")
     video_flow, _ = _backend(backend)(settings)
     return video_flow(grey)
-
-
-def quantise(flow: np.ndarray, bound: float) -> np.ndarray:
-    """Flow in pixels -> uint8 in 1 to 255: round(clip(flow, -bound, bound) * 127 / bound) + 128; zero is 128."""
-    clipped = np.clip(np.asarray(flow, np.float64), -bound, bound)
-    return np.asarray(np.rint(clipped * (LEVELS / bound)) + ZERO, np.uint8)
-
-
-def dequantise(values: np.ndarray, bound: float) -> np.ndarray:
-    """The inverse, (values - 128) * bound / 127, float32 pixels; within half a level, bound / 254, of a flow in bounds."""
-    return np.asarray((values.astype(np.float64) - ZERO) * (bound / LEVELS), np.float32)
 
 
 VideoFlow = Callable[[np.ndarray], np.ndarray]

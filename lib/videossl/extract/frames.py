@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,11 @@ class Frames:
         return {}
 
 
+def make(params: Mapping[str, Any]) -> Frames:
+    """The extractor for a slice of params (modalities/rgb.yaml)."""
+    return Frames(params["cache"]["short_side"], params["index"]["fps"])
+
+
 def decode(row: Row, root: Path, short_side: int | None, fps: float | None = None, grey: bool = False) -> np.ndarray:
     """The frames of a video (data/video.py); an InputError where they are not as many as the index has."""
     expected = steps(row, short_side)[0]
@@ -67,7 +72,7 @@ def _check_count(row: Row, found: int, expected: int) -> None:
 def steps(row: Row, short_side: int | None) -> tuple[int, int, int]:
     """(N, H, W) of a video's frames in the cache, by the index; an InputError where it has a skeleton alone."""
     if not row.path:
-        raise InputError(f"{row.id} has a skeleton and no video: take rgb and flow out of the modalities")
+        raise InputError(f"{row.id} has a skeleton and no video: take the streams that are made of videos out of the params")
     width, height = video.target_size(row.width, row.height, short_side)
     return row.steps, height, width
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy as np
 
 from videossl import files
 from videossl.data import bodies
-from videossl.data.cache import Cache
+from videossl.data.cache import Cache, describe
 from videossl.data.index import Row
 from videossl.errors import InputError
 from videossl.extract import frames
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 JOINTS = 17
+SHOWN = 3  # videos without people that are named
 LONGEST = 1333 / 800
 """The longer side is at most so many times `short_side`, as in torchvision: a longer picture is made smaller."""
 
@@ -96,6 +97,22 @@ class Poses:
     def attrs(self) -> dict[str, Any]:
         """What the joints are, and in which unit."""
         return {"graph": "coco", "unit": "heights of the picture"}
+
+
+def make(params: Mapping[str, Any]) -> Poses:
+    """The extractor for a slice of params (modalities/joint.yaml); its weights are looked for, and downloaded if need be."""
+    settings = {key: value for key, value in params["skeleton"].items() if key not in ("backend", "weights")}
+    path, digest = find_weights(params["skeleton"]["weights"])
+    log.info("%s: SHA-256 %s", path, digest)
+    return Poses(path, digest, fps=params["index"]["fps"], **settings)
+
+
+def after(path: Path) -> None:
+    """Warn of the videos in a finished shard in which nobody was found."""
+    if nobody := without_people(path):
+        shown = ", ".join(nobody[:SHOWN]) + (", ..." if len(nobody) > SHOWN else "")
+        said = "warning: nobody was found in %d of %d videos (%s): their joints are all zero; a lower skeleton.score finds more"
+        log.warning(said, len(nobody), len(describe(path).ids), shown)
 
 
 def _steps(row: Row) -> tuple[int, int, int]:

@@ -22,13 +22,6 @@ from videossl.errors import InputError
 
 log = logging.getLogger(__name__)
 
-JPEG_STEP = {"rgb": 632, "flow": 340}
-"""Bytes a step of JPEG whatever its size: the file's tables, and the offset."""
-JPEG_SHARE = {
-    "rgb": {50: 0.06, 75: 0.09, 85: 0.12, 90: 0.145, 95: 0.2, 100: 0.36},
-    "flow": {50: 0.02, 75: 0.02, 85: 0.025, 90: 0.03, 95: 0.045, 100: 0.1},
-}
-"""Quality -> share of the raw bytes that its pixels take: the largest of four real clips at 128 pixels (docs/data-contract.md)."""
 OVERHEAD = 2048
 """Bytes a video beside its values, at most: what HDF5 writes of it; and four times that for the shard."""
 
@@ -63,7 +56,7 @@ def run(args: argparse.Namespace, modality: str, extract: Extractor) -> None:
     """Extract the shard that the arguments name; its params are {"dataset": {name, root}, "cache": {shards, codec, quality}}."""
     dataset, stored = args.params["dataset"], args.params["cache"]
     rows = [row for row in index.usable(index.read(args.index)) if index.shard_of(row.id, stored["shards"]) == args.shard]
-    quality = stored["quality"] if modality in cache.PICTURES and stored["codec"] == "jpeg" else None
+    quality = stored["quality"] if cache.layout(modality).pictures and stored["codec"] == "jpeg" else None
     kept = Path("data/scratch/cache", dataset["name"], modality, args.out.name)
     root, made_with = Path(dataset["root"]), digest(extract)
     build(args.out, modality, dataset["name"], rows, root, extract, args.processes, quality, kept, made_with, progress=True)
@@ -71,9 +64,10 @@ def run(args: argparse.Namespace, modality: str, extract: Extractor) -> None:
 
 def digest(extract: Extractor) -> str:
     """The SHA-256 of the code that makes shards by `extract`: its module, this one, and what they import of videossl.extract and .data."""
-    closures = [code.closure(path) for path in (inspect.getfile(type(extract)), __file__)]
-    names = sorted({name for closure in closures for name in closure if name.startswith(("lib/videossl/extract/", "lib/videossl/data/"))})
-    return files.sha256(*(code.ROOT / name for name in names))
+    own = Path(inspect.getfile(type(extract)))
+    shared = code.ROOT / "lib/videossl/extract", code.ROOT / "lib/videossl/data"
+    paths = {code.ROOT / name for name in code.closure(str(own), __file__)}
+    return files.sha256(*sorted(path for path in paths if path == own or any(path.is_relative_to(folder) for folder in shared)))
 
 
 def build(
@@ -167,14 +161,14 @@ def _keep(path: Path, kept: Path, made_with: str) -> None:
 
 
 def estimate(rows: Sequence[Row], modality: str, extract: Extractor, quality: int | None) -> int:
-    """Bytes that the shard of `rows` takes: of raw pictures at most, of JPEG if they are as rich in detail as `JPEG_SHARE` says."""
-    dtype, _ = cache.LAYOUTS[modality]
+    """Bytes that the shard of `rows` takes: of raw pictures at most, of JPEG if they are as rich in detail as the modality's YAML says."""
+    layout = cache.layout(modality)
     shapes = [extract.shape(row) for row in rows]
-    values = sum(map(math.prod, shapes)) * dtype.itemsize
+    values = sum(map(math.prod, shapes)) * layout.dtype.itemsize
     if quality is not None:
-        shares = JPEG_SHARE[modality]
+        shares = layout.jpeg["shares"]
         share = np.interp(quality, list(shares), list(shares.values()))
-        values = round(values * share) + JPEG_STEP[modality] * sum(steps for steps, *_ in shapes)
+        values = round(values * share) + layout.jpeg["step"] * sum(steps for steps, *_ in shapes)
     return values + OVERHEAD * (len(rows) + 4)
 
 

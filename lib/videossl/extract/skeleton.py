@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,13 @@ class Skeletons:
         return {}
 
 
+def make(params: Mapping[str, Any]) -> Skeletons:
+    """The extractor, whatever the slice of params is."""
+    return Skeletons()
+
+
 def _file(row: Row) -> str:
     """The skeleton file of a video."""
     if not row.skeleton:
-        raise InputError(f"{row.id} has no skeleton: take joint and motion out of the modalities, or add its file")
+        raise InputError(f"{row.id} has no skeleton: take the streams that are made of skeletons out of the params, or add its file")
     return row.skeleton

@@ -3,7 +3,9 @@ space)."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +13,14 @@ from torch import Tensor, nn
 from videossl import parallel
 from videossl.encoders.base import partial_forward
 from videossl.errors import InputError
-from videossl.methods.moco import MoCo, draw_partners
+from videossl.methods.base import Given, Shapes, State
+from videossl.methods.moco import MoCo, draw_partners, of
 from videossl.mix.adapters import Sides, match_rows
-from videossl.mix.cutmix import AXES, draw_layers
-from videossl.mix.pairs import check_fixed
+from videossl.mix.axes import AXES, UNNAMED, Pair
+from videossl.mix.pairs import Layers, pairs
 from videossl.mix.strategies import BOXES, check_features, check_name, mix_features
+
+log = logging.getLogger(__name__)
 
 
 class CMMC(nn.Module):
@@ -27,7 +32,8 @@ class CMMC(nn.Module):
     deep in the partner, which for encoders of one depth is l >= k), "same" (l = k), or a fixed (k, l). blocks: the eligible k and l,
     counted from 1 as "after the k-th block"; all if None. alpha: of the drawn share. box: one box (or lam of mixup) a "batch"
     or one a "sample". patch: of encoders whose space differs in kind, as RGB's and a skeleton's (`mix.adapters`), the (h, w) that is
-    cut of it, or "random". Raises InputError for values outside these.
+    cut of it, or "random". dims: the names of the axes of the two encoders' maps (`mix.axes`), for encoders that do not say them
+    themselves (`Encoder.dims`). Raises InputError for values outside these.
     """
 
     def __init__(
@@ -41,15 +47,19 @@ class CMMC(nn.Module):
         box: str = "batch",
         mixing: str = "cm-cutmix",
         patch: str | Sides = "random",
+        dims: Pair = UNNAMED,
     ) -> None:
         super().__init__()
-        self.depths = len(moco.encoder), len(moco.encoder if partner is None else partner)
         self.moco = moco
         self.partner = None if partner is None else partner.requires_grad_(False).eval()
-        self.axes, self.layers, self.alpha, self.box, self.mixing = tuple(axes), layers, alpha, box, mixing
+        self.axes, self.alpha, self.box, self.mixing = tuple(axes), alpha, box, mixing
         self.patch = patch
-        self.blocks = [tuple(range(1, depth + 1) if blocks is None else blocks) for depth in self.depths]
+        check_features("CMMC", mixing, self.axes, layers)
         self._check()
+        encoders = moco.encoder, moco.encoder if partner is None else partner
+        self.layers = Layers("CMMC", layers, (len(encoders[0]), len(encoders[1])), blocks)
+        first, second = (names or getattr(encoder, "dims", None) for names, encoder in zip(dims, encoders, strict=True))
+        self.dims: Pair = (first, first if partner is None else second)
 
     def train(self, mode: bool = True) -> CMMC:
         """Training mode for modality 1; the partner stays in eval mode, its running statistics as they
@@ -68,15 +78,11 @@ class CMMC(nn.Module):
         g1 = partial_forward(encoder, x, 0, k)
         g2 = self._partner_map(views, g1, r, ell)
         part = parallel.rank(), parallel.size()
-        mixed, lam = mix_features(self.mixing, g1, g2, rng, self.axes, self.alpha, self.box, part, self.patch)
+        mixed, lam = mix_features(self.mixing, g1, g2, rng, self.axes, self.alpha, self.box, part, self.patch, self.dims)
         if self.box == "sample" and isinstance(lam, Tensor):
             lam = lam.view(len(x), -1).mean(1)  # a box a row: a sample's share is the mean of its bodies'
         maps = partial_forward(encoder, mixed, k, len(encoder))
-        return self.moco.contrast(maps, views["key"], sample, r, lam)
-
-    def forward(self, views: Mapping[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        """`step`, for wrappers that call the module."""
-        return self.step(views, sample, rng)
+        return self.moco.contrast(maps, views["key"], self.moco.origin(views, sample), r, lam)
 
     def update(self) -> None:
         """See `MoCo.update`."""
@@ -86,22 +92,21 @@ class CMMC(nn.Module):
         """Modality 1's parameters (f1 and its head) and no others."""
         return self.moco.trainable()
 
-    def stage_state(self) -> dict[str, Tensor]:
-        """See `MoCo.stage_state`; the partner is no part of it."""
-        return self.moco.stage_state()
+    def encoders(self) -> dict[str, nn.Sequential]:
+        """Modality 1's query encoder, by the name of its stream."""
+        return self.moco.encoders()
 
-    def load_stage(self, state: Mapping[str, Tensor]) -> list[str]:
-        """See `MoCo.load_stage`."""
-        return self.moco.load_stage(state)
+    def states(self) -> dict[str, dict[str, Tensor]]:
+        """See `MoCo.states`; the partner is no part of it."""
+        return self.moco.states()
+
+    def begin(self, states: Mapping[str, State]) -> list[str]:
+        """See `MoCo.begin`."""
+        return self.moco.begin(states)
 
     def draw_layers(self, rng: torch.Generator) -> tuple[int, int]:
         """The blocks (k, l) after which this batch is mixed."""
-        if not isinstance(self.layers, str):
-            return self.layers
-        if self.layers == "same":
-            k, _ = draw_layers(self.blocks[self.depths.index(min(self.depths))], rng)
-            return k, k
-        return draw_layers(self.blocks[0], rng, self.blocks[1], self.depths)
+        return self.layers.draw(rng)
 
     def _partner_map(self, views: Mapping[str, Tensor], g1: Tensor, r: Tensor, ell: int) -> Tensor:
         """g2 of eq. 4: the partner's map after block l, row i that of sample r(i), in as many rows as g1."""
@@ -116,7 +121,6 @@ class CMMC(nn.Module):
     def _check(self) -> None:
         if self.moco.mixing != "none":
             raise InputError(f"CMMC on a MoCo with mixing {self.moco.mixing!r}: set it to none, features are mixed")
-        check_features("CMMC", self.mixing, self.axes, self.layers)
         check_name("CMMC: box", self.box, BOXES)
         if self.mixing == "manifold-mixup" and self.partner is not None:
             raise InputError("CMMC: manifold-mixup mixes an encoder with itself: give partner None, or mixing cm-mixup")
@@ -124,8 +128,36 @@ class CMMC(nn.Module):
             raise InputError(f"CMMC: {self.mixing} needs a partner: give the other modality's encoder, or mixing manifold-mixup")
         if not self.alpha > 0:
             raise InputError(f"CMMC: alpha {self.alpha}: give a number above 0")
-        if not isinstance(self.layers, str):
-            check_fixed("CMMC", self.layers, *self.depths)
-        for blocks, depth in zip(self.blocks, self.depths, strict=True):
-            if not blocks or not all(1 <= block <= depth for block in blocks):
-                raise InputError(f"CMMC: blocks {list(blocks)}: give some of 1..{depth}")
+
+
+def build(given: Given) -> CMMC:
+    """CMMC of one stream against its partner, if the mixing has one."""
+    name, learner = given.single
+    partner, chosen = given.frozen.get("partner"), learner.settings
+    where = _where(chosen, name, partner.stream if partner else name)
+    mixing = {key: chosen[key] for key in ("axes", "box", "mixing", "alpha")}
+    return CMMC(of(name, learner), partner.encoder if partner else None, **mixing, **where)
+
+
+def feasible(name: str, streams: Mapping[str, Shapes], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Every pair of blocks (k, l) that may be drawn, for each of the two streams; InputError where one of them cannot be mixed.
+
+    name: of the experiment, for messages. streams: the two, in the order of the recipe.
+    """
+    allowed = {}
+    for stream in streams:
+        other = stream if settings["mixing"] == "manifold-mixup" else next(name for name in streams if name != stream)
+        one, two, who = streams[stream], streams[other], f"{name}, {stream} with {other}"
+        where = _where(settings, stream, other)
+        allowed[stream] = pairs(who, one.maps, two.maps, settings["axes"], mixing=settings["mixing"], dims=(one.axes, two.axes), **where)
+        log.info("%s: %s can take %d pairs of blocks from %s", name, stream, len(allowed[stream]), other)
+    return {"pairs": allowed}
+
+
+def _where(settings: Mapping[str, Any], stream: str, other: str) -> dict[str, Any]:
+    """Between which blocks, and with what patch, maps of `other` are mixed into those of `stream`."""
+    layers, patch = settings["layers"], settings["patch"]
+    return {
+        "layers": layers if isinstance(layers, str) else (layers[stream], layers[other]),
+        "patch": patch if isinstance(patch, str) else tuple(patch[stream]),
+    }

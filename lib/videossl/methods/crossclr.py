@@ -20,7 +20,8 @@ from videossl import parallel
 from videossl.encoders.base import partial_forward
 from videossl.errors import InputError
 from videossl.methods import losses
-from videossl.methods.moco import Compared, MoCo
+from videossl.methods.base import Given, State
+from videossl.methods.moco import Compared, MoCo, of
 
 MEASURES = ("loss", "accuracy", "spread")
 
@@ -28,7 +29,7 @@ MEASURES = ("loss", "accuracy", "spread")
 class CrosSCLR(nn.Module):
     """Two MoCo, one a view, each with the keys that the other's queries are most similar to as further positives.
 
-    mocos: by the names of the views, mixing "none", queues of one size, both with or without masking; embeddings may differ in
+    mocos: by the names of the views, mixing "none", queues of one size, the same negatives; embeddings may differ in
     size. neighbours: how many are taken, K >= 1; 1 in P. Raises InputError for values outside these.
 
     A neighbour is known by its column, so both queues must hold keys of the same samples in the same slots. Those of earlier
@@ -59,10 +60,6 @@ class CrosSCLR(nn.Module):
         whole = {"loss": loss.sum(), "accuracy": accuracy.mean(), "spread": spread.min()}
         return whole | {f"{key}/{name}": told[name][key].detach() for name in told for key in MEASURES}
 
-    def forward(self, views: Mapping[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        """`step`, for wrappers that call the module."""
-        return self.step(views, sample, rng)
-
     def update(self) -> None:
         """See `MoCo.update`."""
         for _, moco in self._views():
@@ -72,6 +69,23 @@ class CrosSCLR(nn.Module):
         """Both views' query encoders and heads."""
         return [parameter for _, moco in self._views() for parameter in moco.trainable()]
 
+    def encoders(self) -> dict[str, nn.Sequential]:
+        """Both query encoders, by the names of the views."""
+        return {name: moco.encoder for name, moco in self._views()}
+
+    def states(self) -> dict[str, dict[str, Tensor]]:
+        """See `MoCo.states`."""
+        return {name: moco.state_dict() for name, moco in self._views()}
+
+    def begin(self, states: Mapping[str, State]) -> list[str]:
+        """See `MoCo.begin`; the queues stay empty."""
+        loaded = []
+        for name, moco in self._views():
+            parts = moco.begin({moco.stream: states[name]})
+            loaded += [f"{name}/{part}" for part in parts if not part.startswith("queue")]
+            moco.forget()
+        return [*loaded, "queues start empty: those of earlier trainings have other samples in their slots"]
+
     def _views(self) -> Iterator[tuple[str, MoCo]]:
         for name, moco in self.mocos.items():
             assert isinstance(moco, MoCo)
@@ -80,7 +94,7 @@ class CrosSCLR(nn.Module):
     def _compare(self, name: str, moco: MoCo, views: Mapping[str, Tensor], sample: Tensor) -> Compared:
         query = views[f"{name}/query"]
         r = torch.arange(len(query) * parallel.size())  # nothing is mixed: each row is its own partner
-        return moco.compare(partial_forward(moco.encoder, query, 0, len(moco.encoder)), views[f"{name}/key"], sample, r)
+        return moco.compare(partial_forward(moco.encoder, query, 0, len(moco.encoder)), views[f"{name}/key"], moco.origin(views, sample), r)
 
     def _measures(self, view: Compared, other: Compared) -> dict[str, Tensor]:
         """Of one view, with the positives that the other has found."""
@@ -93,6 +107,13 @@ class CrosSCLR(nn.Module):
             "accuracy": losses.accuracy(view.logits, r, 1.0, start),
             "spread": losses.spread(view.queries),
         }
+
+
+def build(given: Given) -> CrosSCLR:
+    """CrosSCLR between two streams."""
+    mocos = {name: of(name, learner) for name, learner in given.streams.items()}
+    (neighbours,) = {learner.settings["neighbours"] for learner in given.streams.values()}
+    return CrosSCLR(mocos, neighbours)
 
 
 def _check(mocos: Mapping[str, MoCo], neighbours: int) -> None:
@@ -109,7 +130,5 @@ def _check(mocos: Mapping[str, MoCo], neighbours: int) -> None:
     if first.queue.shape[1] != second.queue.shape[1]:
         sizes = f"{first.queue.shape[1]} keys of {one}, {second.queue.shape[1]} of {other}"
         raise InputError(f"CrosSCLR: queues of {sizes}: give both the same size, a neighbour is known by its slot")
-    if first.mask_same != second.mask_same:
-        raise InputError(
-            f"CrosSCLR: mask_same differs between {one} and {other}: what is no negative in one view must be none in the other"
-        )
+    if first.negatives != second.negatives:
+        raise InputError(f"CrosSCLR: negatives differ between {one} and {other}: what is no negative in one view must be none in the other")

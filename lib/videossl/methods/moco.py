@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,11 +19,17 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from videossl import parallel
 from videossl.encoders.base import partial_forward, pool
+from videossl.encoders.build import build_head
 from videossl.encoders.head import ProjectionHead
 from videossl.errors import InputError
 from videossl.methods import losses
+from videossl.methods.base import Given, Learner, State
+from videossl.mix.axes import Dims
 from videossl.mix.compiling import eager
 from videossl.mix.strategies import BOXES, INPUT, check_name, mix_inputs
+
+NEGATIVES = ("all", "other-videos", "other-groups")
+"""Which keys a clip is told from: all; not those of its own video; not those of its group, the videos that were cut from one recording."""
 
 
 class Compared(NamedTuple):
@@ -41,10 +47,10 @@ class MoCo(nn.Module):
     """Query encoder and head, their momentum copies, and a queue of keys.
 
     encoder: an `Encoder`, or any `nn.Sequential` of blocks; head: from its features to embeddings; queue: K
-    >= 0 keys; momentum in [0, 1]; mixing: one of `strategies.INPUT`; alpha: of lam's Beta; mask_same:
-    see `losses.false_negatives`; box: one box (or lam of mixup) a "batch" or one a "sample". Buffers: queue
-    (D, K) float32 normalised, queue_ids (K,) int64, queue_ptr () int64. Raises InputError for values outside
-    these.
+    >= 0 keys; momentum in [0, 1]; mixing: one of `strategies.INPUT`; alpha: of lam's Beta; negatives: one of `NEGATIVES`; box: one box
+    (or lam of mixup) a "batch" or one a "sample"; stream: the name that the encoder goes by; dims: the names of the axes of the input, which
+    a cutmix cuts by (`mix.axes`), for an encoder that does not say them itself (`Encoder.takes`). Buffers: queue (D, K) float32
+    normalised, queue_ids (K,) int64, queue_ptr () int64. Raises InputError for values outside these.
     """
 
     queue: Tensor
@@ -60,20 +66,24 @@ class MoCo(nn.Module):
         temperature: float,
         mixing: str = "none",
         alpha: float = 1.0,
-        mask_same: bool = True,
+        negatives: str = "other-videos",
         box: str = "batch",
+        stream: str = "",
+        dims: Dims | None = None,
     ) -> None:
         super().__init__()
         _check(queue, momentum, temperature, alpha)
         check_name("mixing of MoCo", mixing, INPUT)
         check_name("box of MoCo", box, BOXES)
+        check_name("negatives of MoCo", negatives, NEGATIVES)
         if not any(parameter.requires_grad for parameter in encoder.parameters()):
             raise InputError("MoCo: all of the encoder is frozen, as a partner's is; call encoder.requires_grad_(True).train() first")
         self.encoder, self.head = encoder, head
+        self.dims: Dims | None = dims or getattr(encoder, "takes", None)
         self.key_encoder = copy.deepcopy(encoder).requires_grad_(False)
         self.key_head = copy.deepcopy(head).requires_grad_(False)
         self.momentum, self.temperature = momentum, temperature
-        self.mixing, self.alpha, self.box, self.mask_same = mixing, alpha, box, mask_same
+        self.mixing, self.alpha, self.box, self.negatives, self.stream = mixing, alpha, box, negatives, stream
         self.register_buffer("queue", torch.zeros(head.out_features, queue))
         self.register_buffer("queue_ids", torch.full((queue,), losses.EMPTY))
         self.register_buffer("queue_ptr", torch.zeros((), dtype=torch.long))
@@ -83,8 +93,8 @@ class MoCo(nn.Module):
     def step(self, views: Mapping[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         """The loss of one batch (P eq. 3).
 
-        views: "query" and "key", (B, *input) float, two views of each video; sample: (B,) int64 >= 0, what
-        each row is of (`losses.false_negatives`); rng: a CPU generator for the mix, the same in all processes (`parallel`),
+        views: "query" and "key", (B, *input) float, two views of each video, and "group", (B,) int64 >= 0, with negatives "other-groups";
+        sample: (B,) int64 >= 0, which video each row is of; rng: a CPU generator for the mix, the same in all processes (`parallel`),
         each of which holds its rows of the batch. Returns "loss", a scalar with gradient, "accuracy", a scalar in [0, 1],
         and "spread" (`losses.spread`) of the queries' embeddings. After the optimiser's step, call `update`.
         """
@@ -92,19 +102,19 @@ class MoCo(nn.Module):
         count = len(x) * parallel.size()
         r = torch.arange(count) if self.mixing == "none" else draw_partners(count, rng)
         other = x if self.mixing == "none" else parallel.exchange(x, r)
-        mixed, lam = mix_inputs(self.mixing, x, r, rng, self.alpha, self.box, other, (parallel.rank(), parallel.size()))
+        part = parallel.rank(), parallel.size()
+        mixed, lam = mix_inputs(self.mixing, x, r, rng, self.alpha, self.box, other, part, self.dims)
         maps = partial_forward(self.encoder, mixed, 0, len(self.encoder))
-        return self.contrast(maps, views["key"], sample, r, lam)
+        return self.contrast(maps, views["key"], self.origin(views, sample), r, lam)
 
-    def forward(self, views: Mapping[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        """`step`, for wrappers that call the module."""
-        return self.step(views, sample, rng)
+    def origin(self, views: Mapping[str, Tensor], sample: Tensor) -> Tensor:
+        """What each row is of, (B,) int64 (`losses.false_negatives`): its video, or its group with negatives "other-groups"."""
+        return views["group"] if self.negatives == "other-groups" else sample
 
     def contrast(self, maps: Tensor, key_view: Tensor, sample: Tensor, r: Tensor, lam: float | Tensor) -> dict[str, Tensor]:
-        """Loss and accuracy for the query encoder's last `maps` (of mixed queries) against keys of
-        `key_view`, not mixed.
+        """Loss and accuracy for the query encoder's last `maps` (of mixed queries) against keys of `key_view`, not mixed.
 
-        r: (B,) int64, each row's partner, of the whole batch where several processes share it; lam: a number, or (B,) of
+        sample: as `origin` gives it; r: (B,) int64, each row's partner, of the whole batch where several processes share it; lam: a number, or (B,) of
         this process's rows. Keeps the keys for `update`.
         """
         r = r.to(maps.device, non_blocking=True)
@@ -125,7 +135,7 @@ class MoCo(nn.Module):
         keys, queries = parallel.gather(torch.cat([keys, query.detach()], dim=1)).chunk(2, dim=1)
         sample = parallel.gather(sample)
         self._pending = keys, sample
-        mask = losses.false_negatives(sample, r, self.queue_ids, self.mask_same)[own]
+        mask = losses.false_negatives(sample, r, self.queue_ids, self.negatives != "all")[own]
         return Compared(losses.logits(query, keys, self.queue, self.temperature, mask), queries, own)
 
     @torch.no_grad()
@@ -150,19 +160,23 @@ class MoCo(nn.Module):
         self.queue_ids.fill_(losses.EMPTY)
         self.queue_ptr.zero_()
 
-    def stage_state(self) -> dict[str, Tensor]:
-        """What the next stage of this modality loads with `load_stage`; contiguous, as safetensors wants."""
-        return {name: tensor.detach().contiguous() for name, tensor in self.state_dict().items()}
+    def encoders(self) -> dict[str, nn.Sequential]:
+        """The query encoder, by the name of its stream."""
+        return {self.stream: self.encoder}
 
-    def load_stage(self, state: Mapping[str, Tensor]) -> list[str]:
-        """Load encoder, head, key encoder, key head and queue of the modality's previous stage (spec,
-        Contrastive learning).
+    def states(self) -> dict[str, dict[str, Tensor]]:
+        """All that a later training of the stream begins from: encoder, head, key encoder, key head and queue."""
+        return {self.stream: self.state_dict()}
 
-        Returns what was loaded, for the log. Raises InputError, loading nothing, for a key too many, missing,
-        or of another shape.
+    def begin(self, states: Mapping[str, State]) -> list[str]:
+        """Take over what an earlier training left of the stream: all of a MoCo, or an encoder alone, which the key encoder then equals.
+
+        Returns what was loaded, for the log. Raises InputError, loading nothing, for a tensor too many, missing, or of another shape.
         """
-        own = self.state_dict()
-        what = "previous stage's weights"
+        state, own = states[self.stream], self.state_dict()
+        if all(name.startswith("encoder.") for name in state):
+            own = {name: tensor for name, tensor in own.items() if name.startswith("encoder.")}
+        what = f"earlier weights{f' of {self.stream}' if self.stream else ''}"
         for name in [*own, *state]:
             if name not in state:
                 raise InputError(f"{what}: {name} is missing; give weights of a MoCo of this encoder")
@@ -170,8 +184,10 @@ class MoCo(nn.Module):
                 raise InputError(f"{what}: {name} is unexpected; give weights of a MoCo of this encoder")
             if own[name].shape != state[name].shape:
                 shapes = f"{tuple(state[name].shape)}, here {tuple(own[name].shape)}"
-                raise InputError(f"{what}: {name} is {shapes}; use that stage's encoder, width and queue")
-        self.load_state_dict(dict(state))
+                raise InputError(f"{what}: {name} is {shapes}; use that training's encoder, width and queue")
+        self.load_state_dict(dict(state), strict=False)
+        if len(own) < len(self.state_dict()):
+            self.key_encoder.load_state_dict(self.encoder.state_dict())
         return list(dict.fromkeys(name.split(".")[0] for name in own))
 
     def _enqueue(self, keys: Tensor, ids: Tensor) -> None:
@@ -183,6 +199,20 @@ class MoCo(nn.Module):
         self.queue.index_copy_(1, at, keys[-slots:].T)
         self.queue_ids.index_copy_(0, at, ids[-slots:])
         self.queue_ptr.add_(len(keys)).remainder_(slots)
+
+
+def build(given: Given) -> MoCo:
+    """MoCo of one stream, with mixing in the input."""
+    name, learner = given.single
+    return of(name, learner, mixing=learner.settings["mixing"], box=learner.settings["box"])
+
+
+def of(stream: str, learner: Learner, **mixing: Any) -> MoCo:
+    """MoCo on the encoder of `learner` and a projection head of its own; `mixing`: arguments on that, none where others mix."""
+    chosen, encoder = learner.settings, learner.encoder
+    head = build_head(encoder.out_features, learner.seed, chosen["head"]["hidden"], chosen["head"]["out"])
+    contrast = {key: chosen[key] for key in ("queue", "momentum", "temperature", "alpha", "negatives") if key in chosen}
+    return MoCo(encoder, head, stream=stream, **contrast, **mixing)
 
 
 def embed(encoder: nn.Sequential, head: nn.Module, maps: Tensor) -> Tensor:

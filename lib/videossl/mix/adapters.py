@@ -1,12 +1,14 @@
-"""Cutmix between maps whose space differs in kind: a picture's height and width, a skeleton's joints (P section 4.4, appendix 3.iii).
+"""Cutmix between maps whose space differs in kind: a picture's height and width, a skeleton's joints
+(P section 4.4, appendix 3.iii).
 
-An *adapter* says how the space of the partner's map becomes that of the trained encoder's: which of its cells are cut, and
-in which shape they are laid out. Both here rest on one correspondence, row by row: a patch of h x w cells is a run of h w joints.
-P's two cases are instances of it: all 25 joints as a patch of 5 x 5, and a patch of 3 x 3 as 9 joints. What P leaves open, random
-extents, is the default. Channels and time are cut and placed as between maps of one kind (`cutmix.draw_box`).
+An *adapter* says how the partner's space becomes the space of the trained encoder: which cells are cut, and in
+which shape they are laid out. Both adapters here rest on one correspondence, row by row: a patch of h x w cells is
+a run of h w joints. P has two cases: all 25 joints as a patch of 5 x 5, and a patch of 3 x 3 as 9 joints. P leaves
+random extents open; they are the default. Channels and time are cut and placed as between maps of one kind
+(`cutmix.draw_box`).
 
-Rows. A skeleton's encoder has a row for each body of a sample, a video's encoder one. Into the latter goes the mean over the bodies,
-as the skeleton encoder's own pooling takes it; into the former the same map for each body. [settled]
+Rows. A skeleton's encoder has a row for each body of a sample, a video's encoder has one row. A video takes the mean
+over the bodies, as the skeleton encoder's own pooling does. A skeleton takes the video's map for each body. [settled]
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ import torch
 from torch import Tensor
 
 from videossl.errors import InputError
+from videossl.mix.axes import AXES, UNNAMED, Dims, Pair, check_equal, group, kind, named
 from videossl.mix.compiling import eager
-from videossl.mix.cutmix import AXES, DIMS, SPACE, Box, Span, place, whole_cells
+from videossl.mix.cutmix import Box, Span, place, whole_cells
 from videossl.mix.mixup import draw_lam
 
 Sides = tuple[int, int]  # height and width of a patch
@@ -30,9 +33,9 @@ Sizes = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Patch:
-    """What is cut of the partner's space, and the shape it is laid out in.
+    """What is cut from the partner's space, and the shape it is laid out in.
 
-    spans: of each of g2's space axes; shape: the same cells, row by row, along g1's space axes.
+    spans: for each axis of g2's space; shape: the same cells, row by row, along the axes of g1's space.
     """
 
     spans: tuple[Span, ...]
@@ -43,9 +46,9 @@ class Patch:
 class Adapter:
     """From one kind of space to another.
 
-    largest: (sizes of g1's space, of g2's) -> the largest patch that both can hold, (h, w). fits: whether (h, w) can be
-    cut of g2's space. cut: (sizes of g2's space, (h, w), a number in [0, 1) for each of its axes) -> the patch; all places
-    in which it lies within g2 are equally likely.
+    largest: (sizes of g1's space, sizes of g2's space) -> the largest patch that both can hold, (h, w). fits: whether
+    (h, w) can be cut from g2's space. cut: (sizes of g2's space, (h, w), a number in [0, 1) for each of its axes) -> the
+    patch; all places in which it lies within g2 are equally likely.
     """
 
     name: str
@@ -71,7 +74,7 @@ def _square(joints: int, picture: Sizes) -> Sides:
     return min(side, picture[0]), min(side, picture[1])
 
 
-# By the names of the space axes of g1, then of g2.
+# By the names of the axes of g1's space, then of g2's space.
 ADAPTERS = {
     (("height", "width"), ("joint",)): Adapter(
         "a run of joints as a patch",
@@ -88,11 +91,6 @@ ADAPTERS = {
 }
 
 
-def are_alike(shape1: Sequence[int], shape2: Sequence[int]) -> bool:
-    """Whether maps (C, *dims) of these shapes have the same axes, so that no adapter is needed."""
-    return len(shape1) == len(shape2)
-
-
 @eager
 def draw_patch(
     shape1: Sequence[int],
@@ -101,21 +99,27 @@ def draw_patch(
     axes: Collection[str] = AXES,
     alpha: float = 1.0,
     patch: str | Sides = "random",
+    dims: Pair = UNNAMED,
 ) -> tuple[Patch, Box]:
-    """What to cut from a map of `shape2` (C, *dims), and where it comes to lie in one of `shape1`, whose space is of another kind.
+    """What to cut from a map of `shape2` (C, *dims), and where to put it in one of `shape1`, whose space is of another kind.
 
-    Cut: all channels, all time, and a patch of space: of (h, w) cells, or with "random" of the share 1 - u, u ~ Beta(alpha, alpha), of the
-    largest square patch that both maps can hold, so of sides S sqrt(1 - u); S = 5 for 25 joints. Put: around a centre
-    uniform in g1, clipped to it (eq. 8), as in `draw_box`; but a patch of given size that is laid into a picture which can hold it lies whole in it, every place equally
-    likely, for P cuts nothing of space there [settled]. The box's source counts in the map that `lay_out` makes. The number of draws depends
-    on the shapes' axes alone. Raises InputError that names both shapes for kinds of space that no adapter knows, space not among the `axes`, a patch that g2 does
-    not have, and sizes that differ on an axis that is off.
+    Cut: all channels, all time, and a patch of space. The patch has (h, w) cells; with "random" it has the share 1 - u,
+    u ~ Beta(alpha, alpha), of the largest square patch that both maps can hold, so sides S sqrt(1 - u), S = 5 for 25
+    joints. Put: around a centre uniform in g1, clipped to it (eq. 8), as in `draw_box`. But a patch of given size lies
+    whole in a picture that can hold it, every place equally likely, for P cuts nothing of space there [settled]. The
+    box's source counts in the map that `lay_out` makes. The number of draws depends on the axes alone.
+
+    dims: the names of the axes of each map; None means those of `axes.DEFAULTS`. Raises InputError that names both maps
+    for kinds of space that no adapter knows, space not among the `axes`, a patch that g2 does not have, and sizes that
+    differ on an axis that is off.
     """
-    adapter, names = _adapter(shape1, shape2), [DIMS[len(shape)] for shape in (shape1, shape2)]
-    where = f"cutmix of maps (C, *dims) {tuple(shape1)} and {tuple(shape2)}, {adapter.name}"
-    space1, space2 = (_space(shape) for shape in (shape1, shape2))
+    names1, names2 = named(shape1, dims[0]), named(shape2, dims[1])
+    where = f"cutmix of maps (C, *dims) {tuple(shape1)} and {tuple(shape2)}"
+    adapter = _adapter(where, names1, names2)
+    where = f"{where}, {adapter.name}"
     if "space" not in axes:
         raise InputError(f"{where}: space differs in kind, so it must be cut; add 'space' to the axes")
+    space1, space2 = _space(shape1, names1), _space(shape2, names2)
     share = 1 - draw_lam(alpha, rng)
     at2, at1 = (torch.rand(len(shape), generator=rng, dtype=torch.float64, device="cpu").tolist() for shape in (shape2, shape1))
     sides = _random(adapter.largest(space1, space2), share) if isinstance(patch, str) else patch
@@ -126,11 +130,9 @@ def draw_patch(
     cut = adapter.cut(space2, sides, at2[-len(space2) :])
     laid = (*shape2[: -len(space2)], *cut.shape)
     into, source = [], []
-    for name, size1, size2, centre in zip(names[0], shape1, laid, at1, strict=True):
-        on = name in SPACE or name in axes
-        if not on and size1 != size2:
-            raise InputError(f"{where}: {name} is not cut, so it must be equal, not {size1} and {size2}; add {name!r} to the axes")
-        if not on:
+    for name, size1, size2, centre in zip(names1, shape1, laid, at1, strict=True):
+        if group(name) not in axes:
+            check_equal(where, name, size1, size2)
             put, kept = (0, size1), (0, size2)
         elif name in ("height", "width") and not isinstance(patch, str) and size2 <= size1:
             start = floor(centre * (size1 - size2 + 1))
@@ -145,8 +147,8 @@ def draw_patch(
 def lay_out(g2: Tensor, patches: Sequence[Patch]) -> Tensor:
     """The patches of g2 (B, C, T, *space2) in their new shapes: (B, C, T, *shape).
 
-    One patch for all rows (a view where that can be), or one a row; of rows with patches of several shapes the tensor has the
-    largest, and zeros beyond a row's own, which no box reaches.
+    One patch for all rows (a view where that can be), or one a row. Where the rows' patches have several shapes, the
+    tensor has the largest, with zeros beyond a row's own patch, which no box reaches.
     """
     if len(patches) == 1:
         return _cut(g2, patches[0])
@@ -159,9 +161,9 @@ def lay_out(g2: Tensor, patches: Sequence[Patch]) -> Tensor:
 
 
 def match_rows(g2: Tensor, rows: int, samples: int) -> Tensor:
-    """g2 (B M2, *) with as many rows as g1 has, `rows` = B M1, for B `samples` of M1 and M2 bodies: the mean over bodies, or each repeated.
+    """g2 (B M2, *) with as many rows as g1 has, `rows` = B M1, for B `samples` of M1 and M2 bodies.
 
-    Raises InputError where neither will do.
+    Rows become the mean over bodies, or are repeated for each body. Raises InputError where neither will do.
     """
     own, other = rows // samples, len(g2) // samples
     if own == other:
@@ -173,18 +175,26 @@ def match_rows(g2: Tensor, rows: int, samples: int) -> Tensor:
     raise InputError(f"a mix of {own} rows a sample with {other}: give encoders that have as many, or one of them a single one")
 
 
-def _adapter(shape1: Sequence[int], shape2: Sequence[int]) -> Adapter:
-    kinds = tuple(tuple(name for name in DIMS.get(len(shape), ()) if name in SPACE) for shape in (shape1, shape2))
-    if kinds not in ADAPTERS:
+def _adapter(where: str, names1: Dims, names2: Dims) -> Adapter:
+    """The adapter between two kinds of maps, whose axes but those of space are the same and come first."""
+    (rest1, space1), (rest2, space2) = _split(names1), _split(names2)
+    in_order = (*rest1, *space1) == tuple(names1) and (*rest2, *space2) == tuple(names2)
+    if rest1 != rest2 or not in_order or (space1, space2) not in ADAPTERS:
         known = "; ".join(f"{' x '.join(two)} into {' x '.join(one)}" for one, two in ADAPTERS)
         raise InputError(
-            f"cutmix of maps (C, *dims) {tuple(shape1)} and {tuple(shape2)}: both need the same axes, or an adapter from one to the other, of which there are: {known}"
+            f"{where}, {kind(names1)} and {kind(names2)}: both need the same axes, or an adapter from one to the other; "
+            f"there are adapters of {known}"
         )
-    return ADAPTERS[kinds]
+    return ADAPTERS[space1, space2]
 
 
-def _space(shape: Sequence[int]) -> Sizes:
-    return tuple(size for name, size in zip(DIMS[len(shape)], shape, strict=True) if name in SPACE)
+def _split(names: Dims) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The axes beside space, and those of space."""
+    return tuple(name for name in names if group(name) != "space"), tuple(name for name in names if group(name) == "space")
+
+
+def _space(shape: Sequence[int], names: Dims) -> Sizes:
+    return tuple(size for name, size in zip(names, shape, strict=True) if group(name) == "space")
 
 
 def _random(largest: Sides, share: float) -> Sides:

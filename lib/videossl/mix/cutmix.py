@@ -1,9 +1,7 @@
 """Cutmix of maps that differ in size, in any number of dimensions (P section 3.2, eq. 4, 7, 8; spec, Mixing
 in feature space).
 
-A map is (B, C, *dims). Its axes are named: 2-d (channel), 3-d (channel, time), 4-d (channel, time, joint),
-5-d (channel, time, height, width), unless `dims` says otherwise, as it must beyond. Height, width and joint
-are the axes of "space".
+A map is (B, C, *dims), and its axes have names (`mix.axes`).
 
 Rounding [settled]. A side is a whole number of cells: its real length to the nearest, at least 1. A centre is
 real and uniform on [0, n); the box starts at the whole number nearest to centre - side / 2, and is `side`
@@ -26,18 +24,10 @@ import torch
 from torch import Tensor
 
 from videossl.errors import InputError
+from videossl.mix.axes import AXES, SPACE, Dims, check_equal, group, kind, named
 from videossl.mix.compiling import eager
 from videossl.mix.mixup import draw_lam
 
-AXES = ("space", "time", "channel")
-SPACE = ("height", "width", "joint")
-NAMES = ("channel", "time", *SPACE)
-DIMS = {
-    1: ("channel",),
-    2: ("channel", "time"),
-    3: ("channel", "time", "joint"),
-    4: ("channel", "time", "height", "width"),
-}
 Span = tuple[int, int]  # first cell, one past the last
 
 
@@ -59,34 +49,9 @@ class Box:
         cells = [*zip(*self.into, strict=True), *zip(*self.source, strict=True)]
         object.__setattr__(self, "cells", torch.tensor(cells, device="cpu"))
 
-    @property
-    def volume(self) -> int:
-        """Cells in the box."""
-        return prod(stop - start for start, stop in self.into)
-
     def lam(self, shape: Sequence[int]) -> float:
-        """The share of a map of `shape` (C, *dims) outside the box: 1 - volume(box) / volume(g1), rounded
-        once."""
-        total = prod(shape)
-        return (total - self.volume) / total
-
-
-@eager
-def draw_layers(
-    blocks: Sequence[int], rng: torch.Generator, partner: Sequence[int] | None = None, depths: tuple[int, int] = (1, 1)
-) -> tuple[int, int]:
-    """k uniform in `blocks`, then l uniform in the partner's that are at least as deep (P section 3.2; Algorithm 1).
-
-    partner: its eligible blocks, `blocks` too if None. depths: how many blocks each encoder has in all; at least as deep is
-    l / depths[1] >= k / depths[0], which for encoders of one depth is l >= k.
-    """
-    k = _choose(sorted(blocks), rng)
-    return k, _choose(at_least_as_deep(k, blocks if partner is None else partner, depths), rng)
-
-
-def at_least_as_deep(k: int, partner: Sequence[int], depths: tuple[int, int]) -> list[int]:
-    """The blocks l of `partner` with l / depths[1] >= k / depths[0], in order."""
-    return [block for block in sorted(partner) if block * depths[0] >= k * depths[1]]
+        """The share of a map of `shape` (C, *dims) outside the box: 1 - volume(box) / volume(g1), rounded once."""
+        return float(_lam(self.cells[None], shape)[0])
 
 
 @eager
@@ -96,7 +61,7 @@ def draw_box(
     rng: torch.Generator,
     axes: Collection[str] = AXES,
     alpha: float = 1.0,
-    dims: Sequence[str] | None = None,
+    dims: Dims | None = None,
 ) -> Box:
     """What to cut from a map of `shape2` and where to put it in one of `shape1`, both (C, *dims) (spec, steps
     3 and 4).
@@ -105,8 +70,8 @@ def draw_box(
     - u) by W2 sqrt(1 - u), or V2 (1 - u) joints), clipped to g2. Put: around a centre uniform in g1, clipped
     to g1; what that removes of the box is removed of the cut on the same side. An axis that is not in `axes`
     is spanned whole by both. The number of draws does not depend on `axes`, so runs that differ in them share
-    the rest. Raises InputError for different ranks, an unknown axis, or sizes that differ on an axis that is
-    off.
+    the rest. dims: the names of the axes of both maps; None means those of `axes.DEFAULTS`. Raises InputError for
+    maps of different axes or of axes without a name, an unknown axis, or sizes that differ on an axis that is off.
     """
     names = _names(shape1, shape2, axes, dims)
     share = 1 - draw_lam(alpha, rng)
@@ -114,7 +79,7 @@ def draw_box(
     side = share ** (1 / max(1, sum(name in SPACE for name in names)))
     into, source = [], []
     for name, size1, size2, centre2, centre1 in zip(names, shape1, shape2, *centres, strict=True):
-        on = _group(name) in axes
+        on = group(name) in axes
         cut = clip(_around(centre2, size2, whole_cells(size2 * side)), size2) if on and name in SPACE else (0, size2)
         put, cut = place(cut, centre1, size1) if on else ((0, size1), cut)
         into.append(put)
@@ -128,18 +93,18 @@ def draw_aligned_box(
     rng: torch.Generator,
     axes: Collection[str],
     alpha: float = 1.0,
-    dims: Sequence[str] | None = None,
+    dims: Dims | None = None,
 ) -> Box:
     """A box at the same place in two inputs of `shape` (C, *dims): share 1 - u over `axes` together, clipped
     (P table 1).
 
     axes: ("time",) is t-cutmix, ("time", "space") st-cutmix, ("space",) VideoMix; other axes are spanned
-    whole.
+    whole. dims and errors as in `draw_box`.
     """
     names = _names(shape, shape, axes, dims)
     share = 1 - draw_lam(alpha, rng)
     centres = torch.rand(len(names), generator=rng, dtype=torch.float64, device="cpu").tolist()
-    on = [_group(name) in axes for name in names]
+    on = [group(name) in axes for name in names]
     side = share ** (1 / max(1, sum(on)))
     spans = tuple(
         clip(_around(centre, size, whole_cells(size * side)), size) if cut else (0, size)
@@ -161,12 +126,12 @@ def cutmix(g1: Tensor, g2: Tensor, box: Box | Sequence[Box]) -> tuple[Tensor, fl
     boxes = [box] if isinstance(box, Box) else list(box)
     if not isinstance(box, Box) and len(boxes) != len(g1):
         raise InputError(f"cutmix with {len(boxes)} boxes for a batch of {len(g1)}: give one, or one a row")
-    cells = torch.stack([one.cells for one in boxes])
+    cells = torch.stack([each.cells for each in boxes])
     mixed: Tensor = _Paste.apply(g1, g2.detach(), cells)
+    lam = _lam(cells, g1.shape[1:])
     if not isinstance(box, Box):
-        return mixed, _lam(cells, g1.shape[1:])
-    # A box's own numbers would be compiled in; from the tensor they are not.
-    return mixed, _lam(cells, g1.shape[1:])[0] if torch.compiler.is_compiling() else box.lam(g1.shape[1:])
+        return mixed, lam
+    return mixed, lam[0] if torch.compiler.is_compiling() else float(lam[0])  # a float would be compiled in
 
 
 def keep_mask(box: Box, shape: Sequence[int]) -> Tensor:
@@ -238,42 +203,24 @@ def _check_within(box: Ends, shape: Sequence[int]) -> None:
 
 
 def _lam(cells: Tensor, shape: Sequence[int]) -> Tensor:
-    """`Box.lam` of each box: (boxes,) float64."""
+    """lam of each box of `cells` (boxes, 4, axes) in a map of `shape` (C, *dims): (boxes,) float64."""
     total = prod(shape)
     return (total - (cells[:, 1] - cells[:, 0]).prod(1)).double() / total
 
 
-def _names(shape1: Sequence[int], shape2: Sequence[int], axes: Collection[str], dims: Sequence[str] | None) -> tuple[str, ...]:
+def _names(shape1: Sequence[int], shape2: Sequence[int], axes: Collection[str], dims: Dims | None) -> tuple[str, ...]:
     """The axes' names, once the two shapes are known to be mixable."""
     where = f"cutmix of maps (C, *dims) {tuple(shape1)} and {tuple(shape2)}"
-    names = tuple(dims) if dims is not None else DIMS.get(len(shape1), ())
     for axis in axes:
         if axis not in AXES:
             raise InputError(f"{where}: axis {axis!r} is unknown, choose of {', '.join(AXES)}")
-    for name in names:
-        if name not in NAMES:
-            raise InputError(f"{where}: dimension {name!r} is unknown, choose of {', '.join(NAMES)}")
-    if not names:
-        raise InputError(f"{where}: maps of {len(shape1)} axes have no names of their own, give dims (names of {', '.join(NAMES)})")
-    if not len(shape1) == len(shape2) == len(names):
-        raise InputError(f"{where}: both need the same axes {names}; reshape one")
+    names = named(shape1, dims)
+    if len(shape2) != len(names):
+        raise InputError(f"{where}: both need the same axes {kind(names)}; reshape one")
     for name, size1, size2 in zip(names, shape1, shape2, strict=True):
-        if _group(name) not in axes and size1 != size2:
-            raise InputError(
-                f"{where}: {_group(name)} is not cut, so {name} must be equal, not {size1} and {size2}; "
-                f"add {_group(name)!r} to the axes, or mix at the same block"
-            )
+        if group(name) not in axes:
+            check_equal(where, name, size1, size2, ", or mix at the same block")
     return names
-
-
-def _group(name: str) -> str:
-    return "space" if name in SPACE else name
-
-
-def _choose(items: Sequence[int], rng: torch.Generator) -> int:
-    if not items:
-        raise InputError("no block is eligible for mixing: give at least one")
-    return items[int(torch.randint(len(items), (), generator=rng, device="cpu"))]
 
 
 def whole_cells(length: float) -> int:

@@ -12,8 +12,7 @@ from videossl.mix.compiling import eager
 
 @eager
 def draw_lam(alpha: float, rng: torch.Generator) -> float:
-    """lam ~ Beta(alpha, alpha); alpha 1 is uniform on (0, 1). `rng`: a CPU generator. InputError unless alpha
-    > 0."""
+    """lam ~ Beta(alpha, alpha); alpha 1 is uniform on (0, 1). `rng`: a CPU generator. InputError unless alpha > 0."""
     if not alpha > 0:
         raise InputError(f"alpha {alpha} of a mix: give a number above 0 (1 is uniform)")
     # torch has no public Beta that takes a generator.
@@ -22,7 +21,7 @@ def draw_lam(alpha: float, rng: torch.Generator) -> float:
 
 
 def blend(x: Tensor, other: Tensor, lam: float | Tensor) -> Tensor:
-    """lam x + (1 - lam) other, sample by sample; exactly `x` at 1 and `other` at 0.
+    """lam x + (1 - lam) other, sample by sample (P eq. 2); exactly `x` at 1 and `other` at 0.
 
     x, other: (B, *dims) float of one shape, else InputError. lam: a number, or (B,).
     """
@@ -34,11 +33,3 @@ def blend(x: Tensor, other: Tensor, lam: float | Tensor) -> Tensor:
     if torch.compiler.is_compiling():  # a number as lerp's weight would be compiled in
         return x.lerp(other, torch.ones((), dtype=x.dtype, device=x.device) * (1 - lam))
     return x.lerp(other, 1 - lam)
-
-
-def mixup(x: Tensor, partner_index: Tensor, lam: float | Tensor) -> Tensor:
-    """Each sample blended with another of the batch: lam x_i + (1 - lam) x_r(i) (P eq. 2).
-
-    x: (B, *dims) float; partner_index r: (B,) int64; lam: a number, or (B,).
-    """
-    return blend(x, x[partner_index], lam)

@@ -1,15 +1,87 @@
-"""Which blocks of two encoders can be mixed, known from their shapes before anything runs."""
+"""Which blocks of two encoders are mixed: those that may be drawn, the draw, and whether their maps can be mixed at all.
+
+Blocks are counted from 1: "after the k-th block" of the encoder that is trained, and after the l-th of its partner
+(P section 3.2; Algorithm 1).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from videossl.errors import InputError
-from videossl.mix import cutmix
-from videossl.mix.adapters import Sides, are_alike, draw_patch
-from videossl.mix.strategies import check_features, refuse_patch
+from videossl.mix.adapters import Sides, draw_patch
+from videossl.mix.axes import UNNAMED, Pair
+from videossl.mix.compiling import eager
+from videossl.mix.cutmix import draw_box
+from videossl.mix.strategies import check_features, differ_in_kind
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The pairs (k, l) of blocks that a training may draw.
+
+    name: begins messages. layers: "random" (l at least as deep as k), "same" (l = k), or the pair itself. depths: how
+    many blocks each encoder has. blocks: those that may be drawn, of both encoders; None means all. Raises InputError
+    for blocks that the encoders do not have.
+    """
+
+    name: str
+    layers: str | tuple[int, int]
+    depths: tuple[int, int]
+    blocks: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.layers, str) and not all(1 <= block <= depth for block, depth in zip(self.layers, self.depths, strict=True)):
+            raise InputError(f"{self.name}: layers {self.layers}: give (k, l) within 1..{self.depths[0]} and 1..{self.depths[1]}")
+        for depth in self.depths:
+            if not self._of(depth) or not all(1 <= block <= depth for block in self._of(depth)):
+                raise InputError(f"{self.name}: blocks {self._of(depth)}: give some of 1..{depth}")
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Every pair that may be drawn, in order."""
+        if not isinstance(self.layers, str):
+            return [self.layers]
+        if self.layers == "same":
+            return [(k, k) for k in self._of(min(self.depths))]
+        first, second = map(self._of, self.depths)
+        return [(k, ell) for k in first for ell in at_least_as_deep(k, second, self.depths)]
+
+    def draw(self, rng: torch.Generator) -> tuple[int, int]:
+        """One of them: k uniform, then l uniform among those that go with it. A given pair takes no draw, the others take two."""
+        if not isinstance(self.layers, str):
+            return self.layers
+        if self.layers == "same":
+            k, _ = draw_layers(self._of(min(self.depths)), rng)
+            return k, k
+        first, second = map(self._of, self.depths)
+        return draw_layers(first, rng, second, self.depths)
+
+    def _of(self, depth: int) -> list[int]:
+        """The blocks that may be drawn of an encoder of `depth` blocks."""
+        return sorted(range(1, depth + 1) if self.blocks is None else self.blocks)
+
+
+@eager
+def draw_layers(
+    blocks: Sequence[int], rng: torch.Generator, partner: Sequence[int] | None = None, depths: tuple[int, int] = (1, 1)
+) -> tuple[int, int]:
+    """k uniform in `blocks`, then l uniform in the partner's blocks that are at least as deep.
+
+    partner: the blocks of the partner; `blocks` too if None. depths: as in `at_least_as_deep`.
+    """
+    k = _choose(sorted(blocks), rng)
+    return k, _choose(at_least_as_deep(k, blocks if partner is None else partner, depths), rng)
+
+
+def at_least_as_deep(k: int, partner: Sequence[int], depths: tuple[int, int]) -> list[int]:
+    """The blocks l of `partner` with l / depths[1] >= k / depths[0], in order; for encoders of one depth l >= k.
+
+    depths: how many blocks each encoder has.
+    """
+    return [block for block in sorted(partner) if block * depths[0] >= k * depths[1]]
 
 
 def pairs(
@@ -20,44 +92,36 @@ def pairs(
     layers: str | tuple[int, int],
     mixing: str = "cm-cutmix",
     patch: str | Sides = "random",
+    dims: Pair = UNNAMED,
 ) -> list[tuple[int, int]]:
-    """Every (k, l), counted from 1, that a stage may draw: l at least as deep as k in its encoder, or k = l with `layers` "same", or the pair `layers`.
+    """Every pair (k, l) that a training may draw (`Layers`), once it is known that their maps can be mixed.
 
     shapes1, shapes2: (B, C, *dims) after each block of the trained and of the frozen encoder (twice the same for
-    "manifold-mixup"); `name` says whose they are. patch: as in `strategies.mix_features`, given for maps whose space differs in kind alone. Raises
-    InputError that names both shapes for a pair that cannot be mixed, and for a mixing, axes, layers and patch that do not go together.
+    "manifold-mixup"); `name` begins messages. patch, dims: as in `strategies.mix_features`; a patch is for maps alone
+    whose space differs in kind. Raises InputError that names both maps for a pair that cannot be mixed, and for a
+    mixing, axes, layers and patch that do not go together.
     """
     check_features(name, mixing, axes, layers)
-    depths = len(shapes1), len(shapes2)
-    if not isinstance(layers, str):
-        check_fixed(name, layers, *depths)
-        chosen = [layers]
-    elif layers == "same":
-        chosen = [(k, k) for k in range(1, min(depths) + 1)]
-    else:
-        chosen = [(k, ell) for k in range(1, depths[0] + 1) for ell in cutmix.at_least_as_deep(k, range(1, depths[1] + 1), depths)]
-    for k, ell in chosen:
+    drawable = Layers(name, layers, (len(shapes1), len(shapes2))).pairs()
+    for k, ell in drawable:
         try:
-            _check_mixable(shapes1[k - 1][1:], shapes2[ell - 1][1:], axes, mixing, patch)
+            _check_mixable(shapes1[k - 1][1:], shapes2[ell - 1][1:], axes, mixing, patch, dims)
         except InputError as error:
             raise InputError(f"{name}: block {k} cannot be mixed with block {ell}: {error}") from error
-    return chosen
+    return drawable
 
 
-def check_fixed(name: str, layers: tuple[int, int], depth1: int, depth2: int) -> None:
-    """InputError unless `layers` (k, l) are blocks of encoders of `depth1` and `depth2` blocks."""
-    if not (1 <= layers[0] <= depth1 and 1 <= layers[1] <= depth2):
-        raise InputError(f"{name}: layers {layers}: give (k, l) within 1..{depth1} and 1..{depth2}")
-
-
-def _check_mixable(shape1: Sequence[int], shape2: Sequence[int], axes: Collection[str], mixing: str, patch: str | Sides) -> None:
-    """InputError that names both shapes (C, *dims) unless maps of them can be mixed."""
-    shapes = f"maps (C, *dims) {tuple(shape1)} and {tuple(shape2)}"
-    if mixing == "cm-cutmix" and not are_alike(shape1, shape2):
-        draw_patch(shape1, shape2, torch.Generator(), axes, patch=patch)
-    elif not isinstance(patch, str):
-        refuse_patch(patch, shape1, shape2)
+def _check_mixable(
+    shape1: Sequence[int], shape2: Sequence[int], axes: Collection[str], mixing: str, patch: str | Sides, dims: Pair
+) -> None:
+    """Raise InputError that names both maps (C, *dims) unless they can be mixed."""
+    if differ_in_kind(mixing, shape1, shape2, patch, dims):
+        draw_patch(shape1, shape2, torch.Generator(), axes, patch=patch, dims=dims)
     elif mixing == "cm-cutmix":
-        cutmix.draw_box(shape1, shape2, torch.Generator(), axes)
-    elif tuple(shape1) != tuple(shape2):
-        raise InputError(f"{mixing} of {shapes}: they must be equal; use cm-cutmix, or encoders of one shape")
+        draw_box(shape1, shape2, torch.Generator(), axes, dims=dims[0])
+
+
+def _choose(blocks: Sequence[int], rng: torch.Generator) -> int:
+    if not blocks:
+        raise InputError("no block is eligible for mixing: give at least one")
+    return blocks[int(torch.randint(len(blocks), (), generator=rng, device="cpu"))]

@@ -3,7 +3,7 @@ in feature space (P table 2; spec, Mixing in feature space).
 
 `box` is "batch" for one draw a batch (lam a float), as in CutMix, or "sample" for one a sample (lam (B,) float64 on the
 CPU). Draws come from `rng`, a CPU generator. `part` (index, count): the rows are this part of a batch that `count` processes
-share evenly; what is drawn is what one process would draw for the whole batch.
+share evenly; all of them draw what one process would draw for the whole batch.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from videossl.errors import InputError
-from videossl.mix.adapters import Sides, are_alike, draw_patch, lay_out
+from videossl.mix.adapters import Sides, draw_patch, lay_out
+from videossl.mix.axes import AXES, UNNAMED, Dims, Pair, kind, named
 from videossl.mix.compiling import eager
-from videossl.mix.cutmix import AXES, cutmix, draw_aligned_box, draw_box
+from videossl.mix.cutmix import cutmix, draw_aligned_box, draw_box
 from videossl.mix.mixup import blend, draw_lam
 
 # The axes along which each kind of cutmix in the input space cuts.
@@ -39,12 +40,14 @@ def mix_inputs(
     box: str = "batch",
     other: Tensor | None = None,
     part: Part = WHOLE,
+    dims: Dims | None = None,
 ) -> tuple[Tensor, float | Tensor]:
     """Each sample of `x` mixed with sample r(i) of the batch, and lam, the share of itself.
 
     strategy: one of `INPUT`; x: (B, C, *dims) float; r: (B,) int64, a permutation; alpha: of lam's Beta; other: the
-    samples r(i) themselves, in x's shape, where `x` is but a part of the batch (`r` is then not used). "none" is
-    `x` itself and 1, and draws nothing. Raises InputError for another strategy, box, or alpha.
+    samples r(i) themselves, in x's shape, where `x` is but a part of the batch (`r` is then not used); dims: the names of
+    the axes C, *dims, which a cutmix cuts by (None means those of `axes.DEFAULTS`), and a mixup does without. "none" is
+    `x` itself and 1, and draws nothing. Raises InputError for another strategy, box, or alpha, and axes without a name.
     """
     check_name("mixing", strategy, INPUT)
     check_name("box", box, BOXES)
@@ -55,7 +58,7 @@ def mix_inputs(
     if strategy == "mixup":
         lam = _draw_lam(x, rng, alpha, box, part)
         return blend(x, other, lam), lam
-    boxes = [draw_aligned_box(x.shape[1:], rng, CUTS[strategy], alpha) for _ in range(_count(x, box, part))]
+    boxes = [draw_aligned_box(x.shape[1:], rng, CUTS[strategy], alpha, dims) for _ in range(_count(x, box, part))]
     return cutmix(x, other, _own(boxes, x, part) if box == "sample" else boxes[0])
 
 
@@ -69,25 +72,49 @@ def mix_features(
     box: str = "batch",
     part: Part = WHOLE,
     patch: str | Sides = "random",
+    dims: Pair = UNNAMED,
 ) -> tuple[Tensor, float | Tensor]:
     """The map `g1` mixed with the map `g2`, row by row, and lam, the share of `g1`.
 
     strategy: one of `FEATURES`. g1: (B, C1, *dims1) float, of the encoder that is trained; g2: (B, C2, *dims2), for
     "manifold-mixup" g1's own rows in another order, which take their gradient, else the partner's, which take none;
-    for both mixups of g1's shape. axes: those that "cm-cutmix" cuts, of `AXES`. patch: of maps whose space differs in kind
-    (`adapters`), how much of it is cut: (h, w), or "random". Raises InputError for another strategy, box, axis or alpha, and for shapes that cannot be mixed.
+    for both mixups of g1's shape. axes: those that "cm-cutmix" cuts, of `AXES`. patch: of maps whose space differs in
+    kind (`adapters`), how much of it is cut: (h, w), or "random". dims: the names of the axes of each map, as encoders
+    have them (`Encoder.dims`); None means those of `axes.DEFAULTS`. Mixups do without, but refuse names that differ.
+    Raises InputError for another strategy, box, axis or alpha, and for maps that cannot be mixed.
     """
     check_name("mixing", strategy, FEATURES)
     check_name("box", box, BOXES)
-    if strategy == "cm-cutmix" and not are_alike(g1.shape, g2.shape):
-        return _cutmix_across(g1, g2, rng, axes, alpha, box, part, patch)
-    if not isinstance(patch, str):
-        refuse_patch(patch, g1.shape[1:], g2.shape[1:])
+    shape1, shape2 = g1.shape[1:], g2.shape[1:]
+    if differ_in_kind(strategy, shape1, shape2, patch, dims):
+        return _cutmix_across(g1, g2, rng, axes, alpha, box, part, patch, dims)
     if strategy == "cm-cutmix":
-        boxes = [draw_box(g1.shape[1:], g2.shape[1:], rng, axes, alpha) for _ in range(_count(g1, box, part))]
+        boxes = [draw_box(shape1, shape2, rng, axes, alpha, dims[0]) for _ in range(_count(g1, box, part))]
         return cutmix(g1, g2, _own(boxes, g1, part) if box == "sample" else boxes[0])
     lam = _draw_lam(g1, rng, alpha, box, part)
     return blend(g1, g2 if strategy == "manifold-mixup" else g2.detach(), lam), lam
+
+
+def differ_in_kind(strategy: str, shape1: Sequence[int], shape2: Sequence[int], patch: str | Sides, dims: Pair) -> bool:
+    """Whether maps (C, *dims) of these shapes have different axes, so that an adapter has to lay the one out as the other.
+
+    Raises InputError that names both maps for mixups of maps that differ, and for a patch of maps that don't.
+    """
+    maps = f"maps (C, *dims) {tuple(shape1)} and {tuple(shape2)}"
+    cut = strategy == "cm-cutmix"
+    if cut or dims != UNNAMED:
+        names1, names2 = named(shape1, dims[0]), named(shape2, dims[1])
+        if names1 != names2 and cut:
+            return True
+        if names1 != names2:
+            raise InputError(f"{strategy} of {maps}, {kind(names1)} and {kind(names2)}: they must have the same axes")
+    if not isinstance(patch, str):
+        raise InputError(
+            f"a patch of {patch[0]} x {patch[1]} for {maps}: only space that differs in kind is cut by patches; take patch out"
+        )
+    if not cut and tuple(shape1) != tuple(shape2):
+        raise InputError(f"{strategy} of {maps}: they must be equal; use cm-cutmix, or encoders of one shape")
+    return False
 
 
 def check_features(what: str, strategy: str, axes: Collection[str], layers: str | tuple[int, int]) -> None:
@@ -110,12 +137,6 @@ def check_features(what: str, strategy: str, axes: Collection[str], layers: str 
         raise InputError(f"{what}: {strategy} with axes {list(axes)}: it mixes whole maps, set axes to {', '.join(AXES)}")
 
 
-def refuse_patch(patch: Sides, shape1: Sequence[int], shape2: Sequence[int]) -> None:
-    """InputError: a patch of given size is of maps (C, *dims) whose space differs in kind, which these are not."""
-    shapes = f"maps (C, *dims) {tuple(shape1)} and {tuple(shape2)}"
-    raise InputError(f"a patch of {patch[0]} x {patch[1]} for {shapes}: only space that differs in kind is cut by patches; take patch out")
-
-
 def check_name(what: str, given: str, known: Sequence[str]) -> None:
     """InputError that lists `known` unless `given` is one of them."""
     if given not in known:
@@ -124,10 +145,10 @@ def check_name(what: str, given: str, known: Sequence[str]) -> None:
 
 @eager
 def _cutmix_across(
-    g1: Tensor, g2: Tensor, rng: torch.Generator, axes: Collection[str], alpha: float, box: str, part: Part, patch: str | Sides
+    g1: Tensor, g2: Tensor, rng: torch.Generator, axes: Collection[str], alpha: float, box: str, part: Part, patch: str | Sides, dims: Pair
 ) -> tuple[Tensor, float | Tensor]:
     """Cutmix of maps whose space differs in kind. (Not traced by `torch.compile`: every patch has a shape of its own.)"""
-    drawn = [draw_patch(g1.shape[1:], g2.shape[1:], rng, axes, alpha, patch) for _ in range(_count(g1, box, part))]
+    drawn = [draw_patch(g1.shape[1:], g2.shape[1:], rng, axes, alpha, patch, dims) for _ in range(_count(g1, box, part))]
     patches, boxes = zip(*(_own(drawn, g1, part) if box == "sample" else drawn), strict=True)
     return cutmix(g1, lay_out(g2, patches), boxes if box == "sample" else boxes[0])
 

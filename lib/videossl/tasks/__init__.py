@@ -1,1 +1,1 @@
-"""Downstream tasks: linear probe, finetune, retrieval."""
+"""Tasks: downstream measurements, each a YAML and a module (base), and what they share."""

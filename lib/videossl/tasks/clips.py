@@ -5,44 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from videossl.data.cache import Cache
-from videossl.data.clips import SKELETON, check_graph, collate, load_clip
+from videossl.data.clips import collate
 from videossl.data.index import Row
 
 
 @dataclass(frozen=True)
 class Clips:
-    """Clips of the videos `rows` in one modality, `frames` long and `stride` apart, in the order of the videos.
+    """Clips of the videos `rows` in one stream, in the order of the videos.
 
-    starts: (length, frames, stride) -> first frame of each clip of a video of that length, such as
-    `partial(uniform_starts, count=3)` or `partial(windows, overlap=0.5)`; skeletons are seen whole and once instead.
-    graph: of skeletons, as for `load_clip`; those of the cache must be of it, else an InputError.
+    load: (cache, video, start) -> one clip; span: steps that a clip covers, None where it is the whole video. starts: (length, span) ->
+    first step of each clip of a video of that length, such as `partial(uniform_starts, count=3)` or `partial(windows, overlap=0.5)`; what
+    is seen whole is seen once.
     """
 
     cache: Cache
     rows: Sequence[Row]
-    modality: str
-    frames: int
-    stride: int
-    starts: Callable[[int, int, int], list[int]]
-    graph: str = ""
-
-    def __post_init__(self) -> None:
-        check_graph(self.cache, self.modality, self.graph)
+    stream: str
+    load: Callable[[Cache, str, int], np.ndarray]
+    span: int | None
+    starts: Callable[[int, int], list[int]]
 
     def of(self, video: str) -> list[int]:
-        """First frames of the clips of one video."""
-        return [0] if self.modality in SKELETON else self.starts(self.cache.length(video), self.frames, self.stride)
+        """First steps of the clips of one video."""
+        return [0] if self.span is None else self.starts(self.cache.length(video), self.span)
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All clips of all videos, `size` at a time, the last batch what is left: (clips, sizes) of `data.clips.collate`."""
         loaded = []
         for row in self.rows:
             for start in self.of(row.id):
-                loaded.append(load_clip(self.cache, row.id, self.modality, self.frames, self.stride, start, self.graph))
+                loaded.append(self.load(self.cache, row.id, start))
                 if len(loaded) == size:
                     yield collate(loaded)
                     loaded = []

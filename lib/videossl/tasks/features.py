@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
@@ -13,23 +13,31 @@ import h5py
 import numpy as np
 
 from videossl.data.cache import Sink
-from videossl.data.index import Row
+from videossl.data.index import CLASS, Label, Row
 from videossl.errors import InputError
 from videossl.files import atomic
 
+CHUNK = 2**28
+"""Bytes that tasks compute with at once; what is smaller is computed as a whole."""
+
 
 class Columns(TypedDict):
-    """What a features file holds of V videos: ids, labels ('' unlabelled), split (train or test), (V, K, D) float32."""
+    """What a features file holds of V videos: ids, classes ('' unlabelled), split (train or test), (V, K, D) float32; further labels by their
+    names, as JSON ('' none)."""
 
     ids: list[str]
     labels: list[str]
     split: list[str]
     features: np.ndarray
+    further: list[str]
 
 
 @dataclass(frozen=True)
 class Features:
-    """Features of V videos in one modality: K clips a video, D numbers a clip. `name`: the dataset, for messages."""
+    """Features of V videos in one stream: K clips a video, D numbers a clip.
+
+    labels: class names. name: the dataset, for messages. further: as in `Columns`, or empty where no video has further labels.
+    """
 
     ids: list[str]
     labels: list[str]
@@ -37,6 +45,7 @@ class Features:
     features: np.ndarray
     provenance: dict[str, Any] = field(default_factory=dict)
     name: str = ""
+    further: list[str] = field(default_factory=list)
 
     @property
     def classes(self) -> list[str]:
@@ -44,13 +53,34 @@ class Features:
         return sorted(set(self.labels) - {""})
 
     def rows(self, split: str) -> np.ndarray:
-        """Positions of the labelled videos of `split`, int64."""
-        return np.array([i for i, s in enumerate(self.split) if s == split and self.labels[i]], dtype=np.int64)
+        """Positions of the videos of `split` that have a class, int64."""
+        return self.labelled(split, CLASS)
 
     def targets(self, split: str) -> np.ndarray:
         """Class numbers of the videos of `rows(split)`, int64."""
         number = {name: c for c, name in enumerate(self.classes)}
         return np.array([number[self.labels[i]] for i in self.rows(split)], dtype=np.int64)
+
+    def of(self, name: str) -> list[Label | None]:
+        """The label `name` of each video, `class` or a further one; None where a video has none."""
+        if name == CLASS:
+            return [label or None for label in self.labels]
+        return [labels.get(name) for labels in self.further_labels()]
+
+    def labelled(self, split: str, name: str) -> np.ndarray:
+        """Positions of the videos of `split` that have the label `name`, int64."""
+        labels = self.of(name)
+        return np.array([i for i, s in enumerate(self.split) if s == split and labels[i] is not None], dtype=np.int64)
+
+    def further_labels(self) -> list[Mapping[str, Label]]:
+        """The further labels of each video by their names."""
+        return [json.loads(text) if text else {} for text in self.further or [""] * len(self.ids)]
+
+    def chunks(self, positions: np.ndarray) -> Iterator[np.ndarray]:
+        """Features (v, K, D) float32 of the videos at `positions`, so many at a time as take CHUNK bytes in float64, and at least one."""
+        step = max(1, CHUNK // (8 * self.features.shape[1] * self.features.shape[2]))
+        for start in range(0, len(positions), step):
+            yield self.features[positions[start : start + step]]
 
     def check(self) -> None:
         """Raise InputError unless there are two classes, and training and test videos to measure with."""
@@ -65,20 +95,21 @@ class Features:
     def select(self, positions: Sequence[int]) -> Features:
         """The videos at `positions`, in that order."""
         labels, split = [self.labels[i] for i in positions], [self.split[i] for i in positions]
+        further = [self.further[i] for i in positions] if self.further else []
         chosen = self.features[np.asarray(positions, dtype=np.int64)]
-        return Features([self.ids[i] for i in positions], labels, split, chosen, self.provenance, self.name)
+        return Features([self.ids[i] for i in positions], labels, split, chosen, self.provenance, self.name, further)
 
 
-def align(modalities: Sequence[Features]) -> list[Features]:
-    """The videos that all modalities have, in the order of the first; labels and splits must agree, or InputError."""
-    first = modalities[0]
-    places = [{video: i for i, video in enumerate(one.ids)} for one in modalities]
+def align(streams: Sequence[Features]) -> list[Features]:
+    """The videos that all streams have, in the order of the first; labels and splits must agree, or InputError."""
+    first = streams[0]
+    places = [{video: i for i, video in enumerate(each.ids)} for each in streams]
     common = [video for video in first.ids if all(video in place for place in places)]
     aligned = [
-        one if one.ids == common else one.select([place[video] for video in common]) for one, place in zip(modalities, places, strict=True)
+        each if each.ids == common else each.select([place[video] for video in common]) for each, place in zip(streams, places, strict=True)
     ]
-    if any((one.labels, one.split) != (aligned[0].labels, aligned[0].split) for one in aligned):
-        raise InputError(f"{first.name or 'features'}: modalities differ in labels or split; make their features again")
+    if any((each.labels, each.split, each.further) != (aligned[0].labels, aligned[0].split, aligned[0].further) for each in aligned):
+        raise InputError(f"{first.name or 'features'}: streams differ in labels or split; make their features again")
     return aligned
 
 
@@ -89,6 +120,7 @@ def columns(rows: Sequence[Row], features: np.ndarray) -> Columns:
         labels=[row.label for row in rows],
         split=[row.split for row in rows],
         features=features,
+        further=[json.dumps(dict(row.labels), sort_keys=True) if row.labels else "" for row in rows],
     )
 
 
@@ -99,8 +131,9 @@ def write(
     split: Sequence[str],
     features: np.ndarray,
     provenance: dict[str, Any],
+    further: Sequence[str] = (),
 ) -> None:
-    """Write a features file; equal contents are equal bytes.
+    """Write a features file; equal contents are equal bytes. further: of each video, as in `Columns`; it is left out where all are empty.
 
     Raises InputError on shapes that do not fit, on NaN, and on a disk that is full; no file is left then.
     """
@@ -108,12 +141,15 @@ def write(
         raise InputError(f"{path}: features {features.shape} of {len(ids)} ids; give (videos, clips, numbers)")
     if not np.isfinite(features).all():
         raise InputError(f"{path}: features are not all finite; the encoder's weights are broken, train it again")
-    whole = Features(list(ids), list(labels), list(split), np.ascontiguousarray(features, dtype=np.float32), provenance)
+    if further and len(further) != len(ids):
+        raise InputError(f"{path}: further labels of {len(further)} videos for {len(ids)} ids; give them for each video")
+    values = np.ascontiguousarray(features, dtype=np.float32)
+    whole = Features(list(ids), list(labels), list(split), values, provenance, further=list(further) if any(further) else [])
     with atomic(path) as temporary, Sink(temporary) as sink, h5py.File(sink, "w") as file:
         file.attrs["provenance"] = json.dumps(provenance, sort_keys=True)
         file.attrs["sha256"] = _digest(whole)
-        for name, values in (("ids", whole.ids), ("labels", whole.labels), ("split", whole.split)):
-            file.create_dataset(name, data=values, dtype=h5py.string_dtype("utf-8"))
+        for name in ("ids", "labels", "split", *(["further"] if whole.further else [])):
+            file.create_dataset(name, data=getattr(whole, name), dtype=h5py.string_dtype("utf-8"))
         file.create_dataset("features", data=whole.features)
 
 
@@ -122,8 +158,8 @@ def read(path: str | Path) -> Features:
     path = Path(path)
     try:
         with h5py.File(path) as file:
-            ids, labels, split = (list(file[name].asstr()[:]) for name in ("ids", "labels", "split"))
-            result = Features(ids, labels, split, file["features"][:], json.loads(file.attrs["provenance"]), path.stem)
+            ids, labels, split, further = (_texts(file, name) for name in ("ids", "labels", "split", "further"))
+            result = Features(ids, labels, split, file["features"][:], json.loads(file.attrs["provenance"]), path.stem, further)
             stated = file.attrs["sha256"]
     except Exception as error:  # HDF5 answers damage with all kinds of them
         raise _unreadable(path, error) from error
@@ -132,9 +168,15 @@ def read(path: str | Path) -> Features:
     return result
 
 
+def _texts(file: h5py.File, name: str) -> list[str]:
+    """The texts of a dataset; further labels may be left out."""
+    return [] if name == "further" and name not in file else list(file[name].asstr()[:])
+
+
 def _digest(features: Features) -> str:
     """The SHA-256 of all that a file of them holds: HDF5 does not notice a flipped byte, and a number rests on each."""
     text = [features.ids, features.labels, features.split, features.features.shape, features.provenance]
+    text += [features.further] if features.further else []
     digest = hashlib.sha256(json.dumps(text, sort_keys=True).encode())
     digest.update(features.features.data)
     return digest.hexdigest()

@@ -1,81 +1,90 @@
-"""Finetuning: encoder and a linear classifier trained together (spec, Downstream)."""
+"""Finetuning: encoder and a linear classifier trained together, by the method `supervised` (spec, Downstream).
+
+What is measured are class probabilities of the test videos. Only making them takes torch.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
-from videossl import parallel, seeding
-from videossl.encoders.base import Encoder
+from videossl.data.clips import windows
 from videossl.errors import InputError
-from videossl.tasks.clips import Clips
-from videossl.tasks.encode import Augment, frozen
+from videossl.tasks import metrics
+from videossl.tasks.base import Counts
+from videossl.tasks.features import Features
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from videossl.data.cache import Cache
+    from videossl.data.index import Row
+    from videossl.tasks.clips import Clips
+    from videossl.train.assemble import Augment
 
 
-class Finetune(nn.Module):
-    """An encoder and a linear classifier on its pooled features, as a method of `train.loop.fit`.
+def predict(features: Features, settings: Mapping[str, Any]) -> np.ndarray:
+    """The class probabilities of the test videos, (V_test, classes): what the file of `tested` holds."""
+    return np.asarray(features.features[features.rows("test"), 0])
 
-    encoder: maps (B, C, ...) to feature maps, with `pool(maps) -> (B, D)` and `out_features` D; it is trained in
-    place. dropout: share of the features zeroed in training. seed: of the classifier's initial weights.
+
+def measure(predictions: Sequence[np.ndarray], features: Features) -> dict[str, float]:
+    """Percent of the test videos whose class has the largest probability, the streams' probabilities averaged."""
+    return {"accuracy": metrics.accuracy(metrics.fuse(predictions), features.targets("test"))}
+
+
+def chance(features: Features) -> dict[str, float]:
+    """What answering the most frequent training class gives."""
+    return {"accuracy": metrics.chance_accuracy(features.targets("train"), features.targets("test"))}
+
+
+def work(counts: Counts, settings: Mapping[str, Any]) -> float:
+    """Probabilities that are looked at."""
+    return float(counts.test * counts.classes)
+
+
+def tested(
+    method: nn.Module,
+    rows: Sequence[Row],
+    stream: str,
+    settings: Mapping[str, Any],
+    caches: Mapping[str, Cache],
+    chosen: Mapping[str, Any],
+    classes: int,
+    device: torch.device | str,
+) -> np.ndarray:
+    """Class probabilities (V, 1, classes) float64 of the videos `rows`, zeros for those of training.
+
+    method: (B, C, ...) -> logits (B, classes). settings: of the stream. chosen: of the task, overlap of windows and number of crops.
     """
+    from videossl.tasks import encode
+    from videossl.train import assemble
 
-    def __init__(self, encoder: Encoder, classes: int, dropout: float = 0.0, seed: int = 0) -> None:
-        super().__init__()
-        if classes < 2:
-            raise InputError(f"finetune: {classes} classes among the labels, two are needed; set evaluate.tasks: []")
-        if not 0 <= dropout < 1:
-            raise InputError(f"finetune dropout {dropout}: give a share in [0, 1)")
-        self.encoder, self.dropout = encoder, dropout
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seeding.derive(seed, "classifier"))
-            self.classifier = nn.Linear(encoder.out_features, classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, classes) of views x (B, C, ...), without dropout."""
-        return self._classify(self._pooled(x))
-
-    def step(self, views: dict[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        """Cross-entropy and accuracy (in 0..1) of a batch: views["query"] (B, C, ...), views["label"] (B,) int64.
-
-        Dropout draws from `rng`, the same in all processes that share the batch; `sample` is not used.
-        """
-        features = self._pooled(views["query"])
-        if self.dropout:
-            whole = (len(features) * parallel.size(), features.shape[1])
-            kept = torch.rand(whole, generator=rng, device=rng.device)[parallel.own(len(features))] >= self.dropout
-            features = features * kept.to(features.device) / (1 - self.dropout)
-        logits, labels = self._classify(features), views["label"]
-        return {
-            "loss": F.cross_entropy(logits, labels),
-            "accuracy": (logits.argmax(1) == labels).float().mean(),
-        }
-
-    def trainable(self) -> list[nn.Parameter]:
-        """All parameters: encoder and classifier."""
-        return list(self.parameters())
-
-    def update(self) -> None:
-        """Nothing follows the optimiser's step."""
-
-    def _pooled(self, x: Tensor) -> Tensor:
-        return self.encoder.pool(self.encoder(x)).float()
-
-    def _classify(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(features)
-        return logits
+    test = [position for position, row in enumerate(rows) if row.split == "test"]
+    clips = encode.clips(caches, [rows[position] for position in test], stream, settings, partial(windows, overlap=chosen["overlap"]))
+    result = np.zeros((len(rows), 1, classes))
+    augment = assemble.augmentation(settings, caches)
+    result[test, 0] = probabilities(method, augment, clips, chosen["crops"], encode.BATCH, device)
+    return result
 
 
-def predict(method: Finetune, augment: Augment, clips: Clips, crops: int, batch: int, device: torch.device | str) -> np.ndarray:
+def probabilities(method: nn.Module, augment: Augment, clips: Clips, crops: int, batch: int, device: torch.device | str) -> np.ndarray:
     """Class probabilities (V, classes) float64: softmax averaged over all windows and crops of a video (P appendix 1).
 
     clips: the windows, as many a video as it needs; each has the same weight in its video. crops: of each window, 1 the
     centre, 2 also its mirror image, 10 also the corners (see `VideoAugment.crops`); one crop of a batch is in memory at a
     time. batch: windows in one forward pass. Nothing is random and `method` is bit-identical afterwards.
     """
+    import torch
+
+    from videossl.tasks.encode import frozen
+
     if not clips.rows:
-        raise InputError(f"finetune of {clips.modality}: no labelled test videos; set evaluate.tasks: []")
+        raise InputError(f"finetune of {clips.stream}: no labelled test videos; set evaluate.tasks: []")
     parts = []
     with frozen(method):
         for clip, sizes in clips.batches(batch):

@@ -1,18 +1,27 @@
-"""The linear probe: one linear layer on the features of a frozen encoder (spec, Downstream)."""
+"""The linear probe: one linear layer on the features of a frozen encoder (spec, Downstream).
+
+Shapes: V videos, K clips a video, D numbers a clip, N = V K samples of training. Features stay float32 and are standardised in float64 a chunk
+at a time, so that the probe takes the same memory for any number of videos; those of a small dataset are one chunk.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from videossl.tasks import metrics
+from videossl.tasks.base import Counts
 from videossl.tasks.features import Features
 
 TINY = 1e-6  # a feature that varies less than this share of its mean is constant but for rounding, and is left out
 
 
-def train_probe(features: Features, weight_decay: float, iterations: int) -> np.ndarray:
+def predict(features: Features, settings: Mapping[str, Any]) -> np.ndarray:
     """Class probabilities of the test videos, (V_test, classes) float64: softmax averaged over the clips of a video.
 
     Multinomial logistic regression on standardised features: each training clip a sample, minimising mean cross-entropy
@@ -21,29 +30,87 @@ def train_probe(features: Features, weight_decay: float, iterations: int) -> np.
     `features.classes`. Raises InputError without test videos or with fewer than two classes.
     """
     features.check()
-    train, test = features.features[features.rows("train")], features.features[features.rows("test")]
-    x, y = (torch.from_numpy(part) for part in standardise(train, test))
-    targets = torch.from_numpy(features.targets("train")).repeat_interleave(x.shape[1])
-    weight, bias = fit(x.flatten(0, 1), targets, len(features.classes), weight_decay, iterations)
-    return (y @ weight.T + bias).softmax(dim=2).mean(dim=1).numpy()
+    samples = Samples(features, features.rows("train"))
+    weight, bias = fit(samples, len(features.classes), settings["weight_decay"], settings["iterations"])
+    tested = chunks(features, features.rows("test"), samples.scaling)
+    return np.concatenate([(clips @ weight.T + bias).softmax(dim=2).mean(dim=1).numpy() for clips in tested])
 
 
-def standardise(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(V, K, D) each, less the mean and over the standard deviation of the training clips; float64.
+def measure(predictions: Sequence[np.ndarray], features: Features) -> dict[str, float]:
+    """Percent of the test videos whose class has the largest probability, the streams' probabilities averaged."""
+    return {"accuracy": metrics.accuracy(metrics.fuse(predictions), features.targets("test"))}
+
+
+def chance(features: Features) -> dict[str, float]:
+    """What answering the most frequent training class gives."""
+    return {"accuracy": metrics.chance_accuracy(features.targets("train"), features.targets("test"))}
+
+
+def work(counts: Counts, settings: Mapping[str, Any]) -> float:
+    """Multiplications of a step of L-BFGS through one layer, times iterations, were no iteration spared."""
+    return float(counts.train * counts.clips * counts.numbers * counts.classes * settings["iterations"])
+
+
+class Scaling(NamedTuple):
+    """What makes features standard: (D,) float64 to subtract, then to multiply by."""
+
+    mean: np.ndarray
+    factor: np.ndarray
+
+
+class Samples:
+    """Training clips with their targets, standardised, in chunks: (x (n, D) float64, targets (n,) int64)."""
+
+    def __init__(self, features: Features, positions: np.ndarray) -> None:
+        self.features, self.positions, self.scaling = features, positions, standard(features, positions)
+        self.targets = torch.from_numpy(features.targets("train")).repeat_interleave(features.features.shape[1])
+        self.whole = list(self._chunks()) if sum(1 for _ in features.chunks(positions)) == 1 else None
+
+    def __len__(self) -> int:
+        """Samples in all chunks."""
+        return len(self.targets)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return iter(self.whole) if self.whole else self._chunks()
+
+    def _chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
+        start = 0
+        for clips in chunks(self.features, self.positions, self.scaling):
+            x = clips.flatten(0, 1)
+            yield x, self.targets[start : start + len(x)]
+            start += len(x)
+
+
+def chunks(features: Features, positions: np.ndarray, scaling: Scaling) -> Iterator[Tensor]:
+    """Standardised features of the videos at `positions`, (v, K, D) float64 at a time."""
+    mean, factor = (torch.from_numpy(part) for part in scaling)
+    for clips in features.chunks(positions):
+        yield torch.from_numpy(clips).double().sub_(mean).mul_(factor)
+
+
+def standard(features: Features, positions: np.ndarray) -> Scaling:
+    """What brings the clips of the videos at `positions` to mean 0 and standard deviation 1, number by number.
 
     The same for all kinds of features: this alone moves an untrained encoder's probe by some 20 points (toy.md). A
-    feature that is constant in training becomes zero.
+    number that is constant there becomes zero.
     """
-    train, test = train.astype(np.float64), test.astype(np.float64)
-    mean, deviation = train.mean(axis=(0, 1)), train.std(axis=(0, 1))
-    scale = np.where(deviation > TINY * np.abs(mean), 1 / np.maximum(deviation, 1e-300), 0.0)
-    return (train - mean) * scale, (test - mean) * scale
+    count = len(positions) * features.features.shape[1]
+    mean = np.sum([clips.astype(np.float64).sum(axis=(0, 1)) for clips in features.chunks(positions)], axis=0) / count
+    deviation = np.sqrt(np.sum([_squares(clips, mean) for clips in features.chunks(positions)], axis=0) / count)
+    return Scaling(mean, np.where(deviation > TINY * np.abs(mean), 1 / np.maximum(deviation, 1e-300), 0.0))
 
 
-def fit(x: Tensor, targets: Tensor, classes: int, weight_decay: float, iterations: int) -> tuple[Tensor, Tensor]:
-    """Weight (classes, D) and bias (classes,) for samples x (N, D) float64 of `targets` (N,) int64."""
-    weight = torch.zeros(classes, x.shape[1], dtype=x.dtype, requires_grad=True)
-    bias = torch.zeros(classes, dtype=x.dtype, requires_grad=True)
+def _squares(clips: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Sum of the squared differences of (v, K, D) to the mean (D,)."""
+    difference = clips.astype(np.float64)
+    difference -= mean
+    return np.asarray(np.square(difference, out=difference).sum(axis=(0, 1)))
+
+
+def fit(samples: Samples, classes: int, weight_decay: float, iterations: int) -> tuple[Tensor, Tensor]:
+    """Weight (classes, D) and bias (classes,) of the regression; the gradient is added up over the chunks of the samples."""
+    weight = torch.zeros(classes, samples.features.features.shape[2], dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
     search = torch.optim.LBFGS(
         [weight, bias],
         max_iter=iterations,
@@ -54,9 +121,13 @@ def fit(x: Tensor, targets: Tensor, classes: int, weight_decay: float, iteration
 
     def objective() -> Tensor:
         search.zero_grad()
-        loss = F.cross_entropy(x @ weight.T + bias, targets) + weight_decay / 2 * weight.square().sum()
-        torch.autograd.backward(loss)
-        return loss
+        total = weight_decay / 2 * weight.square().sum()
+        torch.autograd.backward(total)
+        for x, targets in samples:
+            loss = F.cross_entropy(x @ weight.T + bias, targets) * (len(x) / len(samples))
+            torch.autograd.backward(loss)
+            total = total + loss.detach()
+        return total.detach()
 
     search.step(objective)  # type: ignore[no-untyped-call]
     return weight.detach(), bias.detach()

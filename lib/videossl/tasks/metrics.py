@@ -11,6 +11,9 @@ from videossl.errors import InputError
 
 KS = (1, 5, 10, 20)  # R@k of the report (spec, Downstream)
 
+NEVER = np.iinfo(np.int64).max
+"""The rank of what is not in the gallery."""
+
 
 def accuracy(probabilities: np.ndarray, targets: np.ndarray) -> float:
     """Percent of rows of (V, classes) whose largest value is at the target (V,) int; the first of equal ones counts."""
@@ -18,10 +21,10 @@ def accuracy(probabilities: np.ndarray, targets: np.ndarray) -> float:
 
 
 def fuse(probabilities: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean of the modalities' probabilities (V, classes), rows of the same videos (spec: two-stream)."""
-    shapes = {one.shape for one in probabilities}
+    """Mean of the streams' probabilities (V, classes), rows of the same videos (spec: two-stream)."""
+    shapes = {each.shape for each in probabilities}
     if len(shapes) != 1:
-        raise InputError(f"fusing probabilities of shapes {sorted(shapes)}: the modalities must hold the same videos")
+        raise InputError(f"fusing probabilities of shapes {sorted(shapes)}: the streams must hold the same videos")
     return np.asarray(np.mean(probabilities, axis=0))
 
 
@@ -35,13 +38,27 @@ def chance_accuracy(train: np.ndarray, test: np.ndarray) -> float:
     return 100 * float(np.mean([np.mean(test == c) for c in classes[counts == counts.max()]]))
 
 
-def recall_at(order: np.ndarray, queries: np.ndarray, gallery: np.ndarray, k: int) -> float:
-    """Percent of queries with a gallery video of their class among their first k.
+def first_ranks(similarity: np.ndarray, queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
+    """The rank of the first gallery video of each query's class: 0 where it is the nearest, NEVER where there is none. (Q,) int64.
 
-    order (Q, >= min(k, G)): gallery positions, nearest first. queries (Q,), gallery (G,): class numbers. A k larger
-    than the gallery is the whole gallery.
+    similarity (Q, G): of queries and gallery videos; of equal ones the first in the gallery is nearer. queries (Q,), gallery (G,):
+    class numbers.
     """
-    return 100 * float(np.mean((gallery[order[:, :k]] == queries[:, None]).any(axis=1)))
+    members = {c: np.flatnonzero(gallery == c) for c in np.unique(queries).tolist()}
+    result = np.full(len(queries), NEVER, dtype=np.int64)
+    for query, (row, c) in enumerate(zip(similarity, queries.tolist(), strict=True)):
+        if len(members[c]):
+            first = members[c][row[members[c]].argmax()]
+            result[query] = np.count_nonzero(row > row[first]) + np.count_nonzero(row[:first] == row[first])
+    return result
+
+
+def recall_at(ranks: np.ndarray, k: int) -> float:
+    """Percent of queries with a gallery video of their class among their first k, from their `first_ranks` (Q,).
+
+    A k larger than the gallery is the whole gallery.
+    """
+    return 100 * float(np.mean(ranks < k))
 
 
 def chance_recall(queries: np.ndarray, gallery: np.ndarray, k: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,44 +13,47 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
+from videossl import registry
 from videossl.encoders.base import Encoder
 from videossl.errors import InputError
-from videossl.tasks import job, linear, metrics, retrieval
+from videossl.tasks import base
 from videossl.tasks.clips import Clips
-from videossl.tasks.encode import Augment, extract
+from videossl.tasks.encode import extract
 from videossl.tasks.features import Features, columns
 from videossl.train import weights
+from videossl.train.assemble import Augment
 
 log = logging.getLogger(__name__)
 
-Scores = dict[str, dict[str, float]]  # task -> metric -> percent
+Scores = dict[str, dict[str, float]]  # task -> metric -> number
 
 
 @dataclass(frozen=True)
 class Tasks:
-    """What to measure: names among `linear` and `retrieval`; probe: the arguments of `linear.train_probe`."""
+    """What to measure: tasks that are given features, with their settings."""
 
-    names: Sequence[str]
-    probe: dict[str, Any]
+    settings: Mapping[str, Mapping[str, Any]]
+
+    def check(self, features: Features) -> None:
+        """Raise InputError where the classes do not allow a task that needs them; of `features` only the labels and splits matter."""
+        if any(registry.declared("tasks", name)["label"] == base.CLASS for name in self.settings):
+            features.check()
 
     def scores(self, features: Features) -> Scores:
-        """The same numbers as the scripts of the tasks give for `features`."""
-        measured: Scores = {}
-        if "linear" in self.names:
-            probabilities = linear.train_probe(features, **self.probe)
-            measured["linear"] = {"accuracy": metrics.accuracy(probabilities, features.targets("test"))}
-        if "retrieval" in self.names:
-            measured["retrieval"] = retrieval.retrieve(features)
-        return measured
+        """The same numbers as `stages/score.py` gives for `features`."""
+        return {name: self._score(base.load(name), features, settings) for name, settings in self.settings.items()}
 
     def chance(self, features: Features) -> Scores:
         """What chance would give; of `features` only the labels and splits matter."""
-        each = {"linear": job.chance_accuracy, "retrieval": retrieval.chance}
-        return {name: chance(features) for name, chance in each.items() if name in self.names}
+        return {name: base.load(name).chance(features) for name in self.settings}
+
+    @staticmethod
+    def _score(task: base.Task, features: Features, settings: Mapping[str, Any]) -> dict[str, float]:
+        return task.measure([task.predict(features, settings)], features)
 
 
 def kept(snapshots: Path) -> list[int]:
-    """The epochs whose encoders a snapshots file holds, rising; its tensors are named "{epoch}.{name in the encoder}".
+    """The epochs whose encoders a snapshots file holds, rising; its tensors are named "{epoch}.{stream}/{name in the encoder}".
 
     A file that is damaged or holds none is an InputError.
     """
@@ -68,15 +71,14 @@ def kept(snapshots: Path) -> list[int]:
 
 
 def unmeasured(clips: Clips, dataset: str) -> Features:
-    """Ids, labels and splits of the videos, with features still to come; InputError where they cannot be measured."""
-    result = Features(**columns(clips.rows, np.zeros((len(clips.rows), 1, 1), np.float32)), name=dataset)
-    result.check()
-    return result
+    """Ids, labels and splits of the videos, with features still to come."""
+    return Features(**columns(clips.rows, np.zeros((len(clips.rows), 1, 1), np.float32)), name=dataset)
 
 
 def measure(
     encoder: Encoder,
     snapshots: Path,
+    stream: str,
     augment: Augment,
     clips: Clips,
     labelled: Features,
@@ -84,15 +86,16 @@ def measure(
     batch: int,
     device: torch.device | str,
 ) -> Iterator[dict[str, Any]]:
-    """One point an epoch kept, {"epoch": int, task: {metric: percent}}, each as soon as it is known.
+    """One point an epoch kept, {"epoch": int, task: {metric: number}}, each as soon as it is known.
 
-    encoder: takes the kept weights one after the other, so it has the last ones in the end. labelled: `unmeasured` of
-    the clips. batch: clips in one forward pass.
+    encoder: takes the kept weights of `stream` one after the other, so it has the last ones in the end. labelled: `unmeasured` of
+    the clips; InputError, before an encoder runs, where they cannot be measured. batch: clips in one forward pass.
     """
+    tasks.check(labelled)
     for epoch in kept(snapshots):
-        encoder.load_state_dict(weights.load(snapshots, f"{epoch}."))
-        found = extract(encoder, augment, clips, batch, device)["features"]
-        yield {"epoch": epoch, **tasks.scores(replace(labelled, features=found))}
+        encoder.load_state_dict(weights.load(snapshots, f"{epoch}.{stream}/"))
+        features = extract(encoder, augment, clips, batch, device)["features"]
+        yield {"epoch": epoch, **tasks.scores(replace(labelled, features=features))}
 
 
 def shown(points: Iterator[dict[str, Any]], total: int, name: str) -> list[dict[str, Any]]:
@@ -102,7 +105,16 @@ def shown(points: Iterator[dict[str, Any]], total: int, name: str) -> list[dict[
     result = []
     with tqdm(points, total=total, desc=name, unit="epoch", leave=False, disable=not sys.stderr.isatty()) as bar:
         for point in bar:
-            numbers = [f"{metric} {value:.1f} %" for key, found in point.items() if key != "epoch" for metric, value in found.items()]
-            log.info("%s epoch %d: %s", name, point["epoch"], ", ".join(numbers))
+            log.info("%s epoch %d: %s", name, point["epoch"], ", ".join(_said(point)))
             result.append(point)
     return result
+
+
+def _said(point: Mapping[str, Any]) -> list[str]:
+    """The numbers of a point with their units: "accuracy 43.8 %"."""
+    units = {task: registry.declared("tasks", task)["metrics"] for task in point if task != "epoch"}
+    return [
+        f"{metric} {point[task][metric]:.1f} {declared['unit']}".strip()
+        for task, metrics in units.items()
+        for metric, declared in metrics.items()
+    ]

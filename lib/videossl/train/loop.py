@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from videossl import parallel, seeding
 from videossl.errors import InputError, Interrupted
+from videossl.methods.base import Method, Views
 from videossl.train import schedule, signals
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.record import Record
@@ -27,23 +28,11 @@ COLLAPSED, PATIENCE = 1e-4, 50
 """Features have collapsed when the embeddings of a batch lie this close together (`losses.spread`), so many steps on end."""
 
 History = list[dict[str, float]]
-Views = dict[str, Tensor]
-
-
-class Method(Protocol):
-    """What is trained. A torch module; its state_dict holds all that a resume needs."""
-
-    def step(self, views: Views, sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]: ...
-    def update(self) -> None: ...
-    def trainable(self) -> list[torch.nn.Parameter]: ...
-    def train(self, mode: bool = True) -> Any: ...
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: dict[str, Any]) -> Any: ...
 
 
 @dataclass(frozen=True)
 class Training:
-    """How long and how fast: the `pretrain`, `cmmc`, `mining` or `finetune` part of a modality in params.yaml."""
+    """How long and how fast (params/schema.yaml, loop)."""
 
     epochs: int
     batch: int
@@ -97,8 +86,8 @@ def fit(
     record: Record | None = None,
     stop: signals.Stop | None = None,
 ) -> History:
-    """Train `method`; returns one row an epoch: epoch, loss, accuracy (percent), lr, and what else the method tells of a step: spread, and of
-    a method that trains several views `loss/{view}`, `accuracy/{view}`, `spread/{view}`.
+    """Train `method`; returns one row an epoch: epoch, loss, lr, and what else the method measures in a step, such as accuracy (in percent),
+    spread, and of a method that trains several streams `loss/{stream}`, ...
 
     Goes on from the newest sound state of `checkpoint`, and writes one when it is due and when `stop` has noted a signal. The
     result is the same bytes as without the interruption: each draw comes from a generator of its own (seed, epoch, step), the
@@ -154,16 +143,13 @@ class _Fitting:
             self.record.step(self._steps(), whole, _since(begun), waited)
             clips += whole
             rate = clips / (time.perf_counter() - started)
-            bar.set_postfix(
-                loss=f"{self._mean('loss'):.3f}", acc=f"{100 * self._mean('accuracy'):.1f}%", clips_s=f"{rate:.0f}", refresh=False
-            )
+            bar.set_postfix_str(f"{self._said()}, {rate:.0f} clips/s", refresh=False)
             bar.update()
             self._keep(told, stop)
             ready = time.perf_counter()
         bar.close()
         if clips:
-            log.info("%s: loss %.3f, accuracy %.1f %%, %.0f clips/s", title.replace(self.name, f"{self.name} epoch"),
-                self._mean("loss"), 100 * self._mean("accuracy"), rate)  # fmt: skip
+            log.info("%s: %s, %.0f clips/s", title.replace(self.name, f"{self.name} epoch"), self._said(), rate)
 
     def end(self) -> None:
         """Write the last state, unless it is there or none is ever due: what follows the training may be interrupted, too."""
@@ -173,7 +159,7 @@ class _Fitting:
     def row(self) -> dict[str, float]:
         """The epoch in numbers."""
         means = {key: self._mean(key) * (100 if _measure(key) == "accuracy" else 1) for key in self.at.totals}
-        first = {key: means.pop(key) for key in ("loss", "accuracy")}
+        first = {key: means.pop(key) for key in ("loss", "accuracy") if key in means}
         return {"epoch": len(self.at.history) + 1, **first, "lr": self._lr(self.batches.steps - 1), **means}
 
     def _step(self, views: Views, sample: Tensor, stop: signals.Stop) -> dict[str, float]:
@@ -192,10 +178,10 @@ class _Fitting:
             at.totals[key] = at.totals.get(key, 0.0) + told[key]
         at.flat = at.flat + 1 if told.get("spread", 1.0) < COLLAPSED else 0
         if not math.isfinite(told["loss"]):
-            broken = _views(told, "loss", lambda loss: not math.isfinite(loss))
+            broken = _streams(told, "loss", lambda loss: not math.isfinite(loss))
             self._give_up(f"the loss{broken} is {told['loss']}", f"lower the lr ({self.training.lr}), or look at the data")
         if at.flat >= PATIENCE:
-            flat = _views(told, "spread", lambda spread: spread < COLLAPSED)
+            flat = _streams(told, "spread", lambda spread: spread < COLLAPSED)
             what = f"the features{flat} have collapsed, no two embeddings differed by more than noise in the last {PATIENCE} steps"
             self._give_up(what, f"lower the lr ({self.training.lr}), raise the batch, the queue or the temperature, or augment more")
         return told
@@ -256,24 +242,24 @@ class _Fitting:
         """Steps of the optimiser so far."""
         return len(self.at.history) * self.batches.steps + self.at.step
 
+    def _said(self) -> str:
+        """The epoch so far, in words."""
+        accuracy = f", accuracy {100 * self._mean('accuracy'):.1f} %" if "accuracy" in self.at.totals else ""
+        return f"loss {self._mean('loss'):.3f}{accuracy}"
+
     def _mean(self, key: str) -> float:
         return self.at.totals[key] / max(self.at.step, 1)
 
 
-def of_view(history: History, view: str) -> History:
-    """The training curve of one view of a method that trains several: its own measures, under the names that they have for one alone."""
-    return [{key: row.get(f"{key}/{view}", value) for key, value in row.items() if key == _measure(key)} for row in history]
-
-
 def _measure(key: str) -> str:
-    """What is measured, of whichever view."""
+    """What is measured, of whichever stream."""
     return key.split("/")[0]
 
 
-def _views(told: dict[str, float], measure: str, wrong: Callable[[float], bool]) -> str:
-    """' of joint' where a method tells the `measure` of its views, and this one's is wrong; '' where it tells of none."""
-    views = [key.split("/")[1] for key, value in told.items() if key.startswith(f"{measure}/") and wrong(value)]
-    return f" of {' and '.join(views)}" if views else ""
+def _streams(told: dict[str, float], measure: str, wrong: Callable[[float], bool]) -> str:
+    """' of joint' where a method has the `measure` of each stream, and this one's is wrong; '' where it has one for all."""
+    streams = [key.split("/")[1] for key, value in told.items() if key.startswith(f"{measure}/") and wrong(value)]
+    return f" of {' and '.join(streams)}" if streams else ""
 
 
 class _Step(nn.Module):

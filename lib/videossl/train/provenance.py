@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from videossl import code, seeding
+from videossl import code, registry, seeding
 from videossl.data import cache
 from videossl.files import sha256
 
@@ -24,15 +24,22 @@ def data_digest(index: Path, caches: Sequence[Path]) -> str:
 
 
 def record(
-    script: str, params: dict[str, Any], seed: int, data: str, weights: dict[str, Path] | None = None, device: str = ""
+    script: str,
+    params: dict[str, Any],
+    seed: int,
+    data: str,
+    weights: dict[str, Path] | None = None,
+    device: str = "",
+    things: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """The record that is stored beside each model and number. `script` is relative to the repository; `device`: the one torch takes.
+    """The record that is stored beside each model and number. `script` is relative to the repository; `device`: the one torch takes;
+    things: the files of those that the job uses (`registry`), by default those that its params name.
 
     Who computes without torch says "cpu" and need not load it for this.
     """
     return {
         "script": script,
-        "code": code.digest(script),
+        "code": code.digest(script, *(registry.used(params) if things is None else things)),
         "params": params,
         "seed": seed,
         "data": data,
@@ -48,13 +55,12 @@ def _device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def stage_seed(seed: int, *stage: str | int) -> int:
-    """The seed of one stage after pretraining, so that it does not see the augmentations of another again.
+def derived_seed(seed: int, draws: Sequence[str]) -> int:
+    """The seed of a training whose draws are told apart by `draws`, so that it does not see the augmentations of another again.
 
-    Pretraining takes the run's own seed. The experiment has no part in either: experiments share batches and draws, and
-    differ in nothing but their recipe.
+    One that begins at initial weights has no `draws`, and the run's own seed.
     """
-    return seeding.derive(seed, *stage) % 2**31
+    return seeding.derive(seed, *draws) % 2**31 if draws else seed
 
 
 def key(made_from: dict[str, Any]) -> str:

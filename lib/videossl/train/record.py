@@ -1,7 +1,7 @@
 """The run record: what each attempt at a training ran on, what it took, and how it ended.
 
 in:  a training
-out: data/scratch/runs/{experiment}/{seed}/{modality}/{phase}.json, a list with one entry an attempt; not tracked, since it differs
+out: data/scratch/runs/{experiment}/{seed}/{training}.json, a list with one entry an attempt; not tracked, since it differs
      from run to run where weights do not
 """
 

@@ -33,17 +33,24 @@ def save(path: Path, state: dict[str, Tensor], provenance: dict[str, Any]) -> No
 
 
 def load(path: Path, prefix: str = "") -> dict[str, Tensor]:
-    """The tensors of `path` whose names begin with `prefix`, without it. A damaged file is an InputError, a flipped byte in one of them, too."""
+    """The tensors of `path` whose names begin with `prefix`, without it.
+
+    Raises InputError for a damaged file, for a flipped byte in one of these tensors, and for a `prefix` that no name begins with.
+    """
     try:
         with safe_open(path, framework="pt") as file:
-            stated = {name: digest for name, digest in _about(file)["sha256"].items() if name.startswith(prefix)}
-            found = {name: file.get_tensor(name) for name in stated}
+            digests = _about(file)["sha256"]
+            stated = {name: digest for name, digest in digests.items() if name.startswith(prefix)}
+            tensors = {name: file.get_tensor(name) for name in stated}
     except DAMAGE as error:
         raise _unreadable(path, error) from error
-    for name, tensor in found.items():
+    if prefix and not stated:
+        held = ", ".join(sorted({name.partition("/")[0] for name in digests})) or "nothing"
+        raise InputError(f"the weights {path} have no tensor whose name begins with {prefix!r}, only those of {held}; name other weights")
+    for name, tensor in tensors.items():
         if _digest(tensor) != stated[name]:
             raise _unreadable(path, f"{name} is not as it was written")
-    return {name.removeprefix(prefix): tensor for name, tensor in found.items()}
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
 
 
 def provenance(path: Path) -> dict[str, Any]:

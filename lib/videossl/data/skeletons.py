@@ -1,0 +1,98 @@
+"""Skeleton sequences: centred, resampled in time, and what is made of them. Plain arrays.
+
+N frames of the cache, T of a clip, V joints, M bodies; (N, V, 3, M) float32. A body that is absent in a frame is all zero there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from videossl import graphs
+from videossl.data.cache import Cache
+from videossl.errors import InputError
+from videossl.graphs import GRAPHS, Graph
+
+
+def graph_name(settings: Mapping[str, Any]) -> str:
+    """The name of the graph (graphs.GRAPHS) that the skeletons of a stream have."""
+    return str(settings.get("graph", graphs.DEFAULT))
+
+
+def sequence(cache: Cache, video: str, frames: int, graph: Graph) -> np.ndarray:
+    """Read a whole video: (frames, V, 3, M) joints relative to the graph's origin, resampled in time."""
+    return resample(centred(cache.read(video, 0, cache.length(video)), graph), frames)
+
+
+def clip(joints: np.ndarray) -> np.ndarray:
+    """(T, V, 3, M) -> (3, T, V, M): a sequence as an encoder gets it."""
+    return np.ascontiguousarray(joints.transpose(2, 0, 1, 3))
+
+
+def mean(joints: np.ndarray) -> np.ndarray:
+    """(T, V, 3, M) -> (3 V M,) float64: the mean over time, coordinate by coordinate."""
+    return np.asarray(clip(joints).mean(axis=1, dtype=np.float64).ravel())
+
+
+def input_shape(settings: Mapping[str, Any]) -> tuple[int, ...]:
+    """The shape (3, T, V, M) of a clip."""
+    return 3, settings["clip"]["frames"], GRAPHS[graph_name(settings)].joints, 2
+
+
+def check(cache: Cache, settings: Mapping[str, Any]) -> None:
+    """Raise InputError where the cached skeletons have other joints than the stream's graph."""
+    graph = graph_name(settings)
+    joints, wanted = cache.shape(cache.ids[0])[1] if cache.ids else GRAPHS[graph].joints, GRAPHS[graph].joints
+    if joints != wanted:
+        fitting = " or ".join(name for name, other in GRAPHS.items() if other.joints == joints)
+        raise InputError(
+            f"the cached skeletons of {cache.attrs.get('dataset')} have {joints} joints, and the stream's graph {graph} has {wanted}: "
+            f"set its `graph` to {fitting}, or make the cache anew"
+        )
+
+
+def present(joints: np.ndarray) -> np.ndarray:
+    """(N, V, 3, M) joints -> (N, M) bool: the body is there."""
+    return np.asarray(joints.any(axis=(1, 2)))
+
+
+def centred(joints: np.ndarray, graph: Graph) -> np.ndarray:
+    """Joints (N, V, 3, M) relative, frame by frame, to the first body's origin: the mean of `graph.origin`.
+
+    One origin for both bodies keeps how they stand to each other; it is the second body's where the first is absent.
+    An absent body stays zero.
+    """
+    there = present(joints)
+    middle = joints[:, [joint - 1 for joint in graph.origin]].mean(axis=1)  # (N, 3, M)
+    origin = np.where(there[:, None, :1], middle[..., :1], middle[..., -1:])  # (N, 3, 1)
+    return np.where(there[:, None, None], joints - origin[:, None], np.float32(0))
+
+
+def resample(joints: np.ndarray, frames: int) -> np.ndarray:
+    """Joints (N, V, 3, M) resampled linearly in time to (frames, V, 3, M) float32, first and last frame kept.
+
+    Never between a pose and an absent body: there the nearer frame decides, alone, for pose or absence.
+    """
+    there = present(joints)
+    position = np.linspace(0, len(joints) - 1, frames)
+    before = np.minimum(position.astype(int), len(joints) - 1)
+    after = np.minimum(before + 1, len(joints) - 1)
+    weight = np.broadcast_to((position - before)[:, None], (frames, joints.shape[3]))  # (frames, M) of `after`
+    weight = np.where(there[before] & there[after], weight, weight >= 0.5)[:, None, None]
+    return np.asarray((1 - weight) * joints[before] + weight * joints[after], np.float32)
+
+
+def difference(joints: np.ndarray) -> np.ndarray:
+    """Joints (T, V, 3, M) -> motion of the same shape: next frame less this one, zero at the end and beside absence."""
+    there = present(joints)
+    motion = np.zeros_like(joints)
+    both = (there[1:] & there[:-1])[:, None, None]
+    motion[:-1] = np.where(both, joints[1:] - joints[:-1], np.float32(0))
+    return motion
+
+
+def bones(joints: np.ndarray, graph: Graph) -> np.ndarray:
+    """Joints (T, V, 3, M) -> bones of the same shape: each joint less its parent, zero at the centre and for an absent body."""
+    return np.asarray(joints - joints[:, graphs.parents(graph)])

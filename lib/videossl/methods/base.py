@@ -1,0 +1,89 @@
+"""What a method is to the frame: what it is made of, and what the training loop and the next training ask of it.
+
+A method is a file of this folder. It knows tensors and nothing of files, params or datasets, so it serves in other code as it is here.
+Its module has
+
+    build(given) -> Method                     from encoders and settings
+    feasible(name, streams, settings) -> dict  optional, where its YAML says `feasible`: InputError where the encoders do not allow what is
+                                               asked, else a record of what they allow; called before anything is trained
+    adapt(augment) -> augment                  optional: the augmentation of its own, made of a stream's
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from videossl.encoders.base import Encoder
+
+Views = dict[str, Tensor]
+State = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A stream that is trained: its encoder at initial weights, what the params set for it, and a seed for further initial weights."""
+
+    encoder: Encoder
+    settings: Mapping[str, Any]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """An encoder that is looked at and never trained, by the name of its stream; in evaluation mode, without gradients."""
+
+    stream: str
+    encoder: Encoder
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a method is made of: the streams that it trains, frozen encoders by their roles, the number of classes (0: no labels), and
+    the seed of the run, for initial weights that streams do not differ in."""
+
+    streams: Mapping[str, Learner]
+    frozen: Mapping[str, Frozen] = field(default_factory=dict)
+    classes: int = 0
+    seed: int = 0
+
+    @property
+    def single(self) -> tuple[str, Learner]:
+        """The one stream of a method that trains each alone or in turn."""
+        ((name, learner),) = self.streams.items()
+        return name, learner
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """A stream as `feasible` sees it: (B, C, *dims) after each block of its encoder, and the names of the axes C, *dims."""
+
+    maps: Sequence[tuple[int, ...]]
+    axes: tuple[str, ...]
+
+
+class Method(Protocol):
+    """What is trained. A torch module; its state_dict holds all that a resume needs.
+
+    step: the loss of one batch. views: (B, *input) float by name, as the method's YAML has them: "query" where one stream is trained,
+    "{stream}/query" where several are, a frozen encoder's by its role; "label" and "group", (B,) int64, always; sample: (B,) int64 >= 0,
+    which video a row is of; rng: a CPU generator, the same in all processes. Returns scalars: "loss" with gradient, and whatever else it
+    measures; of each of several streams as "{measure}/{stream}". "accuracy" is a share, and "spread" (`losses.spread`) is watched.
+    update: what follows the optimiser's step. trainable: the parameters to optimise. encoders: what comes out, by stream. states: by
+    stream, what a later training can begin from, its encoder under "encoder."; begin: take over such states, and say in words what.
+    """
+
+    def step(self, views: Views, sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]: ...
+    def update(self) -> None: ...
+    def trainable(self) -> list[nn.Parameter]: ...
+    def encoders(self) -> dict[str, nn.Sequential]: ...
+    def states(self) -> dict[str, dict[str, Tensor]]: ...
+    def begin(self, states: Mapping[str, State]) -> list[str]: ...
+    def to(self, device: torch.device) -> Any: ...
+    def train(self, mode: bool = True) -> Any: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> Any: ...

@@ -1,0 +1,174 @@
+"""What the recipes of params.yaml say: which trainings an experiment has, in which order, from what, and with which settings.
+
+Apart from the checks, so that what is trained does not depend on how params are checked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from videossl import registry
+from videossl.errors import InputError
+from videossl.params import schema
+
+Params = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Training:
+    """One job that trains `streams` of `experiment`; its name is that of its files. cycle: 1, 2, ... of those in turn, else 0."""
+
+    experiment: str
+    name: str
+    streams: tuple[str, ...]
+    cycle: int = 0
+
+
+class Setting(NamedTuple):
+    """The value of a setting, and the dotted key of params that it stands under; "" for a default."""
+
+    value: Any
+    place: str
+
+
+def method(params: Params, experiment: str) -> Params:
+    """What the method of an experiment declares."""
+    return registry.declared("methods", params["experiments"][experiment]["method"])
+
+
+def trainings(params: Params, experiment: str) -> list[Training]:
+    """All trainings of an experiment, in order."""
+    recipe, trains = params["experiments"][experiment], method(params, experiment)["trains"]
+    streams = tuple(recipe["streams"])
+    if trains == "together":
+        return [Training(experiment, "+".join(streams), streams)]
+    if trains == "alone":
+        return [Training(experiment, stream, (stream,)) for stream in streams]
+    turns = ((streams[turn % len(streams)], turn // len(streams) + 1) for turn in range(recipe["stages"]))
+    return [Training(experiment, f"{stream}-{cycle}", (stream,), cycle) for stream, cycle in turns]
+
+
+def training(params: Params, experiment: str, name: str) -> Training:
+    """The training of that name."""
+    return next(job for job in trainings(params, experiment) if job.name == name)
+
+
+def chain(params: Params, experiment: str, stream: str) -> list[Training]:
+    """All trainings behind an encoder of `experiment`, in order; [] where it has none."""
+    recipe = params["experiments"][experiment]
+    if stream not in recipe["streams"]:
+        return []
+    before = chain(params, recipe["from"], stream) if "from" in recipe else []
+    return [*before, *(job for job in trainings(params, experiment) if stream in job.streams)]
+
+
+def starts(params: Params, job: Training) -> dict[str, Training]:
+    """By stream, the training that `job` begins from: {} for initial weights."""
+    newest = _newest(params, job)
+    return {stream: newest[stream] for stream in job.streams if stream in newest}
+
+
+def frozen(params: Params, job: Training) -> dict[str, tuple[str, Training]]:
+    """The frozen encoders that `job` is handed, by role: the stream, and the training that its weights are of.
+
+    The other stream's are the newest there are then: of the same cycle for the second stream, of the one before for the first
+    (P section 3.2: "use of the latest learned representations").
+    """
+    newest, result = _newest(params, job), {}
+    for role, stream in frozen_streams(params, job).items():
+        named = params["experiments"][job.experiment].get(role)
+        result[role] = (stream, chain(params, named["experiment"], stream)[-1] if isinstance(named, dict) else newest[stream])
+    return result
+
+
+def frozen_streams(params: Params, job: Training) -> dict[str, str]:
+    """The stream in each frozen role of `job`."""
+    recipe = params["experiments"][job.experiment]
+    result = {}
+    for role, declared in method(params, job.experiment).get("frozen", {}).items():
+        if any(recipe.get(key) in values for key, values in declared.get("unless", {}).items()):
+            continue
+        others = [stream for stream in recipe["streams"] if stream not in job.streams]
+        result[role] = recipe[role]["stream"] if declared["stream"] == "named" else others[0]
+    return result
+
+
+def _newest(params: Params, job: Training) -> dict[str, Training]:
+    """By stream of the experiment, the newest training before `job`."""
+    recipe = params["experiments"][job.experiment]
+    newest = {}
+    if "from" in recipe:
+        newest = {stream: chain(params, recipe["from"], stream)[-1] for stream in recipe["streams"]}
+    for earlier in trainings(params, job.experiment):
+        if earlier == job:
+            break
+        newest |= dict.fromkeys(earlier.streams, earlier) if job.cycle else {}
+    return newest
+
+
+def origins(params: Params, experiment: str) -> list[str]:
+    """The experiments that `experiment` starts from, the nearest first. Where they lead round in a circle the last is one of the others."""
+    recipes, result = params["experiments"], [experiment]
+    while (start := recipes.get(result[-1], {}).get("from")) is not None:
+        result.append(start)
+        if start in result[:-1]:
+            break
+    return result[1:]
+
+
+def with_starts(params: Params, names: list[str]) -> list[str]:
+    """The experiments `names` and all whose weights they are made from, in the order of params."""
+    recipes, wanted = params["experiments"], set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in wanted and name in recipes:
+            wanted.add(name)
+            named = [value["experiment"] for value in recipes[name].values() if isinstance(value, dict) and "experiment" in value]
+            waiting += [recipes[name][key] for key in ("from",) if key in recipes[name]] + named
+    return [name for name in recipes if name in wanted]
+
+
+def draws(params: Params, job: Training) -> list[str]:
+    """What the draws of a training are told apart by, beside the run's seed; [] for one that begins at initial weights.
+
+    The experiment has no part in it: experiments share batches and draws, and differ in nothing but their recipe.
+    """
+    recipe, declared = params["experiments"][job.experiment], method(params, job.experiment)
+    if "from" not in recipe:
+        return []
+    name = declared.get("draws", recipe["method"])
+    return [name] if declared["trains"] == "together" else [job.streams[0], f"{name}{job.cycle or ''}"]
+
+
+def epochs(params: Params, job: Training) -> int:
+    """How long a training takes: its share of the recipe's epochs, or what its first stream says."""
+    setting = settings(params, job.streams[0], params["experiments"][job.experiment]["method"], job.experiment)["epochs"]
+    if not setting.place.startswith("experiments."):
+        return int(setting.value)
+    return int(setting.value) // max(1, sum(job.streams[0] in other.streams for other in trainings(params, job.experiment)))
+
+
+def settings(params: Params, stream: str, tag: str, experiment: str = "") -> dict[str, Setting]:
+    """All settings of a training of `stream`: those of the experiment before those of the stream.
+
+    tag: in `streams.*.train`, the method, or the task that trains by one. Raises InputError where one is nowhere.
+    """
+    name = schema.tags()[tag]
+    train = params["streams"][stream].get("train", {})
+    recipe = params["experiments"][experiment] if experiment else {}
+    places = ((f"experiments.{experiment}", recipe), (f"streams.{stream}.train.{tag}", train.get(tag, {})), (f"streams.{stream}.train", train))
+    result = {}
+    for key, declared in schema.settings(name).items():
+        found = next((Setting(given[key], f"{place}.{key}") for place, given in places if key in given), None)
+        if found is None and "default" not in declared:
+            whose = f"experiments.{experiment} trains" if experiment else f"the task {tag} trains"
+            raise InputError(f"{whose} {stream} by {name}, which needs `{key}`; add it to streams.{stream}.train, or to its part {tag}")
+        result[key] = found or Setting(declared["default"], "")
+    return result
+
+
+def paper_name(params: Params, experiment: str) -> str:
+    """What the paper's tables in paper.yaml call `experiment`."""
+    return str(params["experiments"].get(experiment, {}).get("paper", experiment))

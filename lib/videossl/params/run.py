@@ -1,0 +1,186 @@
+"""What a run consists of: its datasets and where they come from, the caches it needs, and what is measured on what."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from videossl import registry
+from videossl.errors import InputError
+from videossl.params import schema
+from videossl.params.recipes import Params
+
+READ = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg", ".m4v", ".skeleton", ".txt", ".csv")
+"""How the names of files end that datasets read."""
+
+BASELINES = ("untrained", "handmade")
+"""What stands beside the experiments: the encoders at their initial weights, and features without an encoder."""
+
+
+def own_root(name: str) -> str:
+    """Where the pipeline keeps dataset `name`; any other root is a person's own, which is only read."""
+    return f"data/raw/{name}"
+
+
+def datasets(params: Params) -> dict[str, Params]:
+    """All datasets by name: the one that encoders are trained on, then those of `transfer`, each without its `streams`."""
+    every = [params["dataset"], *params["transfer"]]
+    return {entry["name"]: {key: value for key, value in entry.items() if key != "streams"} for entry in every}
+
+
+def measured_datasets(params: Params) -> list[str]:
+    """The datasets that encoders are measured on: all, unless evaluate.datasets names some."""
+    return list(params["evaluate"].get("datasets", datasets(params)))
+
+
+def streams_of(params: Params, dataset: str) -> list[str]:
+    """The streams that a dataset is read for: all, or those that `transfer` names."""
+    named = {entry["name"]: entry["streams"] for entry in params["transfer"]}
+    return list(named[dataset] if dataset in named else params["streams"])
+
+
+def measured(params: Params, experiment: str, dataset: str) -> list[str]:
+    """The streams of `experiment` that are measured on `dataset`; the baselines have all."""
+    if dataset not in measured_datasets(params):
+        return []
+    own = params["experiments"].get(experiment, {"streams": list(params["streams"])})["streams"]
+    there = {entry["name"]: entry["streams"] for entry in params["transfer"]}.get(dataset, own)
+    return [stream for stream in own if stream in there]
+
+
+def tasks_of(params: Params, experiment: str) -> list[str]:
+    """The tasks that are measured of an experiment; nothing is trained of the hand-made feature."""
+    result = []
+    for task, chosen in params["evaluate"]["tasks"].items():
+        trains = registry.declared("tasks", task)["given"] == "encoder"
+        if experiment in chosen.get("experiments", [experiment]) or experiment in BASELINES:
+            result += [] if trains and experiment == "handmade" else [task]
+    return result
+
+
+def is_filled(dataset: Params) -> bool:
+    """Whether `download` puts the videos where this dataset, of params, is read from."""
+    declared = registry.declared("datasets", dataset["name"])
+    return bool(declared.get("downloaded") or declared.get("rendered")) and Path(dataset["root"]) == Path(own_root(dataset["name"]))
+
+
+def is_rendered(dataset: str) -> bool:
+    """Whether `download` makes the dataset's videos itself, and leaves their folder."""
+    return bool(registry.declared("datasets", dataset).get("rendered"))
+
+
+def brought(params: Params, dataset: str) -> list[str]:
+    """What a person brought of `dataset`: the folder of its videos, unless `download` fills it, and its lists, if they are elsewhere."""
+    chosen = datasets(params)[dataset]
+    root = Path(os.path.normpath(chosen["root"]))
+    lists = [Path(os.path.normpath(root / chosen["options"][key])) for key in ("lists", "missing") if key in chosen["options"]]
+    folders = [] if is_filled(chosen) else [root]
+    return [str(path) for path in [*folders, *(entry for entry in lists if not entry.is_relative_to(root))]]
+
+
+def fingerprint(*places: str | Path) -> str:
+    """The SHA-256 over names, sizes and times of what is read of all that is, or lies under, `places`: it changes when a user's copy does.
+
+    "" for no places. Names that start with a dot, and what is neither video nor skeleton nor list, do not count. Links to folders are
+    followed, as the datasets do; a dangling link counts by its name.
+    """
+    if not places:
+        return ""
+    walks = (walk for place in places for walk in os.walk(place, followlinks=True))
+    files = [Path(folder, name) for folder, _, names in walks for name in names if name.lower().endswith(READ) and name[0] != "."]
+    files += [Path(place) for place in places if Path(place).is_file()]
+    stats = [(path, path.stat() if path.exists() else path.lstat()) for path in files]
+    listing = sorted((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats)
+    return hashlib.sha256(json.dumps(listing, ensure_ascii=True).encode()).hexdigest()
+
+
+# The cache: which modalities are extracted, and by what.
+
+
+def source(modality: str) -> str:
+    """The cached modality that `modality` is read from."""
+    return str(registry.declared("modalities", modality).get("reads", modality))
+
+
+def sources(params: Params, dataset: str) -> list[str]:
+    """The cached modalities of `dataset` that the run needs."""
+    return sorted({source(params["streams"][stream]["modality"]) for stream in streams_of(params, dataset)})
+
+
+def all_sources(params: Params) -> list[str]:
+    """Those of all streams."""
+    return sorted({source(stream["modality"]) for stream in params["streams"].values()})
+
+
+def backend(params: Params, cached: str) -> str:
+    """By what a cached modality is made, where there is a choice; "" where there is none."""
+    declared = registry.declared("modalities", cached)
+    choices = declared["extractors"]
+    if "" in choices:
+        return ""
+    return str(params.get(declared["section"]["name"], {}).get("backend", next(iter(choices))))
+
+
+def extractor(params: Params, cached: str) -> dict[str, Any]:
+    """What is declared of the extractor that makes a cached modality, with the `file` that it stands in: in extract/, or the modality's own."""
+    chosen: dict[str, Any] = registry.declared("modalities", cached)["extractors"][backend(params, cached)]
+    own = registry.files("modalities", cached)[0]
+    return {"module": cached, "file": f"lib/videossl/extract/{chosen['module']}.py" if "module" in chosen else own} | chosen
+
+
+def brought_weights(params: Params) -> dict[str, str]:
+    """The file of weights that a person brought for an extractor, by the section that names it."""
+    result = {}
+    for modality, section in schema.sections().items():
+        weights = params.get(section["name"], {}).get("weights")
+        if weights and weights not in section.get("named_weights", []) and modality in all_sources(params):
+            result[section["name"]] = os.path.normpath(weights)
+    return result
+
+
+# Looks at the files of a run before anything starts.
+
+
+def check_writable(folder: str | Path) -> None:
+    """InputError unless files can be written to `folder`, which is made if need be, and Snakemake can work there."""
+    place = Path(folder).absolute().parent
+    if set(str(place)) & set("{}"):
+        raise InputError(f"{place} has braces in its name, which Snakemake takes for a wildcard; choose another --directory")
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}; free space or choose another --directory") from error
+
+
+def check_weights(params: Params) -> None:
+    """InputError where a section names weights that are not there: before hours of downloads and frames."""
+    for section, path in brought_weights(params).items():
+        if not Path(path).is_file():
+            named = next(declared["named_weights"] for declared in schema.sections().values() if declared["name"] == section)
+            raise InputError(
+                f"{section}.weights names {path}, and there is no such file; paths are relative to the folder of params.yaml;"
+                f" `weights: {named[0]}` takes torchvision's own"
+            )
+
+
+def check_times(files: Iterable[str]) -> None:
+    """InputError where one of the inputs of a run is from the future, by more than a minute.
+
+    Snakemake would call all that is made of it older than it, and delete it: an hour's or a week's work.
+    """
+    now = time.time()
+    for file in sorted(files):
+        ahead = Path(file).stat().st_mtime - now if Path(file).exists() else 0
+        if ahead > 60:
+            raise InputError(
+                f"{file} is {ahead / 60:.0f} minutes from the future, so what is made of it would look older; set the clock right, or say that such"
+                " files are of now (find data -newermt now -exec touch {} +) and then `snakemake --touch`"
+            )

@@ -1,0 +1,189 @@
+"""What each job gets of params.yaml. A job reruns when its slice changes, and no script sees more than its slice.
+
+`keys` says for every slice which dotted keys of params.yaml it rests on: what DVC looks at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from videossl import registry
+from videossl.params import recipes, run, schema
+from videossl.params.recipes import Params, Training
+
+
+def dataset(params: Params, name: str) -> Params:
+    """What names the dataset."""
+    return {"dataset": run.datasets(params)[name]}
+
+
+def index(params: Params, name: str) -> Params:
+    """The dataset, and which of its videos can be used; where people are found in them, skeleton files have no say in that."""
+    return {"dataset": run.datasets(params)[name], "index": params["index"]} | _not_from_files(params)
+
+
+def _not_from_files(params: Params) -> Params:
+    """The sections of extractors by which what a dataset has in files of its own is made of its videos instead."""
+    result = {}
+    for modality, section in schema.sections().items():
+        choices = registry.declared("modalities", modality)["extractors"]
+        if len(choices) > 1 and section["name"] in params and run.backend(params, modality) != next(iter(choices)):
+            result[section["name"]] = {"backend": run.backend(params, modality)}
+    return result
+
+
+def extraction(params: Params, source: str, name: str) -> Params:
+    """Where the videos lie and how the cached modality `source` is made of them: what its extractor says that it is given."""
+    chosen = run.datasets(params)[name]
+    result: Params = {"dataset": {key: chosen[key] for key in ("name", "root")}}
+    for place in run.extractor(params, source)["slice"]:
+        section, _, key = place.partition(".")
+        if not key:
+            result[section] = params[section]
+        elif key in params[section]:
+            result.setdefault(section, {})[key] = params[section][key]
+    return result
+
+
+def stream(params: Params, name: str) -> Params:
+    """What a stream sees and is."""
+    chosen = params["streams"][name]
+    return {key: value for key, value in chosen.items() if key not in ("head", "train")}
+
+
+def training(params: Params, job: Training) -> Params:
+    """How a training goes: its streams, its method, and their settings as they are resolved."""
+    recipe, declared = params["experiments"][job.experiment], recipes.method(params, job.experiment)
+    frozen = recipes.frozen_streams(params, job)
+    streams = {name: stream(params, name) for name in (*job.streams, *frozen.values())}
+    for name in job.streams:
+        streams[name] |= {part: params["streams"][name][part] for part in declared.get("uses", [])}
+    plan = {"name": job.name, "streams": list(job.streams), "frozen": frozen, "draws": recipes.draws(params, job)}
+    return {
+        "threads": params["threads"],
+        "method": recipe["method"],
+        "training": plan | {"epochs": recipes.epochs(params, job), "keep": recipe.get("keep", 0)},
+        "streams": streams,
+        "settings": {name: _settings(params, job, name) for name in job.streams},
+    }
+
+
+def _settings(params: Params, job: Training, name: str) -> Params:
+    """The settings of one stream; where one has a value for each stream and a training needs its own alone, that."""
+    declared = schema.settings(params["experiments"][job.experiment]["method"])
+    chosen = recipes.settings(params, name, params["experiments"][job.experiment]["method"], job.experiment)
+    values = {key: setting.value for key, setting in chosen.items() if key != "epochs"}
+    own = [key for key, value in values.items() if declared[key].get("own") and isinstance(value, dict)]
+    return values | {key: {name: values[key][name]} for key in own}
+
+
+def feasible(params: Params, experiment: str) -> Params:
+    """What decides whether an experiment's method can do what is asked: its streams' shapes, and the settings that the method names."""
+    recipe, declared = params["experiments"][experiment], recipes.method(params, experiment)
+    streams = {name: stream(params, name) for name in recipe["streams"]}
+    shapes = {name: {key: value for key, value in chosen.items() if key != "augment"} for name, chosen in streams.items()}
+    first = recipes.settings(params, recipe["streams"][0], recipe["method"], experiment)
+    return {"method": recipe["method"], "streams": shapes, "settings": {key: first[key].value for key in declared["feasible"]}}
+
+
+def measurable(params: Params) -> Params:
+    """The tasks that are to be measured."""
+    return {"evaluate": {"tasks": list(params["evaluate"]["tasks"])}}
+
+
+def features(params: Params, name: str) -> Params:
+    """The encoder of a stream, and the clips that it is given."""
+    return {"threads": params["threads"], "streams": {name: stream(params, name)}, "evaluate": {"clips": params["evaluate"]["clips"]}}
+
+
+def finetune(params: Params, task: str, name: str) -> Params:
+    """How a task trains the encoder of a stream, and tests it."""
+    chosen = {key: value for key, value in params["evaluate"]["tasks"][task].items() if key != "experiments"}
+    settings = {key: setting.value for key, setting in recipes.settings(params, name, task).items()}
+    method = schema.tags()[task]
+    streams = {name: stream(params, name)}
+    streams[name] |= {part: params["streams"][name][part] for part in registry.declared("methods", method).get("uses", [])}
+    return {
+        "threads": params["threads"],
+        "method": method,
+        "streams": streams,
+        "settings": {name: settings},
+        "evaluate": {"tasks": {task: chosen}},
+    }
+
+
+def score(params: Params, task: str) -> Params:
+    """How features become the numbers of a task."""
+    chosen = {key: value for key, value in params["evaluate"]["tasks"][task].items() if key != "experiments"}
+    return {"evaluate": {"fused": params["evaluate"]["fused"], "tasks": {task: chosen}}, "threads": params["threads"]}
+
+
+def progress(params: Params, job: Training) -> Params:
+    """The encoders of a training, the clips that they are given, and how features become numbers."""
+    tasks = {
+        task: {key: value for key, value in chosen.items() if key != "experiments"}
+        for task, chosen in params["evaluate"]["tasks"].items()
+        if registry.declared("tasks", task)["given"] == "features"
+    }
+    streams = {name: stream(params, name) for name in job.streams}
+    return {"threads": params["threads"], "streams": streams, "evaluate": {"clips": params["evaluate"]["clips"], "tasks": tasks}}
+
+
+def report(params: Params) -> Params:
+    """All but the targets, with the experiments of `all` and those they start from."""
+    return {key: value for key, value in params.items() if key not in ("targets", "all")} | _experiments(params, params["all"])
+
+
+def compare(params: Params, target: str) -> Params:
+    """One target, with the experiments it names and those they start from."""
+    keys = ("dataset", "transfer", "seeds", "streams", "evaluate")
+    chosen = params["targets"][target]
+    return {key: params[key] for key in keys} | {"targets": {target: chosen}} | _experiments(params, chosen["experiments"])
+
+
+def _experiments(params: Params, names: list[str]) -> Params:
+    wanted = recipes.with_starts(params, names)
+    return {"experiments": {name: recipe for name, recipe in params["experiments"].items() if name in wanted}}
+
+
+# The keys of params.yaml that a slice rests on.
+
+def keys(part: Any) -> set[str]:
+    """The dotted keys of a slice that has the form of params.yaml. What a section of an extractor has comes and goes: it is named as a whole."""
+    own = {section["name"] for section in schema.sections().values()}
+    return {key for key in _leaves(part, "", own) if key.split(".")[0] not in ("training", "settings", "method")}
+
+
+def training_keys(params: Params, job: Training) -> set[str]:
+    """The dotted keys that a training rests on."""
+    recipe = params["experiments"][job.experiment]
+    result = keys(training(params, job))
+    for name in job.streams:
+        chosen = recipes.settings(params, name, recipe["method"], job.experiment)
+        result |= {setting.place for setting in chosen.values() if setting.place}
+    plan = ("method", "streams", "from", "stages", "keep", *recipes.method(params, job.experiment).get("frozen", {}))
+    return result | {f"experiments.{job.experiment}.{key}" for key in plan if key in recipe}
+
+
+def feasible_keys(params: Params, experiment: str) -> set[str]:
+    """The dotted keys that `feasible` rests on."""
+    recipe = params["experiments"][experiment]
+    named = ("method", "streams", *recipes.method(params, experiment)["feasible"])
+    return keys(feasible(params, experiment)) | {f"experiments.{experiment}.{key}" for key in named if key in recipe}
+
+
+def finetune_keys(params: Params, task: str, name: str) -> set[str]:
+    """The dotted keys that the training of a task rests on."""
+    places = {setting.place for setting in recipes.settings(params, name, task).values()}
+    return keys(finetune(params, task, name)) | (places - {""})
+
+
+def _leaves(part: Any, prefix: str, sections: set[str]) -> Iterator[str]:
+    if prefix == "dataset.options" or prefix in sections or not isinstance(part, dict) or not part:
+        yield prefix
+    elif prefix.count(".") == 1 and prefix.startswith(("streams.", "experiments.")):
+        yield from (f"{prefix}.{key}" for key in part)
+    else:
+        for key, value in part.items():
+            yield from _leaves(value, f"{prefix}.{key}" if prefix else key, sections)

@@ -1,0 +1,90 @@
+"""Where the artefacts of a run lie, relative to its folder: the one place that says so (docs/data-contract.md)."""
+
+from __future__ import annotations
+
+import re
+
+SEEDED = "{seed}"
+"""Where a seed stands in a path that serves for all of them."""
+
+LAYOUTS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"data/raw/(?P<dataset>[^/.]+)(\.json)?",
+        r"data/index/(?P<dataset>[^/.]+)\..+",
+        r"data/cache/(?P<dataset>[^/]+)/(?P<source>[^/]+)/(?P<shard>\d+)\.h5",
+        r"data/models/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<training>[^/.]+)\..+",
+        r"data/models/(?P<experiment>[^/]+)/feasible\.json",
+        r"data/features/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<stream>[^/]+)/(?P<dataset>[^/.]+)\.h5",
+        r"data/features/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<stream>[^/]+)/(?P<dataset>[^/.]+)\.(?P<task>[^/.]+)\.h5",
+        r"data/progress/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<dataset>[^/]+)/(?P<training>[^/.]+)\.json",
+        r"data/results/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<dataset>[^/]+)/(?P<task>[^/.]+)\.json",
+    )
+)
+"""What the paths of artefacts say."""
+
+
+def says(path: str) -> dict[str, str]:
+    """What the path of an artefact says: its dataset, experiment, stream, ...; {} for one that says nothing."""
+    found = next((match for layout in LAYOUTS if (match := layout.fullmatch(path))), None)
+    return {key: value for key, value in found.groupdict().items() if value is not None} if found else {}
+
+
+def raw(dataset: str, rendered: bool = False) -> str:
+    """What `download` leaves of a dataset: the folder that it renders, else the record of what it fetched or looked at."""
+    return f"data/raw/{dataset}" if rendered else f"data/raw/{dataset}.json"
+
+
+def index(dataset: str) -> str:
+    """The table of a dataset's videos."""
+    return f"data/index/{dataset}.csv"
+
+
+def measurable(dataset: str) -> str:
+    """Whether a dataset's labels and split allow the tasks."""
+    return f"data/index/{dataset}.measurable.json"
+
+
+def cache(dataset: str, source: str) -> str:
+    """The folder of the shards of one cached modality."""
+    return f"data/cache/{dataset}/{source}"
+
+
+def feasible(experiment: str) -> str:
+    """What the encoders of an experiment allow its method to do."""
+    return f"data/models/{experiment}/feasible.json"
+
+
+def models(experiment: str, seed: int | str = SEEDED) -> str:
+    """The folder of all that an experiment trains."""
+    return f"data/models/{experiment}/{seed}"
+
+
+def weights(experiment: str, training: str, seed: int | str = SEEDED) -> str:
+    """The weights that a training leaves."""
+    return f"{models(experiment, seed)}/{training}.safetensors"
+
+
+def history(experiment: str, training: str, seed: int | str = SEEDED) -> str:
+    """Its curve, beside the weights."""
+    return f"{models(experiment, seed)}/{training}.json"
+
+
+def snapshots(experiment: str, training: str, seed: int | str = SEEDED) -> str:
+    """The encoders that it kept along the way."""
+    return f"{models(experiment, seed)}/{training}.snapshots.safetensors"
+
+
+def features(experiment: str, stream: str, dataset: str, seed: int | str = SEEDED, task: str = "") -> str:
+    """What an encoder makes of every video; of a task that trains, what it predicts."""
+    return f"data/features/{experiment}/{seed}/{stream}/{dataset}{f'.{task}' if task else ''}.h5"
+
+
+def results(experiment: str, dataset: str, task: str, seed: int | str = SEEDED) -> str:
+    """The numbers of a task."""
+    return f"data/results/{experiment}/{seed}/{dataset}/{task}.json"
+
+
+def progress(experiment: str, training: str, dataset: str, seed: int | str = SEEDED) -> str:
+    """The numbers along one training."""
+    return f"data/progress/{experiment}/{seed}/{dataset}/{training}.json"

@@ -1,0 +1,64 @@
+"""What a task is to the frame: what its module has, and how labels are told apart.
+
+A task is a YAML and a module of this folder. It turns features of videos into numbers. Its module has
+
+    predict(features, settings) -> Any              what one stream says of the test videos; made once, used alone and fused
+    measure(predictions, features) -> dict          the metrics of the streams whose predictions are given, one or several, fused
+    chance(features) -> dict                        the same metrics of an answer that knows nothing
+    work(counts, settings) -> float                 how many pieces of work `predict` and `measure` are of one stream; `make cost` times a piece
+
+`settings` are the task's own, as its YAML declares them. Videos of fused streams are the same, in the same order. The YAML says
+`label`, the kind of label that it needs, and `given`: features, or encoder. A task that is given an encoder trains it by the `method`
+that it names; `features` are then what its module makes of the trained encoder:
+
+    tested(method, rows, stream, settings, caches, chosen, classes, device) -> (V, 1, D) float
+                                                    predictions for the videos `rows`, zeros for those of training; settings: of the
+                                                    stream; chosen: of the task
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from videossl import registry
+
+if TYPE_CHECKING:
+    from videossl.tasks.features import Features
+
+CLASS = "class"
+"""The kind of label that is one class name a video."""
+
+VALUES: dict[str, tuple[type, ...]] = {"several": (list,), "number": (int, float), "order": (int, float)}
+"""Kind of a further label -> what the value of a video is."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much a task has to do: labelled videos, classes, clips of a video, and numbers that stand for a clip."""
+
+    train: int
+    test: int
+    classes: int
+    clips: int
+    numbers: int
+
+
+class Task(Protocol):
+    """The module of a task, as above."""
+
+    def predict(self, features: Features, settings: Mapping[str, Any]) -> Any: ...
+    def measure(self, predictions: Sequence[Any], features: Features) -> dict[str, float]: ...
+    def chance(self, features: Features) -> dict[str, float]: ...
+    def work(self, counts: Counts, settings: Mapping[str, Any]) -> float: ...
+
+
+def load(name: str) -> Task:
+    """The module of the task `name`; it loads what the task needs, torch or not. InputError where there is no such task."""
+    return cast(Task, registry.module("tasks", name))
+
+
+def is_labelled(kind: str, label: str, further: Mapping[str, Any]) -> bool:
+    """Whether a video has a label of that kind: `label` is its class name, `further` its other labels by name."""
+    return bool(label) if kind == CLASS else any(isinstance(value, VALUES[kind]) for value in further.values())

@@ -1,0 +1,263 @@
+"""A job's part of params.yaml turned into objects: encoders, augmentations, the method of a training, its batches."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from videossl import parallel, registry, seeding
+from videossl.data.cache import Cache
+from videossl.data.clips import ClipDataset, EpochSampler, Source, collate_batch
+from videossl.data.index import Row
+from videossl.encoders.base import Encoder
+from videossl.encoders.build import build
+from videossl.errors import InputError
+from videossl.methods.base import Frozen, Given, Learner, Method, Views
+from videossl.train import signals, weights
+from videossl.train.loop import Batches, Training
+
+log = logging.getLogger(__name__)
+
+LOOP = ("batch", "optimiser", "lr", "weight_decay", "schedule")
+"""Settings of the loop, beside the epochs."""
+
+
+class Augment(Protocol):
+    """A batched transform: `train` draws from one generator a sample, `evaluate` draws nothing."""
+
+    def train(self, clips: Tensor, sizes: Tensor, rngs: Sequence[np.random.Generator]) -> Tensor: ...
+    def train_with_geometry(
+        self, clips: Tensor, sizes: Tensor, rngs: Sequence[np.random.Generator]
+    ) -> tuple[Tensor, dict[str, Tensor]]: ...
+    def evaluate(self, clips: Tensor, sizes: Tensor) -> Tensor: ...
+    def crops(self, clips: Tensor, sizes: Tensor, views: int) -> Iterator[Tensor]: ...
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Files that a training begins with: of its own streams, by name, and of frozen encoders, by role."""
+
+    start: Mapping[str, Path] = field(default_factory=dict)
+    frozen: Mapping[str, Path] = field(default_factory=dict)
+
+    def named(self) -> dict[str, Path]:
+        """All of them by stream or role, for the provenance."""
+        return {**self.start, **self.frozen}
+
+
+# Streams.
+
+
+def encoder(name: str, settings: Mapping[str, Any], seed: int) -> Encoder:
+    """The encoder of stream `name` at its initial weights: equal for equal (seed, name)."""
+    channels = registry.declared("modalities", settings["modality"])["channels"]
+    return build(settings["encoder"], channels, settings, _initial(seed, name))
+
+
+def _initial(seed: int, name: str) -> int:
+    return seeding.derive(seed, name, "init")
+
+
+def input_shape(settings: Mapping[str, Any]) -> tuple[int, ...]:
+    """The shape of a batch of one clip: (1, C, T, H, W), or (1, C, T, V, 2) for skeletons."""
+    return (1, *registry.module("modalities", settings["modality"]).input_shape(settings))
+
+
+def opened(paths: Sequence[Path]) -> dict[str, Cache]:
+    """The caches of shards that lie in a folder for each, by the cached modality."""
+    folders: dict[Path, list[Path]] = {}
+    for path in paths:
+        folders.setdefault(path.parent, []).append(path)
+    caches = [Cache(shards) for shards in folders.values()]
+    return {str(cache.attrs["modality"]): cache for cache in caches}
+
+
+def cache_of(settings: Mapping[str, Any], caches: Mapping[str, Cache]) -> Cache:
+    """The cache that a stream reads; InputError where it is not there, or not what the stream wants."""
+    modality = settings["modality"]
+    name = registry.declared("modalities", modality).get("reads", modality)
+    if name not in caches:
+        raise InputError(f"no shards of {name} are given, which {modality} is read from; extract them first")
+    registry.module("modalities", modality).check(caches[name], settings)
+    return caches[name]
+
+
+def source(name: str, settings: Mapping[str, Any], caches: Mapping[str, Cache], clips: tuple[str, ...]) -> Source:
+    """Clips of stream `name` to draw, under the names `clips`."""
+    return Source(cache_of(settings, caches), name, clips, Loader(settings), span(settings))
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Reads clips of a stream, as its modality does; it can be pickled, for processes that read."""
+
+    settings: Mapping[str, Any]
+
+    def __call__(self, cache: Cache, video: str, start: int) -> np.ndarray:
+        clip: np.ndarray = registry.module("modalities", self.settings["modality"]).load(cache, video, self.settings, start)
+        return clip
+
+
+def span(settings: Mapping[str, Any]) -> int | None:
+    """Steps of the cache that a clip of a stream covers; None where a clip is the whole video."""
+    steps: int | None = registry.module("modalities", settings["modality"]).span(settings)
+    return steps
+
+
+def augmentation(settings: Mapping[str, Any], caches: Mapping[str, Cache]) -> Augment:
+    """The augmentation of a stream."""
+    result: Augment = registry.module("modalities", settings["modality"]).augmentation(settings, cache_of(settings, caches).attrs)
+    return result
+
+
+# Trainings. `params`: the slice of one (params/slices.training, or finetune).
+
+
+def plan(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Which streams are trained, which are frozen in which role, what the draws are told apart by."""
+    trained = list(params["settings"])
+    return params.get("training", {"streams": trained, "frozen": {}, "draws": [], "keep": 0})  # type: ignore[no-any-return]
+
+
+def method(params: Mapping[str, Any], seed: int, files: Weights, classes: int = 0) -> Method:
+    """The method of a training with its encoders: at their initial weights, or as earlier trainings left them; frozen ones as they are."""
+    streams = {
+        name: Learner(encoder(name, params["streams"][name], seed), _settings(params, name), _initial(seed, name))
+        for name in plan(params)["streams"]
+    }
+    frozen = {role: Frozen(name, _frozen(role, name, params, seed, files)) for role, name in plan(params)["frozen"].items()}
+    result: Method = registry.module("methods", params["method"]).build(Given(streams, frozen, classes, seed))
+    if files.start:
+        states = {name: weights.load(path, f"{name}/") for name, path in files.start.items()}
+        origin = ", ".join(dict.fromkeys(str(path) for path in files.start.values()))
+        log.info("from %s: %s", origin, ", ".join(result.begin(states)))
+    return result
+
+
+def _settings(params: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The settings of a stream, and its parts that the method uses."""
+    parts = registry.declared("methods", params["method"]).get("uses", [])
+    return {**params["settings"][name], **{part: params["streams"][name][part] for part in parts}}
+
+
+def _frozen(role: str, name: str, params: Mapping[str, Any], seed: int, files: Weights) -> Encoder:
+    result = encoder(name, params["streams"][name], seed)
+    if role in files.frozen:
+        result.load_state_dict(weights.load(files.frozen[role], f"{name}/encoder."))
+        log.info("from %s: the frozen encoder of %s", files.frozen[role], name)
+    return result.requires_grad_(False).eval()
+
+
+def loop(params: Mapping[str, Any]) -> Training:
+    """How long and how fast a training is; its streams agree on it."""
+    chosen = params["settings"][plan(params)["streams"][0]]
+    epochs = params["training"]["epochs"] if "training" in params else chosen["epochs"]
+    return Training(epochs=epochs, **{key: chosen[key] for key in LOOP})
+
+
+def batches(
+    params: Mapping[str, Any],
+    seed: int,
+    rows: Sequence[Row],
+    caches: Mapping[str, Cache],
+    device: torch.device,
+    workers: int = 0,
+    labels: Mapping[str, int] | None = None,
+) -> Batches:
+    """The batches of a training; seed: of its draws. labels: class name -> number."""
+    declared, module = registry.declared("methods", params["method"]), registry.module("methods", params["method"])
+    adapt = getattr(module, "adapt", lambda augment: augment)
+    sources: list[Source] = []
+    augments: dict[str, Augment] = {}
+    for name, clips in clip_names(params).items():
+        settings = params["streams"][name.partition("@")[0]]
+        sources.append(source(name.partition("@")[0], settings, caches, clips))
+        augments |= dict.fromkeys(clips, adapt(augmentation(settings, caches)))
+    geometry = bool(declared.get("geometry"))
+    dataset = ClipDataset(rows, labels, sources, seed, together=bool(declared.get("together")), spans=geometry)
+    return views(dataset, augments, loop(params).batch, seed, device, workers, geometry)
+
+
+def clip_names(params: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The names of the views that each stream is seen in; a frozen stream is named "{stream}@{role}"."""
+    streams, declared = plan(params)["streams"], registry.declared("methods", params["method"])
+    result = {}
+    for stream in streams:
+        prefix = f"{stream}/" if len(streams) > 1 else ""
+        clips: list[str] = []
+        for clip, count in declared["clips"].items():
+            number = params["settings"][stream][count] if isinstance(count, str) else count
+            clips += [f"{prefix}{clip}"] if number == 1 else [f"{prefix}{clip}-{n}" for n in range(1, number + 1)]
+        result[stream] = tuple(clips)
+    return result | {f"{stream}@{role}": (role,) for role, stream in plan(params)["frozen"].items()}
+
+
+def views(
+    dataset: ClipDataset,
+    augments: Mapping[str, Augment],
+    batch: int,
+    seed: int,
+    device: torch.device,
+    workers: int = 0,
+    geometry: bool = False,
+) -> Batches:
+    """Batches of augmented views, `augments` by the name of the view; the last incomplete batch of an epoch is left out.
+
+    A view depends on (seed, epoch, video, name of the view) alone. Beside the views each batch has "label" and "group", (B,) int64: -1
+    without a label; a number for the group of the video. A sample's number stands for its video. With `geometry` each view also has
+    "{view}.box" (top, left, height, width as shares of the frame), "{view}.flip" and "{view}.span" (its first and last second). Of several
+    processes (`parallel`) each has its rows of every batch; InputError if they do not come out even.
+    """
+    sampler = EpochSampler(len(dataset), batch, seed)
+    if batch % parallel.size():
+        raise InputError(f"a batch of {batch} cannot be shared by {parallel.size()} processes; choose a number of GPUs that divides it")
+    own = parallel.own(batch // parallel.size())
+
+    def epoch(number: int, start: int = 0) -> Iterator[tuple[Views, Tensor]]:
+        rows = [whole[own] for whole in sampler.epoch(number)[start:]]
+        items = cast(Dataset[dict[str, Any]], dataset)  # one by its methods
+        loader = DataLoader(items, batch_sampler=rows, collate_fn=collate_batch, num_workers=workers, worker_init_fn=signals.ignore)
+        for item in loader:
+            result: Views = {"label": item["labels"].to(device), "group": _numbers(item["groups"], device)}
+            for name, augment in augments.items():
+                rngs = [seeding.numpy_rng(seed, number, video, f"augment/{name}") for video in item["ids"]]
+                given = item["clips"][name].to(device, non_blocking=True), item["sizes"][name].to(device), rngs
+                if geometry:
+                    result[name], where = augment.train_with_geometry(*given)
+                    result |= {f"{name}.{key}": value.to(device) for key, value in where.items()}
+                    result[f"{name}.span"] = item["spans"][name].to(device)
+                else:
+                    result[name] = augment.train(*given)
+            yield result, _numbers(item["ids"], device)
+
+    return Batches(len(sampler.epoch(0)), epoch)
+
+
+def _numbers(names: Sequence[str], device: torch.device) -> Tensor:
+    """A number for each name, (B,) int64 >= 0."""
+    return torch.tensor([seeding.derive(0, name) for name in names], device=device)
+
+
+def device() -> torch.device:
+    """This process's GPU (the first, unless it is one of several processes), or else the CPU.
+
+    On a GPU convolutions are deterministic and in full float32. InputError for more processes than GPUs.
+    """
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    rank, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if rank >= count:
+        raise InputError(f"more processes than GPUs on this machine, which has {count}; set `processes` to {count}")
+    return torch.device("cuda", rank)

@@ -1,0 +1,63 @@
+"""train: one training of an experiment, by whichever method.
+
+in:  the index, the caches of its streams, the weights that they begin from, the weights of frozen encoders
+out: data/models/{experiment}/{seed}/{training}.safetensors with all encoders that it trained, its curve as .json, and the encoders kept
+     on the way (`keep`) as .snapshots.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from videossl import registry, script
+from videossl.data import index
+from videossl.data.index import Row
+from videossl.train import assemble, job, provenance
+
+
+def main() -> None:
+    args = _arguments()
+    params, plan = args.params, args.params["training"]
+    device = job.start(params["threads"])
+    rows = index.training(index.read(args.index))
+    rows, labels = labelled(rows) if "label" in registry.declared("methods", params["method"]) else (rows, {})
+    seed = provenance.derived_seed(args.seed, plan["draws"])
+    files = assemble.Weights(
+        dict(zip(plan["streams"], args.start, strict=bool(args.start))), dict(zip(plan["frozen"], args.frozen, strict=True))
+    )
+    batches = assemble.batches(params, seed, rows, assemble.opened(args.cache), device, args.workers, labels or None)
+    method = assemble.method(params, args.seed, files, len(labels)).to(device)
+
+    data = provenance.data_digest(args.index, args.cache)
+    made_from = provenance.record("stages/train.py", params, seed, data, files.named())
+    made_from["experiment"] = args.experiment  # two of one recipe still do not share a checkpoint
+    training = assemble.loop(params)
+    snapshots = job.Snapshots(method.encoders(), plan["keep"], training.epochs, job.folder(args.scratch, made_from))
+    name = f"{args.experiment} {args.seed} {plan['name']}"
+    history = job.train(method, batches, training, seed, name, made_from, args, [snapshots])
+    job.write(method, history, made_from, args.out, snapshots)
+    job.done(made_from, args.scratch)
+
+
+def labelled(rows: list[Row]) -> tuple[list[Row], dict[str, int]]:
+    """The rows with a class, and a number for each class."""
+    chosen = [row for row in rows if row.label]
+    return chosen, {name: number for number, name in enumerate(index.classes(chosen))}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = script.parser(__doc__)
+    parser.add_argument("--experiment", required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--index", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, nargs="+", required=True, help="all shards of all that its streams are read from")
+    parser.add_argument("--start", type=Path, nargs="*", default=[], help="for each stream, the weights that it begins from")
+    parser.add_argument("--frozen", type=Path, nargs="*", default=[], help="for each frozen encoder, its weights")
+    parser.add_argument("--out", type=Path, required=True)
+    job.add_machine(parser)
+    return script.read(parser)
+
+
+if __name__ == "__main__":
+    script.run(main)

@@ -1,0 +1,108 @@
+"""docs/adding.md: a modality, an encoder, a method and a task, added as the page says, by their own files alone; then everything runs with them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.conftest import REPOSITORY
+from tests.pipeline.conftest import Workspace, copy_of_repository
+
+pytestmark = pytest.mark.slow
+PAGE = (REPOSITORY / "docs" / "adding.md").read_text()
+BLOCK = re.compile(r"`(?P<file>lib/[\w/.]+)`:\n\n```(?:python|yaml)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+RUN = re.compile(r"^## A run with all four\n\n```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+THINGS = {
+    "modality": ["lib/videossl/modalities/brightness.py", "lib/videossl/modalities/brightness.yaml"],
+    "encoder": ["lib/videossl/encoders/conv_1d.py", "lib/videossl/encoders/conv_1d.yaml"],
+    "method": ["lib/videossl/methods/simclr.py", "lib/videossl/methods/simclr.yaml"],
+    "task": ["lib/videossl/tasks/knn.py", "lib/videossl/tasks/knn.yaml"],
+}
+
+
+@pytest.fixture(scope="module")
+def added(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, dict[str, list[str]]]:
+    """A copy of the repository with the page's things in it, and what git calls changed by each."""
+    workspace = copy_of_repository(tmp_path_factory.mktemp("adding") / "copy")
+    texts = {match["file"]: match["text"] for match in BLOCK.finditer(PAGE)}
+    changed = {}
+    for thing, files in THINGS.items():
+        for file in files:
+            (workspace.path / file).write_text(texts.pop(file))
+        said = workspace.call("git", "status", "--porcelain", "--untracked-files=all").stdout
+        changed[thing] = said.splitlines()
+        workspace.call("git", "add", "--all")
+        workspace.call("git", "commit", "--quiet", "--message", f"a {thing}")
+    assert not texts, f"docs/adding.md has other files, too: {', '.join(texts)}"
+    params = yaml.safe_load((workspace.path / "params.yaml").read_text())
+    params |= yaml.safe_load(RUN.search(PAGE)[1])  # type: ignore[index]
+    (workspace.path / "params.yaml").write_text(yaml.safe_dump(params | {"seeds": [0]}, sort_keys=False))
+    workspace.call("python", "stages/sync.py")
+    workspace.snakemake("all", "compared", f"data/progress/mine/0/{params['dataset']['name']}/brightness.json")
+    return workspace, changed
+
+
+def test_each_thing_is_its_own_files_and_nothing_else(added: tuple[Workspace, dict[str, list[str]]]) -> None:
+    _, changed = added
+    assert changed == {thing: [f"?? {file}" for file in files] for thing, files in THINGS.items()}
+
+
+def test_each_thing_is_short(added: tuple[Workspace, dict[str, list[str]]]) -> None:
+    workspace, _ = added
+    for thing, files in THINGS.items():
+        lines = [line for file in files for line in (workspace.path / file).read_text().splitlines() if line.strip()]
+        assert len(lines) < 120, f"{thing}: {len(lines)} lines"
+
+
+def test_it_trains_is_measured_and_stands_on_the_pages(added: tuple[Workspace, dict[str, list[str]]]) -> None:
+    run = added[0].path
+    curve = json.loads((run / "data/models/mine/0/brightness.json").read_text())
+    assert [row["epoch"] for row in curve] == [1, 2, 3, 4] and {"loss", "accuracy", "lr", "spread"} <= curve[0].keys()
+    result = json.loads((run / "data/results/mine/0/toy/knn.json").read_text())
+    assert result["values"]["brightness"].keys() == {"error", "accuracy"} and sum(result["values"]["brightness"].values()) == 100
+    along = json.loads((run / "data/progress/mine/0/toy/brightness.json").read_text())["streams"]["brightness"]["points"]
+    assert [point["epoch"] for point in along] == [2, 4] and along[-1]["knn"] == result["values"]["brightness"]
+    for page in ("index", "compared"):
+        text = (run / f"data/report/{page}.html").read_text()
+        assert "brightness" in text and "kNN" in text
+    assert "Nearest neighbours&#39; vote on toy" in (run / "data/report/index.html").read_text()
+
+
+def test_both_engines_know_it(added: tuple[Workspace, dict[str, list[str]]]) -> None:
+    workspace, _ = added
+    assert "recorded" in workspace.call("python", "stages/record.py").stdout
+    assert "up to date" in workspace.call("dvc", "status").stdout
+    workspace.replace("lib/videossl/methods/simclr.py", "class SimCLR", "# changed\nclass SimCLR")
+    stale = {line.split(":")[0] for line in workspace.call("dvc", "status").stdout.splitlines() if re.match(r"[\w-]+:$", line)}
+    planned = workspace.snakemake("all", "--dry-run", "--quiet", "host")
+    assert stale == {"train-mine"} and set(re.findall(r"^rule (\w+):$", planned, re.MULTILINE)) == {
+        "train",
+        "features",
+        "score",
+        "report",
+        "all",
+    }
+    workspace.replace("lib/videossl/methods/simclr.py", "# changed\nclass SimCLR", "class SimCLR")
+
+
+def test_cost_and_docs_know_it(added: tuple[Workspace, dict[str, list[str]]], tmp_path: Path) -> None:
+    workspace, _ = added
+    (workspace.path / "other").mkdir()
+    (workspace.path / "other/params.yaml").write_bytes((workspace.path / "params.yaml").read_bytes())
+    said = workspace.call("python", "stages/cost.py", "other", "--quick").stdout
+    assert re.search(r"^train +1 ", said, re.MULTILINE) and "simclr" in said and "knn" in said
+    workspace.call("python", "stages/describe_params.py")
+    text = (workspace.path / "docs/params.md").read_text()
+    assert "that similarities are divided by" in text and "knn" in text and "a view is multiplied by a number" in text
+
+
+def test_two_processes_train_as_one(added: tuple[Workspace, dict[str, list[str]]]) -> None:
+    workspace, _ = added
+    curve = workspace.path / "data/models/mine/0/brightness.json"
+    before = json.loads(curve.read_text())
+    workspace.snakemake(str(curve.relative_to(workspace.path)), "--forcerun", "train", "--set-resources", "train:processes=2")
+    for alone, together in zip(before, json.loads(curve.read_text()), strict=True):
+        assert together["loss"] == pytest.approx(alone["loss"], abs=1e-5) and together["accuracy"] == pytest.approx(alone["accuracy"])

@@ -1,0 +1,54 @@
+"""Planning a run loads neither torch nor cv2: `snakemake -n` starts at once, and on a login node where neither is installed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.conftest import REPOSITORY
+from tests.pipeline.conftest import ENVIRONMENT
+
+# Python reads this file in every process. No ImportError, which a module may expect.
+WITHOUT = """\
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "cv2"):
+            raise RuntimeError(f"{name} is loaded")
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """One in which torch and cv2 cannot be loaded."""
+    (tmp_path / "python").mkdir()
+    (tmp_path / "python/sitecustomize.py").write_text(WITHOUT)
+    return ENVIRONMENT | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "python"), str(REPOSITORY / "lib")])}
+
+
+@pytest.mark.parametrize("name", ["torch", "cv2", "torch.nn"])
+def test_where_it_cannot_be_loaded(environment: dict[str, str], name: str) -> None:
+    done = subprocess.run([sys.executable, "-c", f"import {name}"], env=environment, capture_output=True, text=True)
+    assert done.returncode != 0 and " is loaded" in done.stderr
+
+
+@pytest.mark.parametrize("params", ["params.yaml", "presets/ucf101.yaml"])
+def test_both_engines_plan_without_torch_and_cv2(environment: dict[str, str], tmp_path: Path, params: str) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy2(REPOSITORY / params, run / "params.yaml")
+    command = ["snakemake", "all", "-n", "--quiet", "host", "--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(run)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {"download", "index", "train", "features", "score", "report"} <= set(re.findall(r"^rule (\w+):", done.stdout, re.M))
+    done = subprocess.run([sys.executable, str(REPOSITORY / "stages/sync.py")], cwd=run, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (run / "dvc.yaml").read_text().count("cmd: snakemake ") > 10
