@@ -90,7 +90,9 @@ def shards(cached, dataset):
 
 def shards_of(streams, dataset=DATASET):
     """The shards that `streams` are read from."""
-    cached = dict.fromkeys(run.source(P["streams"][stream]["modality"]) for stream in streams)
+    cached = dict.fromkeys(
+        run.source(P["streams"][stream]["modality"]) for stream in streams
+    )
     return [shard for name in cached for shard in shards(name, dataset)]
 
 
@@ -116,7 +118,9 @@ digest = cache(source.digest)
 
 def contents(files):
     """The digest of a rule's code. Snakemake tells changed files by their times, which lie where a clock was set back or a copy kept them."""
-    return lambda wildcards: digest(*(os.path.relpath(file, REPOSITORY) for file in files(wildcards)))
+    return lambda wildcards: digest(
+        *(os.path.relpath(file, REPOSITORY) for file in files(wildcards))
+    )
 
 
 for written in workflow.rules:
@@ -163,9 +167,7 @@ def prepare_for_slurm():
 def refuse_the_future():
     """Before Snakemake deletes what is made of files that are from it."""
     try:
-        run.check_times(
-            {str(file) for job in workflow.dag.jobs for file in job.input}
-        )
+        run.check_times({str(file) for job in workflow.dag.jobs for file in job.input})
     except InputError as error:
         workflow.persistence.unlock()
         refuse(error)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import torch
 
-from videossl.mix.adapters import are_alike, draw_patch, lay_out
+from videossl.mix.adapters import draw_patch, lay_out
 from videossl.mix.cutmix import cutmix, draw_box, keep_mask
 from videossl.seeding import torch_rng
 
@@ -27,6 +27,7 @@ def milliseconds(step: Callable[[], torch.Tensor]) -> float:
     return 1000 * best
 
 
+NAMES = {3: ("channel", "time", "joint"), 4: ("channel", "time", "height", "width")}
 # S3D at width 0.25, block by block; then its block 4 with ST-GCN's layer 8 at the paper's sizes, both ways.
 SHAPES = (
     ((16, 4, 32, 32), (48, 4, 16, 16)),
@@ -42,8 +43,9 @@ def main() -> None:
     for shape1, shape2 in SHAPES:
         rng = torch_rng(0, str(shape1), "bench")
         g1, g2 = torch.randn(16, *shape1, generator=rng, requires_grad=True), torch.randn(16, *shape2, generator=rng)
-        patch = None if are_alike(shape1, shape2) else draw_patch(shape1, shape2, rng)
-        box = patch[1] if patch else draw_box(shape1, shape2, rng)
+        names1, names2 = NAMES[len(shape1)], NAMES[len(shape2)]
+        patch = None if names1 == names2 else draw_patch(shape1, shape2, rng, dims=(names1, names2))
+        box = patch[1] if patch else draw_box(shape1, shape2, rng, dims=names1)
 
         def laid() -> torch.Tensor:
             return lay_out(g2, [patch[0]]) if patch else g2  # noqa: B023

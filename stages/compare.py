@@ -20,10 +20,8 @@ def main() -> None:
     parser.add_argument("--target", required=True, help="its name in params.targets")
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--results", type=Path, nargs="*", default=[])
-    parser.add_argument("--progress", type=Path, nargs="*", default=[], help="results along a training: {modality}.{phase}.json")
-    parser.add_argument(
-        "--histories", type=Path, nargs="*", default=[], help="training curves: {experiment}/{seed}/{modality}/{phase}.json"
-    )
+    parser.add_argument("--progress", type=Path, nargs="*", default=[], help="results along a training: {training}.json")
+    parser.add_argument("--histories", type=Path, nargs="*", default=[], help="training curves: {experiment}/{seed}/{training}.json")
     parser.add_argument("--out", type=Path, nargs=2, required=True, metavar=("JSON", "HTML"))
     args = script.read(parser)
     run = Run(
@@ -31,7 +29,7 @@ def main() -> None:
         dataset=args.params["dataset"]["name"],
         index=index.read(args.index),
         results=[read.result(path) for path in args.results],
-        progress=[read.result(path) for path in args.progress],
+        progress=[read.progress(path) for path in args.progress],
         histories=[read.history(path) for path in args.histories],
         provenance=[read.trained(path) for path in args.histories],
         commands=[

@@ -19,39 +19,45 @@ from pathlib import Path
 import torch
 import yaml
 
-from videossl import params, script
+from videossl import registry, script
 from videossl.cost import census, film, plan, table
 from videossl.cost.measure import Bench
-from videossl.cost.work import Works, frame_size
-from videossl.datasets import registry
+from videossl.cost.work import Works, extractors
+from videossl.data import listing
 from videossl.errors import InputError
 from videossl.files import atomic, write_json
+from videossl.params import load, run
 
 
 def main() -> None:
     args = _arguments()
     logging.getLogger("videossl").setLevel(logging.WARNING)
-    with tempfile.TemporaryDirectory(prefix="cost-") as temporary:
-        folder = _folder(args, Path(temporary))
-        chosen = params.load(folder / "params.yaml")
-        counted = {name: census.take(folder, dataset) for name, dataset in params.datasets(chosen).items()}
-        jobs = plan.pending(folder, args.targets.split(), chosen)
-        first, _, sample = counted[chosen["dataset"]["name"]]
-        films = film.films(chosen["dataset"], sample, frame_size(first, chosen), chosen["cache"]["short_side"])
-        works = Works(chosen, {name: one.counts for name, one in counted.items()}, film.jpeg_bytes(films, chosen))
+    with tempfile.TemporaryDirectory(prefix="cost-") as name:
+        temporary = Path(name)
+        folder = _folder(args, temporary)
+        params = load.load(folder / "params.yaml")
+        counted = {name: census.take(folder, dataset) for name, dataset in run.datasets(params).items()}
+        counts = {name: known.counts for name, known in counted.items()}
+        jobs = plan.pending(folder, args.targets.split(), params)
+        rendered = {
+            name: film.render(params, name, counts[name].frames, temporary / "rendered" / name) for name in counts if run.is_rendered(name)
+        }
+        main = params["dataset"]["name"]
+        videos = counted[main].sample or (rendered[main].videos[: census.SAMPLE] if main in rendered else ())
+        sample = film.take(temporary / "sample", params, counts[main], videos)
+        pictures = film.pictures(sample, extractors(params))
+        works = Works(params, counts, film.jpeg_bytes(pictures, params), {name: made.bytes for name, made in rendered.items()})
         todo = [(job, works.of(job)) for job in jobs]
-        frame, smallest = (round(first.width), round(first.height)), min(sample, key=lambda path: path.stat().st_size, default=None)
-        bench = Bench(chosen, Path(temporary), films[0], smallest, frame, max(2, round(first.frames)), args.quick)
+        bench = Bench(works, temporary, sample, pictures, rendered, args.quick)
         rates = bench.rates((kind for _, work in todo for kind in work.needs), _say)
-    found = table.costs(todo, rates)
-    place = args.what if args.what.is_dir() else Path()
-    free = shutil.disk_usage(place).free
-    print(_page(args, chosen, counted, works, found, free))
+    costs = table.costs(todo, rates)
+    free = shutil.disk_usage(args.what if args.what.is_dir() else Path()).free
+    print(_page(args, counted, works, costs, free, bool(videos)))
     print("\nMeasured here, seconds of one piece of work:", *table.rate_lines(rates), sep="\n")
     if args.json:
         about = {"what": str(args.what), "targets": args.targets.split(), "device": _device(), "free": free}
-        datasets = {name: {**vars(one.counts), "from": one.origin} for name, one in counted.items()}
-        write_json(args.json, table.record(found, rates, **about, datasets=datasets, jpeg=works.jpeg))
+        datasets = {name: {**vars(known.counts), "from": known.origin} for name, known in counted.items()}
+        write_json(args.json, table.record(costs, rates, **about, datasets=datasets, jpeg=works.jpeg))
 
 
 def _arguments() -> argparse.Namespace:
@@ -76,21 +82,22 @@ def _folder(args: argparse.Namespace, temporary: Path) -> Path:
         raise InputError(
             f"there is no preset {args.what}; " + (f"known: {known}" if known else "give a file of presets/ or a run's folder")
         )
-    chosen = params.load(args.what)
+    params = load.load(args.what)
     for name, value in (("root", args.root), ("lists", args.lists), ("transfer", args.transfer)):
         if value and not Path(value).is_dir():
             raise InputError(f"{name.upper()} is {value}, which is not a folder")
+    dataset = params["dataset"]
     if args.root:
-        chosen["dataset"]["root"] = str(Path(args.root).resolve())
+        dataset["root"] = str(Path(args.root).resolve())
     if args.lists:
-        chosen["dataset"]["options"]["lists"] = str(Path(args.lists).resolve())
+        dataset["options"]["lists"] = str(Path(args.lists).resolve())
     if args.split:
-        chosen["dataset"]["split"] = registry.split_of(args.split, chosen["dataset"]["name"], chosen["dataset"]["options"])
-    for one in chosen["transfer"] if args.transfer else []:
-        one["root"] = str(Path(args.transfer).resolve() / one["name"])
+        dataset["split"] = listing.split_of(registry.module("datasets", dataset["name"]), args.split, dataset["options"])
+    for entry in params["transfer"] if args.transfer else []:
+        entry["root"] = str(Path(args.transfer).resolve() / entry["name"])
     folder = temporary / "run"
     with atomic(folder / "params.yaml") as file:
-        file.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
+        file.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     return folder
 
 
@@ -103,48 +110,47 @@ def _device() -> str:
     return f"{torch.cuda.get_device_name(0)}, {cpu}" if torch.cuda.is_available() else f"{cpu}, no GPU"
 
 
-def _page(
-    args: argparse.Namespace, chosen: params.Params, counted: Mapping[str, census.Census], works: Works, found: table.Costs, free: int
-) -> str:
-    """What is printed above the measurements."""
-    total = found["total"]
-    lines = [f"{args.what}: {args.targets or 'all'}, still to do, on {_device()}", "", table.text(found), ""]
+def _page(args: argparse.Namespace, counted: Mapping[str, census.Census], works: Works, costs: table.Costs, free: int, real: bool) -> str:
+    """What is printed above the measurements; real: pictures were of the dataset's own videos."""
+    total = costs["total"]
+    lines = [f"{args.what}: {args.targets or 'all'}, still to do, on {_device()}", "", table.text(costs), ""]
     lines.append(
         f"All hours are estimates: {table.span(total['hours'])} with one job after another; the longest job takes {table.span(total['longest'])}."
     )
-    lines += _assumptions(chosen, counted, works)
-    lines += table.disk(total["bytes"], free, chosen["cache"]["codec"])
+    lines += _assumptions(works.params["threads"])
+    lines += [_dataset(name, known, works.steps(name)) for name, known in counted.items()]
+    lines += _jpeg(works, real)
+    lines += [
+        "Assumed: a step takes as long at every batch size, the disk is as fast as memory, a task uses all its iterations.",
+        "Not counted: the net, checkpoints, logs, the page and Snakemake itself.",
+    ]
+    lines += table.disk(total["bytes"], free, works.params["cache"]["codec"])
     return "\n".join(lines)
 
 
-def _assumptions(chosen: params.Params, counted: Mapping[str, census.Census], works: Works) -> Sequence[str]:
-    cores, threads = os.cpu_count() or 1, chosen["threads"]
+def _assumptions(threads: int) -> Sequence[str]:
+    """What several jobs at once are worth."""
+    cores = os.cpu_count() or 1
     together = (
         "On one GPU trainings do not gain from running at once."
         if torch.cuda.is_available()
         else f"With N at once divide by N, here {max(1, cores // threads)} at best."
     )
-    return [
-        f"{together} Extraction runs on one core a job, so there divide by the cores, {cores}.",
-        *(_dataset(name, one, works.steps(name)) for name, one in counted.items()),
-        *_jpeg(chosen, works, bool(counted[chosen["dataset"]["name"]].sample)),
-        "Assumed: a step takes as long at every batch size, the disk is as fast as memory, the linear probe uses all its iterations.",
-        "Not counted: the net, checkpoints, logs, the page and Snakemake itself.",
-    ]
+    return [f"{together} Extraction runs on one core a job, so there divide by the cores, {cores}."]
 
 
-def _dataset(name: str, one: census.Census, steps: float) -> str:
-    counts = one.counts
+def _dataset(name: str, known: census.Census, steps: float) -> str:
+    counts = known.counts
     frames = f"{counts.frames:.0f} frames" + (f" ({steps:.0f} once resampled)" if round(steps) != round(counts.frames) else "")
     size = f"{counts.width:.0f} x {counts.height:.0f}"
-    return f"{name}: {counts.train:,} training and {counts.test:,} test videos of {frames}, {size}: {one.origin}."
+    return f"{name}: {counts.train:,} training and {counts.test:,} test videos of {frames}, {size}: {known.origin}."
 
 
-def _jpeg(chosen: params.Params, works: Works, real: bool) -> Sequence[str]:
+def _jpeg(works: Works, real: bool) -> Sequence[str]:
     """What the bytes of JPEG rest on."""
     shares = " and ".join(f"{share:.2g} of {source}" for source, share in works.jpeg.items())
-    of = f"frames of {chosen['dataset']['name']}" if real else "made-up pictures; real ones were found to take 0.7 to 1.4 times that"
-    return [f"jpeg of quality {chosen['cache']['quality']}: {shares}, bytes a pixel, measured on {of}."] if shares else []
+    of = f"frames of {works.main}" if real else "made-up pictures; real ones were found to take 0.7 to 1.4 times that"
+    return [f"jpeg of quality {works.params['cache']['quality']}: {shares}, bytes a pixel, measured on {of}."] if shares else []
 
 
 if __name__ == "__main__":

@@ -1,74 +1,97 @@
 """describe_params: docs/params.md, what every key of params.yaml means, from the schema.
 
-in:  lib/videossl/params.schema.yaml
+in:  lib/videossl/params/schema.yaml, and what datasets, modalities, encoders, methods and tasks declare
 out: docs/params.md (--check writes nothing and fails if it would change)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
-from videossl import params, script
+from videossl import registry, script
 from videossl.code import ROOT
+from videossl.params import schema
 
 HEADER = """\
 # Params
 
-What each key of `params.yaml` means and may be. Written by `make dvc.yaml` from `lib/videossl/params.schema.yaml`.
+What each key of `params.yaml` means and may be. Written by `make dvc.yaml` from `lib/videossl/params/schema.yaml` and from what each dataset,
+modality, encoder, method and task declares. NAME is one that you give. The second column says which thing has the key, where not all of its kind do.
 
-| key | value | meaning |
-| --- | --- | --- |
+A setting of a training may stand in three places. The first of them that has it counts: the experiment, `experiments.NAME`; the stream's part of one method or
+trained task, as `streams.NAME.train.moco`; and `streams.NAME.train`, for every method that has the setting.
+
+| key | of | value | meaning |
+| --- | --- | --- | --- |
 """
+
+
+class Row(NamedTuple):
+    """What is said of a key; of: the things that have it."""
+
+    key: str
+    value: str
+    meaning: str
+    of: tuple[str, ...]
 
 
 def main() -> None:
     parser = script.parser(__doc__)
     parser.add_argument("--check", action="store_true")
     args = script.read(parser)
-    text = HEADER + "".join(f"| `{key}` | {value} | {meaning} |\n" for key, value, meaning in _keys(params.schema(), ""))
-    script.generate(ROOT / "docs/params.md", text, args.check, "run `make dvc.yaml`")
+    script.generate(ROOT / "docs/params.md", text(), args.check, "run `make dvc.yaml`")
 
 
-def _keys(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str]]:
-    """Every key below `node` in the order of the schema. {} stands for one that is described elsewhere."""
-    node = _resolve(node)
-    children = dict(node.get("properties", {}))
-    if "additionalProperties" in node and isinstance(node["additionalProperties"], dict):
-        for branch in _branches(node["additionalProperties"]):
-            yield from _keys(branch, f"{prefix}.NAME" if prefix else "NAME")
-    for key, child in children.items():
-        path = f"{prefix}.{key}" if prefix else key
-        resolved = _resolve(child)
-        if resolved and not resolved.get("properties") and not isinstance(resolved.get("additionalProperties"), dict):
-            yield path, _value(resolved), str(resolved.get("description", ""))
-        yield from _keys(child, path)
+def text() -> str:
+    """docs/params.md, whole: what is the same of several things is said once."""
+    things: dict[str, dict[tuple[str, str], list[str]]] = {}
+    for row in _rows(schema.schema(), "", ()):
+        of = things.setdefault(row.key, {}).setdefault((row.value, row.meaning), [])
+        of += [name for name in row.of if name not in of]
+    lines = [
+        f"| `{key}` | {', '.join(_some(of))} | {value} | {meaning} |\n"
+        for key in _together(things)
+        for (value, meaning), of in things[key].items()
+    ]
+    return HEADER + "".join(lines)
+
+
+def _together(keys: Iterable[str]) -> list[str]:
+    """The keys in their order, but those below one key together."""
+    above = {key: [key[:end] for end, char in enumerate(f"{key}.") if char == "."] for key in keys}
+    place: dict[str, int] = {}
+    for prefix in (prefix for prefixes in above.values() for prefix in prefixes):
+        place.setdefault(prefix, len(place))
+    return sorted(above, key=lambda key: [place[prefix] for prefix in above[key]])
+
+
+def _some(of: list[str]) -> list[str]:
+    """The things that a key is of; none where all of a kind have it."""
+    return [] if any(set(of) == set(registry.names(kind)) for kind in registry.KINDS) else of
+
+
+def _rows(node: Mapping[str, Any], key: str, of: tuple[str, ...]) -> Iterator[Row]:
+    """The key of `node` and every key below it, in the order of the schema."""
+    of = tuple(node.get("of", of))
+    children, named = node.get("properties", {}), node.get("additionalProperties")
+    if "anyOf" in node:
+        for kind in node["anyOf"]:
+            yield from _rows(kind, key, of)
+        return
+    if key and (node.get("description") or not (children or isinstance(named, dict))) and _value(node):
+        yield Row(key, _value(node), str(node.get("description", "")), of)
+    if isinstance(named, dict) and node.get("type") == "object":
+        yield from _rows(named, f"{key}.NAME", of)
+    for child, chosen in ({} if node.get("elsewhere") else children).items():
+        yield from _rows(chosen, f"{key}.{child}" if key else child, of)
     for option in node.get("allOf", []):
-        chosen = option["if"]["properties"].get("name") or option["if"]["properties"].get("backend")
-        if chosen:
-            label = chosen.get("const") or " and ".join(chosen["enum"])
-            for key, value, meaning in _keys(option["then"], prefix):
-                yield key, value, f"{label}: {meaning}".rstrip(": ")
+        conditions = [condition["const"] for condition in option["if"]["properties"].values() if "const" in condition]
+        yield from _rows({**option["then"], "description": ""}, key, tuple(conditions) if len(conditions) == 1 else of)
 
 
-def _branches(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The kinds that a node may be of, the plainest first."""
-    if "then" in node:
-        yield from _branches(node["else"])
-        yield node["then"]
-    else:
-        yield node
-
-
-def _resolve(node: dict[str, Any]) -> dict[str, Any]:
-    if "$ref" not in node:
-        return node
-    definition: dict[str, Any] = params.schema()["$defs"][node["$ref"].split("/")[-1]]
-    return definition | {key: value for key, value in node.items() if key != "$ref"}
-
-
-def _value(node: dict[str, Any]) -> str:
-    """What a key may be, in words."""
+def _value(node: Mapping[str, Any]) -> str:
+    """What a key may be, in words; "" where nothing is said of it."""
     if "else" in node:
         return f"{_value(node['then'])}, or {_value(node['else'])}"
     if "enum" in node:
@@ -77,11 +100,12 @@ def _value(node: dict[str, Any]) -> str:
         return str(node["const"])
     words = {"integer": "whole number", "number": "number", "string": "text", "array": "list", "object": "mapping"}
     types = node["type"] if isinstance(node.get("type"), list) else [node.get("type", "")]
-    kind = " or ".join(words.get(one, one) for one in types)
+    kind = " or ".join(words.get(name, name) for name in types)
     limits = [f"from {node['minimum']}"] if "minimum" in node else []
     limits += [f"above {node['exclusiveMinimum']}"] if "exclusiveMinimum" in node else []
     limits += [f"to {node['maximum']}"] if "maximum" in node else []
-    items = f" of {_value(_resolve(node['items']))}" if "items" in node else ""
+    limits += [f"below {node['exclusiveMaximum']}"] if "exclusiveMaximum" in node else []
+    items = f" of {_value(node['items'])}" if "items" in node else ""
     return " ".join([kind + items, *limits])
 
 

@@ -13,7 +13,10 @@ for cached in run.all_sources(P):
             index=rules.index.output,
             code=depends(
                 "extract.py",
-                lambda wildcards, file=extractor["file"]: [file],
+                lambda wildcards, cached=cached, file=extractor["file"]: [
+                    file,
+                    registry.files("modalities", cached)[1],
+                ],
             ),
         output:
             f"data/cache/{{dataset}}/{cached}/{{shard}}.h5",
@@ -32,11 +35,9 @@ for cached in run.all_sources(P):
                     P, cached, wildcards.dataset
                 )
             ),
-            weights=lambda wildcards, section=registry.declared("modalities", cached).get(
-                "section", {}
-            ).get(
-                "name"
-            ): run.fingerprint(
+            weights=lambda wildcards, section=registry.declared(
+                "modalities", cached
+            ).get("section", {}).get("name"): run.fingerprint(
                 *(
                     path
                     for name, path in run.brought_weights(P).items()
@@ -57,8 +58,7 @@ for dataset in DATASETS:
 
         rule:
             name:
-                f"all_{run.extractor(P, cached)['module']}" + (
-                    "" if dataset == DATASET else f"_{dataset}"
-                )
+                f"all_{run.extractor(P, cached)['module']}"
+                + ("" if dataset == DATASET else f"_{dataset}")
             input:
                 shards(cached, dataset),

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import yaml
 
-from videossl import params, script
-from videossl.datasets import registry
+from videossl import registry, script
+from videossl.data import listing
 from videossl.errors import InputError
 from videossl.extract import shard
 from videossl.files import atomic
+from videossl.params import load, run
 
 
 def main() -> None:
@@ -44,13 +45,14 @@ def main() -> None:
     for key, value in (("root", args.root), ("lists", args.lists)):
         if value:
             text = _with_folder(text, key, value, args.preset)
-    for one in params.parse(text, str(args.preset))["transfer"] if args.transfer else []:
-        text = _with_folder(text, f"transfer {one['name']}", str(Path(args.transfer) / one["name"]), args.preset)
-    chosen = params.parse(text, str(args.preset))
+    for entry in load.parse(text, str(args.preset))["transfer"] if args.transfer else []:
+        text = _with_folder(text, f"transfer {entry['name']}", str(Path(args.transfer) / entry["name"]), args.preset)
+    chosen = load.parse(text, str(args.preset))
     if args.split:
-        split = registry.split_of(args.split, chosen["dataset"]["name"], chosen["dataset"]["options"])
+        module = registry.module("datasets", chosen["dataset"]["name"])
+        split = listing.split_of(module, args.split, chosen["dataset"]["options"])
         text = _with_split(text, split, args.preset)
-    shared = _kept(Path(args.like), params.datasets(chosen)) if args.like else []
+    shared = _kept(Path(args.like), run.datasets(chosen)) if args.like else []
     _write(args, text)
     _share(Path(args.like), args.out, shared)
 
@@ -58,7 +60,7 @@ def main() -> None:
 def _write(args: argparse.Namespace, text: str) -> None:
     """Write the run's params, unless they are there; those of another split than is asked for are an InputError."""
     if (args.out / "params.yaml").exists():
-        there = params.load(args.out / "params.yaml")["dataset"]["split"]
+        there = load.load(args.out / "params.yaml")["dataset"]["split"]
         if args.split and int(args.split) != there:
             raise InputError(
                 f"SPLIT is {args.split}, and {args.out / 'params.yaml'} is there with split {there}; give OUT for a run of its own"
@@ -83,16 +85,16 @@ def _with_folder(text: str, key: str, folder: str, preset: Path) -> str:
         "transfer": rf"(?m)(^  - name: {re.escape(name)}\n    root: ).*()$",
     }[kind]
     value = ("lists: " if kind == "lists" else "") + _quoted(str(path))
-    text, found = re.subn(pattern, lambda match: f"{match[1]}{value}{match[2]}", text, count=1)
-    if not found:
+    text, replaced = re.subn(pattern, lambda match: f"{match[1]}{value}{match[2]}", text, count=1)
+    if not replaced:
         raise InputError(f"{preset} has no place for {key.upper()}; leave it out or choose another preset")
     return text
 
 
 def _with_split(text: str, split: int, preset: Path) -> str:
     """`text` with that split of the dataset; comments stay."""
-    text, found = re.subn(r"(?m)^(  split: )\d+", rf"\g<1>{split}", text, count=1)
-    if not found:
+    text, replaced = re.subn(r"(?m)^(  split: )\d+", rf"\g<1>{split}", text, count=1)
+    if not replaced:
         raise InputError(f"{preset} has no place for SPLIT; leave it out or choose another preset")
     return text
 
@@ -100,14 +102,14 @@ def _with_split(text: str, split: int, preset: Path) -> str:
 def _kept(like: Path, datasets: Iterable[str]) -> list[Path]:
     """What the run in `like` keeps of `datasets` for the next time, relative to it: journals of indexes, and shards of caches."""
     scratch = Path("data/scratch")
-    found = []
+    kept = []
     for name in datasets:
-        found += [path for path in [like / scratch / "index" / f"{name}.jsonl"] if path.is_file()]
-        found += sorted((like / scratch / "cache" / name).rglob("*.h5"))
-    if not found:
+        kept += [path for path in [like / scratch / "index" / f"{name}.jsonl"] if path.is_file()]
+        kept += sorted((like / scratch / "cache" / name).rglob("*.h5"))
+    if not kept:
         known = " or ".join(datasets)
         raise InputError(f"LIKE is {like}, in whose data/scratch nothing of {known} is kept; name the folder of a run on the same videos")
-    return [path.relative_to(like) for path in found]
+    return [path.relative_to(like) for path in kept]
 
 
 def _share(like: Path, out: Path, paths: Iterable[Path]) -> None:

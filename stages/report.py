@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from videossl import script
-from videossl.report import collect, page
+from videossl.report import collect, page, pages, words
 from videossl.report.run import by_test_set
 
 
@@ -18,15 +18,13 @@ def main() -> None:
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--cache", type=Path, nargs="+", required=True)
     parser.add_argument("--results", type=Path, nargs="*", default=[])
-    parser.add_argument(
-        "--histories", type=Path, nargs="*", default=[], help="training curves: {experiment}/{seed}/{modality}/{phase}.json"
-    )
+    parser.add_argument("--histories", type=Path, nargs="*", default=[], help="training curves: {experiment}/{seed}/{training}.json")
     parser.add_argument("--features", type=Path, nargs="*", default=[], help="for the gallery")
     parser.add_argument("--out", type=Path, required=True)
     args = script.read(parser)
     run = by_test_set(collect.run(args.params, args.index, args.cache, args.results, args.histories, args.features))
-    page.write(args.out, page.render(run))
-    print(page.terminal_table(run))
+    pages.write(args.out, page.render(run))
+    print(words.terminal_table(run))
     print(f"\nreport: {args.out.resolve()}")
 
 

@@ -1,6 +1,6 @@
 """runs: what each training of a run ran on, what it took, and how each attempt at it ended.
 
-in:  data/scratch/runs/{experiment}/{seed}/{modality}/{phase}.json (lib/videossl/train/record.py)
+in:  data/scratch/runs/{experiment}/{seed}/{training}.json (lib/videossl/train/record.py)
 out: a table on stdout, oldest attempt first
 """
 
@@ -22,20 +22,21 @@ def main() -> None:
     parser.add_argument("run", type=Path, nargs="?", default=Path(), help="the run's folder")
     args = script.read(parser)
     folder = args.run / "data/scratch/runs"
-    found = [(path, attempt) for path in sorted(folder.rglob("*.json")) for attempt in _attempts(path)]
-    if not found:
+    attempts = [(path, attempt) for path in sorted(folder.rglob("*.json")) for attempt in _attempts(path)]
+    if not attempts:
         raise InputError(f"{folder} has no records: nothing has been trained in this run's folder yet, or its scratch was deleted")
-    rows = [_row(str(path.relative_to(folder).with_suffix("")), attempt) for path, attempt in found]
+    rows = [_row(str(path.relative_to(folder).with_suffix("")), attempt) for path, attempt in attempts]
     widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
     for row in (COLUMNS, *sorted(rows, key=lambda row: row[1])):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _attempts(path: Path) -> list[dict[str, Any]]:
-    found = read_json(path)
-    if not isinstance(found, list) or not all(isinstance(one, dict) and {"exit", "wall_s", "devices"} <= one.keys() for one in found):
+    attempts = read_json(path)
+    wanted = {"exit", "wall_s", "devices"}
+    if not isinstance(attempts, list) or not all(isinstance(attempt, dict) and wanted <= attempt.keys() for attempt in attempts):
         raise InputError(f"{path} is no run record; delete it, nothing rests on it")
-    return found
+    return attempts
 
 
 def _row(training: str, attempt: dict[str, Any]) -> Sequence[str]:

@@ -179,8 +179,8 @@ def as_written(keys: Iterable[str], written: Any) -> list[str]:
     Where one may be left out, and is, it is all that it would be in: so it is noticed when it is put in. Of a stream it is nothing: all
     of a stream has settings of trainings that the stage does not rest on. What is put in there is noticed by `--check`.
     """
-    found = {_above(key, written) for key in keys}
-    known = {key for key in found if not (key.startswith("streams.") and key.count(".") == 1)}
+    there = {_above(key, written) for key in keys}
+    known = {key for key in there if not (key.startswith("streams.") and key.count(".") == 1)}
     return sorted(key for key in known if not any(key.startswith(f"{other}.") for other in known))
 
 

@@ -28,9 +28,7 @@ def training_of(wildcards):
     """The training that a job is."""
     if (wildcards.experiment, wildcards.training) not in TRAININGS:
         known = ", ".join(
-            name
-            for experiment, name in TRAININGS
-            if experiment == wildcards.experiment
+            name for experiment, name in TRAININGS if experiment == wildcards.experiment
         )
         raise ValueError(
             f"{wildcards.experiment} has no training {wildcards.training}; known: {known}"
@@ -75,7 +73,8 @@ def feasible_of(wildcards):
 rule feasible:
     input:
         code=depends(
-            "feasible.py", uses(lambda wildcards: slices.feasible(P, wildcards.experiment))
+            "feasible.py",
+            uses(lambda wildcards: slices.feasible(P, wildcards.experiment)),
         ),
     output:
         paths.feasible("{experiment}"),

@@ -1,28 +1,44 @@
-"""params.yaml: what is wrong with it is said in one line that names the key and the way out."""
+"""params.yaml: what is wrong with it is said in one line that names the key and the way out; what it asks for; and which job gets what of it."""
 
 from __future__ import annotations
 
 import copy
 import itertools
 import json
+import shutil
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from stages import describe_params
 
 from tests.conftest import REPOSITORY
-from videossl import graphs, params
-from videossl.data import clips
-from videossl.datasets import registry
+from videossl import graphs, registry
 from videossl.errors import InputError
-from videossl.report import numbers
-from videossl.train import modality as modalities
+from videossl.params import load, recipes, run, schema, slices
+from videossl.params.recipes import Params, Training
+
+TINY = REPOSITORY / "tests/pipeline/tiny.yaml"
+PRESETS = sorted((REPOSITORY / "presets").glob("*.yaml"))
+
+
+def separate(path: Path) -> Params:
+    """The checked params of a file, in which no two keys share a mapping, as anchors do."""
+    result: Params = json.loads(json.dumps(load.load(path)))
+    return result
 
 
 @pytest.fixture
-def good() -> dict[str, Any]:
-    return copy.deepcopy(params.load(REPOSITORY / "params.yaml"))
+def good() -> Params:
+    return separate(REPOSITORY / "params.yaml")
+
+
+@pytest.fixture
+def tiny() -> Params:
+    return separate(TINY)
 
 
 def put(mapping: dict[str, Any], key: str, value: Any) -> None:
@@ -32,57 +48,111 @@ def put(mapping: dict[str, Any], key: str, value: Any) -> None:
     mapping[last] = value
 
 
-@pytest.mark.parametrize("file", [*sorted((REPOSITORY / "presets").glob("*.yaml")), REPOSITORY / "tests/pipeline/tiny.yaml"])
+def drop(mapping: dict[str, Any], key: str) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        mapping = mapping[parent]
+    del mapping[last]
+
+
+def said_of(params: Params) -> str:
+    """What is said of a mistake: one line, which begins with the file's name."""
+    with pytest.raises(InputError) as caught:
+        load.check(params)
+    said = str(caught.value)
+    assert said.startswith("params.yaml: ") and "\n" not in said
+    return said
+
+
+# ----------------------------------------------------------------------------------------------------------------
+# Mistakes
+
+
+@pytest.mark.parametrize("file", [*PRESETS, TINY, REPOSITORY / "params.yaml"], ids=lambda file: file.stem)
 def test_every_preset_is_good(file: Path) -> None:
-    assert params.load(file)["experiments"]
+    assert load.load(file)["experiments"]
+
+
+MOCO = {"method": "moco", "streams": ["rgb"], "mixing": "none"}
 
 
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
         ("index.max_droped", 1, "unknown key 'index.max_droped'; did you mean 'max_dropped'?"),
-        ("modalities.rbg", {}, "unknown key 'modalities.rbg'; did you mean 'rgb'?"),
+        (
+            "streams.rbg",
+            {},
+            "'streams.rbg.modality' is missing, and no modality is called rbg; add it; did you mean 'rgb'? known: rgb, flow,",
+        ),
         ("dataset.options.sed", 1, "unknown key 'dataset.options.sed'; did you mean 'seed'?"),
         ("experiments.stc-mix.axis", [], "unknown key 'experiments.stc-mix.axis'; did you mean 'axes'?"),
         ("qqq", 1, "unknown key 'qqq'; known: dataset, transfer, index,"),
         ("index.min_frames", "17", 'index.min_frames must be a whole number, not "17"'),
-        ("modalities.rgb.pretrain.lr", [1], "modalities.rgb.pretrain.lr must be a number, not [1]"),
+        ("streams.rgb.train.moco.lr", [1], "streams.rgb.train.moco.lr must be a number, not [1]"),
+        ("streams.rgb.train.batch", 2.0, "streams.rgb.train.batch must be a whole number, not 2.0"),
         ("dataset.name", "ucf11", "dataset.name is 'ucf11'; did you mean 'ucf101'?"),
         ("experiments.stc-mix.mixing", "cmcutmix", "did you mean 'cm-cutmix'? known: manifold-mixup, cm-mixup, cm-cutmix"),
         ("experiments.moco.mixing", "xyz", "experiments.moco.mixing is 'xyz'; known: none, mixup, t-cutmix, st-cutmix, videomix"),
-        ("experiments.cm-mixup.layers", "random", "with mixing cm-mixup give layers: same and axes: [space, time, channel]"),
-        ("experiments.manifold-mixup.axes", ["space"], "with mixing manifold-mixup give layers: same and axes: [space, time, channel]"),
-        ("experiments.stc-mix.epochs", 13, "experiments.stc-mix.epochs is 13, which 2 stages of rgb cannot share; give a multiple"),
+        (
+            "experiments.cm-mixup.layers",
+            "random",
+            "experiments.cm-mixup.layers is random, but with mixing cm-mixup it blends whole maps of one size; give layers: same",
+        ),
+        ("experiments.cm-mixup.layers", {"rgb": 4, "flow": 4}, 'experiments.cm-mixup.layers is {"rgb": 4, "flow": 4}, but with mixing'),
+        (
+            "experiments.manifold-mixup.axes",
+            ["space"],
+            'experiments.manifold-mixup.axes is ["space"], but with mixing manifold-mixup it blends whole maps of one size;'
+            " give axes: [space, time, channel]",
+        ),
+        (
+            "experiments.cm-mixup.patch",
+            "random",
+            "experiments.cm-mixup.patch is random, but with mixing cm-mixup it cuts nothing; take patch out",
+        ),
+        ("experiments.stc-mix-pose.layers", {"rgb": 4}, "experiments.stc-mix-pose.layers is of rgb; give one for each of rgb, joint"),
+        ("experiments.stc-mix-pose.patch", {"rgb": [1, 1], "flow": [1, 1]}, "patch is of rgb, flow; give one for each of rgb, joint"),
+        ("experiments.stc-mix-pose.layers", {"rgb": "4", "joint": 8}, 'layers.rgb must be a whole number, not "4"'),
+        ("experiments.stc-mix.epochs", 13, "experiments.stc-mix.epochs is 13, which 2 trainings of rgb cannot share; give a multiple"),
         ("all", ["mixup", "stcmix"], "all names 'stcmix', but there is no such experiment; did you mean 'stc-mix'?"),
         ("targets.table1.experiments", ["mocco"], "targets.table1 names 'mocco', but there is no such experiment; did you mean 'moco'?"),
-        ("targets.table1.modalities", ["flow+joint"], "targets.table1 names 'flow+joint', which evaluate.fused lacks; add [flow, joint]"),
-        (
-            "targets.table1.modalities",
-            ["joint"],
-            "targets.table1 names 'joint', which experiments.moco does not train; take out one of them",
-        ),
-        ("targets.figure2.modalities", ["flow"], "targets.figure2 names 'flow', which experiments.mixup-long does not train"),
+        ("targets.table1.streams", ["flow+joint"], "targets.table1 names 'flow+joint', which evaluate.fused lacks; add [flow, joint]"),
+        ("targets.table1.streams", ["joint"], "targets.table1 names 'joint', which experiments.moco does not train; take out one of them"),
+        ("targets.figure2.streams", ["flow"], "targets.figure2 names 'flow', which experiments.mixup-long does not train"),
         (
             "targets.table3.experiments",
             ["mixup"],
-            "targets.table3 finetunes 'mixup', which is in all but not in evaluate.finetune; add it there",
+            "targets.table3 measures finetune of 'mixup', which is in all but not in evaluate.tasks.finetune.experiments; add it there",
         ),
-        ("targets.table1.modalities", ["depth"], "targets.table1 names 'depth', but modalities lacks it"),
-        ("targets.figure2.modalities", ["rgb+flow"], "targets.figure2 shows progress, of one modality at a time; leave out 'rgb+flow'"),
+        ("targets.table1.streams", ["depth"], "targets.table1 names 'depth', but streams lacks it; known: rgb, flow, joint, motion"),
+        ("targets.figure2.streams", ["rgb+flow"], "targets.figure2 shows progress, of one stream at a time; leave out 'rgb+flow'"),
         ("targets.figure2.experiments", ["moco"], "targets.figure2 shows progress, but experiments.moco keeps no encoder on the way"),
-        ("targets.figure2.tasks", ["finetune"], "targets.figure2.tasks.0 is 'finetune'; known: retrieval, linear"),
+        ("targets.figure2.tasks", ["finetune"], "targets.figure2 shows progress in 'finetune', which trains an encoder at every point"),
         ("targets.figure3.tasks", ["linear"], "targets.figure3.tasks"),
-        ("targets.all", {"show": "training", "experiments": ["moco"], "modalities": ["rgb"]}, "'all' is no name for a target"),
+        ("targets.table1.tasks", ["lienar"], "targets.table1 names 'lienar', but evaluate.tasks lacks it"),
+        ("targets.all", {"show": "training", "experiments": ["moco"], "streams": ["rgb"]}, "'all' is no name for a target"),
         ("evaluate.tasks", ["retrieval"], "targets.table1 names 'linear', but evaluate.tasks lacks it"),
-        ("transfer", [{"name": "toy"}], "'transfer.0.modalities' is missing"),
-        ("transfer", ["hmdb51"], "'transfer.0.modalities' is missing"),
-        ("dataset", "ucf101", "ucf101 has no skeletons, which joint, motion and bone are made of; take them out of modalities"),
-        ("transfer", [{"name": "hmdb51", "modalities": ["motion"]}], "hmdb51 has no skeletons"),
+        ("evaluate.tasks", ["linear"], "'evaluate.tasks.linear.weight_decay' is missing"),
+        ("evaluate.tasks", ["lienar"], "unknown key 'evaluate.tasks.lienar'; did you mean 'linear'?"),
+        ("evaluate.tasks.linear.decay", 1, "unknown key 'evaluate.tasks.linear.decay'; did you mean 'weight_decay'?"),
+        ("evaluate.tasks.retrieval", None, "evaluate.tasks.retrieval must be a mapping, not null"),
+        ("evaluate.fused", [["rgb", "flwo"]], "evaluate.fused names 'flwo', but streams lacks it; did you mean 'flow'?"),
+        ("transfer", [{"name": "toy"}], "'transfer.0.streams' is missing"),
+        ("transfer", ["hmdb51"], "'transfer.0.streams' is missing"),
+        (
+            "dataset",
+            "ucf101",
+            "ucf101 has no skeletons, which joint, motion and bone are made of; take their streams out, and out of what names them, start from"
+            " another of presets/ or make them of its videos (skeleton: {backend: keypoint-rcnn} and graph: coco)",
+        ),
+        ("transfer", [{"name": "hmdb51", "streams": ["motion"]}], "hmdb51 has no skeletons"),
         ("dataset", "ucf", "dataset.name is 'ucf'; did you mean 'ucf101'?"),
         ("dataset", {"root": "x"}, "'dataset.name' is missing"),
         ("dataset", None, "dataset must be a mapping, not null"),
         ("index.fps", "30", 'index.fps must be a number or null, not "30"'),
         ("index.fps", 0, "index.fps: 0 is less than or equal to the minimum of 0"),
+        ("index.fps", float("nan"), "index.fps must be a number or null, not NaN"),
         ("cache.codec", "jpg", "cache.codec is 'jpg'; did you mean 'jpeg'?"),
         ("cache.codec", "jpeg", "cache.codec is jpeg, which needs cache.quality; add it, 1 to 100"),
         ("cache.quality", 90, "cache.quality is of jpeg, and cache.codec is raw; take quality out, or set codec: jpeg"),
@@ -92,34 +162,67 @@ def test_every_preset_is_good(file: Path) -> None:
         ("flow.wraps", 2, "unknown key 'flow.wraps'; did you mean 'warps'?"),
         ("flow", {"backend": "dis", "bound": 20, "preset": "quick"}, "flow.preset is 'quick'; known: ultrafast, fast, medium"),
         ("flow", {"bound": 20}, "'flow.backend' is missing"),
-        ("modalities.rgb.moco.negatives", "other-video", "did you mean 'other-videos'? known: all, other-videos, other-groups"),
-        ("modalities.rgb.moco.mask_same_video", True, "unknown key 'modalities.rgb.moco.mask_same_video'; known: "),
+        ("streams.rgb.train.negatives", "other-video", "did you mean 'other-videos'? known: all, other-videos, other-groups"),
+        ("streams.rgb.train.alpha", 0, "streams.rgb.train.alpha: 0 is less than or equal to the minimum of 0"),
+        ("streams.rgb.train.mask_same_video", True, "unknown key 'streams.rgb.train.mask_same_video'; known: epochs, batch,"),
+        ("streams.rgb.train.qeue", 4, "unknown key 'streams.rgb.train.qeue'; did you mean 'queue'?"),
+        ("streams.rgb.train.mixing", "none", "unknown key 'streams.rgb.train.mixing'"),  # a recipe's alone
+        ("streams.rgb.train.mooc", {}, "unknown key 'streams.rgb.train.mooc'; did you mean 'moco'?"),
+        ("streams.rgb.train.finetune.queue", 4, "unknown key 'streams.rgb.train.finetune.queue'; known: epochs, batch,"),
+        ("streams.joint.train.crossclr.alpha", 1.0, "unknown key 'streams.joint.train.crossclr.alpha'"),
         ("evaluate.datasets", ["toi"], "evaluate.datasets names 'toi', but neither dataset nor transfer does; did you mean 'toy'?"),
-        ("experiments.un trained", {"modalities": ["rgb"], "mixing": "none"}, "'un trained' is no name for an experiment"),
-        ("experiments.untrained", {"modalities": ["rgb"], "mixing": "none"}, "'untrained' is no name for an experiment"),
-        ("experiments.$(reboot)", {"modalities": ["rgb"], "mixing": "none"}, "is no name for an experiment"),
+        ("experiments.un trained", MOCO, "'un trained' is no name for an experiment"),
+        ("experiments.untrained", MOCO, "'untrained' is no name for an experiment"),
+        ("experiments.$(reboot)", MOCO, "is no name for an experiment"),
+        ("streams.Rgb", {}, "'Rgb' is no name for a stream; use a-z, 0-9 and '-'"),
+        ("streams.rgb+flow", {}, "'rgb+flow' is no name for a stream"),
+        (
+            "experiments.moco.method",
+            "mooc",
+            "experiments.moco.method is 'mooc'; did you mean 'moco'? known: cmmc, crossclr, moco, supervised",
+        ),
+        ("experiments.moco.method", "cmmc", "'experiments.moco.from' is missing"),
+        ("experiments.moco.method", None, "experiments.moco.method must be one of cmmc, crossclr, moco, supervised, not null"),
+        ("experiments.moco", {"streams": ["rgb"]}, "'experiments.moco.method' is missing"),
+        ("experiments.moco.streams", ["rbg"], "experiments.moco trains 'rbg', but streams lacks it; did you mean 'rgb'?"),
+        ("experiments.moco.streams", [], "experiments.moco.streams"),
+        ("experiments.stc-mix.streams", ["rgb"], "experiments.stc-mix.streams"),
+        ("experiments.moco.stages", 2, "unknown key 'experiments.moco.stages'"),  # it trains each stream alone
+        ("experiments.moco.dropout", 0.1, "unknown key 'experiments.moco.dropout'; known: method, streams, from,"),
+        ("experiments.moco.temperature", 0, "experiments.moco.temperature: 0 is less than or equal to the minimum of 0"),
         ("experiments.stc-mix.from", "mixp", "experiments.stc-mix.from is 'mixp'; did you mean 'mixup'?"),
-        ("experiments.mixup.modalities", ["rgb"], "needs 'flow', which 'mixup' does not train"),
-        ("evaluate.finetune", ["stcmix"], "did you mean 'stc-mix'?"),
-        ("index.min_frames", 15, "index.min_frames is 15, but a clip of rgb spans 15"),
+        ("experiments.mixup.streams", ["rgb"], "needs 'flow', which 'mixup' does not train"),
+        ("evaluate.tasks.finetune.experiments", ["stcmix"], "did you mean 'stc-mix'?"),
+        ("index.min_frames", 15, "index.min_frames is 15, but a clip of flow spans 16 frames; set it to 16 or shorten streams.flow.clip"),
+        ("index.min_frames", 14, "index.min_frames is 14, but a clip of rgb spans 15 frames"),
         ("seeds", [1, 1], "seeds"),
         ("dataset.root", "/mine", "the root of the toy dataset must be data/raw/toy"),
-        ("modalities.rgb.clip.frames", 0, "modalities.rgb.clip.frames"),
-        ("modalities.rgb.graph", "coco", "unknown key 'modalities.rgb.graph'"),
+        ("streams.rgb.clip.frames", 0, "streams.rgb.clip.frames"),
+        ("streams.rgb.modality", "rbg", "streams.rgb.modality is 'rbg'; did you mean 'rgb'? known: rgb, flow, joint, motion, bone"),
+        ("streams.rgb.encoder", "s3", "streams.rgb.encoder is 's3'; did you mean 's3d'? known: s3d, st-gcn"),
         (
-            "modalities.joint.graph",
-            "coca",
-            "graph is 'coca'; did you mean 'coco'? known: ntu-rgb+d, ntu-rgb+d-hands, coco",
+            "streams.rgb.encoder",
+            "st-gcn",
+            "streams.rgb.encoder is st-gcn, which takes channel, time, joint, body, and rgb has channel, time, height, width; choose s3d",
         ),
         (
-            "modalities.joint.graph",
+            "streams.motion.modality",
+            "flow",
+            "streams.motion.encoder is st-gcn, which takes channel, time, joint, body, and flow has channel,",
+        ),
+        ("streams.rgb.augment.scale", 1, "unknown key 'streams.rgb.augment.scale'; known: area, flip,"),  # flow's
+        ("streams.rgb.graph", "coco", "unknown key 'streams.rgb.graph'"),
+        ("streams.joint.graph", "coca", "graph is 'coca'; did you mean 'coco'? known: ntu-rgb+d, ntu-rgb+d-hands, coco"),
+        (
+            "streams.joint.graph",
             "coco",
-            "modalities.joint.graph is coco, but skeleton files have the joints of ntu-rgb+d; take it out, or find",
+            "streams.joint.graph is coco, of 17 joints, and skeleton.backend is files, which gives 25;"
+            " set the graph to ntu-rgb+d or ntu-rgb+d-hands, or skeleton.backend to keypoint-rcnn",
         ),
         (
             "skeleton",
             {"backend": "keypoint-rcnn"},
-            "finds the joints of the graph coco, but modalities.joint.graph is ntu-rgb+d; set it to coco",
+            "streams.joint.graph is ntu-rgb+d, of 25 joints, and skeleton.backend is keypoint-rcnn, which gives 17; set the graph to coco",
         ),
         ("skeleton", {"backend": "openpose"}, "skeleton.backend is 'openpose'; known: files, keypoint-rcnn"),
         ("skeleton", {"backend": "files", "score": 0.5}, "unknown key 'skeleton.score'; known: backend"),
@@ -129,112 +232,179 @@ def test_every_preset_is_good(file: Path) -> None:
         ("skeleton", None, "skeleton must be a mapping, not null"),
     ],
 )
-def test_a_mistake_is_one_line_that_names_the_key(good: dict[str, Any], key: str, value: Any, said: str) -> None:
+def test_a_mistake_is_one_line_that_names_the_key(good: Params, key: str, value: Any, said: str) -> None:
     put(good, key, value)
-    if key == "index.min_frames" and value == 15:
-        said = "a clip of flow spans 16 frames; set it to 16"
-    with pytest.raises(InputError) as caught:
-        params.check(good)
-    assert said in str(caught.value)
-    assert str(caught.value).startswith("params.yaml: ")
-    assert "\n" not in str(caught.value)
+    assert said in said_of(good)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("streams.rgb.encoder", "'streams.rgb.encoder' is missing"),
+        ("streams.rgb.width", "'streams.rgb.width' is missing"),
+        ("streams.rgb.clip.size", "'streams.rgb.clip.size' is missing"),
+        ("experiments.moco.mixing", "'experiments.moco.mixing' is missing"),
+        ("experiments.stc-mix.stages", "'experiments.stc-mix.stages' is missing"),
+        ("experiments.crossclr.neighbours", "'experiments.crossclr.neighbours' is missing"),
+        ("evaluate.tasks.linear.iterations", "'evaluate.tasks.linear.iterations' is missing"),
+        (
+            "streams.rgb.train.queue",
+            "experiments.moco trains rgb by moco, which needs `queue`; add it to streams.rgb.train, or to its part moco",
+        ),
+        (
+            "streams.rgb.train.cmmc.lr",
+            "experiments.manifold-mixup trains rgb by cmmc, which needs `lr`; add it to streams.rgb.train, or to its part cmmc",
+        ),
+        (
+            "streams.motion.train.finetune.epochs",
+            "the task finetune trains motion by supervised, which needs `epochs`; add it to streams.motion.train, or to its part finetune",
+        ),
+        ("streams.joint.train.crossclr", "experiments.crossclr trains joint by crossclr, which needs `lr`; add it to streams.joint.train"),
+        ("streams.flow.head", "experiments.mixup trains flow by moco, which needs streams.flow.head; add it"),
+        ("streams.flow.train", "experiments.mixup trains flow by moco, which needs `epochs`; add it to streams.flow.train"),
+    ],
+)
+def test_what_is_missing_is_named(good: Params, key: str, said: str) -> None:
+    drop(good, key)
+    assert said in said_of(good)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("a: [", "is not YAML"), ("a: 1\na: 2\n", "line 2: 'a' is given twice|line 1: 'a' is given twice"), ("", "must be a mapping")],
+)
+def test_a_broken_file(text: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        load.parse(text, "params.yaml")
+
+
+def test_params_of_the_form_before_are_known_as_such(good: Params) -> None:
+    good["modalities"] = good.pop("streams")
+    with pytest.raises(InputError, match=r"^mine\.yaml is of the form before `streams`; CHANGELOG\.md says what each key has become"):
+        load.check(good, "mine.yaml")
+
+
+def test_numbers_may_be_written_as_people_write_them(good: Params) -> None:
+    text = yaml.safe_dump(good).replace("weight_decay: 1.0e-05", "weight_decay: 1e-5")
+    assert "1e-5" in text
+    assert load.parse(text, "x")["streams"]["rgb"]["train"]["weight_decay"] == 1e-5
+
+
+# ----------------------------------------------------------------------------------------------------------------
+# Datasets and caches
 
 
 def entry(name: str, **changes: Any) -> dict[str, Any]:
-    return {"name": name, "root": "there", "split": 1, "options": {}, "modalities": ["rgb"]} | changes
+    return {"name": name, "root": "there", "split": 1, "options": {}, "streams": ["rgb"]} | changes
 
 
 @pytest.mark.parametrize(
     ("transfer", "said"),
     [
         ([entry("hmdb51"), entry("hmdb51")], "names a dataset twice"),
-        ([{"name": "toy", "modalities": ["rgb"]}], "or toy again"),
+        ([{"name": "toy", "streams": ["rgb"]}], "or toy again"),
         ([entry("hmdb51", options={"mirors": []})], "unknown key 'transfer.0.options.mirors'; did you mean 'mirrors'?"),
         ([entry("ntu60", options={"lists": "x"})], "unknown key 'transfer.0.options.lists'; did you mean 'missing'?"),
-        ([entry("hmdb51", modalities=["depth"])], "transfer.0.modalities.0 is 'depth'"),
+        ([entry("hmdb51", streams=["depth"])], "transfer names for hmdb51 'depth', but streams lacks it; known: rgb, flow, joint, motion"),
         ([entry("hmdb51", colour="red")], "unknown key 'transfer.0.colour'"),
     ],
 )
-def test_a_mistake_in_a_transfer_dataset(good: dict[str, Any], transfer: list[dict[str, Any]], said: str) -> None:
+def test_a_mistake_in_a_transfer_dataset(good: Params, transfer: list[dict[str, Any]], said: str) -> None:
     good["transfer"] = transfer
-    with pytest.raises(InputError) as caught:
-        params.check(good)
-    assert said in str(caught.value)
+    assert said in said_of(good)
+
+
+def test_what_is_measured_nowhere_is_said(good: Params) -> None:
+    good["transfer"] = [entry("hmdb51")]
+    left_out = good | {"evaluate": {**good["evaluate"], "datasets": ["toy"]}}
+    assert "transfer names 'hmdb51', which evaluate.datasets leaves out; add it there or take it out" in said_of(left_out)
+    nothing = good | {"targets": {}, "evaluate": {**good["evaluate"], "tasks": []}}
+    assert "transfer names datasets to measure on, but evaluate.tasks is empty; set transfer: [] or name tasks" in said_of(nothing)
 
 
 def test_a_dataset_by_its_name_alone_or_with_little_more_has_all_keys() -> None:
-    good = params.load(REPOSITORY / "presets/ucf101.yaml")
+    good = load.load(REPOSITORY / "presets/ucf101.yaml")
     wanted = {"name": "ucf101", "root": "data/raw/ucf101", "split": 1, "options": {}}
     for written in ("ucf101", {"name": "ucf101"}, wanted):
-        assert params.check(good | {"dataset": written})["dataset"] == wanted
-    assert params.check(good | {"dataset": {"name": "ucf101", "split": 3}})["dataset"] == wanted | {"split": 3}
-    given = good | {"transfer": [{"name": "hmdb51", "modalities": ["rgb"]}]}
-    (one,) = params.check(given)["transfer"]
-    assert one == {"name": "hmdb51", "root": "data/raw/hmdb51", "split": 1, "options": {}, "modalities": ["rgb"]}
-    assert given["transfer"] == [{"name": "hmdb51", "modalities": ["rgb"]}], "what is checked is not changed"
+        assert load.check(good | {"dataset": written})["dataset"] == wanted
+    assert load.check(good | {"dataset": {"name": "ucf101", "split": 3}})["dataset"] == wanted | {"split": 3}
+    given = good | {"transfer": [{"name": "hmdb51", "streams": ["rgb"]}]}
+    (transfer,) = load.check(given)["transfer"]
+    assert transfer == {"name": "hmdb51", "root": "data/raw/hmdb51", "split": 1, "options": {}, "streams": ["rgb"]}
+    assert given["transfer"] == [{"name": "hmdb51", "streams": ["rgb"]}], "what is checked is not changed"
 
 
-def found(given: dict[str, Any], **skeleton: Any) -> dict[str, Any]:
-    """Params whose joints are found in the videos."""
+def test_tasks_may_be_a_list_of_names(good: Params) -> None:
+    good |= {"targets": {}}
+    good["evaluate"]["tasks"] = ["retrieval"]
+    assert load.check(good)["evaluate"]["tasks"] == {"retrieval": {}}
+    good["evaluate"]["tasks"] = []
+    assert load.check(good)["evaluate"]["tasks"] == {} and good["evaluate"]["tasks"] == [], "what is checked is not changed"
+
+
+def detected(given: Params, **skeleton: Any) -> Params:
+    """Params whose joints are detected in the videos."""
     result = copy.deepcopy(given) | {"skeleton": {"backend": "keypoint-rcnn", **skeleton}}
-    for modality in ("joint", "motion"):
-        result["modalities"][modality] = {**result["modalities"][modality], "graph": "coco"}
+    for stream in ("joint", "motion"):
+        result["streams"][stream]["graph"] = "coco"
     return result
 
 
-def test_joints_that_are_found_need_no_skeleton_files(good: dict[str, Any]) -> None:
-    good = found(good) | {"dataset": {"name": "ucf101"}, "transfer": [entry("hmdb51", modalities=["motion"])]}
+DEFAULTS = {"backend": "keypoint-rcnn", "weights": "coco", "score": 0.7, "short_side": 800, "batch": 8}
+
+
+def test_joints_that_are_detected_need_no_skeleton_files(good: Params) -> None:
+    good = detected(good) | {"dataset": {"name": "ucf101"}, "transfer": [entry("hmdb51", streams=["motion"])]}
     good["targets"] = {}
-    checked = params.check(good)
-    assert checked["skeleton"] == {"backend": "keypoint-rcnn", **params.KEYPOINTS} and params.finds_people(checked)
-    assert params.extractors(checked)["joint"] == "pose"
-    assert params.sources(checked, "hmdb51") == ["joint"]
-    joint = params.cache_slice(checked, "joint", "ucf101")
+    checked = load.check(good)
+    assert checked["skeleton"] == DEFAULTS and run.backend(checked, "joint") == "keypoint-rcnn"
+    assert run.extractor(checked, "joint")["module"] == "pose"
+    assert run.sources(checked, "hmdb51") == ["joint"]
+    joint = slices.extraction(checked, "joint", "ucf101")
     assert joint["skeleton"] == checked["skeleton"] and joint["index"] == {"fps": 30}
-    assert "skeleton" not in params.cache_slice(checked, "rgb", "ucf101")
-    assert params.index_slice(checked, "ucf101")["skeleton"] == {"backend": "keypoint-rcnn"}, "and nothing that decides no row"
-    assert params.pretrain_slice(checked, "mixup-skeleton", "joint")["modalities"]["joint"]["graph"] == "coco"
+    assert "skeleton" not in slices.extraction(checked, "rgb", "ucf101")
+    assert slices.index(checked, "ucf101")["skeleton"] == {"backend": "keypoint-rcnn"}, "and nothing that decides no row"
+    job = recipes.training(checked, "mixup-skeleton", "joint")
+    assert slices.training(checked, job)["streams"]["joint"]["graph"] == "coco"
 
 
-def test_without_the_section_nothing_is_as_if_it_were_there(good: dict[str, Any]) -> None:
-    """Rules get what they got, so that nothing of an older run is made again."""
-    assert "skeleton" not in good and not params.finds_people(good) and params.extractors(good)["joint"] == "skeleton"
-    for given in (good, params.check({**good, "skeleton": {"backend": "files"}})):
-        assert set(params.cache_slice(given, "joint", "toy")) == {"dataset", "cache"} and params.pose_weights(given) == []
-        assert set(params.index_slice(given, "toy")) == {"dataset", "index"}
-    assert "graph" not in params.pretrain_slice(good, "mixup-skeleton", "joint")["modalities"]["joint"]
+def test_without_the_section_nothing_is_as_if_it_were_there(good: Params) -> None:
+    """Jobs get what they got, so that nothing of an older run is made again."""
+    assert "skeleton" not in good
+    for given in (good, load.check({**good, "skeleton": {"backend": "files"}})):
+        assert run.backend(given, "joint") == "files" and run.extractor(given, "joint")["module"] == "skeleton"
+        assert set(slices.extraction(given, "joint", "toy")) == {"dataset", "cache"} and run.brought_weights(given) == {}
+        assert set(slices.index(given, "toy")) == {"dataset", "index"}
+    assert good["streams"]["joint"]["graph"] == "ntu-rgb+d", "as when absent"
 
 
-def test_weights_that_a_person_brought_are_seen_to_change(good: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_a_person_brought_are_seen_to_change(good: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    checked = params.check(found(good, weights="./mine/w.pth"))
-    assert params.pose_weights(checked) == ["mine/w.pth"] and params.pose_weights(params.check(found(good))) == []
+    checked = load.check(detected(good, weights="./mine/w.pth"))
+    assert run.brought_weights(checked) == {"skeleton": "mine/w.pth"} and run.brought_weights(load.check(detected(good))) == {}
     with pytest.raises(
         InputError, match=r"skeleton\.weights names mine/w\.pth, and there is no such file; paths are relative to the folder"
     ):
-        params.check_weights(checked)
+        run.check_weights(checked)
     (tmp_path / "mine").mkdir()
     prints = []
     for content in ("a", "bc"):
         (tmp_path / "mine/w.pth").write_text(content)
-        params.check_weights(checked)
-        prints.append(params.fingerprint(*params.pose_weights(checked)))
+        run.check_weights(checked)
+        prints.append(run.fingerprint(*run.brought_weights(checked).values()))
     assert prints[0] != prints[1]
 
 
-def test_modalities_and_graphs_are_one_list_everywhere() -> None:
-    names = list(params.SOURCES)
-    assert params.schema()["$defs"]["modality"]["enum"] == names == list(params.schema()["properties"]["modalities"]["properties"])
-    assert names == list(modalities.CHANNELS) == list(numbers.MODALITIES)
-    assert tuple(name for name in names if params.SOURCES[name] == "joint") == clips.SKELETON
-    assert params.schema()["$defs"]["skeleton"]["properties"]["graph"]["enum"] == list(graphs.GRAPHS)
-    assert f'modality="{"|".join(names)}"' in (REPOSITORY / "Snakefile").read_text()
+def test_an_extractor_may_need_what_no_stream_asks_for(good: Params) -> None:
+    """Weights for joints are no matter where no stream is read from joints."""
+    ucf101 = load.load(REPOSITORY / "presets/ucf101.yaml") | {"skeleton": {"backend": "keypoint-rcnn", "weights": "nowhere.pth"}}
+    run.check_weights(load.check(ucf101))
 
 
-def test_the_schema_knows_the_datasets_there_are_and_what_can_be_downloaded() -> None:
-    assert set(params.schema()["properties"]["dataset"]["properties"]["name"]["enum"]) == set(registry.DATASETS)
-    obtained = {name for name, module in registry.DATASETS.items() if hasattr(module, "download") or module.SOURCES}
-    assert obtained == set(params.FILLED)
+def test_the_graphs_that_the_schema_knows_are_those_there_are() -> None:
+    settings = registry.declared("encoders", "st-gcn")["settings"]["graph"]
+    assert settings["enum"] == list(graphs.GRAPHS) and settings["default"] == graphs.DEFAULT
+    assert settings["sizes"]["joint"] == {name: graph.joints for name, graph in graphs.GRAPHS.items()}
 
 
 @pytest.mark.parametrize(
@@ -250,91 +420,306 @@ def test_the_schema_knows_the_datasets_there_are_and_what_can_be_downloaded() ->
     ],
 )
 def test_what_a_person_brought(dataset: Any, brought: list[str]) -> None:
-    checked = params.check(params.load(REPOSITORY / "presets/ucf101.yaml") | {"dataset": dataset})
-    assert params.brought(checked, checked["dataset"]["name"]) == brought
+    checked = load.check(load.load(REPOSITORY / "presets/ucf101.yaml") | {"dataset": dataset})
+    assert run.brought(checked, checked["dataset"]["name"]) == brought
 
 
-def test_what_is_measured_where(good: dict[str, Any]) -> None:
-    good["transfer"] = [entry("hmdb51", modalities=["rgb", "flow"])]
-    good = params.check(good)
-    assert list(params.datasets(good)) == ["toy", "hmdb51"]
-    assert "modalities" not in params.datasets(good)["hmdb51"]
-    assert params.measured(good, "mixup", "toy") == ["rgb", "flow"]
-    assert params.measured(good, "moco", "hmdb51") == ["rgb"]
-    assert params.measured(good, "stc-mix-skeleton", "hmdb51") == []
-    assert params.measured(good, "untrained", "hmdb51") == ["rgb", "flow"]
-    assert params.sources(good, "toy") == ["flow", "joint", "rgb"]
-    assert params.sources(good, "hmdb51") == ["flow", "rgb"]
+def test_what_is_measured_where(good: Params) -> None:
+    good["transfer"] = [entry("hmdb51", streams=["rgb", "flow"])]
+    good = load.check(good)
+    assert list(run.datasets(good)) == ["toy", "hmdb51"]
+    assert "streams" not in run.datasets(good)["hmdb51"]
+    assert run.measured(good, "mixup", "toy") == ["rgb", "flow"]
+    assert run.measured(good, "moco", "hmdb51") == ["rgb"]
+    assert run.measured(good, "stc-mix-skeleton", "hmdb51") == []
+    assert run.measured(good, "untrained", "hmdb51") == ["rgb", "flow"]
+    assert run.sources(good, "toy") == run.all_sources(good) == ["flow", "joint", "rgb"]
+    assert run.sources(good, "hmdb51") == ["flow", "rgb"]
     good["evaluate"]["datasets"] = ["hmdb51"]
-    with pytest.raises(InputError, match=r"targets\.figure2 shows progress on toy, which evaluate\.datasets leaves out"):
-        params.check(good)
+    assert "targets.figure2 shows progress on toy, which evaluate.datasets leaves out; add it or leave out the target" in said_of(good)
     del good["targets"]["figure2"]
-    params.check(good)
-    assert params.measured(good, "mixup", "toy") == [] and params.measured(good, "mixup", "hmdb51") == ["rgb", "flow"]
+    load.check(good)
+    assert run.measured(good, "mixup", "toy") == [] and run.measured(good, "mixup", "hmdb51") == ["rgb", "flow"]
 
 
-def test_the_chain_of_trainings_and_their_epochs(good: dict[str, Any]) -> None:
-    chain = params.chain(good, "stc-mix", "flow")
-    assert chain == [("mixup", "pretrain"), ("stc-mix", "cmmc1"), ("stc-mix", "cmmc2")]
-    assert [params.epochs(good, owner, "flow", phase) for owner, phase in chain] == [50, 12, 12]
-    once = params.chain(good, "stc-mix-once", "rgb")
-    assert [params.epochs(good, owner, "rgb", phase) for owner, phase in once] == [50, 24]
-    assert params.chain(good, "stc-mix-once", "flow") == [("mixup", "pretrain")], "flow is not trained again"
-    assert params.chain(good, "moco", "flow") == []
-    assert params.epochs(good, "moco-long", "flow", "pretrain") == 74
+def test_what_is_measured_of_whom(good: Params) -> None:
+    """A task that trains needs an encoder, and is measured of those that it names; the untrained encoder always is."""
+    assert run.tasks_of(good, "stc-mix") == run.tasks_of(good, "untrained") == ["retrieval", "linear", "finetune"]
+    assert run.tasks_of(good, "mixup") == run.tasks_of(good, "handmade") == ["retrieval", "linear"]
+    good["evaluate"]["tasks"]["linear"]["experiments"] = ["mixup"]
+    assert run.tasks_of(good, "stc-mix") == ["retrieval", "finetune"]
+    del good["evaluate"]["tasks"]["finetune"]["experiments"]
+    assert run.tasks_of(good, "moco") == ["retrieval", "finetune"]
+
+
+def test_fingerprint_notices_names_sizes_and_times(tmp_path: Path) -> None:
+    (tmp_path / "a [1].avi").write_bytes(b"1")
+    first = run.fingerprint(tmp_path)
+    assert run.fingerprint(tmp_path) == first
+    (tmp_path / "a [1].avi").write_bytes(b"12")
+    assert run.fingerprint(tmp_path) != first
+    (tmp_path / "gone.avi").symlink_to(tmp_path / "nowhere")
+    second = run.fingerprint(tmp_path)
+    assert second != first
+    assert run.fingerprint() == ""
+
+
+def test_fingerprint_of_a_file_alone(tmp_path: Path) -> None:
+    (tmp_path / "missing.txt").write_text("S001")
+    first = run.fingerprint(tmp_path / "missing.txt")
+    (tmp_path / "missing.txt").write_text("S001 S002")
+    assert run.fingerprint(tmp_path / "missing.txt") != first
+
+
+def test_fingerprint_follows_linked_folders_and_takes_more_than_one(tmp_path: Path) -> None:
+    for name in ("root", "elsewhere", "lists"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "root/walk").symlink_to(tmp_path / "elsewhere")
+    folders = (tmp_path / "root", tmp_path / "lists")
+    seen = {run.fingerprint(*folders)}
+    (tmp_path / "elsewhere/a.avi").write_bytes(b"1")
+    seen.add(run.fingerprint(*folders))
+    (tmp_path / "lists/trainlist01.txt").write_text("walk/a.avi 1")
+    seen.add(run.fingerprint(*folders))
+    assert len(seen) == 3
+
+
+def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where a folder should be")
+    with pytest.raises(InputError, match="cannot write to"):
+        run.check_writable(tmp_path / "data")
+
+
+# ----------------------------------------------------------------------------------------------------------------
+# Streams, and the settings of a training
+
+
+def test_a_stream_has_any_name_where_it_says_its_modality(good: Params) -> None:
+    """Two streams on one modality, each an encoder of its own."""
+    good["streams"]["wide"] = {**copy.deepcopy(good["streams"]["joint"]), "width": 0.25}
+    good["experiments"]["both"] = {"method": "moco", "streams": ["wide", "joint"], "mixing": "none"}
+    good["evaluate"]["fused"].append(["wide", "joint"])
+    checked = load.check(good)
+    assert checked["streams"]["wide"]["modality"] == "joint" and run.sources(checked, "toy") == ["flow", "joint", "rgb"]
+    assert [job.name for job in recipes.trainings(checked, "both")] == ["wide", "joint"]
+    assert slices.features(checked, "wide")["streams"]["wide"]["width"] == 0.25
+    del good["streams"]["wide"]["modality"]
+    assert "'streams.wide.modality' is missing, and no modality is called wide; add it" in said_of(good)
+
+
+def test_a_setting_of_the_experiment_comes_before_the_methods_part_and_that_before_the_plain_one(good: Params) -> None:
+    def setting(key: str, tag: str = "moco", experiment: str = "mixup") -> tuple[Any, str]:
+        return tuple(recipes.settings(good, "rgb", tag, experiment)[key])  # type: ignore[return-value]
+
+    assert setting("batch") == (16, "streams.rgb.train.batch")
+    put(good, "streams.rgb.train.moco.batch", 8)
+    assert setting("batch") == (8, "streams.rgb.train.moco.batch")
+    put(good, "experiments.mixup.batch", 4)
+    assert setting("batch") == (4, "experiments.mixup.batch")
+    assert setting("batch", experiment="moco") == (8, "streams.rgb.train.moco.batch"), "the experiment's is its own"
+    assert setting("batch", "cmmc", "stc-mix") == (16, "streams.rgb.train.batch"), "and the part its method's"
+    assert setting("box") == ("batch", ""), "a default stands nowhere"
+    load.check(good)
+    job = recipes.training(good, "mixup", "rgb")
+    assert slices.training(good, job)["settings"]["rgb"]["batch"] == 4 and "experiments.mixup.batch" in slices.training_keys(good, job)
+    assert slices.finetune(good, "finetune", "rgb")["settings"]["rgb"]["batch"] == 16
+    assert recipes.settings(good, "rgb", "finetune")["lr"] == (0.001, "streams.rgb.train.finetune.lr")
+
+
+def test_an_experiment_may_say_how_its_encoders_are_trained(good: Params) -> None:
+    """Nothing of that method need stand in the streams."""
+    put(good, "experiments.mine", MOCO | {"streams": ["rgb", "joint"], "lr": 0.5, "epochs": 3, "queue": 8})
+    for stream in ("rgb", "joint"):
+        drop(good, f"streams.{stream}.train.queue")
+    good["experiments"] = {"mine": good["experiments"]["mine"]}
+    good |= {"all": ["mine"], "targets": {}}
+    good["evaluate"]["tasks"]["finetune"]["experiments"] = []
+    checked = load.check(good)
+    for job in recipes.trainings(checked, "mine"):
+        settings = slices.training(checked, job)["settings"][job.name]
+        assert (settings["lr"], settings["queue"], recipes.epochs(checked, job)) == (0.5, 8, 3)
+
+
+def forget() -> None:
+    """Forget what was read of the things there are."""
+    for value in [*vars(registry).values(), *vars(schema).values()]:
+        if hasattr(value, "cache_clear"):
+            value.cache_clear()
+
+
+@pytest.fixture
+def things(tmp_path: Path) -> Iterator[Path]:
+    """A copy of what all things declare, to change or to add to; `forget` then."""
+    for kind in registry.KINDS:
+        (tmp_path / kind).mkdir()
+        for file in (registry.HOME / kind).glob("*.yaml"):
+            shutil.copy(file, tmp_path / kind)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "HOME", tmp_path)
+        forget()
+        yield tmp_path
+    forget()
+
+
+def test_methods_that_share_a_setting_may_take_it_differently(things: Path, tiny: Params) -> None:
+    """What stands for every method is checked for each that uses it, by the place where it stands."""
+    cmmc = yaml.safe_load((things / "methods/cmmc.yaml").read_text())
+    cmmc["settings"]["alpha"] = {"type": "integer", "minimum": 2}
+    (things / "methods/cmmc.yaml").write_text(yaml.safe_dump(cmmc, sort_keys=False))
+    forget()
+    assert said_of(tiny).endswith("streams.rgb.train.alpha must be a whole number, not 1.0 (by cmmc)")
+    for stream in ("rgb", "flow"):
+        put(tiny, f"streams.{stream}.train.alpha", 2)
+    for stream in ("joint", "motion"):
+        put(tiny, f"streams.{stream}.train.cmmc", {"alpha": 3})
+    load.check(tiny)
+    put(tiny, "streams.rgb.train.alpha", "x")
+    assert 'streams.rgb.train.alpha must be a whole number, not "x"' in said_of(tiny)
+
+
+def test_a_task_has_what_may_be_left_out_of_it(things: Path, tiny: Params) -> None:
+    knn = {**registry.declared("tasks", "retrieval"), "settings": {"neighbours": {"type": "integer", "minimum": 1, "default": 5}}}
+    (things / "tasks/knn.yaml").write_text(yaml.safe_dump(knn))
+    forget()
+    for given, neighbours in (({}, 5), ({"neighbours": 3}, 3)):
+        checked = load.check(tiny | {"evaluate": {**tiny["evaluate"], "tasks": {**tiny["evaluate"]["tasks"], "knn": given}}})
+        assert slices.score(checked, "knn")["evaluate"]["tasks"] == {"knn": {"neighbours": neighbours}}
+    put(tiny, "evaluate.tasks.knn", {"neighbours": 0})
+    assert "evaluate.tasks.knn.neighbours: 0 is less than the minimum of 1" in said_of(tiny)
+
+
+def test_docs_say_of_each_key_which_things_have_it() -> None:
+    rows = [[cell.strip() for cell in line.split(" | ")] for line in describe_params.text().splitlines() if line.startswith("| `")]
+    said = {(key.removeprefix("| "), of): meaning.removesuffix(" |") for key, of, _, meaning in rows}
+    assert len(said) >= 120
+    assert said["`streams.NAME.clip.frames`", "rgb, flow"] == "frames of a clip"
+    assert said["`streams.NAME.clip.frames`", "joint, motion, bone"] == "frames a sequence is resampled to"
+    assert said["`streams.NAME.train.alpha`", "moco"] == "lam ~ Beta(alpha, alpha)"
+    assert ("`streams.NAME.graph`", "st-gcn") in said and ("`flow.preset`", "dis") in said and ("`dataset.options.layout`", "toy") in said
+    assert ("`experiments.NAME.stages`", "cmmc") in said and ("`experiments.NAME.keep`", "") in said
+    for kind in ("encoders", "methods", "tasks"):
+        for name in registry.names(kind):
+            assert registry.declared(kind, name)["about"] in said.values()
+
+
+# ----------------------------------------------------------------------------------------------------------------
+# Experiments and their trainings
+
+
+def names(jobs: Iterator[Training] | list[Training]) -> list[str]:
+    return [f"{job.experiment}/{job.name}" for job in jobs]
+
+
+def test_the_chain_of_trainings_and_their_epochs(good: Params) -> None:
+    chain = recipes.chain(good, "stc-mix", "flow")
+    assert names(chain) == ["mixup/flow", "stc-mix/flow-1", "stc-mix/flow-2"]
+    assert [recipes.epochs(good, job) for job in chain] == [50, 12, 12]
+    once = recipes.chain(good, "stc-mix-once", "rgb")
+    assert names(once) == ["mixup/rgb", "stc-mix-once/rgb-1"] and [recipes.epochs(good, job) for job in once] == [50, 24]
+    assert names(recipes.chain(good, "stc-mix-once", "flow")) == ["mixup/flow"], "flow is not trained again"
+    assert recipes.chain(good, "moco", "flow") == []
+    assert recipes.epochs(good, recipes.training(good, "moco-long", "flow")) == 74
     good["experiments"]["stc-mix"]["epochs"] = 30
-    assert [params.epochs(good, "stc-mix", "rgb", f"cmmc{cycle}") for cycle in (1, 2)] == [15, 15]
+    assert [recipes.epochs(good, recipes.training(good, "stc-mix", f"rgb-{cycle}")) for cycle in (1, 2)] == [15, 15]
 
 
-MINING = {"from": "stc-mix-skeleton", "modalities": ["joint", "motion"], "neighbours": 1}
+def by_hand(params: Params, experiment: str) -> dict[str, tuple[dict[str, str], dict[str, str], list[str]]]:
+    """By training: what each stream begins from, whose newest weights are handed in, and what its draws are told apart by."""
+    result = {}
+    for job in recipes.trainings(params, experiment):
+        starts = {stream: names([start])[0] for stream, start in recipes.starts(params, job).items()}
+        frozen = {f"{role} {stream}": names([made])[0] for role, (stream, made) in recipes.frozen(params, job).items()}
+        result[job.name] = (starts, frozen, recipes.draws(params, job))
+    return result
 
 
-def chained() -> dict[str, Any]:
-    """The tiny params with chains of every kind on every other: mining of cmmc, cmmc of mining, mining of one stage of cmmc."""
-    run = json.loads(json.dumps(params.load(REPOSITORY / "tests/pipeline/tiny.yaml")))  # no two keys share a mapping
-    cmmc = run["experiments"]["stc-mix-skeleton"]
-    run["experiments"] |= {
+def test_trainings_in_turn_have_the_newest_weights(good: Params) -> None:
+    assert by_hand(good, "stc-mix") == {
+        "rgb-1": ({"rgb": "mixup/rgb"}, {"partner flow": "mixup/flow"}, ["rgb", "cmmc1"]),
+        "flow-1": ({"flow": "mixup/flow"}, {"partner rgb": "stc-mix/rgb-1"}, ["flow", "cmmc1"]),
+        "rgb-2": ({"rgb": "stc-mix/rgb-1"}, {"partner flow": "stc-mix/flow-1"}, ["rgb", "cmmc2"]),
+        "flow-2": ({"flow": "stc-mix/flow-1"}, {"partner rgb": "stc-mix/rgb-2"}, ["flow", "cmmc2"]),
+    }
+    assert by_hand(good, "stc-mix-once") == {"rgb-1": ({"rgb": "mixup/rgb"}, {"partner flow": "mixup/flow"}, ["rgb", "cmmc1"])}
+
+
+def test_trainings_alone_and_together(good: Params) -> None:
+    assert by_hand(good, "mixup") == {"rgb": ({}, {}, []), "flow": ({}, {}, [])}, "each at initial weights, with the draws of the run"
+    starts = {"joint": "moco-skeleton-30/joint", "motion": "moco-skeleton-30/motion"}
+    assert by_hand(good, "crossclr") == {"joint+motion": (starts, {}, ["mining"])}
+    good["experiments"]["on"] = {**good["experiments"]["mixup"], "from": "stc-mix"}
+    assert by_hand(load.check(good), "on") == {
+        "rgb": ({"rgb": "stc-mix/rgb-2"}, {}, ["rgb", "moco"]),
+        "flow": ({"flow": "stc-mix/flow-2"}, {}, ["flow", "moco"]),
+    }, "no part in one another"
+
+
+def test_manifold_mixup_has_no_partner(good: Params) -> None:
+    made = by_hand(good, "manifold-mixup")
+    assert [frozen for _, frozen, _ in made.values()] == [{}] * 4
+    assert made["rgb-2"][0] == {"rgb": "manifold-mixup/rgb-1"}
+    for experiment, streams in (("manifold-mixup", ["rgb"]), ("cm-mixup", ["rgb", "flow"])):
+        part = slices.training(good, recipes.training(good, experiment, "rgb-1"))
+        assert list(part["streams"]) == streams and list(part["settings"]) == ["rgb"]
+    assert "head" not in part["streams"]["flow"], "of the partner, only what it sees and is"
+
+
+MINING = {"method": "crossclr", "from": "stc-mix-skeleton", "streams": ["joint", "motion"], "neighbours": 1}
+
+
+@pytest.fixture
+def chained(tiny: Params) -> Params:
+    """The tiny params with chains of every kind on every other: mining of cmmc, cmmc of mining, mining of one training of cmmc."""
+    cmmc = tiny["experiments"]["stc-mix-skeleton"]
+    tiny["experiments"] |= {
         "again": {**cmmc, "from": "crossclr", "stages": 3, "epochs": 4},
         "half": {**cmmc, "stages": 1},
-        "mined-half": MINING | {"from": "half", "modalities": ["motion", "joint"]},
+        "mined-half": {key: value for key, value in MINING.items() if key != "epochs"} | {"from": "half", "streams": ["motion", "joint"]},
     }
-    return params.check(run)
+    return load.check(tiny)
 
 
-def test_a_chain_may_be_of_any_depth_and_kind() -> None:
-    run = chained()
-    behind = [("mixup", "pretrain"), ("stc-mix-skeleton", "cmmc1"), ("crossclr", "mining")]
-    assert params.chain(run, "crossclr", "motion") == behind == params.chain(run, "again", "joint")[:3]
-    assert params.chain(run, "again", "joint")[3:] == [("again", "cmmc1"), ("again", "cmmc2")]
-    assert params.chain(run, "mined-half", "motion") == [("mixup", "pretrain"), ("mined-half", "mining")], (
-        "of its one stage motion is the partner"
-    )
-    assert [params.before(run, "mined-half", one) for one in ("joint", "motion")] == [("half", "cmmc1"), ("mixup", "pretrain")]
-    assert params.phases(run, "crossclr") == [("joint", "mining"), ("motion", "mining")]
-    assert params.stages_of(run, "crossclr") == []
-    assert [params.epochs(run, *where) for where in (("again", "joint", "cmmc1"), ("again", "motion", "cmmc1"))] == [2, 4]
-    assert params.epochs(run, "crossclr", "joint", "mining") == 1
-    assert params.epochs(run, "mined-half", "joint", "mining") == run["modalities"]["joint"]["mining"]["epochs"]
-    assert params.start_of(run, "again", "joint", 1) == (("crossclr", "mining"), ("crossclr", "mining"))
-    assert params.start_of(run, "again", "motion", 1) == (("crossclr", "mining"), ("again", "cmmc1"))
-    assert params.start_of(run, "half", "joint", 1) == (("mixup", "pretrain"), ("mixup", "pretrain"))
-    assert params.with_starts(run, ["again"]) == ["mixup", "stc-mix-skeleton", "crossclr", "again"]
-    assert set(params.report_slice(run | {"all": ["mined-half"]})["experiments"]) == {"mixup", "half", "mined-half"}
-    for name, kind in (("mixup", "pretrain"), ("again", "cmmc"), ("mined-half", "mining")):
-        assert params.kind(run["experiments"][name]) == kind
+def test_a_chain_may_be_of_any_depth_and_kind(chained: Params) -> None:
+    chain, job = partial(recipes.chain, chained), partial(recipes.training, chained)
+    behind = ["mixup/motion", "stc-mix-skeleton/motion-1", "crossclr/joint+motion"]
+    assert names(chain("crossclr", "motion")) == behind
+    assert names(chain("again", "joint")) == [
+        "mixup/joint",
+        "stc-mix-skeleton/joint-1",
+        "crossclr/joint+motion",
+        "again/joint-1",
+        "again/joint-2",
+    ]
+    assert names(chain("mined-half", "motion")) == ["mixup/motion", "mined-half/motion+joint"], "in `half` motion is the partner"
+    assert by_hand(chained, "mined-half")["motion+joint"][0] == {"motion": "mixup/motion", "joint": "half/joint-1"}
+    assert [recipes.epochs(chained, job("again", name)) for name in ("joint-1", "motion-1")] == [2, 4]
+    assert recipes.epochs(chained, job("crossclr", "joint+motion")) == 1
+    assert recipes.epochs(chained, job("mined-half", "motion+joint")) == chained["streams"]["joint"]["train"]["epochs"]
+    mined = "crossclr/joint+motion"
+    assert by_hand(chained, "again")["joint-1"][:2] == ({"joint": mined}, {"partner motion": mined})
+    assert by_hand(chained, "again")["motion-1"][:2] == ({"motion": mined}, {"partner joint": "again/joint-1"})
+    assert by_hand(chained, "half")["joint-1"][:2] == ({"joint": "mixup/joint"}, {"partner motion": "mixup/motion"})
+    assert recipes.with_starts(chained, ["again"]) == ["mixup", "stc-mix-skeleton", "crossclr", "again"]
+    assert set(slices.report(chained | {"all": ["mined-half"]})["experiments"]) == {"mixup", "half", "mined-half"}
 
 
-def test_the_slice_of_mining_is_of_both_modalities_and_of_nothing_else() -> None:
-    run = chained()
-    before = copy.deepcopy(params.mining_slice(run, "mined-half"))
-    assert list(before["modalities"]) == ["motion", "joint"] and params.mined(run) == ["joint", "motion"]
-    assert before["experiments"] == {"mined-half": {"modalities": ["motion", "joint"], "neighbours": 1}}
-    assert params.epochs(before, "mined-half", "joint", "mining") == 2
-    for other in ("pretrain", "cmmc", "finetune"):
-        put(run, f"modalities.joint.{other}.lr", 1.0)
-    assert params.mining_slice(run, "mined-half") == before
-    put(run, "modalities.joint.mining.lr", 1.0)
-    assert params.mining_slice(run, "mined-half") != before
+def test_the_slice_of_mining_is_of_both_streams_and_of_nothing_else(chained: Params) -> None:
+    job = recipes.training(chained, "mined-half", "motion+joint")
+    before = copy.deepcopy(slices.training(chained, job))
+    assert list(before["streams"]) == list(before["settings"]) == ["motion", "joint"]
+    assert before["training"] == {
+        "name": "motion+joint",
+        "streams": ["motion", "joint"],
+        "frozen": {},
+        "draws": ["mining"],
+        "epochs": 2,
+        "keep": 0,
+    }
+    for other in ("moco", "cmmc", "finetune"):
+        put(chained, f"streams.joint.train.{other}", {"lr": 1.0})
+    assert slices.training(chained, job) == before
+    put(chained, "streams.joint.train.crossclr", {"lr": 1.0})
+    assert slices.training(chained, job) != before
 
 
 @pytest.mark.parametrize(
@@ -343,73 +728,110 @@ def test_the_slice_of_mining_is_of_both_modalities_and_of_nothing_else() -> None
         ("crossclr.from", "stc-mix-skelton", "experiments.crossclr.from is 'stc-mix-skelton'; did you mean 'stc-mix-skeleton'?"),
         ("crossclr.from", "crossclr", "experiments.crossclr.from leads round in a circle (crossclr, crossclr); let one of them start from"),
         ("stc-mix-skeleton.from", "crossclr", "leads round in a circle (stc-mix-skeleton, crossclr, stc-mix-skeleton)"),
+        ("mixup.from", "stc-mix", "leads round in a circle (mixup, stc-mix, mixup)"),
         ("crossclr.from", "videomix", "experiments.crossclr needs 'joint', which 'videomix' does not train"),
         ("crossclr.neighbours", 0, "experiments.crossclr.neighbours: 0 is less than the minimum of 1"),
         ("crossclr.neighbors", 1, "unknown key 'experiments.crossclr.neighbors'; did you mean 'neighbours'?"),
         ("crossclr.stages", 2, "unknown key 'experiments.crossclr.stages'"),
-        ("crossclr", {"modalities": ["joint", "motion"], "neighbours": 1}, "'experiments.crossclr.from' is missing"),
-        ("crossclr.modalities", ["joint"], "experiments.crossclr.modalities"),
-        (
-            "crossclr",
-            MINING | {"from": "mixup", "modalities": ["rgb", "flow"]},
-            "experiments.crossclr needs modalities.rgb.mining; add how",
-        ),
-        (
-            "mined",
-            MINING | {"from": "mixup", "modalities": ["joint", "rgb"]},
-            "experiments.crossclr mines joint and motion, experiments.mined joint and rgb; one run mines between one pair",
-        ),
+        ("crossclr", {key: value for key, value in MINING.items() if key != "from"}, "'experiments.crossclr.from' is missing"),
+        ("crossclr.streams", ["joint"], "experiments.crossclr.streams"),
     ],
 )
-def test_a_mistake_in_what_an_experiment_starts_from_or_mines(key: str, value: Any, said: str) -> None:
-    run = copy.deepcopy(params.load(REPOSITORY / "tests/pipeline/tiny.yaml"))
-    put(run["experiments"], key, value)
-    with pytest.raises(InputError) as caught:
-        params.check(run)
-    assert said in str(caught.value) and "\n" not in str(caught.value)
+def test_a_mistake_in_what_an_experiment_starts_from_or_mines(tiny: Params, key: str, value: Any, said: str) -> None:
+    put(tiny["experiments"], key, value)
+    assert said in said_of(tiny)
+
+
+def test_a_run_mines_between_as_many_pairs_as_it_likes(tiny: Params) -> None:
+    put(tiny["experiments"], "mined", MINING | {"from": "mixup", "streams": ["joint", "rgb"], "epochs": 1})
+    assert names(recipes.trainings(load.check(tiny), "mined")) == ["mined/joint+rgb"]
 
 
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("mining.lr", 1.0, "modalities.joint.mining.lr is 0.003 and modalities.motion.mining.lr is 1.0; make them equal"),
-        ("mining.batch", 2, "modalities.joint.mining.batch is 4 and modalities.motion.mining.batch is 2"),
-        ("moco.queue", 8, "modalities.joint.moco.queue is 6 and modalities.motion.moco.queue is 8; make them equal"),
-        ("moco.negatives", "all", "modalities.joint.moco.negatives is other-videos and modalities.motion.moco.negatives is all"),
+        ("crossclr", {"lr": 1.0}, "streams.joint.train.lr is 0.003 and streams.motion.train.crossclr.lr is 1.0; make them equal"),
+        ("batch", 2, "streams.joint.train.batch is 4 and streams.motion.train.batch is 2"),
+        ("queue", 8, "streams.joint.train.queue is 6 and streams.motion.train.queue is 8; make them equal"),
+        ("negatives", "all", "streams.joint.train.negatives is other-videos and streams.motion.train.negatives is all"),
     ],
 )
-def test_both_modalities_of_mining_are_trained_alike(key: str, value: Any, said: str) -> None:
-    run = copy.deepcopy(params.load(REPOSITORY / "tests/pipeline/tiny.yaml"))
-    run["modalities"]["motion"] = copy.deepcopy(run["modalities"]["joint"])
-    put(run["modalities"]["motion"], "head.out", 4)  # embeddings of two sizes never meet
-    put(run["modalities"]["motion"], "moco.temperature", 0.2)
-    params.check(run)
-    put(run["modalities"]["motion"], key, value)
-    with pytest.raises(InputError) as caught:
-        params.check(run)
-    assert f"experiments.crossclr trains joint and motion in one, but {said}" in str(caught.value)
+def test_both_streams_of_mining_are_trained_alike(tiny: Params, key: str, value: Any, said: str) -> None:
+    put(tiny["streams"]["motion"], "head.out", 4)  # embeddings of two sizes never meet
+    put(tiny["streams"]["motion"], "train.temperature", 0.2)
+    load.check(tiny)
+    put(tiny["streams"]["motion"]["train"], key, value)
+    assert f"experiments.crossclr trains joint and motion in one, but {said}" in said_of(tiny)
 
 
-def test_manifold_mixup_has_no_partner(good: dict[str, Any]) -> None:
-    assert params.partner(good, "manifold-mixup", "rgb") is None
-    assert params.partner(good, "cm-mixup", "rgb") == "flow"
-    assert set(params.cmmc_slice(good, "manifold-mixup", "rgb")["modalities"]) == {"rgb"}
-    assert set(params.cmmc_slice(good, "cm-mixup", "rgb")["modalities"]) == {"rgb", "flow"}
+def test_what_the_experiment_says_is_equal_by_itself(tiny: Params) -> None:
+    put(tiny, "streams.motion.train.queue", 8)
+    put(tiny, "experiments.crossclr.queue", 4)
+    load.check(tiny)
 
 
-def test_stages_and_modalities_are_in_a_slice_only_where_they_share_epochs(good: dict[str, Any]) -> None:
-    assert "stages" not in params.cmmc_slice(good, "stc-mix", "rgb")["experiments"]["stc-mix"]
-    assert params.cmmc_slice(good, "stc-mix-once", "rgb")["experiments"]["stc-mix-once"]["stages"] == 1
-    for experiment in ("stc-mix", "stc-mix-once"):
-        part = params.cmmc_slice(good, experiment, "rgb")
-        assert params.epochs(part, experiment, "rgb", "cmmc1") == params.epochs(good, experiment, "rgb", "cmmc1")
+STUDENT = {
+    "about": "Another encoder is looked at, whatever trained it",
+    "trains": "alone",
+    "from": "none",
+    "streams": {"min": 1},
+    "clips": {"query": 1},
+    "frozen": {"teacher": {"stream": "named"}},
+    "settings": {},
+}
 
 
-def test_neighbouring_recipes_differ_in_one_line(good: dict[str, Any]) -> None:
+@pytest.fixture
+def student(things: Path, tiny: Params) -> Params:
+    """The tiny params with a method that is handed a frozen encoder by name."""
+    (things / "methods/student.yaml").write_text(yaml.safe_dump(STUDENT))
+    forget()
+    teacher = {"experiment": "stc-mix", "stream": "flow"}
+    tiny["experiments"]["taught"] = {"method": "student", "streams": ["rgb", "joint"], "teacher": teacher}
+    return load.check(tiny)
+
+
+def test_a_frozen_encoder_by_name(student: Params) -> None:
+    newest = {"teacher flow": "stc-mix/flow-1"}
+    assert by_hand(student, "taught") == {"rgb": ({}, newest, []), "joint": ({}, newest, [])}
+    assert recipes.with_starts(student, ["taught"]) == ["mixup", "stc-mix", "taught"]
+    job = recipes.training(student, "taught", "joint")
+    assert list(slices.training(student, job)["streams"]) == ["joint", "flow"]
+    assert {"experiments.taught.teacher", "streams.flow.encoder"} <= slices.training_keys(student, job)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        (
+            "teacher.experiment",
+            "stcmix",
+            "experiments.taught.teacher names 'stcmix', but there is no such experiment; did you mean 'stc-mix'?",
+        ),
+        ("teacher.stream", "joint", "experiments.taught.teacher names 'joint', but it is not trained there; known: rgb, flow"),
+        ("teacher.experiment", "taught", "experiments.taught.teacher is of taught, which is made from taught; name another"),
+        ("teacher.steam", "flow", "unknown key 'experiments.taught.teacher.steam'; did you mean 'stream'?"),
+        ("teacher", None, "experiments.taught.teacher must be a mapping, not null"),
+        ("from", "mixup", "unknown key 'experiments.taught.from'"),
+    ],
+)
+def test_a_mistake_in_whose_encoder_is_handed_in(student: Params, key: str, value: Any, said: str) -> None:
+    put(student["experiments"]["taught"], key, value)
+    if key == "teacher.experiment" and value == "taught":
+        student["experiments"]["taught"]["teacher"]["stream"] = "rgb"
+    assert said in said_of(student)
+
+
+def test_a_frozen_encoder_by_name_needs_one(student: Params) -> None:
+    del student["experiments"]["taught"]["teacher"]
+    assert "'experiments.taught.teacher' is missing" in said_of(student)
+
+
+def test_neighbouring_recipes_differ_in_one_line(good: Params) -> None:
     """The rows of tables 1 and 2 are an ablation: each changes one thing."""
 
-    def differing(one: str, other: str) -> set[str]:
-        a, b = good["experiments"][one], good["experiments"][other]
+    def differing(name: str, other: str) -> set[str]:
+        a, b = good["experiments"][name], good["experiments"][other]
         return {key for key in {*a, *b} - {"keep", "paper"} if a.get(key) != b.get(key)}
 
     for other in ("t-cutmix", "st-cutmix", "videomix"):
@@ -417,90 +839,206 @@ def test_neighbouring_recipes_differ_in_one_line(good: dict[str, Any]) -> None:
     rows = ["manifold-mixup", "cm-mixup", "cm-cutmix-stc", "cm-cutmix-st", "cm-cutmix-s"]
     assert [differing(one, other) for one, other in itertools.pairwise(rows)] == [{"mixing"}, {"mixing"}, {"axes"}, {"axes"}]
     assert differing("cm-cutmix-stc", "stc-mix") == {"layers"}
-    assert differing("moco-long", "mixup-long") == {"mixing", "modalities"}
+    assert differing("moco-long", "mixup-long") == {"mixing", "streams"}
 
 
-def test_a_missing_key_is_named(good: dict[str, Any]) -> None:
-    del good["modalities"]["rgb"]["moco"]["queue"]
-    with pytest.raises(InputError, match=r"'modalities\.rgb\.moco\.queue' is missing"):
-        params.check(good)
+# ----------------------------------------------------------------------------------------------------------------
+# What each job gets
+
+
+def test_a_slice_holds_what_its_job_needs_and_no_more(good: Params) -> None:
+    job = recipes.training(good, "mixup", "rgb")
+    before = copy.deepcopy(slices.training(good, job))
+    put(good, "streams.flow.train.moco.lr", 1.0)
+    put(good, "streams.rgb.train.cmmc.lr", 1.0)
+    put(good, "evaluate.clips", 9)
+    assert slices.training(good, job) == before
+    put(good, "streams.rgb.train.moco.lr", 1.0)
+    assert slices.training(good, job) != before
+
+
+def test_how_many_trainings_there_are_is_in_a_slice_only_where_they_share_epochs(good: Params) -> None:
+    job = recipes.training(good, "stc-mix", "rgb-1")
+    before = slices.training(good, job)
+    put(good, "experiments.stc-mix.stages", 6)
+    assert slices.training(good, job) == before
+    put(good, "experiments.stc-mix.epochs", 30)
+    assert slices.training(good, job)["training"]["epochs"] == 10
+    put(good, "experiments.stc-mix.stages", 4)
+    assert slices.training(good, job)["training"]["epochs"] == 15
+
+
+def test_a_training_gets_its_own_part_of_a_setting_by_stream(good: Params) -> None:
+    part = slices.training(good, recipes.training(good, "stc-mix-pose", "rgb-1"))["settings"]["rgb"]
+    assert part["patch"] == {"rgb": [4, 4]} and part["layers"] == {"rgb": 4, "joint": 8}
+
+
+def test_what_extraction_gets(good: Params) -> None:
+    where, how = {"dataset": {"name": "toy", "root": "data/raw/toy"}}, {"cache": good["cache"], "index": {"fps": 30}}
+    assert slices.extraction(good, "rgb", "toy") == where | how
+    assert slices.extraction(good, "flow", "toy") == where | how | {"flow": good["flow"]}
+    assert slices.extraction(good, "joint", "toy") == where | {"cache": {"shards": good["cache"]["shards"]}}
+
+
+Job = tuple[Any, set[str]]
+
+
+def jobs(params: Params) -> dict[str, dict[str, Job]]:
+    """By what DVC calls one stage, or a part of one: each job's slice of params, with the trainings that it takes weights of, and the keys of params
+    that it is said to rest on."""
+    result: dict[str, dict[str, Job]] = {}
+    for dataset in run.datasets(params):
+        parts = {"download": slices.dataset(params, dataset), "index": slices.index(params, dataset)}
+        parts |= {f"extract {source}": slices.extraction(params, source, dataset) for source in run.sources(params, dataset)}
+        first = dataset == params["dataset"]["name"]
+        for name, part in parts.items():  # of another dataset than the first DVC looks at `transfer`
+            keys = {"transfer" if key.startswith("dataset") and not first else key for key in slices.keys(part)}
+            result[f"{name} {dataset}"] = {"": (part, keys)}
+    for experiment in params["experiments"]:
+        trainings = recipes.trainings(params, experiment)
+        result[f"train {experiment}"] = {
+            job.name: (
+                (slices.training(params, job), recipes.starts(params, job), recipes.frozen(params, job)),
+                slices.training_keys(params, job),
+            )
+            for job in trainings
+        }
+        progress = {job.name: (part := slices.progress(params, job), slices.keys(part)) for job in trainings}
+        result |= {f"progress {experiment} {name}": {"": job} for name, job in progress.items()}
+        if "feasible" in recipes.method(params, experiment):
+            result[f"feasible {experiment}"] = {"": (slices.feasible(params, experiment), slices.feasible_keys(params, experiment))}
+    single = {f"features {stream}": slices.features(params, stream) for stream in params["streams"]}
+    single |= {f"score {task}": slices.score(params, task) for task in params["evaluate"]["tasks"]}
+    single |= {"measurable": slices.measurable(params), "report": slices.report(params)}
+    single |= {f"compare {target}": slices.compare(params, target) for target in params["targets"]}
+    result |= {name: {"": (part, slices.keys(part))} for name, part in single.items()}
+    for task in params["evaluate"]["tasks"]:
+        if registry.declared("tasks", task)["given"] == "encoder":
+            for stream in params["streams"]:
+                part = slices.finetune(params, task, stream)
+                result[f"{task} {stream}"] = {"": (part, slices.finetune_keys(params, task, stream))}
+    return copy.deepcopy(result)
+
+
+def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key whose value is no mapping with keys of its own."""
+    if not isinstance(node, dict) or not node:
+        yield prefix, node
+        return
+    for key, value in node.items():
+        yield from leaves(value, f"{prefix}.{key}" if prefix else key)
+
+
+def fits(params: Params, experiment: str, method: str) -> bool:
+    """Whether an experiment has all settings of another method."""
+    recipe = params["experiments"][experiment]
+    changed = params | {"experiments": {**params["experiments"], experiment: recipe | {"method": method}}}
+    try:
+        return all(recipes.settings(changed, stream, method, experiment) for stream in recipe["streams"])
+    except InputError:
+        return False
+
+
+def other(params: Params, key: str, value: Any) -> Any:
+    """Another value for `key`, of which everything can be sliced; it need not be one that makes sense."""
+    last = key.rpartition(".")[2]
+    if key.startswith("experiments.") and last == "method":
+        return next((name for name in registry.names("methods") if name != value and fits(params, key.split(".")[1], name)), None)
+    if key.startswith("experiments.") and last == "from":
+        experiment = key.split(".")[1]
+        streams = set(params["experiments"][experiment]["streams"])
+        fit = [name for name, recipe in params["experiments"].items() if streams <= set(recipe["streams"]) and name != value]
+        return next((name for name in fit if experiment not in recipes.with_starts(params, [name])), None)
+    if key.startswith("experiments.") and last == "streams":
+        alone = recipes.method(params, key.split(".")[1])["trains"] == "alone"
+        return (
+            ([*value, *unused] if (unused := [name for name in params["streams"] if name not in value]) else None) if alone else value[::-1]
+        )
+    choices = {
+        "modality": {"rgb": "flow", "flow": "rgb", "joint": "motion", "motion": "joint"},
+        "encoder": {"s3d": "st-gcn", "st-gcn": "s3d"},
+        "backend": {"tvl1": "dis", "dis": "tvl1"},
+    }
+    if last in choices:
+        return choices[last].get(value)
+    if key == "all":
+        return value[:1]
+    if key == "transfer":
+        return [{**entry, "split": entry["split"] + 1, "root": "elsewhere"} for entry in value] or None
+    if isinstance(value, list):
+        return value[:-1] if last in ("experiments", "streams", "datasets", "tasks") and len(value) > 1 else [*value, *value[:1]]
+    if isinstance(value, dict | None):
+        return {"sed": 1} if last == "options" else None
+    return {str: lambda: f"{value}x", bool: lambda: not value}.get(type(value), lambda: value + 1)()
+
+
+def covered(leaf: str, keys: set[str]) -> bool:
+    return any(leaf == key or leaf.startswith(f"{key}.") for key in keys)
+
+
+def changed(before: dict[str, Job], after: dict[str, Job]) -> bool:
+    """Whether a stage has anything to do: a job of it has another slice or other weights, or is new."""
+    return {name: part for name, (part, _) in before.items()} != {name: part for name, (part, _) in after.items()}
+
+
+def looked_at_for_nothing(params: Params, stage: str, leaf: str) -> bool:
+    """Whether DVC may look at a leaf that no job of the stage gets."""
+    kind, _, name = stage.partition(" ")
+    if kind == "measurable":  # which tasks there are: DVC can't look at the keys of a mapping alone
+        return leaf.startswith("evaluate.tasks.")
+    if kind == "index":  # whether people are detected in the videos: the section as a whole
+        return leaf.startswith("skeleton.")
+    together = kind == "train" and recipes.method(params, name)["trains"] == "together"
+    return together and leaf.startswith("streams.") and leaf.endswith(".epochs")  # of the second stream, which must be the first's
+
+
+@pytest.mark.parametrize("file", ["params.yaml", "tests/pipeline/tiny.yaml", "presets/ucf101.yaml", "presets/folder-pose.yaml"])
+def test_a_change_of_any_one_key_reruns_the_same_in_both_engines(file: str) -> None:
+    """Snakemake reruns the jobs whose slices, or inputs, change; DVC the stages that name the key: for every key of the params, one by one."""
+    params = separate(REPOSITORY / file)
+    before = jobs(params)
+    tried = 0
+    for leaf, value in leaves(params):
+        if (new := other(params, leaf, value)) is None:
+            continue
+        tried += 1
+        put(params, leaf, new)
+        after = jobs(params)
+        put(params, leaf, value)
+        for stage in before.keys() & after.keys():
+            assert leaf != "seed" or changed(before[stage], after[stage]) == (stage == "report")
+            looked_at = covered(leaf, set().union(*(keys for _, keys in before[stage].values())))
+            if leaf == "all":  # which says what there is: the stages themselves
+                continue
+            if changed(before[stage], after[stage]):
+                assert looked_at, f"{stage} changes with {leaf}, and DVC would not notice"
+            else:
+                assert not looked_at or looked_at_for_nothing(params, stage, leaf), (
+                    f"{stage} does not change with {leaf}, and DVC would rerun it"
+                )
+    assert tried > 60
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
-    [("a: [", "is not YAML"), ("a: 1\na: 2\n", "line 2: 'a' is given twice|line 1: 'a' is given twice"), ("", "must be a mapping")],
+    ("leaf", "stages"),
+    [
+        ("flow.bound", {"extract flow toy", "report"}),
+        ("index.max_dropped", {"index toy", "report"}),
+        ("evaluate.tasks.linear.iterations", {"score linear"}),
+        ("evaluate.fused", {"score retrieval", "score linear", "score finetune"}),
+        ("streams.rgb.train.finetune.lr", {"finetune rgb"}),
+        ("streams.motion.train.crossclr.lr", {"train crossclr", "train crossclr-cmmc"}),
+        ("experiments.videomix.mixing", {"train videomix"}),
+        ("experiments.mixup.keep", {"train mixup"}),
+        ("experiments.stc-mix-pose.paper", set()),
+        ("targets.figure2.tasks", set()),
+    ],
 )
-def test_a_broken_file(text: str, said: str) -> None:
-    with pytest.raises(InputError, match=said):
-        params.parse(text, "params.yaml")
-
-
-def test_numbers_may_be_written_as_people_write_them(good: dict[str, Any]) -> None:
-    text = yaml.safe_dump(good).replace("weight_decay: 1.0e-05", "weight_decay: 1e-5")
-    assert "1e-5" in text
-    assert params.parse(text, "x")["modalities"]["rgb"]["pretrain"]["weight_decay"] == 1e-5
-
-
-def test_the_partner_is_always_the_newest(good: dict[str, Any]) -> None:
-    stages = params.stages_of(good, "stc-mix")
-    assert stages == [("rgb", 1), ("flow", 1), ("rgb", 2), ("flow", 2)]
-    newest = {"rgb": ("mixup", "pretrain"), "flow": ("mixup", "pretrain")}
-    for modality, cycle in stages:
-        other = "flow" if modality == "rgb" else "rgb"
-        assert params.start_of(good, "stc-mix", modality, cycle) == (newest[modality], newest[other])
-        newest[modality] = ("stc-mix", f"cmmc{cycle}")
-
-
-def test_a_slice_holds_what_its_rule_needs_and_no_more(good: dict[str, Any]) -> None:
-    before = copy.deepcopy(params.pretrain_slice(good, "mixup", "rgb"))
-    put(good, "modalities.flow.pretrain.lr", 1.0)
-    put(good, "modalities.rgb.cmmc.lr", 1.0)
-    put(good, "evaluate.clips", 9)
-    assert params.pretrain_slice(good, "mixup", "rgb") == before
-    put(good, "modalities.rgb.pretrain.lr", 1.0)
-    assert params.pretrain_slice(good, "mixup", "rgb") != before
-
-
-def test_what_extraction_gets(good: dict[str, Any]) -> None:
-    where, how = {"dataset": {"name": "toy", "root": "data/raw/toy"}}, {"cache": good["cache"], "index": {"fps": 30}}
-    assert params.cache_slice(good, "rgb", "toy") == where | how
-    assert params.cache_slice(good, "flow", "toy") == where | how | {"flow": good["flow"]}
-    assert params.cache_slice(good, "joint", "toy") == where | {"cache": {"shards": good["cache"]["shards"]}}
-
-
-def test_fingerprint_notices_names_sizes_and_times(tmp_path: Path) -> None:
-    (tmp_path / "a [1].avi").write_bytes(b"1")
-    first = params.fingerprint(tmp_path)
-    assert params.fingerprint(tmp_path) == first
-    (tmp_path / "a [1].avi").write_bytes(b"12")
-    assert params.fingerprint(tmp_path) != first
-    (tmp_path / "gone.avi").symlink_to(tmp_path / "nowhere")
-    second = params.fingerprint(tmp_path)
-    assert second != first
-    assert params.fingerprint() == ""
-
-
-def test_fingerprint_of_a_file_alone(tmp_path: Path) -> None:
-    (tmp_path / "missing.txt").write_text("S001")
-    first = params.fingerprint(tmp_path / "missing.txt")
-    (tmp_path / "missing.txt").write_text("S001 S002")
-    assert params.fingerprint(tmp_path / "missing.txt") != first
-
-
-def test_fingerprint_follows_linked_folders_and_takes_more_than_one(tmp_path: Path) -> None:
-    for name in ("root", "elsewhere", "lists"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "root/walk").symlink_to(tmp_path / "elsewhere")
-    folders = (tmp_path / "root", tmp_path / "lists")
-    seen = {params.fingerprint(*folders)}
-    (tmp_path / "elsewhere/a.avi").write_bytes(b"1")
-    seen.add(params.fingerprint(*folders))
-    (tmp_path / "lists/trainlist01.txt").write_text("walk/a.avi 1")
-    seen.add(params.fingerprint(*folders))
-    assert len(seen) == 3
-
-
-def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
-    (tmp_path / "data").write_text("a file where a folder should be")
-    with pytest.raises(InputError, match="cannot write to"):
-        params.check_writable(tmp_path / "data")
+def test_what_reruns_after_a_change_by_hand(good: Params, leaf: str, stages: set[str]) -> None:
+    """Beside pages, and what only measures along trainings."""
+    before = jobs(good)
+    put(good, leaf, other(good, leaf, dict(leaves(good))[leaf]))
+    after = jobs(good)
+    changes = {stage for stage in before if changed(before[stage], after[stage])}
+    assert {stage for stage in changes if not stage.startswith(("compare", "progress")) and stage != "report"} == stages - {"report"}
+    assert "report" in changes or "report" not in stages

@@ -37,8 +37,8 @@ GRAPHS = {
     "ntu-rgb+d": Graph(25, 21, (*KINECT, (23, 8), (22, 23), (25, 12), (24, 25)), (2,)),
     # The other public variant: tip and thumb hang on the hand. Weights for one variant do not fit the other.
     "ntu-rgb+d-hands": Graph(25, 21, (*KINECT, (22, 8), (23, 8), (24, 12), (25, 12)), (2,)),
-    # COCO's 17 keypoints in torchvision's order (nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles; left before
-    # right). COCO has no neck: shoulders hang on the nose, hips on the shoulders.
+    # COCO's 17 keypoints in torchvision's order (nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles; left
+    # before right). COCO has no neck: shoulders hang on the nose, hips on the shoulders.
     "coco": Graph(
         joints=17,
         centre=1,

@@ -13,8 +13,8 @@ def plain() -> nn.Sequential:
 
 
 CASES = {
-    "s3d": (lambda: build("s3d", 3, 0.125, 0), (2, 3, 8, 32, 32)),
-    "st-gcn": (lambda: build("st-gcn", 3, 0.125, 0), (2, 3, 12, 25, 2)),
+    "s3d": (lambda: build("s3d", 3, {"width": 0.125}, 0), (2, 3, 8, 32, 32)),
+    "st-gcn": (lambda: build("st-gcn", 3, {"width": 0.125}, 0), (2, 3, 12, 25, 2)),
     "plain": (plain, (2, 2, 12)),
 }
 
@@ -41,7 +41,7 @@ def test_shapes_are_those_of_a_real_pass(name: str) -> None:
     make, shape = CASES[name]
     model = make().eval()
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    announced = shapes(model, shape)
+    announced = model.shapes(shape) if isinstance(model, Encoder) else shapes(model, shape)
     x, seen = torch.randn(shape), []
     for block in model:
         x = block(x)
@@ -50,29 +50,22 @@ def test_shapes_are_those_of_a_real_pass(name: str) -> None:
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
-def test_method_is_the_function() -> None:
-    encoder = build("s3d", 3, 0.125, 0).eval()
-    x = torch.randn(1, 3, 8, 32, 32)
-    assert torch.equal(encoder.partial_forward(x, 0, 3), partial_forward(encoder, x, 0, 3))
-    assert encoder.shapes(x.shape) == shapes(encoder, x.shape)
-
-
 @pytest.mark.parametrize("start, stop", [(-1, 2), (3, 2), (0, 6)])
 def test_range_outside_the_blocks_is_named(start: int, stop: int) -> None:
     with pytest.raises(InputError, match=f"blocks {start}..{stop} of an encoder of 5"):
-        partial_forward(build("s3d", 3, 0.125, 0), torch.zeros(1, 3, 8, 32, 32), start, stop)
+        partial_forward(build("s3d", 3, {"width": 0.125}, 0), torch.zeros(1, 3, 8, 32, 32), start, stop)
 
 
 def test_too_small_input_names_block_and_shape() -> None:
     with pytest.raises(InputError, match=r"S3D on input \(1, 3, 4, 32, 32\): block5 can't take \(1, 104, 1, 2, 2\)"):
-        build("s3d", 3, 0.125, 0).shapes((1, 3, 4, 32, 32))
+        build("s3d", 3, {"width": 0.125}, 0).shapes((1, 3, 4, 32, 32))
 
 
 def test_pool_is_the_mean_over_positions() -> None:
     maps = torch.arange(24.0).view(2, 3, 2, 2)
     expected = torch.tensor([[1.5, 5.5, 9.5], [13.5, 17.5, 21.5]])
     assert torch.equal(pool(plain(), maps), expected)
-    encoder = build("s3d", 3, 0.125, 0)
+    encoder = build("s3d", 3, {"width": 0.125}, 0)
     assert isinstance(encoder, Encoder) and torch.equal(encoder.pool(maps), expected)
 
 

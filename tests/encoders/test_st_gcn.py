@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from videossl.encoders.st_gcn import GRAPHS, STGCN, Fold, GraphLayer, adjacency
+from videossl.encoders.st_gcn import STGCN, Fold, GraphLayer, adjacency
 from videossl.errors import InputError
+from videossl.graphs import GRAPHS
 
 
 def test_shapes_and_channels_of_the_paper() -> None:

@@ -18,7 +18,6 @@ from videossl.mix.mixup import draw_lam
 from videossl.mix.pairs import draw_layers
 from videossl.seeding import torch_rng
 
-
 VIDEO, SKELETON = ("channel", "time", "height", "width"), ("channel", "time", "joint")
 
 

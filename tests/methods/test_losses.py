@@ -12,7 +12,6 @@ from videossl.methods.losses import (
     false_negatives,
     logits,
     mixed_cross_entropy,
-    mixed_info_nce,
     multi_positive_cross_entropy,
     neighbours,
     spread,
@@ -53,7 +52,7 @@ def test_loss_equals_naive_loops(seed: int, batch: int, slots: int, a_sample: bo
     if mask is not None:  # a target is never masked
         mask[torch.arange(batch), torch.arange(batch)] = False
         mask[torch.arange(batch), r] = False
-    loss = mixed_info_nce(query, keys, queue, r, lam, temperature, mask)
+    loss = mixed_cross_entropy(logits(query, keys, queue, temperature, mask), r, lam)
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(naive(query, keys, queue, r, lam, temperature, mask), rel=1e-4, abs=1e-5)
 
@@ -63,16 +62,16 @@ def test_worked_out_by_hand() -> None:
     query, keys = torch.stack([e1, e2]), torch.stack([e1, e2])
     swap = torch.tensor([1, 0])
     hit, miss = math.log(1 + math.exp(-1)), math.log(1 + math.e)  # CE of the similar and of the other key
-    assert mixed_info_nce(query, keys, None, swap, 1.0, 1.0).item() == pytest.approx(hit)
-    assert mixed_info_nce(query, keys, None, swap, 0.0, 1.0).item() == pytest.approx(miss)
-    assert mixed_info_nce(query, keys, None, swap, 0.75, 1.0).item() == pytest.approx(0.75 * hit + 0.25 * miss)
+    assert mixed_cross_entropy(logits(query, keys, None, 1.0), swap, 1.0).item() == pytest.approx(hit)
+    assert mixed_cross_entropy(logits(query, keys, None, 1.0), swap, 0.0).item() == pytest.approx(miss)
+    assert mixed_cross_entropy(logits(query, keys, None, 1.0), swap, 0.75).item() == pytest.approx(0.75 * hit + 0.25 * miss)
     a_row = torch.tensor([1.0, 0.0])
-    assert mixed_info_nce(query, keys, None, swap, a_row, 1.0).item() == pytest.approx((hit + miss) / 2)
+    assert mixed_cross_entropy(logits(query, keys, None, 1.0), swap, a_row).item() == pytest.approx((hit + miss) / 2)
 
 
 def test_without_information_the_loss_is_the_logarithm_of_the_number_of_keys() -> None:
     query = torch.zeros(4, 3)
-    loss = mixed_info_nce(query, torch.randn(4, 3), torch.randn(3, 12), torch.tensor([1, 2, 3, 0]), 0.3, 0.07)
+    loss = mixed_cross_entropy(logits(query, torch.randn(4, 3), torch.randn(3, 12), 0.07), torch.tensor([1, 2, 3, 0]), 0.3)
     assert loss.item() == pytest.approx(math.log(16))
 
 
@@ -81,7 +80,7 @@ def test_gradient_reaches_the_query_and_no_key() -> None:
     keys = torch.randn(3, 4, requires_grad=True)
     mask = torch.zeros(3, 5, dtype=torch.bool)
     mask[0, 4] = mask[1, 3] = True
-    mixed_info_nce(query, keys, torch.randn(4, 2), torch.tensor([2, 0, 1]), 0.6, 0.07, mask).backward()
+    mixed_cross_entropy(logits(query, keys, torch.randn(4, 2), 0.07, mask), torch.tensor([2, 0, 1]), 0.6).backward()
     assert keys.grad is None
     assert query.grad is not None and query.grad.isfinite().all() and (query.grad.abs().sum(1) > 0).all()
 

@@ -11,7 +11,7 @@ from videossl.encoders.build import build, build_head
 from videossl.encoders.head import ProjectionHead
 from videossl.errors import InputError
 from videossl.methods import moco as module
-from videossl.methods.losses import EMPTY, mixed_info_nce
+from videossl.methods.losses import EMPTY, logits, mixed_cross_entropy
 from videossl.methods.moco import MoCo
 from videossl.mix.cutmix import draw_aligned_box
 from videossl.mix.mixup import draw_lam
@@ -89,7 +89,7 @@ def test_queries_are_mixed_in_the_input_and_keys_are_not(mixing: str) -> None:
     again = tiny()
     query = module.embed(again.encoder, again.head, again.encoder[1](again.encoder[0](mixed)))
     keys = module.embed(again.key_encoder, again.key_head, again.key_encoder(views["key"]))
-    torch.testing.assert_close(loss, mixed_info_nce(query, keys, None, r, lam, 0.2))
+    torch.testing.assert_close(loss, mixed_cross_entropy(logits(query, keys, None, 0.2), r, lam))
 
 
 @pytest.mark.parametrize("mixing", ["mixup", "t-cutmix", "st-cutmix", "videomix"])

@@ -187,9 +187,9 @@ def test_rows_of_bodies() -> None:
         ((VIDEO, SKELETON), {"patch": (5, 6)}, r"\(832, 8, 8, 8\) and \(64, 13, 25\), a run of joints as a patch: a patch of 5 x 6 is larger"),
         ((SKELETON, VIDEO), {"patch": (9, 1)}, r"\(64, 13, 25\) and \(832, 8, 8, 8\), a patch as a run of joints: a patch of 9 x 1 is larger"),
         ((VIDEO, SKELETON), {"axes": ("time", "channel")}, "space differs in kind, so it must be cut; add 'space'"),
-        ((VIDEO, SKELETON), {"axes": ("space", "channel")}, "time is not cut, so it must be equal, not 8 and 13; add 'time'"),
-        ((VIDEO, SKELETON), {"axes": ("space", "time")}, "channel is not cut, so it must be equal, not 832 and 64; add 'channel'"),
-        ((VIDEO, (64, 13)), {}, 
+        ((VIDEO, SKELETON), {"axes": ("space", "channel")}, "time is not cut, so time must be equal, not 8 and 13; add 'time'"),
+        ((VIDEO, SKELETON), {"axes": ("space", "time")}, "channel is not cut, so channel must be equal, not 832 and 64; add 'channel'"),
+        ((VIDEO, (64, 13)), {},
          r"\(832, 8, 8, 8\) and \(64, 13\), \(channel, time, height, width\) and \(channel, time\): both need the same axes, or an adapter.*joint into height x width"),
     ],
 )  # fmt: skip

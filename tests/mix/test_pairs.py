@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from videossl.errors import InputError
-from videossl.mix.axes import AXES, UNNAMED, Pair
+from videossl.mix.axes import AXES, Pair
 from videossl.mix.pairs import Layers, draw_layers, pairs
 from videossl.seeding import torch_rng
 

@@ -128,7 +128,7 @@ def test_a_strategy_or_box_that_is_unknown_is_one_line_with_those_known() -> Non
     ):
         with pytest.raises(InputError, match=r"^box 'row' is unknown: choose of batch, sample$"):
             mix()
-    with pytest.raises(InputError, match=r"\(4, 2, 4, 6, 6\) and \(4, 2, 4, 3, 6\)"):
+    with pytest.raises(InputError, match=r"^cm-mixup of maps .*\(2, 4, 6, 6\) and \(2, 4, 3, 6\): they must be equal"):
         mix_features("cm-mixup", x, x[..., :3, :], torch_rng(0))
     with pytest.raises(InputError, match=r"a patch of 2 x 2 for maps .* take patch out"):
         mix_features("cm-cutmix", x, x, torch_rng(0), patch=(2, 2))

@@ -95,7 +95,6 @@ def assert_code_is_the_import_closure(run: Workspace, rows: list[dict[str, str]]
 
 
 KINDS = ("datasets", "modalities", "encoders", "methods", "tasks")
-READ_FROM = {"motion": "joint", "bone": "joint"}
 
 
 def is_of_a_thing(path: str) -> bool:
@@ -125,8 +124,7 @@ def things(params: dict[str, Any], rule: str, output: str) -> Used:
         streams = [parts[2].split(".")[0]]
     seen = {f"modalities/{stream}" for stream in streams}
     modules |= seen | {f"encoders/{params['streams'][stream]['encoder'].replace('-', '_')}" for stream in streams if rule != "report"}
-    yamls = modules | {f"modalities/{READ_FROM[stream]}" for stream in streams if stream in READ_FROM}
-    yamls |= {f"tasks/{task}" for task in params["evaluate"]["tasks"]} if rule == "measurable" else set()
+    yamls = modules | ({f"tasks/{task}" for task in params["evaluate"]["tasks"]} if rule == "measurable" else set())
     if rule in SCRIPTS:
         return Used({f"extract/{rule}"}, {f"modalities/{parts[1]}"})
     return Used(modules, yamls)

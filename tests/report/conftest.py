@@ -11,6 +11,7 @@ import pytest
 from tests.made import row as made
 
 from videossl.data.index import Row
+from videossl.modalities.base import Picture, Strip, evenly
 from videossl.report.run import Run
 
 CLASSES = ("bow", "jump", "kick", "wave")
@@ -27,28 +28,30 @@ def index() -> list[Row]:
     return [*rows, *short, row("broken/<b>x</b>", "bow", "test", "dropped", "unreadable: no frame decodes")]
 
 
+def stream(queue: int, moco: int, cmmc: int, batch: int = 16, width: float = 0.25, clip: tuple[int, int] = (8, 64)) -> dict[str, Any]:
+    """A stream of a run: clips of so many frames of so many pixels, and how many epochs each method takes."""
+    train = {"temperature": 0.07, "momentum": 0.9, "queue": queue, "alpha": 1.0, "negatives": "all", "batch": batch}
+    train |= {"optimiser": "adam", "lr": 0.003, "weight_decay": 0.0, "schedule": "cosine"}
+    train |= {"moco": {"epochs": moco}, "cmmc": {"epochs": cmmc}, "crossclr": {"epochs": cmmc}}
+    return {"width": width, "clip": {"frames": clip[0], "stride": 2, "size": clip[1]}, "train": train}
+
+
 def params() -> dict[str, Any]:
-    modality = {
-        "width": 0.25,
-        "clip": {"frames": 8, "stride": 2, "size": 64},
-        "moco": {"queue": 48},
-        "pretrain": {"epochs": 6, "batch": 16},
-        "cmmc": {"epochs": 3, "batch": 16},
-    }
-    mixup = {"modalities": ["rgb", "flow"], "mixing": "mixup"}
+    mixup = {"method": "moco", "streams": ["rgb", "flow"], "mixing": "mixup"}
+    mixed = {"mixing": "cm-cutmix", "axes": ["space", "time", "channel"], "layers": "same", "box": "batch"}
     return {
         "dataset": {"name": "toy"},
-        "modalities": {"rgb": modality, "flow": modality},
+        "streams": {name: {"modality": name, **stream(48, 6, 3)} for name in ("rgb", "flow")},
         "experiments": {
             "mixup": mixup,
-            "stc-mix": {"from": "mixup", "modalities": ["rgb", "flow"], "stages": 4, "mixing": "cm-cutmix"},
+            "stc-mix": {"method": "cmmc", "from": "mixup", "streams": ["rgb", "flow"], "stages": 4, **mixed},
         },
-        "evaluate": {"tasks": ["retrieval", "linear"]},
+        "evaluate": {"tasks": {"retrieval": {}, "linear": {}}},
     }
 
 
 def result(experiment: str, seed: int, task: str, **values: float) -> dict[str, Any]:
-    """A results file; a fused modality is given as rgb_flow."""
+    """A results file; fused streams are given as rgb_flow."""
     metrics = ("R@1", "R@5", "R@10", "R@20") if task == "retrieval" else ("accuracy",)
     return {
         "experiment": experiment,
@@ -71,7 +74,7 @@ def result(experiment: str, seed: int, task: str, **values: float) -> dict[str, 
     }
 
 
-def history(experiment: str, seed: int, modality: str, phase: str, epochs: int) -> dict[str, Any]:
+def history(experiment: str, seed: int, training: str, epochs: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     rows = [
         {
@@ -80,52 +83,49 @@ def history(experiment: str, seed: int, modality: str, phase: str, epochs: int) 
             "accuracy": 60 * (1 - math.exp(-i / 5)) + 2,
             "lr": 0.003,
             "clips": 400,
-            "cross_entropy_floor": 0.5,
+            "spread": 0.5 + i / 100,
         }
         for i in range(epochs)
     ]
-    return {"experiment": experiment, "seed": seed, "modality": modality, "phase": phase, "epochs": rows}
+    return {"experiment": experiment, "seed": seed, "training": training, "epochs": rows}
 
 
 def histories(seeds: tuple[int, ...]) -> list[dict[str, Any]]:
     made = []
     for seed in seeds:
-        for modality in ("rgb", "flow"):
+        for name in ("rgb", "flow"):
             made += [
-                history("mixup", seed, modality, "pretrain", 6),
-                history("stc-mix", seed, modality, "cmmc1", 3),
-                history("stc-mix", seed, modality, "cmmc2", 3),
+                history("mixup", seed, name, 6),
+                history("stc-mix", seed, f"{name}-1", 3),
+                history("stc-mix", seed, f"{name}-2", 3),
             ]
     return made
 
 
 def sample(id: str, label: str) -> dict[str, Any]:
-    rng = np.random.default_rng(len(id))
-    y, x = np.mgrid[-1:1:64j, -1:1:64j]
-    frames = np.stack([np.exp(-((x - t / 12 + 0.5) ** 2 + y**2) * 8) for t in range(12)])
-    flow = np.stack(np.broadcast_arrays(3 * x, 3 * y), axis=-1) * frames[..., None]
-    person = np.zeros((25, 3))
-    person[:, 0] = rng.normal(0, 0.3, 25)
-    person[:, 1] = np.linspace(0.8, -0.9, 25)
-    joints = np.stack([person + np.array([0.03 * t, 0, 0]) for t in range(12)])
-    joints[-1] = 0
-    return {
-        "id": id,
-        "label": label,
-        "frames": (frames[..., None] * [200, 160, 90]).astype(np.uint8),
-        "flow": flow.astype(np.float32),
-        "joints": joints,
-    }
+    """A video in frames, in flow and as drawn lines."""
+    shown = evenly(12, 6)
+    shades = [np.full((64, 64, 3), 20 * i, np.uint8) for i in shown]
+    lines = '<svg class="skeleton" viewBox="0 0 100 100" role="img"><line class="left" x1="0" y1="0" x2="9" y2="9"/></svg>'
+    strips = [
+        Strip("frames", [Picture("png", shade, f"frame {i}") for i, shade in zip(shown, shades, strict=True)]),
+        Strip(
+            "flow, rim 3.0 pixels a frame",
+            [Picture("png", shade[::-1], f"flow at frame {i}") for i, shade in zip(shown, shades, strict=True)],
+        ),
+        Strip("skeleton", [Picture("svg", lines, f"skeleton, frame {i}") for i in shown]),
+    ]
+    return {"id": id, "label": label, "shown": shown, "strips": strips}
 
 
-def gallery(experiment: str, modality: str) -> dict[str, Any]:
+def gallery(experiment: str, stream: str) -> dict[str, Any]:
     def tile(id: str, label: str, shade: int) -> dict[str, Any]:
         return {"id": id, "label": label, "thumb": np.full((48, 64, 3), shade, np.uint8)}
 
     near = [tile(f"{c}/train0{i}", c, 40 * i) | {"similarity": 0.9 - i / 10} for i, c in enumerate(CLASSES)]
     return {
         "experiment": experiment,
-        "modality": modality,
+        "stream": stream,
         "query": tile("wave/test01", "wave", 200),
         "neighbours": [one | {"correct": one["label"] == "wave"} for one in near],
     }
@@ -156,6 +156,7 @@ def make_run() -> Callable[..., Run]:
             "index": index(),
             "results": results,
             "histories": histories(seeds),
+            "legends": [Strip("What the <b>colours</b> mean.", [Picture("png", np.zeros((8, 8, 4), np.uint8), "wheel")])],
             "samples": [sample("wave/train00", "wave"), sample("kick/train03", "kick")],
             "gallery": [gallery("stc-mix", "rgb+flow"), gallery("untrained", "rgb+flow")],
             "provenance": [

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from tests.report.conftest import SHA, history, index
+from tests.report.conftest import SHA, history, index, stream
 
 from videossl.report.run import Run
 
@@ -17,17 +17,12 @@ CHANCE = {"R@1": 8.3, "R@5": 35.3, "R@10": 58.1, "R@20": 82.4, "accuracy": 100 /
 
 def params() -> dict[str, Any]:
     """The experiments of the paper's tables and figure at toy scale."""
-    modality = {
-        "width": 0.25,
-        "clip": {"frames": 8, "stride": 2, "size": 64},
-        "moco": {"queue": 0},
-        "pretrain": {"epochs": 50, "batch": 16},
-        "cmmc": {"epochs": 12, "batch": 16},
-    }
-    single, skeleton = {"modalities": ["rgb", "flow"]}, {"modalities": ["joint", "motion"]}
+    chosen = stream(queue=0, moco=50, cmmc=12)
+    single, skeleton = {"method": "moco", "streams": ["rgb", "flow"]}, {"streams": ["joint", "motion"]}
     mixed = {
+        "method": "cmmc",
         "from": "mixup",
-        "modalities": ["rgb", "flow"],
+        "streams": ["rgb", "flow"],
         "stages": 4,
         "axes": ["space", "time", "channel"],
         "layers": "same",
@@ -37,7 +32,7 @@ def params() -> dict[str, Any]:
         "dataset": {"name": "toy", "root": "data/raw/toy", "split": 1, "options": {}},
         "transfer": [],
         "seeds": [0, 1, 2],
-        "modalities": dict.fromkeys(("rgb", "flow", "joint", "motion"), modality | {"mining": {"epochs": 12, "batch": 16}}),
+        "streams": {name: {"modality": name, **chosen} for name in ("rgb", "flow", "joint", "motion")},
         "experiments": {
             "moco": {**single, "mixing": "none"},
             **{name: {**single, "mixing": name} for name in ("mixup", "t-cutmix", "st-cutmix", "videomix")},
@@ -47,10 +42,10 @@ def params() -> dict[str, Any]:
             "cm-mixup": {**mixed, "mixing": "cm-mixup"},
             **{f"cm-cutmix-{axes}": {**mixed, "mixing": "cm-cutmix"} for axes in ("s", "st", "stc")},
             "stc-mix": {**mixed, "mixing": "cm-cutmix", "layers": "random"},
-            "moco-skeleton": {**skeleton, "mixing": "none", "epochs": 60, "paper": "moco"},
+            "moco-skeleton": {**single, **skeleton, "mixing": "none", "epochs": 60, "paper": "moco"},
             "cmmc-skeleton": {**mixed, **skeleton, "from": "moco-skeleton", "mixing": "cm-cutmix", "stages": 2, "paper": "stc-mix"},
-            "crossclr": {**skeleton, "from": "moco-skeleton", "neighbours": 1},
-            "crossclr-cmmc": {**skeleton, "from": "cmmc-skeleton", "neighbours": 1},
+            "crossclr": {"method": "crossclr", **skeleton, "from": "moco-skeleton", "neighbours": 1},
+            "crossclr-cmmc": {"method": "crossclr", **skeleton, "from": "cmmc-skeleton", "neighbours": 1},
             "stc-mix-once": {**mixed, "mixing": "cm-cutmix", "layers": "random", "stages": 1, "epochs": 24},
         },
         "targets": {
@@ -68,13 +63,13 @@ def params() -> dict[str, Any]:
             "figure2": target("progress", "moco-long mixup-long stc-mix-once stc-mix", "rgb", "linear retrieval"),
             "figure3": target("training", "moco-long stc-mix", "rgb", ""),
         },
-        "evaluate": {"tasks": ["retrieval", "linear", "finetune"], "fused": [["rgb", "flow"], ["joint", "motion"]], "crops": 2},
+        "evaluate": {"tasks": {"retrieval": {}, "linear": {}, "finetune": {"crops": 2}}, "fused": [["rgb", "flow"], ["joint", "motion"]]},
     }
 
 
-def target(show: str, experiments: str, modalities: str, tasks: str) -> dict[str, Any]:
+def target(show: str, experiments: str, streams: str, tasks: str) -> dict[str, Any]:
     """A target, its lists given as words."""
-    return {"show": show, "experiments": experiments.split(), "modalities": modalities.split(), "tasks": tasks.split()}
+    return {"show": show, "experiments": experiments.split(), "streams": streams.split(), "tasks": tasks.split()}
 
 
 def steps(percent: float) -> float:
@@ -112,8 +107,8 @@ def results(
     return made
 
 
-def progress(owner: str, seed: int, phase: str, epochs: Sequence[int], linear: Sequence[float], modality: str = "rgb") -> dict[str, Any]:
-    """The numbers of the encoders kept along one training."""
+def progress(owner: str, seed: int, training: str, epochs: Sequence[int], linear: Sequence[float]) -> dict[str, Any]:
+    """The numbers of the encoders kept along one training of RGB."""
     points = [
         {
             "epoch": epoch,
@@ -122,27 +117,25 @@ def progress(owner: str, seed: int, phase: str, epochs: Sequence[int], linear: S
         }
         for epoch, value in zip(epochs, linear, strict=True)
     ]
+    chance = {"linear": {"accuracy": 100 / 12}, "retrieval": {metric: CHANCE[metric] for metric in METRICS["retrieval"]}}
     return {
         "experiment": owner,
         "seed": seed,
         "dataset": "toy",
         "task": "progress",
-        "modality": modality,
-        "phase": phase,
-        "points": points,
-        "chance": {"linear": {"accuracy": 100 / 12}, "retrieval": {metric: CHANCE[metric] for metric in METRICS["retrieval"]}},
-        "counts": {"train": 144, "test": TESTS, "classes": 12},
-        "provenance": {"data": SHA, "code": SHA[::-1], "weights": {modality: SHA}},
+        "training": training,
+        "streams": {"rgb": {"points": points, "chance": chance, "counts": {"train": 144, "test": TESTS, "classes": 12}}},
+        "provenance": {"data": SHA, "code": SHA[::-1], "weights": {training: SHA}},
     }
 
 
 TRAININGS = {
-    ("mixup", "pretrain"): 50,
-    ("moco-long", "pretrain"): 74,
-    ("mixup-long", "pretrain"): 74,
-    ("stc-mix-once", "cmmc1"): 24,
-    ("stc-mix", "cmmc1"): 12,
-    ("stc-mix", "cmmc2"): 12,
+    ("mixup", "rgb"): 50,
+    ("moco-long", "rgb"): 74,
+    ("mixup-long", "rgb"): 74,
+    ("stc-mix-once", "rgb-1"): 24,
+    ("stc-mix", "rgb-1"): 12,
+    ("stc-mix", "rgb-2"): 12,
 }
 """The trainings of RGB behind figures 2 and 3, and their epochs."""
 
@@ -151,19 +144,19 @@ def measured(seeds: Sequence[int] = (0, 1, 2)) -> list[dict[str, Any]]:
     """Progress files of figure 2."""
     rng = np.random.default_rng(1)
     made = []
-    for (owner, phase), last in TRAININGS.items():
-        every = 6 if phase != "pretrain" else 10
+    for (owner, training), last in TRAININGS.items():
+        every = 6 if training != "rgb" else 10
         epochs = sorted({*range(every, last, every), last})
-        base = 20 if phase == "pretrain" else 38
+        base = 20 if training == "rgb" else 38
         for seed in seeds:
             values = [base + 22 * (1 - np.exp(-epoch / 25)) + 6 * seed + float(rng.normal(0, 3)) for epoch in epochs]
-            made.append(progress(owner, seed, phase, epochs, values))
+            made.append(progress(owner, seed, training, epochs, values))
     return made
 
 
 def trained(seeds: Sequence[int] = (0, 1, 2)) -> list[dict[str, Any]]:
     """Histories of figures 2 and 3: each training 0.1 higher in loss and a twentieth lower in accuracy than the one before."""
-    made = [history(owner, seed, "rgb", phase, epochs) for (owner, phase), epochs in TRAININGS.items() for seed in seeds]
+    made = [history(owner, seed, training, epochs) for (owner, training), epochs in TRAININGS.items() for seed in seeds]
     for place, one in enumerate(made):
         for row in one["epochs"]:
             row["loss"] += 0.1 * (place // len(seeds)) + 0.05 * one["seed"]
@@ -179,7 +172,7 @@ def run(name: str, seeds: Sequence[int] = (0, 1, 2), **parts: Any) -> Run:
         "params": params(),
         "dataset": "toy",
         "index": index(),
-        "results": results(shown, chosen["modalities"], chosen["tasks"], seeds) if chosen["show"] != "training" else [],
+        "results": results(shown, chosen["streams"], chosen["tasks"], seeds) if chosen["show"] != "training" else [],
         "progress": measured(seeds) if chosen["show"] == "progress" else [],
         "histories": trained(seeds) if chosen["show"] != "results" else [],
         "commands": [f"snakemake --cores all {name}"],

@@ -1,89 +1,166 @@
-"""Frames to measure on: of the dataset's own videos where some are there, else made up."""
+"""Videos to measure on: some of the dataset's own where they are there or can be rendered, else made up."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from videossl.data import jpeg, video
-from videossl.datasets import toy
-from videossl.extract import flow
+from videossl import code
+from videossl.data import cache, jpeg, listing, ntu, scan, video
+from videossl.data.index import Row
+from videossl.data.listing import Counts
+from videossl.errors import InputError
+from videossl.extract.shard import Extractor
+from videossl.params import run, slices
+from videossl.params.recipes import Params
 
-FRAMES = 5  # of each film
+SHORT = 5  # frames of a video that is cut short
+WHOLE = 3e7  # pixels of a made-up video at most: 390 frames of 320 x 240
+RENDERING = 1.0  # seconds in which a dataset is rendered
 FALL = 1.5  # amplitudes of a made-up picture fall as 1/f^1.5
-LEAST = 16  # pixels of its sides, where a dataset is of skeletons alone
 CONTRAST, GREY = 50, 110  # standard deviation and mean of its pixels
+RATE = 30  # frames a second where none is known
 
 
-def films(dataset: Mapping[str, Any], videos: Sequence[Path], size: tuple[int, int], short_side: int) -> list[np.ndarray]:
-    """Frames at the size at which they are cached: those in the middle of each of `videos`, else one made-up film.
+@dataclass(frozen=True)
+class Sample:
+    """Videos in `folder` by their rows of an index: one as long as the dataset's, and the middle of some, losslessly cut out."""
 
-    Args:
-        dataset: of params.
-        videos: some that decode, perhaps none.
-        size: (width, height) of a made-up film.
-        short_side: pixels, of the others.
+    folder: Path
+    whole: Row
+    short: list[Row]
 
-    Returns:
-        (N, H, W, 3) uint8 a film, N from 2 to FRAMES.
+
+@dataclass(frozen=True)
+class Rendered:
+    """The first videos of a dataset that is rendered, and what a frame took."""
+
+    videos: tuple[Path, ...]
+    seconds: float
+    bytes: float
+
+
+def take(folder: Path, params: Params, counts: Counts, videos: Sequence[Path]) -> Sample:
+    """The files that extractors and the index read, of the kinds that the run is made of.
+
+    folder: to write to; counts: of the dataset; videos: some of its own that decode, perhaps none: then one is made up.
     """
-    shots = [_middle(video.frames(path, short_side)) for path in videos]
-    if long := [shot for shot in shots if len(shot) > 1]:
-        return long
-    if dataset["name"] == "toy":
-        shot = _middle(toy.film(toy.Take("Wave", 1, 1), toy.Options.of(dataset["options"])))
-        return [np.stack([video.resize(frame, size) for frame in shot])]
-    return [made_up(size, FRAMES)]
+    folder.mkdir(parents=True)
+    skeletons = any(run.extractor(params, source)["made_of"] == "skeleton" for source in run.all_sources(params))
+    entries = []
+    for number, film in enumerate(_films(folder, counts, videos) if counts.width else ["", ""]):
+        skeleton = f"{number}.skeleton" if skeletons else ""
+        if skeleton:
+            length = SHORT if number else max(2, round(counts.frames))
+            ntu.write(folder / skeleton, np.random.default_rng(0).standard_normal((length, len(ntu.JOINTS), 3, 1)))
+        entries.append(listing.Video(str(number), film, skeleton=skeleton))
+    whole, *short = scan.build(entries, folder, fps=params["index"]["fps"])
+    return Sample(folder, whole, short)
 
 
-def _middle(frames: np.ndarray) -> np.ndarray:
-    start = max(0, (len(frames) - FRAMES) // 2)
-    return frames[start : start + FRAMES]
+def _films(folder: Path, counts: Counts, videos: Sequence[Path]) -> list[str]:
+    """The names of video files in `folder`: a whole one first, then short ones."""
+    width, height = round(counts.width), round(counts.height)
+    if videos:
+        smallest = min(videos, key=lambda path: path.stat().st_size)
+        whole = folder / f"whole{smallest.suffix}"
+        whole.symlink_to(smallest.resolve())
+    else:
+        whole, count = folder / "whole.avi", max(SHORT, round(min(counts.frames, WHOLE / (width * height))))
+        write(whole, made_up((width // 2 * 2, height // 2 * 2), count), counts.fps)  # MPEG-4 wants even sides
+    shots = [shot for path in videos if len(shot := _middle(path)) > 1] or [made_up((width, height), SHORT)]
+    for number, shot in enumerate(shots):
+        write(folder / f"{number}.avi", shot, counts.fps, lossless=True)
+    return [whole.name, *(f"{number}.avi" for number in range(len(shots)))]
 
 
-def made_up(size: tuple[int, int], count: int) -> np.ndarray:
-    """A grey picture that drifts, (count, H, W, 3) uint8, in detail like a frame of video; size is (width, height).
+def _middle(path: Path) -> list[np.ndarray]:
+    """The frames in the middle of a video."""
+    start = max(0, (video.probe(path).frames - SHORT) // 2)
+    return list(islice(video.each(path), start, start + SHORT))
+
+
+def made_up(size: tuple[int, int], count: int) -> list[np.ndarray]:
+    """A grey picture that drifts, `count` times (H, W, 3) uint8, in detail like a frame of video; size is (width, height).
 
     Its spectrum falls as that of pictures of the world does. JPEG of quality 90 takes 0.35 bytes a pixel of it at 171 x 128;
     of two clips of UCF101 and two of HMDB51, so cached, 0.25 to 0.45.
     """
-    width, height = (max(side, LEAST) for side in size)
+    width, height = size
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
     frequency[0, 0] = 1
     noise = np.random.default_rng(0).standard_normal((height, width))
     picture = np.fft.irfft2(np.fft.rfft2(noise) / frequency**FALL, (height, width))
     picture = (picture - picture.mean()) / picture.std() * CONTRAST + GREY
     still = np.repeat(np.clip(picture, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
-    return np.stack([np.roll(still, (n, 2 * n), (0, 1)) for n in range(count)])
+    return [np.roll(still, (n, 2 * n), (0, 1)) for n in range(count)]
 
 
-def grey(film: np.ndarray) -> np.ndarray:
-    """(N, H, W, 3) -> (N, H, W) uint8."""
-    return np.asarray(film.mean(axis=-1).astype(np.uint8))
+def write(path: Path, frames: Sequence[np.ndarray], rate: float, lossless: bool = False) -> None:
+    """Write (H, W, 3) uint8 frames as MPEG-4, near to what UCF101 (Xvid) and Kinetics (H.264) take to decode; or losslessly, as FFV1."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("ffv1" if lossless else "mpeg4", rate=Fraction(rate or RATE).limit_denominator(1001))
+        stream.pix_fmt = "bgr0" if lossless else "yuv420p"
+        stream.height, stream.width = frames[0].shape[:2]
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+        container.mux(stream.encode(None))
 
 
-def flow_of(film: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
-    """The flow of a film as it is cached, (N - 1, H, W, 2) uint8; settings: `flow` of params."""
-    return flow.quantise(flow.compute(settings["backend"], own_settings(settings), grey(film)), settings["bound"])
+def render(params: Params, name: str, frames: float, folder: Path) -> Rendered:
+    """Start what `download` does for a dataset that is rendered, in `folder`, and stop it after a second of videos; frames: of a video.
+
+    Raises InputError where it makes none.
+    """
+    given = ["--params", json.dumps(slices.dataset(params, name)), "--out", str(folder)]
+    command = [sys.executable, str(code.ROOT / "stages" / "download.py"), *given]
+    environment = os.environ | {"PYTHONPATH": str(code.ROOT / "lib")}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment) as job:
+        while job.poll() is None and _taken(_rendered(folder)) < RENDERING:
+            time.sleep(0.05)
+        job.terminate()
+    videos = _rendered(folder)
+    if len(videos) < 2:
+        raise InputError(f"{name} cannot be rendered: try its rule, which says why (snakemake data/raw/{name})")
+    written = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return Rendered(tuple(videos), _taken(videos) / (len(videos) - 1) / frames, written / len(videos) / frames)
 
 
-def own_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `flow` of params that are the backend's."""
-    return {key: value for key, value in settings.items() if key not in ("backend", "bound")}
+def _rendered(folder: Path) -> list[Path]:
+    """The videos that are whole, in the order in which they were made."""
+    return sorted((path for path in folder.rglob("*") if path.suffix in listing.SUFFIXES), key=lambda path: path.stat().st_mtime_ns)
 
 
-def jpeg_bytes(made: Sequence[np.ndarray], params: Mapping[str, Any]) -> dict[str, float]:
-    """Bytes of JPEG a pixel, by cached modality ("rgb", "flow"), on average over films; {} where the codec is raw."""
+def _taken(videos: Sequence[Path]) -> float:
+    """Seconds from the first video to the last."""
+    return videos[-1].stat().st_mtime - videos[0].stat().st_mtime if videos else 0.0
+
+
+def pictures(sample: Sample, extractors: Mapping[str, Extractor]) -> dict[str, list[np.ndarray]]:
+    """What the short videos are in each cached modality that holds pictures, (N, H, W, C) uint8 each."""
+    drawn = [source for source in extractors if cache.layout(source).pictures]
+    return {source: [extractors[source](row, sample.folder) for row in sample.short] for source in drawn}
+
+
+def jpeg_bytes(pictures: Mapping[str, Sequence[np.ndarray]], params: Params) -> dict[str, float]:
+    """Bytes of JPEG a pixel by cached modality, on average over videos; {} where the codec is raw."""
     if params["cache"]["codec"] != "jpeg":
         return {}
-    pictures = {"rgb": list(made)}
-    if "flow" in params["modalities"]:
-        pictures["flow"] = [flow_of(film, params["flow"]) for film in made]
     quality = params["cache"]["quality"]
-    return {
-        source: float(np.mean([len(jpeg.encode(one, quality).data) / one[..., 0].size for one in some]))
-        for source, some in pictures.items()
+    shares = {
+        source: [len(jpeg.encode(values, quality).data) / values[..., 0].size for values in videos] for source, videos in pictures.items()
     }
+    return {source: float(np.mean(of_each)) for source, of_each in shares.items()}

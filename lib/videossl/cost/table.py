@@ -12,36 +12,32 @@ from videossl.cost.work import Kind, Work
 COLUMNS = ("rule", "jobs", "epochs", "clips", "bytes", "hours", "longest job")
 Costs = dict[str, dict[str, float]]  # rule -> column -> number
 
-ORDER = ["download", "index", "measurable", "mixable", "frames", "flow", "skeleton", "pose", "pretrain", "cmmc", "mining"]
-ORDER += ["features", "retrieval", "linear", "finetune", "finetune_scores", "progress"]
-"""The rules as the work goes on; others come last."""
+ORDER = ["download", "index", "measurable", "feasible", "extract", "train", "features", "finetune", "score", "progress"]
+"""The rules as the work goes on, "extract" for those of all cached modalities; others come last."""
 
-UNITS = {"decode": "pixel", "flow": "pixel", "write": "byte", "render": "frame", "parse": "frame", "handmade": "frame"}
-UNITS |= {"start": "job", "probe": "multiplication"}
+UNITS = {"start": "job", "score": "piece", **dict.fromkeys(("render", "index", "extract", "handmade"), "frame")}
 """What the seconds of a kind of work are of; of the others a clip."""
 
 
 def costs(works: Iterable[tuple[Job, Work]], rates: Mapping[Kind, float]) -> Costs:
     """By rule and under "total": jobs, epochs, clips, bytes, hours one job after another, hours of the longest job."""
     result: Costs = defaultdict(lambda: dict.fromkeys(("jobs", "epochs", "clips", "bytes", "hours", "longest"), 0))
+    places = {}
     for job, work in works:
         hours = sum(amount * rates[kind] for kind, amount in work.needs.items()) / 3600
-        for name in (family(job.rule), "total"):
+        places[job.family] = _place(job)
+        for name in (job.family, "total"):
             row = result[name]
             for key, value in (("jobs", 1), ("epochs", work.epochs), ("clips", work.clips), ("bytes", work.bytes), ("hours", hours)):
                 row[key] += value
             row["longest"] = max(row["longest"], hours)
-    total = result.pop("total", dict.fromkeys(("jobs", "epochs", "clips", "bytes", "hours", "longest"), 0))
-    return {name: result[name] for name in sorted(result, key=_place)} | {"total": total}
+    total = result["total"]
+    return {name: result[name] for name in sorted(places, key=lambda name: (places[name], name))} | {"total": total}
 
 
-def _place(rule: str) -> int:
+def _place(job: Job) -> int:
+    rule = "extract" if "source" in job.wildcards else job.family
     return ORDER.index(rule) if rule in ORDER else len(ORDER)
-
-
-def family(rule: str) -> str:
-    """The name under which rules that differ in the dataset or the target are counted."""
-    return next((name for name in ("download", "compare") if rule.startswith(f"{name}_")), rule)
 
 
 def text(found: Costs) -> str:
@@ -92,7 +88,8 @@ def disk(needed: float, free: float, codec: str) -> list[str]:
 
 def rate_lines(rates: Mapping[Kind, float]) -> Sequence[str]:
     """What was measured: for a person to see what the estimate rests on."""
-    return [f"  {' '.join(kind):<24}{_short(seconds):>10} a {UNITS.get(kind[0], 'clip')}" for kind, seconds in sorted(rates.items())]
+    width = max((len(" ".join(kind)) for kind in rates), default=0)
+    return [f"  {' '.join(kind):<{width}}{_short(seconds):>10} a {UNITS.get(kind[0], 'clip')}" for kind, seconds in sorted(rates.items())]
 
 
 def _short(seconds: float) -> str:

@@ -141,7 +141,13 @@ class Works:
         chosen = recipes.settings(self.params, job.streams[0], name, job.experiment)
         own = [one.value for key, one in chosen.items() if one.place.startswith("experiments.") and key not in schema.loop()]
         frozen = [f"{role}:{stream}" for role, stream in recipes.frozen_streams(self.params, job).items()]
-        return ("train", name, "+".join(job.streams), *frozen, *(json.dumps(value, separators=(",", ":")).replace('"', "") for value in own))
+        return (
+            "train",
+            name,
+            "+".join(job.streams),
+            *frozen,
+            *(json.dumps(value, separators=(",", ":")).replace('"', "") for value in own),
+        )
 
     def _samples(self, part: Params, dataset: str) -> tuple[int, int]:
         """Epochs and clips of a training: the last incomplete batch of an epoch is left out."""
@@ -191,17 +197,19 @@ class Works:
         job = recipes.training(self.params, experiment, training)
         part = slices.progress(self.params, job)
         points = len(kept(self.params["experiments"][experiment].get("keep", 0), recipes.epochs(self.params, job)))
-        clips = {("forward", stream): points * self._videos(dataset) * self._clips(stream) for stream in job.streams}
+        clips: Needs = {("forward", stream): points * self._videos(dataset) * self._clips(stream) for stream in job.streams}
         tasks = part["evaluate"]["tasks"]
-        pieces = {("score", task): points * sum(self._pieces(task, stream, dataset) for stream in job.streams) for task in tasks}
-        return Work(0, sum(clips.values()), 0.0, {**clips, **pieces})
+        pieces: Needs = {("score", task): points * sum(self._pieces(task, stream, dataset) for stream in job.streams) for task in tasks}
+        return Work(0, int(sum(clips.values())), 0.0, clips | pieces)
 
     def _pieces(self, task: str, stream: str, dataset: str) -> float:
-        """How much a task has to do for one stream: with features of it, or with what a trained encoder predicts."""
+        return base.load(task).work(self.given(task, stream, dataset), self.params["evaluate"]["tasks"][task])
+
+    def given(self, task: str, stream: str, dataset: str) -> base.Counts:
+        """How much a task is given of one stream: features of it, or what a trained encoder predicts."""
         counts, given = self.counts[dataset], registry.declared("tasks", task)["given"]
         clips, numbers = (self._clips(stream), self.numbers[stream]) if given == "features" else (1, counts.classes)
-        sizes = base.Counts(counts.train, counts.test, counts.classes, clips, numbers)
-        return base.load(task).work(sizes, self.params["evaluate"]["tasks"][task])
+        return base.Counts(counts.train, counts.test, counts.classes, clips, numbers)
 
     def _clips(self, stream: str) -> int:
         """Clips of a video that features are taken of."""

@@ -39,8 +39,9 @@ def pool(blocks: nn.Sequential, maps: Tensor) -> Tensor:
 def shapes(blocks: nn.Sequential, input_shape: Sequence[int]) -> list[tuple[int, ...]]:
     """The shape after each block for an input of `input_shape` (batch included), by a real pass of one sample.
 
-    On the CPU, without gradients, and `blocks` stay as they are. (On torch's meta device nothing would be computed, but what that
-    device loads takes six times as long as S3D at full width on 16 frames of 112.) Raises InputError where a block can't take the shape.
+    On the CPU, without gradients, and `blocks` stay as they are. (On torch's meta device nothing would be computed, but
+    what that device loads takes six times as long as S3D at full width on 16 frames of 112.) Raises InputError where a
+    block can't take the shape.
     """
     trial = copy.deepcopy(blocks).cpu().eval()
     batch, *sample = input_shape
@@ -63,7 +64,7 @@ def shapes(blocks: nn.Sequential, input_shape: Sequence[int]) -> list[tuple[int,
 
 
 class Encoder(nn.Sequential):
-    """Named blocks in order; `forward` gives the last block's map, `pool` turns it into `out_features` numbers a sample.
+    """Named blocks in order; `forward` gives the last block's map, `pool` makes `out_features` numbers a sample of it.
 
     takes, dims: the names of the axes of its input and of its maps, without the batch, as ("channel", "time", "joint").
     Each kind of encoder sets them; its YAML says the same as `takes` and `maps`.
@@ -89,3 +90,10 @@ class Encoder(nn.Sequential):
 def scaled(channels: int, width: float) -> int:
     """`channels` times `width`, to the nearest multiple of 4 and at least 4 (so that width 1 changes nothing)."""
     return max(4, round(channels * width / 4) * 4)
+
+
+def freeze(encoder: Encoder) -> Encoder:
+    """`encoder`, in place, without gradients and in evaluation mode, in which it stays whatever module it is part of."""
+    encoder.requires_grad_(False).eval()
+    encoder.train = lambda mode=True: encoder  # type: ignore[method-assign]
+    return encoder

@@ -21,8 +21,8 @@ from videossl.errors import InputError
 def build(name: str, channels: int, settings: Mapping[str, Any], seed: int) -> Encoder:
     """The encoder `name` of this folder on `channels` channels of input; the same arguments give the same bytes.
 
-    settings: those that the encoder's YAML declares; others are left alone. Raises InputError for another name, and for a
-    `width` that is not above 0.
+    settings: those that the encoder's YAML declares; others are left alone. Raises InputError for another name, and
+    for a `width` that is not above 0.
     """
     if settings.get("width", 1) <= 0:
         raise InputError(f"width {settings['width']} of encoder {name!r}: give a number above 0")
@@ -40,7 +40,7 @@ def build_head(in_features: int, seed: int, hidden: int | None = None, out: int 
 
 @contextmanager
 def _seeded(seed: int, purpose: str) -> Iterator[None]:
-    """Torch's CPU generator, seeded for `purpose` within, and as it was afterwards; those of other devices are not touched."""
+    """Torch's CPU generator, seeded for `purpose` within, and as it was afterwards; other devices keep theirs."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seeding.derive(seed, "initial weights", purpose))
         yield

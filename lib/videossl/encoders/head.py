@@ -8,7 +8,10 @@ from torch import nn
 
 
 class ProjectionHead(nn.Sequential):
-    """Linear, ReLU, Linear: (B, in_features) -> (B, out), not normalised; 1024-1024-128 for S3D, 256-256-128 for ST-GCN."""
+    """Linear, ReLU, Linear: (B, in_features) -> (B, out), not normalised.
+
+    1024-1024-128 for S3D, 256-256-128 for ST-GCN.
+    """
 
     def __init__(self, in_features: int, hidden: int, out: int = 128) -> None:
         layers: dict[str, nn.Module] = {

@@ -43,7 +43,10 @@ def adjacency(graph: Graph) -> Tensor:
 
 
 class Fold(nn.Module):
-    """Bodies into the batch, and batch-norm of the input: (B, C, T, V, M) -> (B * M, C, T, V), body by body a sample."""
+    """Bodies into the batch, and batch-norm of the input: (B, C, T, V, M) -> (B * M, C, T, V).
+
+    The bodies of a sample are neighbours.
+    """
 
     def __init__(self, in_channels: int, joints: int, bodies: int) -> None:
         super().__init__()

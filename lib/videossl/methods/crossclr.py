@@ -33,8 +33,8 @@ class CrosSCLR(nn.Module):
     size. neighbours: how many are taken, K >= 1; 1 in P. Raises InputError for values outside these.
 
     A neighbour is known by its column, so both queues must hold keys of the same samples in the same slots. Those of earlier
-    stages do not: of CMMC each modality sees batches of its own. So both start empty, as a pretraining's do [settled], and
-    since they are filled together they stay aligned.
+    trainings do not: in CMMC's each stream sees batches of its own. So both start empty, as those of a first training do
+    [settled], and since they are filled together they stay aligned.
     """
 
     def __init__(self, mocos: Mapping[str, MoCo], neighbours: int = 1) -> None:
@@ -53,12 +53,12 @@ class CrosSCLR(nn.Module):
         "loss" with gradient, "accuracy" (of the views' mean; a query whose own key is its most similar), "spread" (of the worse
         view: a collapse of either is one of the method); and of each view "loss/{view}", "accuracy/{view}", "spread/{view}".
         """
-        found = {name: self._compare(name, moco, views, sample) for name, moco in self._views()}
-        (one, first), (other, second) = found.items()
-        told = {one: self._measures(first, second), other: self._measures(second, first)}
-        loss, accuracy, spread = (torch.stack([told[name][key] for name in told]) for key in MEASURES)
+        compared = {name: self._compare(name, moco, views, sample) for name, moco in self._views()}
+        (one, first), (other, second) = compared.items()
+        measures = {one: self._measures(first, second), other: self._measures(second, first)}
+        loss, accuracy, spread = (torch.stack([measures[name][key] for name in measures]) for key in MEASURES)
         whole = {"loss": loss.sum(), "accuracy": accuracy.mean(), "spread": spread.min()}
-        return whole | {f"{key}/{name}": told[name][key].detach() for name in told for key in MEASURES}
+        return whole | {f"{key}/{name}": measures[name][key].detach() for name in measures for key in MEASURES}
 
     def update(self) -> None:
         """See `MoCo.update`."""
@@ -97,7 +97,7 @@ class CrosSCLR(nn.Module):
         return moco.compare(partial_forward(moco.encoder, query, 0, len(moco.encoder)), views[f"{name}/key"], moco.origin(views, sample), r)
 
     def _measures(self, view: Compared, other: Compared) -> dict[str, Tensor]:
-        """Of one view, with the positives that the other has found."""
+        """The measures of one view, with the positives that the other view mined."""
         start, own = view.own.start, torch.zeros_like(view.logits, dtype=torch.bool)
         own.diagonal(start).fill_(True)
         positives = own | losses.neighbours(other.logits, self.neighbours, start)

@@ -41,20 +41,6 @@ def mixed_cross_entropy(logits: Tensor, r: Tensor, lam: float | Tensor, first: i
     return -(weight * own + (1 - weight) * partner).mean()
 
 
-def mixed_info_nce(
-    query: Tensor,
-    keys: Tensor,
-    queue: Tensor | None,
-    r: Tensor,
-    lam: float | Tensor,
-    temperature: float,
-    mask: Tensor | None = None,
-) -> Tensor:
-    """`mixed_cross_entropy` of `logits`: the loss of P eq. 3 and 6; with lam 1, InfoNCE with in-batch
-    negatives (eq. 1)."""
-    return mixed_cross_entropy(logits(query, keys, queue, temperature, mask), r, lam)
-
-
 def neighbours(similarities: Tensor, count: int, first: int = 0) -> Tensor:
     """The `count` most similar keys of each row, its own left out: (B, B + K) bool, true at them (CrosSCLR, Li et al., CVPR 2021).
 

@@ -47,8 +47,8 @@ class Adapter:
     """From one kind of space to another.
 
     largest: (sizes of g1's space, sizes of g2's space) -> the largest patch that both can hold, (h, w). fits: whether
-    (h, w) can be cut from g2's space. cut: (sizes of g2's space, (h, w), a number in [0, 1) for each of its axes) -> the
-    patch; all places in which it lies within g2 are equally likely.
+    (h, w) can be cut from g2's space. cut: (sizes of g2's space, (h, w), a number in [0, 1) for each of its axes) ->
+    the patch; all places in which it lies within g2 are equally likely.
     """
 
     name: str
@@ -101,7 +101,7 @@ def draw_patch(
     patch: str | Sides = "random",
     dims: Pair = UNNAMED,
 ) -> tuple[Patch, Box]:
-    """What to cut from a map of `shape2` (C, *dims), and where to put it in one of `shape1`, whose space is of another kind.
+    """What to cut from a map of `shape2` (C, *dims), and where to put it in one of `shape1` with another kind of space.
 
     Cut: all channels, all time, and a patch of space. The patch has (h, w) cells; with "random" it has the share 1 - u,
     u ~ Beta(alpha, alpha), of the largest square patch that both maps can hold, so sides S sqrt(1 - u), S = 5 for 25

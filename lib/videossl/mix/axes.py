@@ -17,7 +17,8 @@ SPACE = ("height", "width", "joint", "frequency")
 NAMES = ("channel", "time", *SPACE, "body")
 
 DEFAULTS = {1: ("channel",), 2: ("channel", "time"), 4: ("channel", "time", "height", "width")}
-"""Names by the number of axes, where none are given. Three axes have no default: they can be a skeleton's, a sound's or an image's."""
+"""Names by the number of axes, where none are given. Three axes have no default: they may be those of a skeleton, a
+sound or an image."""
 
 Dims = Sequence[str]
 Pair = tuple[Dims | None, Dims | None]  # of the map that is trained, and of its partner's
@@ -36,8 +37,8 @@ def named(shape: Sequence[int], dims: Dims | None = None) -> tuple[str, ...]:
     for name in names:
         if name not in NAMES:
             raise InputError(f"{where}: dimension {name!r} is unknown, choose of {', '.join(NAMES)}")
-    if len(names) != len(shape):
-        raise InputError(f"{where} has {len(shape)} axes, but {kind(names)} are {len(names)}: name each axis once")
+    if not len(names) == len(set(names)) == len(shape):
+        raise InputError(f"{where} has {len(shape)} axes, named {kind(names)}: give each a name of its own")
     return names
 
 
@@ -52,10 +53,13 @@ def kind(names: Dims) -> str:
 
 
 def check_equal(where: str, name: str, size1: int, size2: int, otherwise: str = "") -> None:
-    """Raise InputError unless an axis that is not cut is equally long in both maps; `otherwise`: what else would help."""
+    """Raise InputError unless an axis that is not cut is equally long in both maps.
+
+    otherwise: what would help beside cutting it.
+    """
     if size1 == size2:
         return
-    part = group(name)
-    cut = f"{part} is not cut" if part in AXES else f"{part} can't be cut"
-    help_ = f"; add {part!r} to the axes{otherwise}" if part in AXES else ""
-    raise InputError(f"{where}: {cut}, so {name} must be equal, not {size1} and {size2}{help_}")
+    part, differ = group(name), f"so {name} must be equal, not {size1} and {size2}"
+    if part not in AXES:
+        raise InputError(f"{where}: {part} can't be cut, {differ}")
+    raise InputError(f"{where}: {part} is not cut, {differ}; add {part!r} to the axes{otherwise}")

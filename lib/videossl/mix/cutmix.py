@@ -35,8 +35,8 @@ Span = tuple[int, int]  # first cell, one past the last
 class Box:
     """A region of g1, and the equally large region of g2 that fills it: a span for each axis but the batch's.
 
-    `cells`: the same for the operator, (4, axes) int64 on the CPU: first cells in g1, one past the last, and both in g2.
-    Raises InputError if the two are not of one size.
+    `cells`: the same for the operator, (4, axes) int64 on the CPU: first cells in g1, one past the last, then those
+    in g2. Raises InputError if the two are not of one size.
     """
 
     into: tuple[Span, ...]

@@ -1,4 +1,4 @@
-"""Which blocks of two encoders are mixed: those that may be drawn, the draw, and whether their maps can be mixed at all.
+"""Which blocks of two encoders are mixed: those that may be drawn, the draw, and whether their maps can be mixed.
 
 Blocks are counted from 1: "after the k-th block" of the encoder that is trained, and after the l-th of its partner
 (P section 3.2; Algorithm 1).
@@ -34,11 +34,13 @@ class Layers:
     blocks: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.layers, str) and not all(1 <= block <= depth for block, depth in zip(self.layers, self.depths, strict=True)):
-            raise InputError(f"{self.name}: layers {self.layers}: give (k, l) within 1..{self.depths[0]} and 1..{self.depths[1]}")
+        first, second = self.depths
+        if not isinstance(self.layers, str) and not (1 <= self.layers[0] <= first and 1 <= self.layers[1] <= second):
+            raise InputError(f"{self.name}: layers {self.layers}: give (k, l) within 1..{first} and 1..{second}")
         for depth in self.depths:
-            if not self._of(depth) or not all(1 <= block <= depth for block in self._of(depth)):
-                raise InputError(f"{self.name}: blocks {self._of(depth)}: give some of 1..{depth}")
+            blocks = self._of(depth)
+            if not blocks or not all(1 <= block <= depth for block in blocks):
+                raise InputError(f"{self.name}: blocks {blocks}: give some of 1..{depth}")
 
     def pairs(self) -> list[tuple[int, int]]:
         """Every pair that may be drawn, in order."""
@@ -50,7 +52,7 @@ class Layers:
         return [(k, ell) for k in first for ell in at_least_as_deep(k, second, self.depths)]
 
     def draw(self, rng: torch.Generator) -> tuple[int, int]:
-        """One of them: k uniform, then l uniform among those that go with it. A given pair takes no draw, the others take two."""
+        """One of `pairs`: k uniform, then l uniform among those that go with it. A given pair takes no draw, others take two."""
         if not isinstance(self.layers, str):
             return self.layers
         if self.layers == "same":

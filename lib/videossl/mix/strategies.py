@@ -1,9 +1,9 @@
 """The mixing strategies by their names in params: in the input space (P table 1; spec, Mixing in the input space) and
 in feature space (P table 2; spec, Mixing in feature space).
 
-`box` is "batch" for one draw a batch (lam a float), as in CutMix, or "sample" for one a sample (lam (B,) float64 on the
-CPU). Draws come from `rng`, a CPU generator. `part` (index, count): the rows are this part of a batch that `count` processes
-share evenly; all of them draw what one process would draw for the whole batch.
+`box` is "batch" for one draw a batch (lam a float), as in CutMix, or "sample" for one a sample (lam (B,) float64 on
+the CPU). Draws come from `rng`, a CPU generator. `part` (index, count): the rows are this part of a batch that `count`
+processes share evenly; all of them draw what one process would draw for the whole batch.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def mix_inputs(
     """Each sample of `x` mixed with sample r(i) of the batch, and lam, the share of itself.
 
     strategy: one of `INPUT`; x: (B, C, *dims) float; r: (B,) int64, a permutation; alpha: of lam's Beta; other: the
-    samples r(i) themselves, in x's shape, where `x` is but a part of the batch (`r` is then not used); dims: the names of
-    the axes C, *dims, which a cutmix cuts by (None means those of `axes.DEFAULTS`), and a mixup does without. "none" is
-    `x` itself and 1, and draws nothing. Raises InputError for another strategy, box, or alpha, and axes without a name.
+    samples r(i) themselves, in x's shape, where `x` is but a part of the batch (`r` is then not used); dims: the names
+    of the axes C, *dims, which a cutmix needs (None means those of `axes.DEFAULTS`) and a mixup does not. "none" is `x`
+    itself and 1, and draws nothing. Raises InputError for another strategy, box, or alpha, and axes without a name.
     """
     check_name("mixing", strategy, INPUT)
     check_name("box", box, BOXES)
@@ -80,7 +80,7 @@ def mix_features(
     "manifold-mixup" g1's own rows in another order, which take their gradient, else the partner's, which take none;
     for both mixups of g1's shape. axes: those that "cm-cutmix" cuts, of `AXES`. patch: of maps whose space differs in
     kind (`adapters`), how much of it is cut: (h, w), or "random". dims: the names of the axes of each map, as encoders
-    have them (`Encoder.dims`); None means those of `axes.DEFAULTS`. Mixups do without, but refuse names that differ.
+    have them (`Encoder.dims`); None means those of `axes.DEFAULTS`. Mixups need no names, but refuse names that differ.
     Raises InputError for another strategy, box, axis or alpha, and for maps that cannot be mixed.
     """
     check_name("mixing", strategy, FEATURES)
@@ -96,7 +96,7 @@ def mix_features(
 
 
 def differ_in_kind(strategy: str, shape1: Sequence[int], shape2: Sequence[int], patch: str | Sides, dims: Pair) -> bool:
-    """Whether maps (C, *dims) of these shapes have different axes, so that an adapter has to lay the one out as the other.
+    """Whether maps (C, *dims) of these shapes have different axes, so that cutmix needs an adapter between them.
 
     Raises InputError that names both maps for mixups of maps that differ, and for a patch of maps that don't.
     """

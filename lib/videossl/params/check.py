@@ -87,13 +87,24 @@ def _there(params: Params, dataset: str, cached: str) -> None:
     if needed in has:
         return
     declared = registry.declared("modalities", cached)
-    seen = [name for name in registry.names("modalities") if run.source(name) == cached]
-    others = [backend for backend, one in declared["extractors"].items() if one["made_of"] in has]
-    hints = "".join(f", or make them of its {declared['extractors'][backend]['made_of']}s ({declared['section']['name']}: {{backend: {backend}}}{declared.get('beside', {}).get(backend, '')})" for backend in others)
+    others = [(name, extractor["made_of"]) for name, extractor in declared["extractors"].items() if extractor["made_of"] in has]
+    hints = [
+        f"make them of its {made_of}s ({declared['section']['name']}: {{backend: {name}}}{declared.get('beside', {}).get(name, '')})"
+        for name, made_of in others
+    ]
     raise InputError(
-        f"{dataset} has no {needed}s, which {', '.join(seen[:-1])}{' and ' if seen[1:] else ''}{seen[-1]} are made of; take their streams out,"
-        f" and out of what names them, start from another of presets/{hints}"
+        f"{dataset} has no {needed}s, which {_and(_reading(cached))} are made of; take their streams out, and out of what names them,"
+        f" {' or '.join(['start from another of presets/', *hints])}"
     )
+
+
+def _reading(cached: str) -> list[str]:
+    """The modalities that are read from a cached one, in the order of tables."""
+    return [name for name in schema.ordered("modalities") if run.source(name) == cached]
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _cache(params: Params) -> None:
@@ -127,9 +138,8 @@ def _experiments(params: Params) -> None:
         _known(recipe["streams"], list(params["streams"]), f"experiments.{name} trains", "streams lacks it")
         if "from" in recipe:
             _start(params, name)
-        for role, declared in recipes.method(params, name).get("frozen", {}).items():
-            if declared["stream"] == "named":
-                _named(params, name, role)
+        for role in recipes.named_roles(params, name):
+            _named(params, name, role)
         _parts(params, name)
         _rules(params, name)
         _by_stream(params, name)
@@ -159,7 +169,12 @@ def _named(params: Params, name: str, role: str) -> None:
     """The frozen encoder that a recipe names is trained, by an experiment that is not made from this one."""
     named = params["experiments"][name][role]
     _known([named["experiment"]], list(params["experiments"]), f"experiments.{name}.{role} names", "there is no such experiment")
-    _known([named["stream"]], params["experiments"][named["experiment"]]["streams"], f"experiments.{name}.{role} names", "it is not trained there")
+    _known(
+        [named["stream"]],
+        params["experiments"][named["experiment"]]["streams"],
+        f"experiments.{name}.{role} names",
+        "it is not trained there",
+    )
     if name in recipes.with_starts(params, [named["experiment"]]):
         raise InputError(f"experiments.{name}.{role} is of {named['experiment']}, which is made from {name}; name another")
 
@@ -171,7 +186,14 @@ def _parts(params: Params, name: str) -> None:
         for part in recipes.method(params, name).get("uses", []):
             if part not in params["streams"][stream]:
                 raise InputError(f"experiments.{name} trains {stream} by {recipe['method']}, which needs streams.{stream}.{part}; add it")
-        recipes.settings(params, stream, recipe["method"], name)
+        _settings(params, stream, recipe["method"], name)
+
+
+def _settings(params: Params, stream: str, tag: str, experiment: str = "") -> None:
+    """A training has all its settings, and each is one for its method."""
+    for key, setting in recipes.settings(params, stream, tag, experiment).items():
+        if setting.place:
+            schema.check_setting(schema.tags()[tag], key, setting.value, setting.place)
 
 
 def _rules(params: Params, name: str) -> None:
@@ -220,9 +242,13 @@ def _equal(params: Params, name: str) -> None:
         for key in [*schema.loop(), *declared.get("equal", [])]:
             if one[key].value != two[key].value:
                 raise InputError(
-                    f"experiments.{name} trains {first} and {other} in one, but {one[key].place} is {one[key].value}"
-                    f" and {two[key].place} is {two[key].value}; make them equal"
+                    f"experiments.{name} trains {first} and {other} in one, but {_place(one[key], first, key)} is {one[key].value}"
+                    f" and {_place(two[key], other, key)} is {two[key].value}; make them equal"
                 )
+
+
+def _place(setting: recipes.Setting, stream: str, key: str) -> str:
+    return setting.place or f"streams.{stream}.train.{key}, which is absent,"
 
 
 def _turns(params: Params, name: str) -> None:
@@ -230,7 +256,9 @@ def _turns(params: Params, name: str) -> None:
     recipe, jobs = params["experiments"][name], recipes.trainings(params, name)
     for stream, count in Counter(stream for job in jobs for stream in job.streams).items():
         if recipe.get("epochs", count) % count:
-            raise InputError(f"experiments.{name}.epochs is {recipe['epochs']}, which {count} trainings of {stream} cannot share; give a multiple")
+            raise InputError(
+                f"experiments.{name}.epochs is {recipe['epochs']}, which {count} trainings of {stream} cannot share; give a multiple"
+            )
     for job, count in Counter(job.name for job in jobs).items():
         if count > 1:
             raise InputError(f"experiments.{name} has two trainings called {job}; give one of the streams another name")
@@ -246,7 +274,7 @@ def _evaluate(params: Params) -> None:
         _known(chosen.get("experiments", []), known, f"evaluate.tasks.{task}.experiments names", "there is no such experiment")
         if registry.declared("tasks", task)["given"] == "encoder":
             for stream in params["streams"]:  # of the untrained encoder all streams are
-                recipes.settings(params, stream, task)
+                _settings(params, stream, task)
     for pair in params["evaluate"]["fused"]:
         _known(pair, list(params["streams"]), "evaluate.fused names", "streams lacks it")
 
@@ -293,7 +321,9 @@ def _kept(params: Params, name: str) -> None:
     target, first = params["targets"][name], params["dataset"]["name"]
     if first not in run.measured_datasets(params):
         raise InputError(f"targets.{name} shows progress on {first}, which evaluate.datasets leaves out; add it or leave out the target")
-    for job in (job for stream in target["streams"] for experiment in target["experiments"] for job in recipes.chain(params, experiment, stream)):
+    for job in (
+        job for stream in target["streams"] for experiment in target["experiments"] for job in recipes.chain(params, experiment, stream)
+    ):
         if "keep" not in params["experiments"][job.experiment]:
             raise InputError(
                 f"targets.{name} shows progress, but experiments.{job.experiment} keeps no encoder on the way; give it `keep: 10` or so"

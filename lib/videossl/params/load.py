@@ -51,7 +51,9 @@ def parse(text: str, name: str) -> Params:
 def check(params: Any, name: str = "params.yaml") -> Params:
     """Check `params` against the schema and across sections; returns them filled in. `name` is the file to name in errors."""
     if isinstance(params, dict) and "modalities" in params and "streams" not in params:
-        raise InputError(f"{name} is of the form before `streams`; CHANGELOG.md says what each key has become, or start from one of presets/")
+        raise InputError(
+            f"{name} is of the form before `streams`; CHANGELOG.md says what each key has become, or start from one of presets/"
+        )
     params = filled(params)
     try:
         schema.check(params)
@@ -73,9 +75,8 @@ def filled(params: Any) -> Any:
         result["transfer"] = [_dataset(entry) for entry in params["transfer"]]
     if isinstance(params.get("streams"), dict):
         result["streams"] = {name: _stream(name, stream) for name, stream in params["streams"].items()}
-    evaluate = params.get("evaluate")
-    if isinstance(evaluate, dict) and isinstance(tasks := evaluate.get("tasks"), list):
-        result["evaluate"] = evaluate | {"tasks": {task: {} for task in tasks} if all(isinstance(task, str) for task in tasks) else tasks}
+    if isinstance(params.get("evaluate"), dict) and "tasks" in params["evaluate"]:
+        result["evaluate"] = params["evaluate"] | {"tasks": _tasks(params["evaluate"]["tasks"])}
     for section in schema.sections().values():
         given = params.get(section["name"])
         if isinstance(given, dict) and (defaults := section.get("defaults", {}).get(given.get("backend", ""))):
@@ -100,6 +101,22 @@ def _stream(name: Any, given: Any) -> Any:
     known = isinstance(given.get("encoder"), str) and given["encoder"] in registry.names("encoders")
     settings = registry.declared("encoders", given["encoder"])["settings"] if known else {}
     return modality | {key: setting["default"] for key, setting in settings.items() if "default" in setting} | given
+
+
+def _tasks(given: Any) -> Any:
+    """Tasks with their settings, of which some may be left out; a list of names is short for tasks where nothing is set."""
+    if isinstance(given, list) and all(isinstance(task, str) for task in given):
+        given = {task: {} for task in given}
+    if not isinstance(given, dict):
+        return given
+    return {task: _task(task, chosen) for task, chosen in given.items()}
+
+
+def _task(name: Any, given: Any) -> Any:
+    if name not in registry.names("tasks") or not isinstance(given, dict):
+        return given
+    settings = registry.declared("tasks", name).get("settings", {})
+    return {key: setting["default"] for key, setting in settings.items() if "default" in setting} | given
 
 
 def _text(path: str | Path) -> str:

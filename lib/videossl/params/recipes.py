@@ -75,11 +75,11 @@ def frozen(params: Params, job: Training) -> dict[str, tuple[str, Training]]:
     The other stream's are the newest there are then: of the same cycle for the second stream, of the one before for the first
     (P section 3.2: "use of the latest learned representations").
     """
-    newest, result = _newest(params, job), {}
-    for role, stream in frozen_streams(params, job).items():
-        named = params["experiments"][job.experiment].get(role)
-        result[role] = (stream, chain(params, named["experiment"], stream)[-1] if isinstance(named, dict) else newest[stream])
-    return result
+    recipe, newest, named = params["experiments"][job.experiment], _newest(params, job), named_roles(params, job.experiment)
+    return {
+        role: (stream, chain(params, recipe[role]["experiment"], stream)[-1] if role in named else newest[stream])
+        for role, stream in frozen_streams(params, job).items()
+    }
 
 
 def frozen_streams(params: Params, job: Training) -> dict[str, str]:
@@ -90,8 +90,13 @@ def frozen_streams(params: Params, job: Training) -> dict[str, str]:
         if any(recipe.get(key) in values for key, values in declared.get("unless", {}).items()):
             continue
         others = [stream for stream in recipe["streams"] if stream not in job.streams]
-        result[role] = recipe[role]["stream"] if declared["stream"] == "named" else others[0]
+        result[role] = recipe[role]["stream"] if role in named_roles(params, job.experiment) else others[0]
     return result
+
+
+def named_roles(params: Params, experiment: str) -> list[str]:
+    """The frozen roles for which the recipe names an experiment and its stream."""
+    return [role for role, declared in method(params, experiment).get("frozen", {}).items() if declared["stream"] == "named"]
 
 
 def _newest(params: Params, job: Training) -> dict[str, Training]:
@@ -125,8 +130,8 @@ def with_starts(params: Params, names: list[str]) -> list[str]:
         name = waiting.pop()
         if name not in wanted and name in recipes:
             wanted.add(name)
-            named = [value["experiment"] for value in recipes[name].values() if isinstance(value, dict) and "experiment" in value]
-            waiting += [recipes[name][key] for key in ("from",) if key in recipes[name]] + named
+            waiting += [recipes[name]["from"]] if "from" in recipes[name] else []
+            waiting += [recipes[name][role]["experiment"] for role in named_roles(params, name)]
     return [name for name in recipes if name in wanted]
 
 
@@ -158,7 +163,11 @@ def settings(params: Params, stream: str, tag: str, experiment: str = "") -> dic
     name = schema.tags()[tag]
     train = params["streams"][stream].get("train", {})
     recipe = params["experiments"][experiment] if experiment else {}
-    places = ((f"experiments.{experiment}", recipe), (f"streams.{stream}.train.{tag}", train.get(tag, {})), (f"streams.{stream}.train", train))
+    places = (
+        (f"experiments.{experiment}", recipe),
+        (f"streams.{stream}.train.{tag}", train.get(tag, {})),
+        (f"streams.{stream}.train", train),
+    )
     result = {}
     for key, declared in schema.settings(name).items():
         found = next((Setting(given[key], f"{place}.{key}") for place, given in places if key in given), None)

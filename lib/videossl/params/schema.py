@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,13 @@ def check(params: Any) -> None:
     """Raise InputError, of the mistake that lies nearest to the top, where `params` are not as the schema says."""
     errors = sorted(_validator().iter_errors(params), key=lambda error: (len(error.path), str(error.path)))
     if errors:
-        raise InputError(_explain(jsonschema.exceptions.best_match(errors)))
+        raise InputError(_explain(jsonschema.exceptions.best_match(errors), ""))
+
+
+def check_setting(method: str, key: str, value: Any, place: str) -> None:
+    """Raise InputError where a setting, which stands at `place`, is nothing for `method`: another that has it, too, may take more."""
+    for error in _validator_of(method, key).iter_errors(value):
+        raise InputError(f"{_explain(error, place)} (by {method})")
 
 
 @cache
@@ -56,8 +63,13 @@ def schema() -> Schema:
 @cache
 def sections() -> dict[str, Schema]:
     """The sections of params.yaml that modalities have for themselves, by modality."""
-    declared = {name: registry.declared("modalities", name) for name in registry.names("modalities")}
+    declared = {name: registry.declared("modalities", name) for name in ordered("modalities")}
     return {name: one["section"] for name, one in declared.items() if "section" in one}
+
+
+def ordered(kind: str) -> list[str]:
+    """All things of a kind, in the order of tables where they have one."""
+    return sorted(registry.names(kind), key=lambda name: registry.declared(kind, name).get("order", 0))
 
 
 @cache
@@ -92,6 +104,7 @@ def plain(setting: Schema) -> Schema:
     return result
 
 
+@cache
 def _base() -> Schema:
     result: Schema = yaml.safe_load(BASE.read_text(encoding="utf-8"))
     return result
@@ -108,7 +121,7 @@ def _options(dataset: str) -> Schema:
 
 
 def _stream() -> Schema:
-    modalities, encoders = registry.names("modalities"), registry.names("encoders")
+    modalities, encoders = ordered("modalities"), registry.names("encoders")
     kinds = [
         {
             "if": {"required": ["modality", "encoder"], "properties": {"modality": {"const": modality}, "encoder": {"const": encoder}}},
@@ -119,38 +132,62 @@ def _stream() -> Schema:
         if registry.declared("modalities", modality)["axes"] == registry.declared("encoders", encoder)["takes"]
     ]
     chosen = {
-        "modality": {"enum": list(modalities), "description": "what the encoder sees; absent means the stream's name"},
-        "encoder": {"enum": list(encoders)},
+        "modality": {"enum": modalities, "description": "what the encoder sees; absent means the stream's name"},
+        "encoder": {"enum": list(encoders), "description": "by what it is encoded"},
     }
     return {"type": "object", "required": ["modality", "encoder"], "properties": chosen, "allOf": kinds}
 
 
 def _stream_of(modality: str, encoder: str) -> Schema:
     base, sees, network = _base(), registry.declared("modalities", modality), registry.declared("encoders", encoder)
-    own = {name: plain(setting) for name, setting in network["settings"].items()}
-    parts = {"clip": sees["clip"], "augment": sees["augment"], "head": base["head"], "train": _train()}
+    chosen = {
+        "modality": {"const": modality, "description": sees["about"]},
+        "encoder": {"const": encoder, "description": network["about"], "of": [modality]},
+    }
+    own = {name: plain(setting) | {"of": [encoder]} for name, setting in network["settings"].items()}
+    parts = {part: sees[part] | {"of": [modality]} for part in ("clip", "augment")} | {"head": base["head"], "train": _train()}
     needed = [name for name, setting in network["settings"].items() if "default" not in setting]
-    return _object(
-        {"modality": {"const": modality}, "encoder": {"const": encoder}} | own | parts, ["modality", "encoder", *needed, "clip", "augment"]
-    )
+    return _object(chosen | own | parts, [*chosen, *needed, "clip", "augment"])
 
 
 @cache
 def _train() -> Schema:
     """How a stream is trained: settings for every method that has them, and of one method, or trained task, alone."""
-    shared: dict[str, Schema] = {}
-    own: dict[str, Schema] = {}
-    for tag, method in tags().items():
-        chosen = {name: plain(setting) for name, setting in settings(method).items() if not setting.get("recipe")}
-        shared = chosen | shared
-        own[tag] = _object(chosen) | {"description": f"settings of {tag} alone, before those for all"}
-    return _object(shared | own)
+    own = {method: _plain_of(method) for method in registry.names("methods")}
+    shared = {key: _any(key, own) for method in own.values() for key in method}
+    parts = {
+        tag: _object(own[method]) | {"description": f"settings of {tag} alone, which come before those for all", "elsewhere": True}
+        for tag, method in tags().items()
+    }
+    return _object(shared | parts)
+
+
+def _plain_of(method: str) -> dict[str, Schema]:
+    """The settings of a method that a stream may have."""
+    return {name: plain(setting) for name, setting in settings(method).items() if not setting.get("recipe")}
+
+
+def _any(key: str, own: dict[str, dict[str, Schema]]) -> Schema:
+    """What a setting may be for any of the methods that have it."""
+    kinds: list[Schema] = []
+    for method, chosen in own.items():
+        if key not in chosen:
+            continue
+        same = [kind for kind in kinds if {**kind, "of": []} == {**chosen[key], "of": []}]
+        kinds += [] if same else [{**chosen[key], "of": []}]
+        (same or kinds[-1:])[0]["of"].append(method)
+    return kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
 
 
 def _experiment() -> Schema:
     methods = registry.names("methods")
     kinds = [{"if": {"required": ["method"], "properties": {"method": {"const": name}}}, "then": _recipe(name)} for name in methods]
-    return {"type": "object", "required": ["method"], "properties": {"method": {"enum": list(methods)}}, "allOf": kinds}
+    return {
+        "type": "object",
+        "required": ["method"],
+        "properties": {"method": {"enum": list(methods), "description": "how its streams are trained"}},
+        "allOf": kinds,
+    }
 
 
 def _recipe(method: str) -> Schema:
@@ -161,8 +198,8 @@ def _recipe(method: str) -> Schema:
     keys |= {"stages": base["stages"]} if declared["trains"] == "in turn" else {}
     keys |= {role: base["named"] for role, frozen in declared.get("frozen", {}).items() if frozen["stream"] == "named"}
     chosen = {name: plain(setting) for name, setting in settings(method).items()} | {"epochs": base["epochs"]}
-    needed = [name for name, setting in settings(method).items() if setting.get("recipe") and "default" not in setting]
-    needed += [key for key in keys if key != "from" or declared["from"] == "required"]
+    needed = [key for key in keys if key != "from" or declared["from"] == "required"]
+    needed += [name for name, setting in settings(method).items() if setting.get("recipe") and "default" not in setting]
     return _object(keys | chosen | {"keep": base["keep"], "paper": base["paper"]}, needed)
 
 
@@ -170,7 +207,7 @@ def _tasks() -> Schema:
     base = _base()
     experiments = {"experiments": base["task_experiments"]}
     properties = {}
-    for name in registry.names("tasks"):
+    for name in ordered("tasks"):
         declared = registry.declared("tasks", name)
         chosen = {key: plain(setting) for key, setting in declared.get("settings", {}).items()}
         needed = [key for key, setting in declared.get("settings", {}).items() if "default" not in setting]
@@ -180,8 +217,17 @@ def _tasks() -> Schema:
 
 @cache
 def _validator() -> jsonschema.Draft202012Validator:
+    return _validating(schema())
+
+
+@cache
+def _validator_of(method: str, key: str) -> jsonschema.Draft202012Validator:
+    return _validating(plain(settings(method)[key]))
+
+
+def _validating(wanted: Schema) -> jsonschema.Draft202012Validator:
     types = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_whole).redefine("number", _is_finite)
-    checked: jsonschema.Draft202012Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=types)(schema())
+    checked: jsonschema.Draft202012Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=types)(wanted)
     return checked
 
 
@@ -195,9 +241,11 @@ def _is_finite(_: Any, value: Any) -> bool:
     return _is_whole(_, value) or (isinstance(value, float) and math.isfinite(value))
 
 
-def _explain(error: jsonschema.ValidationError) -> str:
-    """The mistake in words, with the key and a way out."""
-    where = ".".join(str(part) for part in error.absolute_path)
+def _explain(error: jsonschema.ValidationError, place: str) -> str:
+    """The mistake in words, with the key and a way out. place: of what was checked; "" for all params."""
+    while error.validator == "anyOf" and error.context:  # of a setting that methods take in more than one way
+        error = error.context[0]
+    where = ".".join([*filter(None, [place]), *(str(part) for part in error.absolute_path)])
     if "propertyNames" in error.schema_path:
         kinds = {"targets": ("a target", ", not 'all' or 'seeds'"), "streams": ("a stream", "")}
         kind, taken = kinds.get(where, ("an experiment", ", not 'untrained' or 'handmade'"))
@@ -208,14 +256,24 @@ def _explain(error: jsonschema.ValidationError) -> str:
         return f"unknown key '{'.'.join(filter(None, (where, str(unknown))))}'; {registry.nearest(str(unknown), known)}"
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in error.instance)
+        if missing == "modality":  # which is absent where the stream's name says it
+            name = str(error.absolute_path[-1])
+            return f"'{where}.modality' is missing, and no modality is called {name}; add it; {_choices(name, ordered('modalities'))}"
         return f"'{'.'.join(filter(None, (where, missing)))}' is missing; add it (docs/params.md says what it means)"
     if error.validator == "enum" and isinstance(error.instance, str):
-        known = [str(value) for value in error.validator_value]
-        close = registry.nearest(error.instance, known)
-        return f"{where} is '{error.instance}'; {close}" + ("" if "known" in close else f" known: {', '.join(known)}")
+        return f"{where} is '{error.instance}'; {_choices(error.instance, error.validator_value)}"
+    if error.validator == "enum":
+        return f"{where} must be one of {', '.join(map(str, error.validator_value))}, not {json.dumps(error.instance, default=str)[:60]}"
     if error.validator == "type":
         words = {"object": "a mapping", "array": "a list", "integer": "a whole number", "number": "a number", "string": "a text"}
         types: list[str] = error.validator_value if isinstance(error.validator_value, list) else [str(error.validator_value)]
         wanted = " or ".join(words.get(name, name) for name in types)
         return f"{where or 'the file'} must be {wanted}, not {json.dumps(error.instance, default=str)[:60]}"
     return f"{where}: {error.message}"
+
+
+def _choices(word: str, values: Iterable[Any]) -> str:
+    """The known value that is meant, if one is near, and all of them."""
+    known = [str(value) for value in values]
+    close = registry.nearest(word, known)
+    return close if close.startswith("known") else f"{close} known: {', '.join(known)}"

@@ -39,9 +39,9 @@ def extraction(params: Params, source: str, name: str) -> Params:
     result: Params = {"dataset": {key: chosen[key] for key in ("name", "root")}}
     for place in run.extractor(params, source)["slice"]:
         section, _, key = place.partition(".")
-        if not key:
+        if section in params and not key:
             result[section] = params[section]
-        elif key in params[section]:
+        elif key in params.get(section, {}):
             result.setdefault(section, {})[key] = params[section][key]
     return result
 
@@ -149,6 +149,7 @@ def _experiments(params: Params, names: list[str]) -> Params:
 
 # The keys of params.yaml that a slice rests on.
 
+
 def keys(part: Any) -> set[str]:
     """The dotted keys of a slice that has the form of params.yaml. What a section of an extractor has comes and goes: it is named as a whole."""
     own = {section["name"] for section in schema.sections().values()}
@@ -169,8 +170,10 @@ def training_keys(params: Params, job: Training) -> set[str]:
 def feasible_keys(params: Params, experiment: str) -> set[str]:
     """The dotted keys that `feasible` rests on."""
     recipe = params["experiments"][experiment]
-    named = ("method", "streams", *recipes.method(params, experiment)["feasible"])
-    return keys(feasible(params, experiment)) | {f"experiments.{experiment}.{key}" for key in named if key in recipe}
+    first = recipes.settings(params, recipe["streams"][0], recipe["method"], experiment)
+    places = {first[key].place for key in recipes.method(params, experiment)["feasible"]}
+    plan = {f"experiments.{experiment}.{key}" for key in ("method", "streams")}
+    return keys(feasible(params, experiment)) | plan | (places - {""})
 
 
 def finetune_keys(params: Params, task: str, name: str) -> set[str]:

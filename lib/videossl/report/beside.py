@@ -3,45 +3,46 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from videossl.data.index import usable
-from videossl.params import paper_name
+from videossl.params import recipes
 from videossl.report import chains, paper
 from videossl.report.numbers import Task, Value
 from videossl.report.run import Run
 from videossl.report.words import join_words
 
 
-def setting(run: Run, experiment: str, modality: str) -> dict[str, Any]:
-    """The scale of pretraining of one of our numbers, by the keys of `paper.SCALE` that are known.
+def setting(run: Run, experiment: str, stream: str, tasks: Iterable[str] = ()) -> dict[str, Any]:
+    """The scale of pretraining, and of the test in `tasks`, of one of our numbers, by the keys of `paper.SCALE` that are known.
 
-    For fused modalities that differ, the values of all, as text.
+    For fused streams that differ, the values of all, as text.
     """
-    streams = [_stream_setting(run, experiment, part) for part in modality.split("+")]
+    scales = [_scale(run, experiment, part, tasks) for part in stream.split("+")]
     merged: dict[str, Any] = {}
-    for key in dict.fromkeys(key for stream in streams for key in stream):
-        values = list(dict.fromkeys(stream.get(key, "?") for stream in streams))
+    for key in dict.fromkeys(key for scale in scales for key in scale):
+        values = list(dict.fromkeys(scale.get(key, "?") for scale in scales))
         merged[key] = values[0] if len(values) == 1 else " and ".join(map(str, values))
     return merged
 
 
-def _stream_setting(run: Run, experiment: str, modality: str) -> dict[str, Any]:
-    chosen = run.params.get("modalities", {}).get(modality, {})
-    found = {
-        "dataset": "ntu60" if run.dataset in paper.PROTOCOLS.values() else run.dataset,
+def _scale(run: Run, experiment: str, stream: str, tasks: Iterable[str]) -> dict[str, Any]:
+    chosen = run.params.get("streams", {}).get(stream, {})
+    begun = [chains.settings(run.params, job.experiment, stream) for job in chains.trainings(run.params, experiment, stream)[:1]]
+    tested = [run.params.get("evaluate", {}).get("tasks", {}).get(task, {}) for task in tasks]
+    scale: dict[str, Any] = {
+        "dataset": paper.dataset_of(run.dataset),
         "videos": sum(row.split == "train" for row in usable(list(run.index))),
-        "epochs": chains.epochs(run.params, experiment, modality),
+        "epochs": chains.epochs(run.params, experiment, stream),
         "frames": chosen.get("clip", {}).get("frames"),
         "resolution": chosen.get("clip", {}).get("size"),
         "width": chosen.get("width"),
-        "batch": chosen.get("pretrain", {}).get("batch"),
-        "queue": chosen.get("moco", {}).get("queue"),
-        "crops": run.params.get("evaluate", {}).get("crops"),
+        **{key: settings[key] for settings in begun for key in ("batch", "queue") if key in settings},
+        **{key: task[key] for task in tested for key in paper.TESTED if key in task},
     }
-    return {key: value for key, value in found.items() if value is not None}
+    return {key: value for key, value in scale.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Beside:
     """A row of "the paper's numbers": ours, theirs on each test set, and what differs in scale."""
 
     experiment: str
-    modality: str
+    stream: str
     metric: str
     ours: Value
     theirs: Mapping[str, float]
@@ -64,7 +65,7 @@ class Beside:
     @property
     def printed(self) -> str:
         """Their numbers with the test sets: '58.1 UCF101 · 27.1 HMDB51'."""
-        return " · ".join(f"{number:.1f}\N{NO-BREAK SPACE}{paper.DATASETS.get(name, name)}" for name, number in self.theirs.items())
+        return " · ".join(f"{number:.1f}\N{NO-BREAK SPACE}{paper.dataset_name(name)}" for name, number in self.theirs.items())
 
 
 def beside(run: Run, task: Task) -> list[Beside]:
@@ -73,18 +74,18 @@ def beside(run: Run, task: Task) -> list[Beside]:
         row
         for metric in sorted(task.metrics, key=lambda metric: metric != task.metric)
         for experiment in task.trained
-        for modality in task.modalities
-        for row in _rows(run, task, experiment, modality, metric)
+        for stream in task.streams
+        for row in _rows(run, task, experiment, stream, metric)
     ]
 
 
-def _rows(run: Run, task: Task, experiment: str, modality: str, metric: str) -> list[Beside]:
-    ours = task.cells.get((experiment, modality), {}).get(metric)
+def _rows(run: Run, task: Task, experiment: str, stream: str, metric: str) -> list[Beside]:
+    ours = task.cells.get((experiment, stream), {}).get(metric)
     if ours is None:
         return []
-    found = list(paper.beside(paper.load(), recipe_of(run, experiment), modality, task.dataset, task.task, metric))
-    scale = setting(run, experiment, modality)
-    return [Beside(experiment, modality, metric, ours, *_theirs(entries, task, scale)) for entries in _alike(found)]
+    printed = list(paper.beside(paper.load(), recipe_of(run, experiment), run.modality(stream), task.dataset, task.task, metric))
+    scale = setting(run, experiment, stream, [task.task])
+    return [Beside(experiment, stream, metric, ours, *_theirs(entries, task, scale)) for entries in _alike(printed)]
 
 
 def _alike(entries: Sequence[paper.Entry]) -> list[list[paper.Entry]]:
@@ -108,10 +109,10 @@ def _theirs(entries: Sequence[paper.Entry], task: Task, scale: Mapping[str, Any]
 
 def tested_on(theirs: Sequence[str], ours: str) -> str:
     """That the test sets differ, as "tested on UCF101 / toy" (theirs, ours)."""
-    names = [paper.DATASETS.get(name, name) for name in (*theirs, ours)]
+    names = [paper.dataset_name(name) for name in (*theirs, ours)]
     return f"tested on {join_words(names[:-1])} / {names[-1]}"
 
 
 def recipe_of(run: Run, experiment: str) -> str:
     """What paper.yaml calls `experiment`; its own name where the params do not say."""
-    return paper_name({"experiments": {}, **run.params}, experiment)
+    return recipes.paper_name({"experiments": {}, **run.params}, experiment)

@@ -1,48 +1,84 @@
-"""The trainings behind an encoder, one after the other: pretraining, then its stages."""
+"""The trainings behind an encoder, one after the other, and their curves."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from videossl import params as parameters
-from videossl.report.numbers import natural
+from videossl.params import recipes
+from videossl.params.recipes import Training
 from videossl.report.run import Run
 
-
-def trainings(params: Mapping[str, Any], experiment: str, modality: str) -> list[tuple[str, str]]:
-    """(the experiment that owns it, phase) in order; empty where the params have no such encoder."""
-    recipe = params.get("experiments", {}).get(experiment)
-    known = recipe is not None and modality in recipe["modalities"]
-    return parameters.chain(dict(params), experiment, modality) if known else []
+Rows = Sequence[Mapping[str, Any]]
 
 
-def spans(params: Mapping[str, Any], experiment: str, modality: str) -> list[tuple[str, str, int, int]]:
-    """The trainings with the epochs before and after each: (owner, phase, start, stop), counted from the first."""
-    result, start = [], 0
-    for owner, phase in trainings(params, experiment, modality):
-        stop = start + parameters.epochs(dict(params), owner, modality, phase)
-        result.append((owner, phase, start, stop))
-        start = stop
+class Span(NamedTuple):
+    """A training behind an encoder, and the epochs before and after it, counted from the first."""
+
+    experiment: str
+    training: str
+    start: int
+    stop: int
+
+
+def trainings(params: Mapping[str, Any], experiment: str, stream: str) -> list[Training]:
+    """All trainings in order; [] where the params have no such encoder."""
+    return recipes.chain(dict(params), experiment, stream) if experiment in params.get("experiments", {}) else []
+
+
+def spans(params: Mapping[str, Any], experiment: str, stream: str) -> list[Span]:
+    """The trainings with their epochs."""
+    result: list[Span] = []
+    for job in trainings(params, experiment, stream):
+        start = result[-1].stop if result else 0
+        result.append(Span(job.experiment, job.name, start, start + recipes.epochs(dict(params), job)))
     return result
 
 
-def epochs(params: Mapping[str, Any], experiment: str, modality: str) -> int | None:
+def epochs(params: Mapping[str, Any], experiment: str, stream: str) -> int | None:
     """Epochs of one encoder over all its trainings; None where the params have no such encoder."""
-    found = spans(params, experiment, modality)
-    return found[-1][-1] if found else None
+    return next((span.stop for span in reversed(spans(params, experiment, stream))), None)
 
 
-def histories(run: Run, experiment: str, modality: str, seed: int) -> list[Mapping[str, Any]]:
-    """The training curves behind one encoder in order, those that are there.
+def named(params: Mapping[str, Any], experiment: str, training: str) -> str:
+    """A training with its method: 'rgb-1 (cmmc)'."""
+    method = params.get("experiments", {}).get(experiment, {}).get("method")
+    return f"{training} ({method})" if method else training
 
-    Of an experiment that the params do not have: its own, pretraining first.
-    """
-    found = {
-        (history["experiment"], history["phase"]): history
-        for history in run.histories
-        if (history["modality"], history["seed"]) == (modality, seed) and history["epochs"]
-    }
-    own = sorted((key for key in found if key[0] == experiment), key=lambda key: (key[1] != "pretrain", natural(key[1])))
-    wanted = trainings(run.params, experiment, modality) or own
-    return [found[key] for key in wanted if key in found]
+
+def settings(params: Mapping[str, Any], experiment: str, stream: str) -> dict[str, Any]:
+    """How an experiment trains a stream; {} where the params have no such encoder."""
+    if not trainings(params, experiment, stream):
+        return {}
+    method = params["experiments"][experiment]["method"]
+    return {key: setting.value for key, setting in recipes.settings(dict(params), stream, method, experiment).items()}
+
+
+def candidates(params: Mapping[str, Any], experiment: str, stream: str) -> int | None:
+    """How many keys a view is told apart among, where the method says which settings make them up."""
+    chosen = settings(params, experiment, stream)
+    keys = recipes.method(dict(params), experiment).get("candidates", []) if chosen else []
+    return sum(chosen[key] for key in keys) or None
+
+
+def streams(params: Mapping[str, Any], experiment: str, training: str) -> tuple[str, ...]:
+    """What a training trains; its own name where the params do not have it."""
+    jobs = recipes.trainings(dict(params), experiment) if experiment in params.get("experiments", {}) else []
+    return next((job.streams for job in jobs if job.name == training), (training,))
+
+
+def histories(run: Run, experiment: str, stream: str, seed: int) -> list[Mapping[str, Any]]:
+    """The training curves of one encoder in order, those that are there."""
+    curves = {(one["experiment"], one["training"]): one for one in run.histories if one["seed"] == seed and one["epochs"]}
+    wanted = [(job.experiment, job.name) for job in trainings(run.params, experiment, stream)] or [(experiment, stream)]
+    return [{**curves[key], "epochs": of_stream(curves[key]["epochs"], stream)} for key in wanted if key in curves]
+
+
+def of_stream(epochs: Rows, stream: str) -> Rows:
+    """The curve of one stream: of what a training of several measures of each, as "loss/joint", its own, as "loss"."""
+    own = f"/{stream}"
+    return [
+        {key: value for key, value in row.items() if "/" not in key}
+        | {key.removesuffix(own): value for key, value in row.items() if key.endswith(own)}
+        for row in epochs
+    ]

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from videossl import graphs
+from videossl import registry
 from videossl.data import index
 from videossl.data.cache import Cache
-from videossl.data.clips import centred
-from videossl.extract.flow import dequantise
+from videossl.modalities.base import Strip, evenly
 from videossl.report import read
 from videossl.report.run import Run
 from videossl.tasks import features as encoded
-from videossl.tasks import retrieval
 from videossl.tasks.features import Features, align
 
-SAMPLES, GALLERY, NEIGHBOURS = 6, 4, 5
+SAMPLES, MOMENTS, GALLERY, NEIGHBOURS = 6, 6, 4, 5
+NEAREST = "retrieval"
+"""The task by whose similarities the gallery is drawn, whether or not the run measures it."""
 PACKAGES = (
     "torch",
     "torchvision",
@@ -42,12 +42,13 @@ def run(
     histories: Sequence[Path],
     features: Sequence[Path],
 ) -> Run:
-    """Read all that the page shows. Files are named as in DESIGN's table of artefacts."""
+    """Read all that the page shows, from files that lie as `paths` says."""
     rows = index.read(index_path)
     by_source: dict[str, list[Path]] = defaultdict(list)
     for path in caches:
         by_source[path.parent.name].append(path)
-    opened = {source: Cache(paths) for source, paths in by_source.items()}
+    places = {source: registry.declared("modalities", source)["order"] for source in by_source}
+    opened = {source: Cache(by_source[source]) for source in sorted(places, key=lambda source: (places[source], source))}
     return Run(
         params=params,
         dataset=params["dataset"]["name"],
@@ -55,6 +56,7 @@ def run(
         results=[read.result(path) for path in results],
         histories=[read.history(path) for path in histories],
         samples=[_sample(row, opened) for row in _one_a_class(index.usable(rows), SAMPLES)],
+        legends=_legends(opened),
         gallery=_gallery(features, opened),
         provenance=[read.trained(path) for path in histories],
         versions={name: importlib.metadata.version(name) for name in PACKAGES},
@@ -70,28 +72,28 @@ def _one_a_class(rows: Sequence[index.Row], count: int) -> list[index.Row]:
     return [*chosen, *(row for row in rows if row.id not in ids)][:count]
 
 
-def _sample(row: index.Row, caches: dict[str, Cache]) -> dict[str, Any]:
-    """Frames, flow and joints of one video."""
-    frames = _frames(row.id, caches)
-    flow = joints = None
-    if "flow" in caches:
-        values = caches["flow"].read(row.id, 0, caches["flow"].length(row.id))
-        flow = dequantise(values, float(caches["flow"].attrs["bound"]))
-    if "joint" in caches:
-        body = caches["joint"].read(row.id, 0, caches["joint"].length(row.id))[..., :1]
-        joints = centred(body, graphs.of(body.shape[1]))[..., 0]
-    return {"id": row.id, "label": row.label, "frames": frames, "flow": flow, "joints": joints}
+def _sample(row: index.Row, caches: Mapping[str, Cache]) -> dict[str, Any]:
+    """Pictures of one video, from each cache."""
+    strips = [registry.module("modalities", source).pictures(cache, row.id, MOMENTS) for source, cache in caches.items()]
+    return {"id": row.id, "label": row.label, "shown": evenly(row.steps, MOMENTS), "strips": strips}
 
 
-def _frames(video: str, caches: dict[str, Cache]) -> np.ndarray:
-    """RGB frames, or grey nothing where the run has none: (N, H, W, 3) uint8."""
-    if "rgb" in caches:
-        return caches["rgb"].read(video, 0, caches["rgb"].length(video))
-    return np.full((1, 64, 64, 3), 128, np.uint8)
+def _legends(caches: Iterable[str]) -> list[Strip]:
+    """How to read the pictures, of the modalities that say it."""
+    modules = [registry.module("modalities", source) for source in caches]
+    return [module.legend() for module in modules if hasattr(module, "legend")]
 
 
-def _gallery(paths: Sequence[Path], caches: dict[str, Cache]) -> list[dict[str, Any]]:
-    """Nearest training videos of a few test videos, for each experiment with all its modalities fused."""
+def _thumbnail(video: str, caches: Mapping[str, Cache]) -> np.ndarray:
+    """One picture of a video, or grey nothing where no modality of the run has one: (H, W, 3) uint8."""
+    for source, cache in caches.items():
+        if hasattr(module := registry.module("modalities", source), "thumbnail"):
+            return np.asarray(module.thumbnail(cache, video))
+    return np.full((64, 64, 3), 128, np.uint8)
+
+
+def _gallery(paths: Sequence[Path], caches: Mapping[str, Cache]) -> list[dict[str, Any]]:
+    """Nearest training videos of a few test videos, for each experiment with all its streams fused."""
     by_experiment: dict[str, list[Path]] = defaultdict(list)
     for path in paths:
         by_experiment[path.parts[-4]].append(path)
@@ -100,36 +102,24 @@ def _gallery(paths: Sequence[Path], caches: dict[str, Cache]) -> list[dict[str, 
         streams = align([encoded.read(path) for path in files])
         if not len(streams[0].rows("test")) or not len(streams[0].rows("train")):
             continue
-        similarity = np.mean([retrieval.similarities(one) for one in streams], axis=0)
-        modality = "+".join(path.parent.name for path in files)
-        result += [_query(experiment, modality, streams[0], similarity, query, caches) for query in _spread(len(similarity), GALLERY)]
+        asked = _spread(len(streams[0].rows("test")), GALLERY)
+        similarities = np.mean([registry.module("tasks", NEAREST).similarities(one, asked) for one in streams], axis=0)
+        name = {"experiment": experiment, "stream": "+".join(path.parent.name for path in files)}
+        for query, similarity in zip(streams[0].rows("test")[asked], similarities, strict=True):
+            result.append(name | _query(streams[0], int(query), similarity, caches))
     return result
 
 
-def _query(
-    experiment: str,
-    modality: str,
-    features: Features,
-    similarity: np.ndarray,
-    query: int,
-    caches: dict[str, Cache],
-) -> dict[str, Any]:
-    def thumb(position: int) -> dict[str, Any]:
-        frames = _frames(features.ids[position], caches)
-        return {
-            "id": features.ids[position],
-            "label": features.labels[position],
-            "thumb": frames[len(frames) // 2],
-        }
+def _query(features: Features, query: int, similarity: np.ndarray, caches: Mapping[str, Cache]) -> dict[str, Any]:
+    def tile(video: int) -> dict[str, Any]:
+        return {"id": features.ids[video], "label": features.labels[video], "thumb": _thumbnail(features.ids[video], caches)}
 
-    asked = int(features.rows("test")[query])
-    nearest = np.argsort(-similarity[query], kind="stable")[:NEIGHBOURS]
-    neighbours = []
-    for place in nearest:
-        position = int(features.rows("train")[place])
-        correct = features.labels[position] == features.labels[asked]
-        neighbours.append(thumb(position) | {"similarity": float(similarity[query, place]), "correct": correct})
-    return {"experiment": experiment, "modality": modality, "query": thumb(asked), "neighbours": neighbours}
+    def neighbour(place: int) -> dict[str, Any]:
+        video = int(features.rows("train")[place])
+        return tile(video) | {"similarity": float(similarity[place]), "correct": features.labels[video] == features.labels[query]}
+
+    nearest = np.argsort(-similarity, kind="stable")[:NEIGHBOURS]
+    return {"query": tile(query), "neighbours": [neighbour(place) for place in nearest]}
 
 
 def _spread(count: int, wanted: int) -> list[int]:

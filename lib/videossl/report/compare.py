@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from videossl import params
-from videossl.report import paper
+from videossl.params.run import measured_datasets
+from videossl.report import measures, paper
 from videossl.report.beside import recipe_of, setting, tested_on
-from videossl.report.numbers import BASELINES, Task, Value, Verdict, compare, headline, tasks
+from videossl.report.measures import Measure, headline
+from videossl.report.numbers import BASELINES, Task, Value, Verdict, compare, tasks
 from videossl.report.run import Run
 
 SEEN = {"better": "seen", "unclear": "not clear", "worse": "reversed"}
@@ -37,8 +38,13 @@ class Column:
         return self.measured.cells.get((experiment, stream), {}).get(self.metric) if self.measured else None
 
     @property
+    def measure(self) -> Measure:
+        """What the metric is."""
+        return measures.measure(self.task, self.metric)
+
+    @property
     def chance(self) -> float | None:
-        """What chance gives, in percent."""
+        """What chance gives."""
         return self.measured.chance.get(self.metric) if self.measured else None
 
     @property
@@ -63,7 +69,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two rows, the one that is above in the paper first; `theirs` are the paper's numbers, none where it prints none.
+    """Two rows, the one that is better in the paper first; `theirs` are the paper's numbers, none where it prints none.
 
     verdict: ours of `above` against ours of `below`, None where one is not measured. neighbours: no third row that
     we have lies between them in the paper.
@@ -107,7 +113,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Stream:
-    """What was measured on one modality or two fused: the baselines, our experiments, and the paper's rows alone."""
+    """What was measured on one stream or several fused: the baselines, our experiments, and the paper's rows alone."""
 
     name: str
     baselines: Sequence[Row]
@@ -130,7 +136,7 @@ class Stream:
 class Results:
     """A target that shows results, beside the paper's table (None where its name is no table of the paper).
 
-    unplaced: rows of the paper alone whose stream is not stated, or is none of ours.
+    unplaced: rows of the paper alone whose modality is not stated, or is none of ours.
     """
 
     table: paper.Table | None
@@ -145,19 +151,19 @@ class Results:
 
 
 def results(run: Run, target: Mapping[str, Any], table: paper.Table | None) -> Results:
-    """The results of the experiments, modalities and tasks that `target` names, beside `table`."""
+    """The results of the experiments, streams and tasks that `target` names, beside `table`."""
     columns = _columns(run, target["tasks"], table)
-    streams = [_stream(run, target["experiments"], stream, columns, table) for stream in target["modalities"]]
-    named = {paper.streams(stream) for stream in target["modalities"]}
+    streams = [_stream(run, target["experiments"], stream, columns, table) for stream in target["streams"]]
+    shown = [paper.fused(run.modality(stream)) for stream in target["streams"]]
     alone = _alone(run, target["experiments"], columns, table)
-    return Results(table, columns, streams, [(stream, row) for stream, row in alone if paper.streams(stream) not in named])
+    return Results(table, columns, streams, [(modality, row) for modality, row in alone if paper.fused(modality) not in shown])
 
 
 def _columns(run: Run, names: Sequence[str], table: paper.Table | None) -> list[Column]:
     """By dataset, ours first, then by task and metric: those that the table has of the task, else the headline."""
     measured = {(task.dataset, task.task): task for task in tasks(run)}
     result = []
-    for name, task in itertools.product(params.measured_datasets(dict(run.params)), names):
+    for name, task in itertools.product(measured_datasets(dict(run.params)), names):
         dataset = paper.test_set(run.params, name)
         metrics = list(dict.fromkeys(column.metric for column in (table.columns if table else ()) if column.task == task))
         for metric in metrics or [headline(task)]:
@@ -169,22 +175,23 @@ def _columns(run: Run, names: Sequence[str], table: paper.Table | None) -> list[
 def _printed(table: paper.Table | None, dataset: str, own: bool, task: str, metric: str, split: int) -> paper.Column | None:
     """The paper's column that stands for ours: of the same test set where there is one.
 
-    Else the dataset that encoders are trained on stands beside the paper's own such dataset, or beside the protocol of NTU-60 that its
-    split is like, and one that they are only measured on beside the first of the others.
+    Else the dataset that encoders are trained on stands beside the paper's own such dataset, or beside the protocol that its split is
+    like, and one that they are only measured on beside the first of the others.
     """
     there = [column for column in (table.columns if table else ()) if (column.task, column.metric) == (task, metric)]
     trained = table.setting["dataset"] if table else ""
     same = [column for column in there if column.dataset == dataset]
     alike = [column for column in there if (column.dataset == trained) == own]
-    like = [column for column in there if column.dataset == paper.PROTOCOLS.get(split)]
+    like = [column for column in there if column.dataset in paper.protocols(split)]
     return next(iter(same or (like if own else []) or alike or (there if own else [])), None)
 
 
 def _stream(run: Run, experiments: Sequence[str], stream: str, columns: Sequence[Column], table: paper.Table | None) -> Stream:
     baselines = [Row(name, _ours(columns, name, stream), (None,) * len(columns)) for name in BASELINES]
     rows = [_row(run, name, stream, columns, table) for name in experiments]
-    alone = [row for modality, row in _alone(run, experiments, columns, table) if paper.streams(modality) == paper.streams(stream)]
-    orders = [Order(stream, column, pairs) for i, column in enumerate(columns) if (pairs := _pairs(rows, i, column.tests))]
+    modalities = paper.fused(run.modality(stream))
+    alone = [row for modality, row in _alone(run, experiments, columns, table) if paper.fused(modality) == modalities]
+    orders = [Order(stream, column, pairs) for i, column in enumerate(columns) if (pairs := _pairs(rows, i, column))]
     return Stream(stream, [row for row in baselines if any(row.ours)], rows, alone, orders)
 
 
@@ -193,16 +200,15 @@ def _ours(columns: Sequence[Column], name: str, stream: str) -> tuple[Value | No
 
 
 def _row(run: Run, name: str, stream: str, columns: Sequence[Column], table: paper.Table | None) -> Row:
-    ours, recipe = _ours(columns, name, stream), recipe_of(run, name)
-    found = [
-        row for row in (table.rows if table else ()) if row.experiment == recipe and paper.streams(row.modality) == paper.streams(stream)
-    ]
-    if table is None or not found:
+    ours, recipe, modalities = _ours(columns, name, stream), recipe_of(run, name), paper.fused(run.modality(stream))
+    same = [row for row in (table.rows if table else ()) if row.experiment == recipe and paper.fused(row.modality) == modalities]
+    if table is None or not same:
         return Row(name, ours, (None,) * len(columns))
     tested = {column.dataset: column.printed.dataset for column in columns if column.printed}
     differs = [tested_on([theirs], mine) for mine, theirs in tested.items() if theirs != mine]
-    differs += paper.differences(paper.scale(table, found[0]), setting(run, name, stream), {column.task for column in columns})
-    return Row(name, ours, _theirs(table, found[0], columns), found[0].method, tuple(differs))
+    shown = list(dict.fromkeys(column.task for column in columns))
+    differs += paper.differences(paper.scale(table, same[0]), setting(run, name, stream, shown), shown)
+    return Row(name, ours, _theirs(table, same[0], columns), same[0].method, tuple(differs))
 
 
 def _theirs(table: paper.Table, row: paper.Row, columns: Sequence[Column]) -> tuple[float | None, ...]:
@@ -210,7 +216,7 @@ def _theirs(table: paper.Table, row: paper.Row, columns: Sequence[Column]) -> tu
 
 
 def _alone(run: Run, experiments: Sequence[str], columns: Sequence[Column], table: paper.Table | None) -> list[tuple[str, Row]]:
-    """The rows of the table that no experiment of the target stands for, each with its stream."""
+    """The rows of the table that no experiment of the target stands for, each with its modality."""
     recipes = {recipe_of(run, name) for name in experiments}
     return [
         (row.modality, Row(row.method, (None,) * len(columns), _theirs(table, row, columns), row.method))
@@ -219,15 +225,16 @@ def _alone(run: Run, experiments: Sequence[str], columns: Sequence[Column], tabl
     ]
 
 
-def _pairs(rows: Sequence[Row], column: int, tests: int) -> list[Pair]:
-    """Every two rows that differ in the paper, from its best to its worst."""
-    printed = [(theirs, row) for row in rows if (theirs := row.theirs[column]) is not None]
-    ranked = sorted(printed, key=lambda item: -item[0])
+def _pairs(rows: Sequence[Row], place: int, column: Column) -> list[Pair]:
+    """Every two rows that differ in the paper's column at `place`, from its best to its worst."""
+    worth = column.measure.worth
+    printed = [(theirs, row) for row in rows if (theirs := row.theirs[place]) is not None]
+    ranked = sorted(printed, key=lambda item: -worth(item[0]))
     result = []
     for (high, above), (low, below) in itertools.combinations(ranked, 2):
-        if high > low:
-            ours, base = above.ours[column], below.ours[column]
-            verdict = compare(ours, base, tests) if ours and base else None
-            neighbours = not any(low < between < high for between, _ in ranked)
+        if high != low:
+            ours, base = above.ours[place], below.ours[place]
+            verdict = compare(ours, base, column.tests) if ours and base else None
+            neighbours = not any(worth(low) < worth(between) < worth(high) for between, _ in ranked)
             result.append(Pair(above.name, below.name, (high, low), verdict, neighbours))
     return result

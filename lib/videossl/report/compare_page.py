@@ -9,10 +9,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from videossl.report import pages, paper, plots, targets
+from videossl.report import measures, pages, paper, plots, targets
 from videossl.report.beside import setting
 from videossl.report.compare import Column, Order, Pair, Results, Row, Stream
 from videossl.report.courses import Chart, Course
+from videossl.report.measures import TRAINING, label
 from videossl.report.numbers import BASELINES, Value
 from videossl.report.targets import Comparison
 from videossl.report.words import aligned, ascii_only, fill
@@ -117,7 +118,7 @@ def _chart(chart: Chart) -> dict[str, Any]:
         "courses": [
             {
                 "experiment": course.experiment,
-                "trainings": [dict(zip(("experiment", "phase", "start", "stop"), span, strict=True)) for span in course.spans],
+                "trainings": [span._asdict() for span in course.spans],
                 "points": [{"epoch": epoch, **_value(value)} for epoch, value in course.points],
             }
             for course in chart.courses
@@ -132,7 +133,7 @@ def _chart(chart: Chart) -> dict[str, Any]:
 def _line(chart: Chart, number: int) -> plots.Line:
     """The course of that number as a line; measured points have markers, drawn a little apart so that whiskers do not hide each other."""
     course, several = chart.courses[number], len(chart.courses)
-    measured = chart.task != "training"
+    measured = chart.task != TRAINING
     apart = (number - (several - 1) / 2) * SHIFT * _last(chart) if measured else 0.0
     return plots.Line(
         [(epoch + apart, value.mean) for epoch, value in _gaps(course)],
@@ -145,42 +146,37 @@ def _line(chart: Chart, number: int) -> plots.Line:
 def _gaps(course: Course) -> list[tuple[float, Value]]:
     """The points, and a gap for each training between two others of which nothing is known."""
     points: list[tuple[float, Value]] = list(course.points)
-    for _, _, start, stop in course.spans:
-        if not any(start < epoch <= stop for epoch, _ in course.points):
-            points.append((stop - 0.5, Value((math.nan,))))
+    for span in course.spans:
+        if not any(span.start < epoch <= span.stop for epoch, _ in course.points):
+            points.append((span.stop - 0.5, Value((math.nan,))))
     return sorted(points, key=lambda point: point[0])
 
 
 def _last(chart: Chart) -> int:
-    return max((stop for course in chart.courses for *_, stop in course.spans), default=1)
+    return max((span.stop for course in chart.courses for span in course.spans), default=1)
 
 
 def drawn(chart: Chart) -> Markup:
-    """The chart as SVG, with the starts of all stages and, where it is known, chance."""
-    bounds = sorted({0, *(stop for course in chart.courses for *_, stop in course.spans)})
-    stages = [plots.Stage("", start, stop) for start, stop in itertools.pairwise(bounds)]
+    """The chart as SVG, with the starts of all trainings and, where it is known, chance."""
+    bounds = sorted({0, *(span.stop for course in chart.courses for span in course.spans)})
+    stretches = [plots.Stretch("", start, stop) for start, stop in itertools.pairwise(bounds)]
     chance = [plots.Line([(0.0, chart.chance), (float(_last(chart)), chart.chance)], "guess")] if chart.chance is not None else []
-    name = targets.label(chart.task, chart.metric)
     lines = [_line(chart, number) for number in range(len(chart.courses))]
-    return plots.chart(
-        f"{name} of {chart.stream} against epochs", name if chart.metric == "loss" else f"{name}, %", [*chance, *lines], stages
-    )
+    unit = f", {chart.measure.unit}" if chart.measure.unit else ""
+    return plots.chart(f"{chart.name} of {chart.stream} against epochs", f"{chart.name}{unit}", [*chance, *lines], stretches)
 
 
 def _chart_view(found: Comparison, chart: Chart) -> dict[str, Any]:
-    digits = targets.digits_of(chart)
     measured = [course for course in chart.courses if course.points]
     shown = sorted({epoch for course in measured for epoch, _ in course.points if found.show == "progress" or epoch in _marks(course)})
-    cells = {(course.experiment, epoch): value.text(digits) for course in measured for epoch, value in course.points}
+    cells = {(course.experiment, epoch): str(value) for course in measured for epoch, value in course.points}
     peaks = targets.peaks_said(chart) if found.show == "progress" else []
     return {
         "chart": chart,
-        "name": targets.label(chart.task, chart.metric),
         "svg": drawn(chart),
         "said": [targets.end_said(chart), *peaks],
         "scale": _scale(found, chart),
         "missing": [course.experiment for course in chart.courses if not course.points],
-        "order": chart.order,
         "head": [course.experiment for course in measured],
         "rows": [(epoch, [cells.get((course.experiment, epoch), "–") for course in measured]) for epoch in shown],
     }
@@ -195,14 +191,14 @@ def _scale(found: Comparison, chart: Chart) -> list[str]:
 
 
 def _marks(course: Course) -> set[int]:
-    return {1, *(stop for *_, stop in course.spans)}
+    return {1, *(span.stop for span in course.spans)}
 
 
 def _key(found: Comparison) -> list[tuple[Markup, str, str]]:
     """A swatch, the experiment and its trainings, for each line of the charts."""
     first = found.charts[0]
     lines = [plots.swatch(_line(first, number)) for number in range(len(first.courses))]
-    return [(swatch, course.experiment, targets.phases_said(course)) for swatch, course in zip(lines, first.courses, strict=True)]
+    return [(swatch, course.experiment, targets.trainings_said(found, course)) for swatch, course in zip(lines, first.courses, strict=True)]
 
 
 # As a page.
@@ -215,7 +211,7 @@ def render(found: Comparison) -> str:
         "compare.html",
         found=found,
         run=found.run,
-        title=f"videossl: {found.name} on {targets.dataset_name(found.run.dataset)}",
+        title=f"videossl: {found.name} on {paper.dataset_name(found.run.dataset)}",
         heading=targets.heading(found),
         subtitle=targets.subtitle(found),
         lead=targets.lead(found),
@@ -225,10 +221,8 @@ def render(found: Comparison) -> str:
         streams=[_stream_view(found, found.results, stream) for stream in found.results.streams] if found.results else [],
         charts=[_chart_view(found, chart) for chart in found.charts],
         key=_key(found) if found.charts else [],
-        label=targets.label,
-        difference=targets.difference,
+        units=measures.units(column.measure for column in found.results.columns) if found.results else "",
         pair_said=targets.pair_said,
-        dataset_name=targets.dataset_name,
         sources=pages.result_sources(found.run),
         artefact_names=names,
         artefacts=rows,
@@ -244,7 +238,7 @@ def _stream_view(found: Comparison, shown: Results, stream: Stream) -> dict[str,
         "orders": [
             {
                 "order": order,
-                "said": targets.tally(order.pairs, f"{found.beside}, {targets.dataset_name(_of(order.column)['paper_dataset'])}"),
+                "said": targets.tally(order.pairs, f"{found.beside}, {paper.dataset_name(_of(order.column)['paper_dataset'])}"),
                 "named": {word: [targets.pair_said(pair) for pair in order.named(word)] for word in order.counts},
             }
             for order in stream.orders
@@ -263,16 +257,19 @@ def terminal(found: Comparison) -> str:
 
 
 def _text_stream(found: Comparison, shown: Results, stream: Stream) -> str:
-    head = [(f"{column.dataset} {targets.label(column.task, column.metric)}", "paper") for column in shown.columns]
-    chance = [("-" if column.chance is None else f"{column.chance:.1f}", "") for column in shown.columns]
-    rows = [_text_row(shown, "", head), _text_row(shown, "chance", chance)]
+    head = [(f"{column.dataset} {label(column.task, column.metric)}", "paper") for column in shown.columns]
+    rows = [_text_row(shown, "", head), _text_row(shown, "chance", [(column.measure.text(column.chance), "") for column in shown.columns])]
     rows += [
-        _text_row(shown, BASELINES.get(row.name, row.name), _text_cells(row)) for row in (*stream.baselines, *stream.rows, *stream.alone)
+        _text_row(shown, BASELINES.get(row.name, row.name), _text_cells(shown, row))
+        for row in (*stream.baselines, *stream.rows, *stream.alone)
     ]
-    said = [
-        f"{targets.label(order.column.task, order.column.metric)}, {targets.tally(order.pairs, found.beside)}" for order in stream.orders
-    ]
-    return "\n".join([f"{stream.name}, percent", *aligned(rows), *map(fill, said)])
+    said = [f"{label(order.column.task, order.column.metric)}, {targets.tally(order.pairs, found.beside)}" for order in stream.orders]
+    units = measures.units(column.measure for column in shown.columns)
+    return "\n".join([_joined(stream.name, units), *aligned(rows), *map(fill, said)])
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(filter(None, parts))
 
 
 def _text_row(shown: Results, name: str, cells: Sequence[tuple[str, str]]) -> list[str]:
@@ -280,9 +277,9 @@ def _text_row(shown: Results, name: str, cells: Sequence[tuple[str, str]]) -> li
     return [name, *(text for cell in cells for text in (cell if shown.table else cell[:1]))]
 
 
-def _text_cells(row: Row) -> list[tuple[str, str]]:
+def _text_cells(shown: Results, row: Row) -> list[tuple[str, str]]:
     return [
-        (str(ours) if ours else "-", "-" if theirs is None else f"{theirs:.1f}") for ours, theirs in zip(row.ours, row.theirs, strict=True)
+        (str(ours or "-"), column.measure.text(theirs)) for column, ours, theirs in zip(shown.columns, row.ours, row.theirs, strict=True)
     ]
 
 
@@ -290,5 +287,5 @@ def _text_chart(found: Comparison, chart: Chart) -> str:
     view = _chart_view(found, chart)
     rows: Sequence[Sequence[str]] = [["epoch", *view["head"]], *([str(epoch), *cells] for epoch, cells in view["rows"])]
     order = [f"{pair.word}: {targets.pair_said(pair)}" for pair in chart.order]
-    head = f"{chart.stream}, {view['name']}" + ("" if chart.metric == "loss" else ", percent")
+    head = _joined(chart.stream, chart.name, chart.measure.words)
     return "\n".join([head, *aligned(rows), *(fill(text) for text in (*view["said"], *order) if text)])

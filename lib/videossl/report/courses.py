@@ -1,30 +1,33 @@
-"""Numbers along the trainings behind an encoder: downstream accuracy (P figure 2), loss and (K+1)-way accuracy (P figure 3)."""
+"""Numbers along the trainings behind an encoder: those of tasks (P figure 2), and loss and accuracy in training (P figure 3)."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from videossl.report import chains, paper
+from videossl.report import chains, measures, paper
 from videossl.report.beside import recipe_of
+from videossl.report.chains import Span
 from videossl.report.compare import Pair
-from videossl.report.numbers import Value, Verdict, by_seed, compare, compare_spread, headline
+from videossl.report.measures import TRAINING, Measure, headline
+from videossl.report.numbers import Value, by_seed, compare
 from videossl.report.run import Run
 
-Spans = Sequence[tuple[str, str, int, int]]
+Numbers = Mapping[tuple[str, str], Sequence[tuple[int, int, float]]]
+"""(experiment, training) -> what is known of it, as (epoch in it, seed, number)."""
 
 
 @dataclass(frozen=True)
 class Course:
     """One experiment: (epochs since the first training began, the value of all seeds), by rising epochs.
 
-    spans: its trainings as (owner, phase, first epoch, last epoch). points: empty where nothing was measured.
+    points: empty where nothing was measured.
     """
 
     experiment: str
-    spans: Spans
+    spans: Sequence[Span]
     points: Sequence[tuple[int, Value]]
 
     @property
@@ -34,13 +37,13 @@ class Course:
 
     @property
     def peak(self) -> tuple[int, Value] | None:
-        """The point with the highest mean, the first of equals."""
-        return max(self.points, key=lambda point: point[1].mean, default=None)
+        """The point with the best mean, the first of equals."""
+        return max(self.points, key=lambda point: point[1].worth, default=None)
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Courses of one stream in one number. `task` is `training` or what was measured on `dataset`.
+    """Courses of one stream in one number. `task` is TRAINING or what was measured on `dataset`; name: of the number.
 
     tests: of the dataset, 0 in training. order: what the paper's text says of their ends.
     """
@@ -49,98 +52,95 @@ class Chart:
     dataset: str
     task: str
     metric: str
+    name: str
     chance: float | None
     tests: int
-    courses: Sequence[Course]
-    order: Sequence[Pair]
+    courses: Sequence[Course] = ()
+    order: Sequence[Pair] = ()
 
-    def verdict(self, ours: Value, base: Value) -> Verdict:
-        """Two values of this chart compared."""
-        return _verdict(self.task, self.tests, ours, base)
+    @property
+    def measure(self) -> Measure:
+        """What the metric is."""
+        return measures.measure(self.task, self.metric)
 
 
 def progress(run: Run, target: Mapping[str, Any], figure: paper.Figure | None) -> list[Chart]:
     """Downstream numbers along the trainings, by stream and task, on the dataset that encoders are trained on."""
     result = []
-    for stream in target["modalities"]:
-        files = [found for found in run.progress if (found["dataset"], found["modality"]) == (run.dataset, stream)]
+    for stream in target["streams"]:
+        files = [file for file in run.progress if file["dataset"] == run.dataset and stream in file["streams"]]
         for task in target["tasks"]:
-            untrained = {(0, seed): number for seed, number in _untrained(run, stream, task).items()}
-            courses = [_course(run, name, stream, untrained, _measured(files, task)) for name in target["experiments"]]
-            first: Mapping[str, Any] = next(iter(files), {})
-            chance = first.get("chance", {}).get(task, {}).get(headline(task))
-            tests = first.get("counts", {}).get("test", 0)
-            order = _order(run, figure, courses, task, headline(task), tests)
-            result.append(Chart(stream, run.dataset, task, headline(task), chance, tests, courses, order))
+            first: Mapping[str, Any] = files[0]["streams"][stream] if files else {}
+            metric, tests = headline(task), first.get("counts", {}).get("test", 0)
+            chance = first.get("chance", {}).get(task, {}).get(metric)
+            chart = Chart(stream, run.dataset, task, metric, measures.label(task, metric), chance, tests)
+            result.append(_filled(chart, run, target, figure, _measured(files, stream, task), _untrained(run, stream, task)))
     return result
 
 
 def training(run: Run, target: Mapping[str, Any], figure: paper.Figure | None) -> list[Chart]:
-    """Loss and (K+1)-way accuracy along the trainings, by stream."""
-    result = []
-    for stream in target["modalities"]:
-        files = [found for found in run.histories if found["modality"] == stream]
-        for metric in ("loss", "accuracy"):
-            courses = [_course(run, name, stream, {}, _recorded(files, metric)) for name in target["experiments"]]
-            order = _order(run, figure, courses, "training", metric, 0)
-            result.append(Chart(stream, run.dataset, "training", metric, None, 0, courses, order))
+    """Loss and accuracy along the trainings, by stream; what no training has is left out."""
+    recorded = {key for one in run.histories for row in one["epochs"] for key in row} or {"loss", "accuracy"}
+    names = {"loss": "loss", "accuracy": "accuracy"} | dict(figure.names if figure else {})
+    return [
+        _filled(Chart(stream, run.dataset, TRAINING, metric, name, None, 0), run, target, figure, _recorded(run, stream, metric), {})
+        for stream in target["streams"]
+        for metric, name in names.items()
+        if recorded & {metric, f"{metric}/{stream}"}
+    ]
+
+
+def _filled(
+    chart: Chart, run: Run, target: Mapping[str, Any], figure: paper.Figure | None, numbers: Numbers, start: Mapping[int, float]
+) -> Chart:
+    """start: the numbers from before the first training, by seed."""
+    courses = [_course(run, name, chart, numbers, start) for name in target["experiments"]]
+    return replace(chart, courses=courses, order=_order(run, figure, chart, courses))
+
+
+def _measured(files: Sequence[Mapping[str, Any]], stream: str, task: str) -> Numbers:
+    result = defaultdict(list)
+    for file in files:
+        for point in file["streams"][stream]["points"]:
+            if task in point:
+                number = float(point[task][headline(task)])
+                result[file["experiment"], file["training"]].append((int(point["epoch"]), int(file["seed"]), number))
     return result
 
 
-Found = Callable[[str, str], Iterable[tuple[int, int, float]]]
-"""What is known of one training (owner, phase): (epoch in it, seed, number)."""
+def _recorded(run: Run, stream: str, metric: str) -> Numbers:
+    result = defaultdict(list)
+    for one in run.histories:
+        for epoch, row in enumerate(chains.of_stream(one["epochs"], stream), 1):
+            if metric in row:
+                result[one["experiment"], one["training"]].append((epoch, int(one["seed"]), float(row[metric])))
+    return result
 
 
-def _measured(files: Sequence[Mapping[str, Any]], task: str) -> Found:
-    def found(owner: str, phase: str) -> Iterable[tuple[int, int, float]]:
-        for one in files:
-            if (one["experiment"], one["phase"]) == (owner, phase):
-                for point in one["points"]:
-                    if task in point:
-                        yield int(point["epoch"]), int(one["seed"]), float(point[task][headline(task)])
-
-    return found
-
-
-def _recorded(files: Sequence[Mapping[str, Any]], metric: str) -> Found:
-    def found(owner: str, phase: str) -> Iterable[tuple[int, int, float]]:
-        for one in files:
-            if (one["experiment"], one["phase"]) == (owner, phase):
-                for epoch, row in enumerate(one["epochs"], 1):
-                    yield epoch, int(one["seed"]), float(row[metric])
-
-    return found
-
-
-def _course(run: Run, name: str, stream: str, start: Mapping[tuple[int, int], float], found: Found) -> Course:
-    """start: numbers by (epoch, seed) from before the first training."""
-    spans = chains.spans(run.params, name, stream)
+def _course(run: Run, name: str, chart: Chart, numbers: Numbers, start: Mapping[int, float]) -> Course:
+    spans = chains.spans(run.params, name, chart.stream)
     by_epoch: dict[int, dict[int, float]] = defaultdict(dict)
-    later = {(before + epoch, seed): number for owner, phase, before, _ in spans for epoch, seed, number in found(owner, phase)}
-    for (epoch, seed), number in ({**start, **later} if later else {}).items():
-        by_epoch[epoch][seed] = number
-    return Course(name, spans, [(epoch, by_seed(by_epoch[epoch])) for epoch in sorted(by_epoch)])
+    for span in spans:
+        for epoch, seed, number in numbers.get((span.experiment, span.training), ()):
+            by_epoch[span.start + epoch][seed] = number
+    if by_epoch and start:
+        by_epoch[0] = dict(start)
+    return Course(name, spans, [(epoch, by_seed(by_epoch[epoch], chart.measure)) for epoch in sorted(by_epoch)])
 
 
 def _untrained(run: Run, stream: str, task: str) -> dict[int, float]:
     """What the encoder gives at its initial weights, by seed."""
     wanted = ("untrained", run.dataset, task)
-    files = [found for found in run.results if (found["experiment"], found["dataset"], found["task"]) == wanted]
-    return {int(found["seed"]): float(found["values"][stream][headline(task)]) for found in files if stream in found["values"]}
+    files = [file for file in run.results if (file["experiment"], file["dataset"], file["task"]) == wanted]
+    return {int(file["seed"]): float(file["values"][stream][headline(task)]) for file in files if stream in file["values"]}
 
 
-def _order(run: Run, figure: paper.Figure | None, courses: Sequence[Course], task: str, metric: str, tests: int) -> list[Pair]:
-    """What the text says of the ends: of the linear probe or of training; it says nothing of retrieval."""
-    if figure is None or task == "retrieval":
-        return []
+def _order(run: Run, figure: paper.Figure | None, chart: Chart, courses: Sequence[Course]) -> list[Pair]:
+    """What the text says of the ends, in this number."""
     ends = {recipe_of(run, course.experiment): (course.experiment, course.end) for course in courses}
     result = []
-    for claim in figure.order:
-        if claim.metric == metric and claim.above in ends and claim.below in ends:
+    for claim in figure.order if figure else ():
+        if (claim.task, claim.metric) == (chart.task, chart.metric) and claim.above in ends and claim.below in ends:
             (above, high), (below, low) = ends[claim.above], ends[claim.below]
-            result.append(Pair(above, below, None, _verdict(task, tests, high[1], low[1]) if high and low else None))
+            result.append(Pair(above, below, None, compare(high[1], low[1], chart.tests) if high and low else None))
     return result
-
-
-def _verdict(task: str, tests: int, ours: Value, base: Value) -> Verdict:
-    return compare_spread(ours, base) if task == "training" else compare(ours, base, tests)

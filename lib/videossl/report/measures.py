@@ -45,6 +45,10 @@ class Measure:
         return number if self.higher else -number
 
 
+PERCENT = Measure()
+"""What is not declared."""
+
+
 def declared(task: str) -> Mapping[str, Any]:
     """What a task says of itself; nothing where there is no such task, as in results of another version."""
     return registry.declared("tasks", task) if task in registry.names("tasks") else {}

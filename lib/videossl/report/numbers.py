@@ -14,22 +14,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from videossl.errors import InputError
-from videossl.report import paper
-from videossl.report.run import Run
+from videossl.report import measures, paper
+from videossl.report.measures import PERCENT, Measure, headline
+from videossl.report.run import Run, rank
 
 BASELINES = {"handmade": "hand-made feature", "untrained": "untrained encoder"}
-TASKS = {"retrieval": "Nearest-neighbour retrieval", "linear": "Linear probe", "finetune": "Finetuning"}
-MODALITIES = ("rgb", "flow", "joint", "motion", "bone")
 MARKS = {"better": "▲", "unclear": "≈", "worse": "▼"}
 STANDARD_ERRORS = 2
 
 
 @dataclass(frozen=True)
 class Value:
-    """The numbers of one cell, mostly percentages, one a seed; `seeds` names the seeds where they are known."""
+    """The numbers of one cell, one a seed, with what they measure; `seeds` names the seeds where they are known."""
 
     numbers: tuple[float, ...]
     seeds: tuple[int, ...] = ()
+    measure: Measure = PERCENT
 
     @property
     def mean(self) -> float:
@@ -37,25 +37,34 @@ class Value:
         return statistics.fmean(self.numbers)
 
     @property
+    def worth(self) -> float:
+        """The mean, turned round where lower is better."""
+        return self.measure.worth(self.mean)
+
+    @property
     def sd(self) -> float | None:
         """The sample standard deviation (n - 1); None for one seed, which has no spread."""
         return statistics.stdev(self.numbers) if len(self.numbers) > 1 else None
 
-    def text(self, digits: int = 1) -> str:
-        """Mean and, where there is one, sample standard deviation."""
-        return f"{self.mean:.{digits}f}" if self.sd is None else f"{self.mean:.{digits}f} ± {self.sd:.{digits}f}"
+    @property
+    def each(self) -> list[str]:
+        """The number of each seed, percentages in short."""
+        digits = 0 if self.measure.unit == "%" else self.measure.digits
+        return [f"{number:.{digits}f}" for number in self.numbers]
 
     def __str__(self) -> str:
-        return self.text()
+        """Mean and, where there is one, sample standard deviation."""
+        return " ± ".join(self.measure.text(number) for number in (self.mean, self.sd) if number is not None)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One value against another: the difference and the threshold in points, better, worse or unclear."""
+    """One value against another: the difference and the threshold in the unit of `measure`; better, worse or unclear."""
 
     difference: float
     threshold: float
     word: str
+    measure: Measure
 
     @property
     def mark(self) -> str:
@@ -67,24 +76,48 @@ class Verdict:
         """The standard error of the difference."""
         return self.threshold / STANDARD_ERRORS
 
+    @property
+    def points(self) -> str:
+        """The difference with its sign."""
+        return points(self.difference, self.measure.digits)
+
+    @property
+    def margin(self) -> str:
+        """The threshold, '' where nothing can be judged."""
+        return f"±{self.measure.text(self.threshold)}" if math.isfinite(self.threshold) else ""
+
+    def __str__(self) -> str:
+        """'+1.2 ± 0.8': the difference and its standard error, where there is one."""
+        return f"{self.points} ± {self.measure.text(self.error)}" if math.isfinite(self.error) else self.points
+
 
 @dataclass(frozen=True)
 class Task:
-    """The numbers of one task on one dataset: `cells[experiment, modality][metric]`."""
+    """The numbers of one task on one dataset: `cells[experiment, stream][metric]`."""
 
     dataset: str
     task: str
     metric: str
     metrics: Sequence[str]
-    modalities: Sequence[str]
+    streams: Sequence[str]
     experiments: Sequence[str]
     cells: Mapping[tuple[str, str], Mapping[str, Value]]
     chance: Mapping[str, float]
     counts: Mapping[str, int]
 
-    def value(self, experiment: str, modality: str) -> Value | None:
+    @property
+    def title(self) -> str:
+        """What the task is called."""
+        return measures.title(self.task)
+
+    @property
+    def measure(self) -> Measure:
+        """The headline metric."""
+        return measures.measure(self.task, self.metric)
+
+    def value(self, experiment: str, stream: str) -> Value | None:
         """The headline number of a cell, None when it was not measured."""
-        return self.cells.get((experiment, modality), {}).get(self.metric)
+        return self.cells.get((experiment, stream), {}).get(self.metric)
 
     @property
     def trained(self) -> list[str]:
@@ -96,54 +129,44 @@ class Task:
         """The numbers of seeds that come up in the cells."""
         return sorted({len(value.numbers) for cell in self.cells.values() for value in cell.values()})
 
-    def best_value(self, modality: str) -> Value | None:
-        """The value of the trained experiment with the highest mean on `modality`."""
-        values = [value for name in self.trained if (value := self.value(name, modality))]
-        return max(values, key=lambda value: value.mean, default=None)
+    def best(self, stream: str) -> Value | None:
+        """The value of the trained experiment with the best mean on `stream`."""
+        values = [value for name in self.trained if (value := self.value(name, stream))]
+        return max(values, key=lambda value: value.worth, default=None)
 
-    def best(self, modality: str) -> float | None:
-        """The highest mean of the trained experiments on `modality`."""
-        value = self.best_value(modality)
-        return value.mean if value else None
+    def is_best(self, experiment: str, stream: str) -> bool:
+        """Whether a trained experiment has that mean."""
+        value, best = self.value(experiment, stream), self.best(stream)
+        return experiment in self.trained and value is not None and best is not None and value.mean == best.mean
 
-    def verdict(self, experiment: str, modality: str) -> Verdict | None:
-        """`experiment` against the untrained encoder of the same modality; None when either is missing."""
-        ours, base = self.value(experiment, modality), self.value("untrained", modality)
-        return compare(ours, base, self.counts.get("test", 0)) if ours and base else None
+    def verdict(self, experiment: str, stream: str) -> Verdict | None:
+        """`experiment` against the untrained encoder of the same stream; None when either is missing."""
+        return self._compared(self.value(experiment, stream), self.value("untrained", stream))
 
-    def against_handmade(self, modality: str) -> Verdict | None:
+    def against_handmade(self, stream: str) -> Verdict | None:
         """The best trained experiment against the hand-made feature; None when either is missing."""
-        ours, base = self.best_value(modality), self.value("handmade", modality)
+        return self._compared(self.best(stream), self.value("handmade", stream))
+
+    def _compared(self, ours: Value | None, base: Value | None) -> Verdict | None:
         return compare(ours, base, self.counts.get("test", 0)) if ours and base else None
 
 
 def compare(ours: Value, base: Value, tests: int) -> Verdict:
     """Whether `ours` differs from `base` by more than two standard errors of the difference.
 
-    Its variance has a part from the finite number of test videos (binomial: p (100 - p) / tests for each of
-    the two, with p the mean of both, so that 100 against 0 on two videos has an error too) and, where there are
-    several seeds, sd² / n each. A rule of thumb, on the wide side: both have the same test videos. Without a
-    number of test videos nothing can be said.
+    Its variance is sd² / n each where there are several seeds and, of a share of the test videos, a part from their finite
+    number (binomial: p (100 - p) / tests for each of the two, with p the mean of both, so that 100 against 0 on two videos has an
+    error too). A rule of thumb, on the wide side: both have the same test videos. Nothing can be said of a share
+    without a number of test videos, and of any other number (a loss) with one seed on either side.
     """
-    pooled = (ours.mean + base.mean) / 2
-    return _verdict(ours, base, 2 * pooled * (100 - pooled) / tests if tests else math.inf)
-
-
-def compare_spread(ours: Value, base: Value) -> Verdict:
-    """The same by the spread over seeds alone, for numbers that are no share of the test videos (a loss).
-
-    With one seed on either side nothing can be said.
-    """
-    return _verdict(ours, base, 0.0 if None not in (ours.sd, base.sd) else math.inf)
-
-
-def _verdict(ours: Value, base: Value, variance: float) -> Verdict:
-    """`variance`: of the difference, apart from the spread over seeds."""
+    measure, pooled = ours.measure, (ours.mean + base.mean) / 2
+    known = tests > 0 if measure.share else None not in (ours.sd, base.sd)
+    variance = (2 * pooled * (100 - pooled) / tests if measure.share else 0.0) if known else math.inf
     variance += sum(v.sd**2 / len(v.numbers) for v in (ours, base) if v.sd is not None)
     threshold = STANDARD_ERRORS * math.sqrt(max(variance, 0.0))
-    difference = ours.mean - base.mean
-    word = "unclear" if abs(difference) <= threshold else "better" if difference > 0 else "worse"
-    return Verdict(difference, threshold, word)
+    unclear = abs(ours.mean - base.mean) <= threshold
+    word = "unclear" if unclear else "better" if ours.worth > base.worth else "worse"
+    return Verdict(ours.mean - base.mean, threshold, word, measure)
 
 
 def tasks(run: Run) -> list[Task]:
@@ -151,27 +174,28 @@ def tasks(run: Run) -> list[Task]:
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for result in run.results:
         groups[result["dataset"], result["task"]].append(result)
-    order = list(TASKS)
-    keys = sorted(groups, key=lambda key: (key[0] != run.dataset, key[0], *rank(key[1], order)))
+    keys = sorted(groups, key=lambda key: (key[0] != run.dataset, key[0], measures.order(key[1])))
     return [_task(run, dataset, task, groups[dataset, task]) for dataset, task in keys]
 
 
 def _task(run: Run, dataset: str, task: str, results: Sequence[Mapping[str, Any]]) -> Task:
     _check_seeds(results)
     numbers: dict[tuple[str, str], dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
-    for result in sorted(results, key=lambda r: int(r["seed"])):
-        for modality, metrics in result["values"].items():
+    for result in results:
+        for stream, metrics in result["values"].items():
             for metric, number in metrics.items():
-                numbers[result["experiment"], modality][metric][int(result["seed"])] = float(number)
-    cells = {key: {metric: by_seed(found) for metric, found in metrics.items()} for key, metrics in numbers.items()}
-    metrics = list(dict.fromkeys(metric for cell in cells.values() for metric in cell))
+                numbers[result["experiment"], stream][metric][int(result["seed"])] = float(number)
+    cells = {
+        key: {metric: by_seed(seeds, measures.measure(task, metric)) for metric, seeds in metrics.items()}
+        for key, metrics in numbers.items()
+    }
     first = results[0]
     return Task(
         dataset=dataset,
         task=task,
         metric=headline(task),
-        metrics=sorted(metrics, key=natural),
-        modalities=sorted({modality for _, modality in cells}, key=modality_rank),
+        metrics=sorted({metric for cell in cells.values() for metric in cell}, key=natural),
+        streams=sorted({stream for _, stream in cells}, key=run.place),
         experiments=order_experiments(run, {experiment for experiment, _ in cells}),
         cells=cells,
         chance=first.get("chance", {}),
@@ -179,15 +203,10 @@ def _task(run: Run, dataset: str, task: str, results: Sequence[Mapping[str, Any]
     )
 
 
-def by_seed(numbers: Mapping[int, float]) -> Value:
+def by_seed(numbers: Mapping[int, float], measure: Measure) -> Value:
     """The numbers of the seeds, in their order, as one value."""
     seeds = tuple(sorted(numbers))
-    return Value(tuple(numbers[seed] for seed in seeds), seeds)
-
-
-def headline(task: str) -> str:
-    """The metric that stands for a task."""
-    return "R@1" if task == "retrieval" else "accuracy"
+    return Value(tuple(numbers[seed] for seed in seeds), seeds, measure)
 
 
 def _check_seeds(results: Iterable[Mapping[str, Any]]) -> None:
@@ -204,17 +223,6 @@ def order_experiments(run: Run, names: Iterable[str]) -> list[str]:
     """The baselines, then as in params.yaml, then as the paper builds them up, then by name."""
     known = [*BASELINES, *run.params.get("experiments", {}), *paper.experiments(paper.load())]
     return sorted(names, key=lambda name: rank(name, known))
-
-
-def rank(name: str, known: Sequence[str]) -> tuple[int, str]:
-    """A key that sorts by the place in `known`, what is not there last and by name."""
-    return (known.index(name) if name in known else len(known)), name
-
-
-def modality_rank(modality: str) -> tuple[int, list[tuple[int, str]]]:
-    """A key that sorts single modalities in the usual order, then the fused ones."""
-    parts = modality.split("+")
-    return len(parts), [rank(part, MODALITIES) for part in parts]
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:

@@ -7,7 +7,6 @@ The same `Run` gives the same bytes: no clock, no random ids, no address is read
 from __future__ import annotations
 
 import math
-import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,17 +16,14 @@ from typing import Any
 from markupsafe import Markup
 
 from videossl.data.index import Row, usable
-from videossl.report import chains, pages, paper, plots, samples
+from videossl.modalities.base import Picture, Strip
+from videossl.report import chains, measures, pages, paper, plots, samples
 from videossl.report.beside import beside
-from videossl.report.numbers import Task, modality_rank, order_experiments, rank, tasks
-from videossl.report.pages import artefacts, as_json, result_sources, write
-from videossl.report.run import Run
-from videossl.report.words import lead, no_task_reason, phrases, rule, scale, terminal_table
-
-__all__ = ["Run", "render", "result_sources", "terminal_table", "write"]
+from videossl.report.numbers import Task, order_experiments, tasks
+from videossl.report.run import Run, rank
+from videossl.report.words import lead, no_task_reason, phrases, rule, scale
 
 NAMES_SHOWN = 50
-FRAMES_SHOWN = 6
 PAPER_ROWS_OPEN = 2
 
 
@@ -36,54 +32,66 @@ PAPER_ROWS_OPEN = 2
 
 @dataclass(frozen=True)
 class Curves:
-    """The charts of one encoder: all its phases in a row, one line a seed."""
+    """The charts of one encoder: all its trainings in a row, one line a seed; and each training in numbers."""
 
     experiment: str
-    modality: str
-    loss: Markup
-    accuracy: Markup
-    stages: Sequence[Mapping[str, Any]]
+    stream: str
+    charts: Sequence[Markup]
+    trainings: Sequence[Mapping[str, Any]]
+
+    @property
+    def has_more(self) -> bool:
+        """Whether a training measures something of its own."""
+        return any(row["more"] for row in self.trainings)
 
 
 def curves(run: Run) -> list[Curves]:
-    """One entry an experiment and modality, in the order of the results."""
-    pairs = {(history["experiment"], history["modality"]) for history in run.histories if history["epochs"]}
+    """One entry an experiment and stream, in the order of the results."""
+    jobs = {(history["experiment"], history["training"]) for history in run.histories if history["epochs"]}
+    pairs = {(experiment, stream) for experiment, training in jobs for stream in chains.streams(run.params, experiment, training)}
     order = order_experiments(run, {experiment for experiment, _ in pairs})
-    ranked = sorted(pairs, key=lambda pair: (order.index(pair[0]), modality_rank(pair[1])))
-    return [_curves(run, experiment, modality) for experiment, modality in ranked]
+    ranked = sorted(pairs, key=lambda pair: (order.index(pair[0]), run.place(pair[1])))
+    return [_curves(run, experiment, stream) for experiment, stream in ranked]
 
 
-def _curves(run: Run, experiment: str, modality: str) -> Curves:
-    key = (experiment, modality)
-    seeds = sorted({h["seed"] for h in run.histories if (h["experiment"], h["modality"]) == key})
-    found = [chains.histories(run, experiment, modality, seed) for seed in seeds]
-    candidates = {h["phase"]: _candidates(run.params, modality, h["phase"]) for chain in found for h in chain}
-    rows = [_stage_row(seed, history, candidates[history["phase"]]) for seed, chain in zip(seeds, found, strict=True) for history in chain]
-    loss, accuracy = plots.training(f"{experiment}, {modality}", found, candidates)
-    return Curves(experiment, modality, loss, accuracy, rows)
+def _curves(run: Run, experiment: str, stream: str) -> Curves:
+    by_seed = {seed: _chain(run, experiment, stream, seed) for seed in sorted({history["seed"] for history in run.histories})}
+    by_seed = {seed: chain for seed, chain in by_seed.items() if any(history["experiment"] == experiment for history in chain)}
+    rows = [_training_row(seed, history) for seed, chain in by_seed.items() for history in chain]
+    return Curves(experiment, stream, plots.training(f"{experiment}, {stream}", list(by_seed.values())), rows)
 
 
-def _candidates(params: Mapping[str, Any], modality: str, phase: str) -> int | None:
-    """How many keys a sample is told apart among: the batch's and the queue's; None when unknown."""
-    chosen = params.get("modalities", {}).get(modality, {})
-    training = chosen.get(re.sub(r"\d+$", "", phase), {})
-    if "batch" not in training or "queue" not in chosen.get("moco", {}):
-        return None
-    return int(training["batch"]) + int(chosen["moco"]["queue"])
+def _chain(run: Run, experiment: str, stream: str, seed: int) -> list[dict[str, Any]]:
+    """The curves of one encoder, each with its name and how many keys a view is told apart among."""
+    return [
+        {
+            **history,
+            "name": chains.named(run.params, history["experiment"], history["training"]),
+            "candidates": chains.candidates(run.params, history["experiment"], stream),
+        }
+        for history in chains.histories(run, experiment, stream, seed)
+    ]
 
 
-def _stage_row(seed: int, history: Mapping[str, Any], candidates: int | None) -> dict[str, Any]:
-    first, last = history["epochs"][0], history["epochs"][-1]
-    clips = [row["clips"] for row in history["epochs"] if "clips" in row]
+def _training_row(seed: int, history: Mapping[str, Any]) -> dict[str, Any]:
+    epochs, candidates = history["epochs"], history["candidates"]
+    clips = [row["clips"] for row in epochs if "clips" in row]
+
+    def along(key: str, digits: int) -> str:
+        known = [row[key] for row in epochs if key in row]
+        return f"{known[0]:.{digits}f} → {known[-1]:.{digits}f}" if known else "–"
+
+    more = sorted({key for row in epochs for key in row} - {"epoch", "loss", "accuracy", "lr", "clips"})
     return {
         "seed": seed,
-        "phase": history["phase"],
-        "epochs": len(history["epochs"]),
+        "name": history["name"],
+        "epochs": len(epochs),
         "clips": f"{sum(clips):,.0f}" if clips else "–",
-        "loss": f"{first['loss']:.3f} → {last['loss']:.3f}",
-        "accuracy": f"{first['accuracy']:.1f} → {last['accuracy']:.1f}",
+        "loss": along("loss", 3),
+        "accuracy": along("accuracy", 1),
+        "more": "; ".join(f"{key} {along(key, 3)}" for key in more),
         "guessing": f"{math.log(candidates):.3f}, {100 / candidates:.2g} %" if candidates else "–",
-        "lr": f"{last['lr']:.2g}" if "lr" in last else "–",
+        "lr": f"{epochs[-1]['lr']:.2g}" if "lr" in epochs[-1] else "–",
     }
 
 
@@ -91,27 +99,41 @@ def _stage_row(seed: int, history: Mapping[str, Any], candidates: int | None) ->
 
 
 def sample_views(run: Run) -> list[dict[str, Any]]:
-    """Each sample as strips of pictures: frames, flow, skeleton."""
+    """Each sample as strips of pictures."""
     return [
         {
-            "id": sample["id"],
-            "label": sample["label"],
-            "pixels": samples.is_small(sample["frames"][0]),
-            **samples.strips(sample["frames"], sample.get("flow"), sample.get("joints"), FRAMES_SHOWN),
+            **{key: sample[key] for key in ("id", "label", "shown")},
+            "pixels": any(_is_small(picture) for strip in sample["strips"] for picture in strip.pictures),
+            "strips": [(strip.name, [_drawn(picture) for picture in strip.pictures]) for strip in sample["strips"] if strip.pictures],
         }
         for sample in run.samples
     ]
 
 
+def _drawn(picture: Picture, width: int = 160) -> Markup:
+    """A picture as an element, of at most `width` pixels (0: as it is)."""
+    if isinstance(picture.value, str):
+        return Markup(picture.value)
+    return Markup('<img src="{}" alt="{}">').format(samples.png_uri(picture.value, width), picture.label)
+
+
+def _is_small(picture: Picture) -> bool:
+    return not isinstance(picture.value, str) and samples.is_small(picture.value)
+
+
+def _legend(strip: Strip) -> tuple[Markup, list[Markup]]:
+    return Markup(strip.name), [_drawn(picture, 0) for picture in strip.pictures]
+
+
 def gallery_views(run: Run) -> list[dict[str, Any]]:
-    """The gallery by experiment and modality, with the thumbnails as data URIs."""
+    """The gallery by experiment and stream, with the thumbnails as data URIs."""
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for item in run.gallery:
-        groups[item["experiment"], item["modality"]].append(item)
+        groups[item["experiment"], item["stream"]].append(item)
     return [
         {
             "experiment": experiment,
-            "modality": modality,
+            "stream": stream,
             "right": sum(bool(n["correct"]) for item in items for n in item["neighbours"]),
             "all": sum(len(item["neighbours"]) for item in items),
             "items": [
@@ -122,7 +144,7 @@ def gallery_views(run: Run) -> list[dict[str, Any]]:
                 for item in items
             ],
         }
-        for (experiment, modality), items in groups.items()
+        for (experiment, stream), items in groups.items()
     ]
 
 
@@ -195,9 +217,9 @@ def _range(values: Sequence[float]) -> str:
 
 def render(run: Run) -> str:
     """The page as HTML. It loads nothing: styles are inline, pictures are data URIs, there is no script."""
-    names, rows = artefacts(run)
+    names, rows = pages.artefacts(run)
     found = tasks(run)
-    dataset = paper.DATASETS.get(run.dataset, run.dataset)
+    dataset = paper.dataset_name(run.dataset)
     return pages.render(
         "template.html",
         run=run,
@@ -207,17 +229,18 @@ def render(run: Run) -> str:
         rule=rule(run),
         scale=scale(run),
         tasks=[_task_view(run, task) for task in found],
+        units=measures.units(task.measure for task in found) if found else "",
         reason="" if found else no_task_reason(run),
         tables=paper.load(),
         curves=curves(run),
         samples=sample_views(run),
-        wheel=samples.png_uri(samples.flow_wheel()),
+        legends=[_legend(strip) for strip in run.legends],
         gallery=gallery_views(run),
         index=index_view(run),
-        sources=result_sources(run),
+        sources=pages.result_sources(run),
         artefact_names=names,
         artefacts=rows,
-        params=as_json(run.params),
+        params=pages.as_json(run.params),
     )
 
 

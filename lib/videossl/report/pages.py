@@ -14,8 +14,8 @@ from typing import Any
 import jinja2
 
 from videossl.files import atomic
-from videossl.report import paper
-from videossl.report.numbers import BASELINES, TASKS, order_experiments, points
+from videossl.report import measures, paper
+from videossl.report.numbers import BASELINES, order_experiments, points
 from videossl.report.run import Run
 
 
@@ -29,7 +29,7 @@ def environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     result = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     result.filters["points"] = points
-    result.globals |= {"baselines": BASELINES, "task_names": TASKS, "paper_datasets": paper.DATASETS}
+    result.globals |= {"baselines": BASELINES, "dataset_name": paper.dataset_name, "label": measures.label, "measure": measures.measure}
     return result
 
 
@@ -49,7 +49,7 @@ def result_sources(run: Run) -> list[dict[str, Any]]:
 
 def _task(result: Mapping[str, Any]) -> str:
     """The task; of numbers along a training, which training."""
-    return " ".join(filter(None, (str(result["task"]), result.get("modality"), result.get("phase"))))
+    return " ".join(filter(None, (str(result["task"]), result.get("training"))))
 
 
 def _result_source(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _result_source(result: Mapping[str, Any]) -> dict[str, Any]:
         "data": source.get("data", ""),
         "code": source.get("code", ""),
         "weights": sorted(weights.items()) if isinstance(weights, Mapping) else [("", str(weights))],
-        "json": as_json({**{key: result[key] for key in ("values", "points") if key in result}, "provenance": source}),
+        "json": as_json({**{key: result[key] for key in ("values", "streams") if key in result}, "provenance": source}),
     }
 
 

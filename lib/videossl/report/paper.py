@@ -11,24 +11,30 @@ from typing import Any, TypeVar
 import yaml
 
 from videossl.errors import InputError
+from videossl.report.measures import declared
 
 Item = TypeVar("Item")
 SOURCE = Path(__file__).with_name("paper.yaml")
-DATASETS = {
-    "ucf101": "UCF101",
-    "hmdb51": "HMDB51",
-    "kinetics400": "Kinetics-400",
-    "ntu60": "NTU-60",
-    "ntu60-xsub": "NTU-60 cross-subject",
-    "ntu60-xview": "NTU-60 cross-view",
-}
-PROTOCOLS = {1: "ntu60-xsub", 2: "ntu60-xview"}
-"""What the splits of NTU RGB+D 60 are called where numbers of both stand side by side."""
 
 
 def test_set(params: Mapping[str, Any], dataset: str) -> str:
-    """What stands for the test side of `dataset` in a table: its name, and of ntu60 the protocol that its split is."""
-    return PROTOCOLS[split(params, dataset)] if dataset == "ntu60" else dataset
+    """What stands for the test side of `dataset` in a table: its name, or the protocol that its split is."""
+    return str(names("protocols").get(dataset, {}).get(split(params, dataset), dataset))
+
+
+def dataset_of(test: str) -> str:
+    """The dataset that a test set is of: `test` itself, but for one of the protocols."""
+    return next((name for name, tests in names("protocols").items() if test in tests.values()), test)
+
+
+def protocols(split: int) -> set[str]:
+    """What that split of a dataset with protocols is called."""
+    return {tests[split] for tests in names("protocols").values() if split in tests}
+
+
+def dataset_name(dataset: str) -> str:
+    """The dataset as the paper writes it."""
+    return str(names("datasets").get(dataset, dataset))
 
 
 def split(params: Mapping[str, Any], dataset: str) -> int:
@@ -39,7 +45,7 @@ def split(params: Mapping[str, Any], dataset: str) -> int:
 
 @dataclass(frozen=True)
 class Column:
-    """What a column of numbers measures: the test set, the task and the metric, all in percent."""
+    """What a column of numbers measures: the test set, the task and the metric."""
 
     dataset: str
     task: str
@@ -83,45 +89,54 @@ class Entry:
 
 @dataclass(frozen=True)
 class Above:
-    """That one recipe ends above another in a figure, by a metric, as the text says."""
+    """That one recipe ends above another in a figure, by a metric of a task or of the training, as the text says."""
 
     above: str
     below: str
+    task: str
     metric: str
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What the text says of a figure, in which no numbers are printed; `setting` as in a table."""
+    """What the text says of a figure, in which no numbers are printed; `setting` as in a table. names: of metrics, where it has its own."""
 
     number: str
     title: str
     setting: Mapping[str, Any]
     found: Sequence[str]
     order: Sequence[Above]
+    names: Mapping[str, str]
 
 
 @cache
 def load(path: Path = SOURCE) -> Sequence[Table]:
     """The tables of P (seeds/000, 1 to 7) and of the poster (seeds/001); a damaged file is an InputError."""
-    return tuple(_read(path, "tables", _table))
+    return _read(path, lambda source: [_table(item) for item in source["tables"]])
 
 
 @cache
 def figures(path: Path = SOURCE) -> Sequence[Figure]:
     """The figures of P that show numbers (seeds/000, 2 and 3); a damaged file is an InputError."""
-    return tuple(_read(path, "figures", _figure))
+    return _read(path, lambda source: [_figure(item) for item in source["figures"]])
 
 
-def _read(path: Path, key: str, make: Callable[[Mapping[str, Any]], Item]) -> list[Item]:
+@cache
+def names(key: str) -> Mapping[str, Any]:
+    """The `datasets`, our name -> the paper's, or the `protocols`, dataset -> split -> test set."""
+    return _read(SOURCE, lambda source: dict(source[key]))
+
+
+def _read(path: Path, make: Callable[[Mapping[str, Any]], Item]) -> Item:
     try:
-        return [make(item) for item in yaml.safe_load(path.read_text(encoding="utf-8"))[key]]
+        return make(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise InputError(f"cannot read the paper's {key} in {path}: {error!r}; restore the file") from error
+        raise InputError(f"cannot read the paper's numbers in {path}: {error!r}; restore the file") from error
 
 
 def _figure(item: Mapping[str, Any]) -> Figure:
-    return Figure(item["number"], item["title"], item["setting"], item["found"], [Above(**one) for one in item["order"]])
+    order = [Above(**claim) for claim in item["order"]]
+    return Figure(item["number"], item["title"], item["setting"], item["found"], order, item.get("names", {}))
 
 
 def _table(item: Mapping[str, Any]) -> Table:
@@ -133,9 +148,9 @@ def _table(item: Mapping[str, Any]) -> Table:
     return Table(item["number"], item["title"], columns, rows, item["setting"], item.get("note", ""))
 
 
-def streams(modality: str) -> frozenset[str]:
-    """The modalities fused in `modality`, in no order: 'flow+rgb' and 'rgb+flow' are the same."""
-    return frozenset(modality.split("+"))
+def fused(modality: str) -> list[str]:
+    """The modalities fused in `modality`, in one order: 'flow+rgb' and 'rgb+flow' are the same."""
+    return sorted(modality.split("+"))
 
 
 def beside(tables: Sequence[Table], experiment: str, modality: str, dataset: str, task: str, metric: str) -> Iterator[Entry]:
@@ -147,7 +162,7 @@ def beside(tables: Sequence[Table], experiment: str, modality: str, dataset: str
         Entry(table.number, row.method, column.dataset, value, scale(table, row))
         for table in tables
         for row in table.rows
-        if row.experiment == experiment and streams(row.modality) == streams(modality)
+        if row.experiment == experiment and fused(row.modality) == fused(modality)
         for column, value in zip(table.columns, row.values, strict=True)
         if (column.task, column.metric) == (task, metric) and value is not None
     ]
@@ -171,16 +186,18 @@ def experiments(tables: Sequence[Table]) -> list[str]:
 
 
 SCALE = ("dataset", "videos", "epochs", "frames", "resolution", "width", "batch", "queue", "crops")
+TESTED = ("crops",)
+"""Those that are settings of a task, and not of pretraining."""
 
 
 def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], tasks: Collection[str] = ()) -> list[str]:
     """What differs in scale, as "epochs 500 / 54" (theirs, ours), for each key of SCALE that the paper has.
 
-    Empty only where all of them are known and equal: one the paper does not state (None) differs. Crops are those of
-    the finetune test, so they count only where that is among `tasks`.
+    Empty only where all of them are known and equal: one the paper does not state (None) differs. What is a setting of a
+    task counts only where one of `tasks` has it.
     """
-    wanted = [key for key in SCALE if key in theirs and (key != "crops" or "finetune" in tasks)]
-    pairs = [(key, theirs[key], ours.get(key)) for key in wanted]
+    tested = {key for task in tasks for key in declared(task).get("settings", {})}
+    pairs = [(key, theirs[key], ours.get(key)) for key in SCALE if key in theirs and (key in tested or key not in TESTED)]
     return [_difference(*pair) for pair in pairs if None in pair or pair[1] != pair[2]]
 
 
@@ -193,5 +210,5 @@ def _show(value: Any, unknown: str) -> str:
     if value is None:
         return unknown
     if isinstance(value, str):
-        return DATASETS.get(value, value)
+        return dataset_name(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stretch:
     """A stretch of the x axis, epochs after `start` up to and with `stop`; its name may be empty."""
 
     name: str
@@ -59,47 +60,39 @@ class Axes:
         return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
 
 
-def training(name: str, chains: Sequence[Sequence[Mapping[str, Any]]], candidates: Mapping[str, int | None]) -> tuple[Markup, Markup]:
-    """The charts of loss and (K+1)-way accuracy against the epochs of one encoder, all its phases in a row.
+def training(name: str, chains: Sequence[Sequence[Mapping[str, Any]]]) -> list[Markup]:
+    """The charts of loss and, where it is measured, accuracy against the epochs of one encoder, all its trainings in a row.
 
-    chains: for each seed its histories in order, {"phase", "epochs": [{"loss", "accuracy", ...}]}.
-    candidates: the number N of keys told apart in each phase, if known; guessing costs ln N and is right in
-    100 / N percent.
+    chains: for each seed its curves in order, {"name", "candidates", "epochs": [{"loss", "accuracy", ...}]}. Guessing among N
+    candidates costs ln N and is right in 100 / N percent.
     """
-    stages = _phases(max(chains, key=lambda chain: sum(len(history["epochs"]) for history in chain)))
-    known = [(stage, n) for stage in stages if (n := candidates.get(stage.name))]
-    guess_loss = [Line([(stage.start, math.log(n)), (stage.stop, math.log(n))], "guess") for stage, n in known]
-    guess_right = [Line([(stage.start, 100 / n), (stage.stop, 100 / n)], "guess") for stage, n in known]
-    floors = [Line(_series(chain, "cross_entropy_floor"), "floor") for chain in chains]
-    loss, accuracy = ([Line(_series(chain, key), f"s{number % 5}") for number, chain in enumerate(chains)] for key in ("loss", "accuracy"))
-    return (
-        chart(f"Loss of {name} against epochs", "loss", [*guess_loss, *floors, *loss], stages),
+    longest = max(chains, key=lambda chain: sum(len(history["epochs"]) for history in chain))
+    stops = list(itertools.accumulate(len(history["epochs"]) for history in longest))
+    stretches = [Stretch(one["name"], stop - len(one["epochs"]), stop) for one, stop in zip(longest, stops, strict=True)]
+    known = [(stretch, n) for stretch, one in zip(stretches, longest, strict=True) if (n := one["candidates"])]
+    guessed = {"loss": math.log, "accuracy": lambda n: 100 / n}
+    return [
         chart(
-            f"Accuracy of {name} against epochs",
-            "accuracy, %",
-            [*guess_right, *accuracy],
-            stages,
-            from_zero=True,
-        ),
-    )
-
-
-def _phases(chain: Sequence[Mapping[str, Any]]) -> list[Stage]:
-    stages, start = [], 0
-    for history in chain:
-        stages.append(Stage(history["phase"], start, start + len(history["epochs"])))
-        start += len(history["epochs"])
-    return stages
+            f"{key.capitalize()} of {name} against epochs",
+            label,
+            [Line([(stretch.start, guessed[key](n)), (stretch.stop, guessed[key](n))], "guess") for stretch, n in known]
+            + [Line(_series(chain, key), f"s{number % 5}") for number, chain in enumerate(chains)],
+            stretches,
+            from_zero=key == "accuracy",
+        )
+        for key, label in (("loss", "loss"), ("accuracy", "accuracy, %"))
+        if any(key in row for chain in chains for history in chain for row in history["epochs"])
+    ]
 
 
 def _series(chain: Sequence[Mapping[str, Any]], key: str) -> list[Point]:
-    """(epochs since the start of the first phase, value); an epoch without the key is a gap."""
+    """(epochs since the start of the first training, value); an epoch without the key is a gap."""
     rows = [row for history in chain for row in history["epochs"]]
     return [(float(number), float(row.get(key, math.nan))) for number, row in enumerate(rows, 1)]
 
 
-def chart(title: str, y_label: str, lines: Sequence[Line], stages: Sequence[Stage], from_zero: bool = False) -> Markup:
-    """An SVG of `lines` against epochs, with the stages' boundaries. Numbers that are not finite leave a gap.
+def chart(title: str, y_label: str, lines: Sequence[Line], stretches: Sequence[Stretch], from_zero: bool = False) -> Markup:
+    """An SVG of `lines` against epochs, with the boundaries of the stretches. Numbers that are not finite leave a gap.
 
     title: what a reader who cannot see it is told. from_zero: the y axis starts at 0.
     """
@@ -107,9 +100,9 @@ def chart(title: str, y_label: str, lines: Sequence[Line], stages: Sequence[Stag
     if not points:
         return Markup("<p>No finite numbers to draw.</p>")
     ticks = nice_ticks(min([y for _, y in points] + [0.0] * from_zero), max(y for _, y in points))
-    axes = Axes((0.0, max([x for x, _ in points] + [s.stop for s in stages] + [1.0])), (ticks[0], ticks[-1]))
+    axes = Axes((0.0, max([x for x, _ in points] + [s.stop for s in stretches] + [1.0])), (ticks[0], ticks[-1]))
     drawn = [part for draw in (_spread, _line, _markers) for part in (draw(axes, line) for line in lines)]
-    body = Markup("").join([_grid(axes, ticks), _stages(axes, stages), *drawn])
+    body = Markup("").join([_grid(axes, ticks), _boundaries(axes, stretches), *drawn])
     labels = Markup('<text class="axis" x="{}" y="{}" text-anchor="middle">epoch</text>{}').format(
         (LEFT + WIDTH - RIGHT) / 2,
         HEIGHT - 3,
@@ -144,17 +137,17 @@ def _grid(axes: Axes, ticks: Sequence[float]) -> Markup:
     return Markup("").join(rows + [_text(axes.at((x, 0))[0], HEIGHT - BOTTOM + 14, f"{x:g}", "middle") for x in epochs])
 
 
-def _stages(axes: Axes, stages: Sequence[Stage]) -> Markup:
+def _boundaries(axes: Axes, stretches: Sequence[Stretch]) -> Markup:
     parts = []
-    for number, stage in enumerate(stages):
-        start, stop = axes.at((stage.start, 0))[0], axes.at((stage.stop, 0))[0]
+    for number, stretch in enumerate(stretches):
+        start, stop = axes.at((stretch.start, 0))[0], axes.at((stretch.stop, 0))[0]
         if number:
             parts.append(
                 Markup('<line class="boundary" x1="{0:.1f}" y1="{1}" x2="{0:.1f}" y2="{2}"/>').format(start, TOP - 12, HEIGHT - BOTTOM)
             )
-        fits = 5.6 * len(stage.name) <= stop - start
-        if stage.name:
-            parts.append(_text((start + stop) / 2, TOP - 6, stage.name if fits else str(number + 1), "middle"))
+        fits = 5.6 * len(stretch.name) <= stop - start
+        if stretch.name:
+            parts.append(_text((start + stop) / 2, TOP - 6, stretch.name if fits else str(number + 1), "middle"))
     return Markup("").join(parts)
 
 

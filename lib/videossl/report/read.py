@@ -11,26 +11,29 @@ from videossl.train import weights
 
 
 def result(path: Path) -> dict[str, Any]:
-    """A results file, of a task or along a training; an InputError where it is none."""
-    found: dict[str, Any] = read_json(path)
-    if not isinstance(found, dict) or not {"experiment", "seed", "dataset", "task", "chance", "counts", "provenance"} <= found.keys():
+    """A results file of a task; an InputError where it is none."""
+    return _results(path, "values", "chance", "counts")
+
+
+def progress(path: Path) -> dict[str, Any]:
+    """A results file along a training; an InputError where it is none."""
+    return _results(path, "training", "streams")
+
+
+def _results(path: Path, *keys: str) -> dict[str, Any]:
+    results: dict[str, Any] = read_json(path)
+    if not isinstance(results, dict) or not {"experiment", "seed", "dataset", "task", "provenance", *keys} <= results.keys():
         raise InputError(f"{path} holds no results; delete it and run again")
-    return found
+    return results
 
 
 def history(path: Path) -> dict[str, Any]:
-    """.../{experiment}/{seed}/{modality}/{phase}.json as `Run.histories` has it; an InputError where it is no training curve."""
-    experiment, seed, modality = path.parts[-4:-1]
+    """.../{experiment}/{seed}/{training}.json as `Run.histories` has it; an InputError where it is no training curve."""
+    experiment, seed = path.parts[-3:-1]
     epochs = read_json(path)
-    if not isinstance(epochs, list) or not all(isinstance(row, dict) and {"epoch", "loss", "accuracy"} <= row.keys() for row in epochs):
+    if not isinstance(epochs, list) or not all(isinstance(row, dict) and {"epoch", "loss"} <= row.keys() for row in epochs):
         raise InputError(f"{path} holds no training curve; delete the weights beside it and run again")
-    return {
-        "experiment": experiment,
-        "seed": int(seed),
-        "modality": modality,
-        "phase": path.stem,
-        "epochs": epochs,
-    }
+    return {"experiment": experiment, "seed": int(seed), "training": path.stem, "epochs": epochs}
 
 
 def trained(path: Path) -> dict[str, Any]:
@@ -38,7 +41,7 @@ def trained(path: Path) -> dict[str, Any]:
     path = path.with_suffix(".safetensors")
     made_from = weights.provenance(path)
     return {
-        "artefact": "/".join(path.parts[-4:]),
+        "artefact": "/".join(path.parts[-3:]),
         "sha256": sha256(path),
         "made from": made_from["weights"] or {"data": made_from["data"]},
         "code sha256": made_from["code"],

@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from videossl.errors import InputError
-from videossl.report import compare, courses, paper
+from videossl.report import chains, compare, courses, numbers, paper
+from videossl.report.chains import Span
 from videossl.report.compare import MARKS, Column, Pair, Results, Row, Stream
 from videossl.report.courses import Chart, Course
-from videossl.report.numbers import BASELINES, Verdict, headline, points
+from videossl.report.measures import headline, label
+from videossl.report.numbers import BASELINES, Verdict, points
 from videossl.report.run import Run
 from videossl.report.words import count, errors, join_words, seeds_words
 
 AGAINST = {"better": "▲\N{NO-BREAK SPACE}better", "unclear": "≈\N{NO-BREAK SPACE}no clear difference", "worse": "▼\N{NO-BREAK SPACE}worse"}
-LABELS = {"linear": "linear probe", "finetune": "finetuning"}
 
 
 @dataclass(frozen=True)
@@ -55,17 +56,6 @@ def comparison(run: Run, name: str) -> Comparison:
     return Comparison(name, target["show"], run, seeds, table, figure, results, charts)
 
 
-def label(task: str, metric: str) -> str:
-    """What a number measures, in short: 'linear probe', 'R@1', 'loss'."""
-    named = {**LABELS, "training": {"accuracy": "(K+1)-way accuracy"}.get(metric, metric)}
-    return named.get(task, metric)
-
-
-def dataset_name(dataset: str) -> str:
-    """The dataset as the paper writes it."""
-    return paper.DATASETS.get(dataset, dataset)
-
-
 def lead(found: Comparison) -> str:
     """What stands first: how much of the paper's order is seen, or which is highest; and over which seeds."""
     said = _lead_results(found, found.results) if found.results else _lead_charts(found)
@@ -74,7 +64,7 @@ def lead(found: Comparison) -> str:
 
 def _lead_charts(found: Comparison) -> str:
     pairs = [pair for chart in found.charts for pair in chart.order]
-    order = f"On {dataset_name(found.run.dataset)}, {tally(pairs, found.beside)}" if pairs else ""
+    order = f"On {paper.dataset_name(found.run.dataset)}, {tally(pairs, found.beside)}" if pairs else ""
     chosen = next((chart for chart in found.charts if chart.order), found.charts[0])
     return f"{order} {end_said(chosen)}".strip()
 
@@ -83,13 +73,13 @@ def _lead_results(found: Comparison, results: Results) -> str:
     first = results.columns[0]
     tests = {column.dataset: column.tests for column in sorted(results.columns, key=lambda column: column.tests)}
     datasets = dict.fromkeys(column.dataset for column in results.columns)
-    named = [dataset_name(name) + (f" ({count(tests[name], 'test video')})" if tests[name] else "") for name in datasets]
+    named = [paper.dataset_name(name) + (f" ({count(tests[name], 'test video')})" if tests[name] else "") for name in datasets]
     where = f"On {join_words(named)}"
     if results.orders:
         return f"{where}, {tally([pair for order in results.orders for pair in order.pairs], found.beside)}"
-    numbers = [text for stream in results.streams for text in _first_numbers(stream)]
+    said = [text for stream in results.streams for text in _first_numbers(stream)]
     order = f" No two rows here are in {found.beside}, so it has no order to compare." if found.beside else ""
-    return f"On {named[0]}, {label(first.task, first.metric)}: {join_words(numbers) or 'nothing was measured'}.{order}"
+    return f"On {named[0]}, {label(first.task, first.metric)}: {join_words(said) or 'nothing was measured'}.{order}"
 
 
 def _first_numbers(stream: Stream) -> list[str]:
@@ -111,16 +101,10 @@ def tally(pairs: Sequence[Pair], source: str) -> str:
     return f"of the paper's {count(sum(counts.values()), 'pair')}{where}, {join_words(parts)}."
 
 
-def difference(verdict: Verdict, digits: int = 1) -> str:
-    """'+1.2 ± 0.8': ours and its standard error, where there is one."""
-    error = f" ± {verdict.error:.{digits}f}" if math.isfinite(verdict.error) else ""
-    return points(verdict.difference, digits) + error
-
-
-def pair_said(pair: Pair, digits: int = 1) -> str:
+def pair_said(pair: Pair) -> str:
     """'stc-mix above mixup (paper +2.8, here −1.0 ± 4.1)'."""
     theirs = f"paper {points(pair.theirs[0] - pair.theirs[1])}, " if pair.theirs else ""
-    here = f" ({theirs}here {difference(pair.verdict, digits)})" if pair.verdict else ""
+    here = f" ({theirs}here {pair.verdict})" if pair.verdict else ""
     return f"{pair.above} above {pair.below}{here}"
 
 
@@ -132,14 +116,9 @@ def against_untrained(stream: Stream, experiments: Sequence[str], columns: Seque
             verdicts = {name: verdict for name in experiments if (verdict := column.measured.verdict(name, stream.name))}
             groups = [(text, [name for name, verdict in verdicts.items() if verdict.word == word]) for word, text in AGAINST.items()]
             said = "; ".join(f"{text}: {', '.join(names)}" for text, names in groups if names)
-            what = f"{label(column.task, column.metric)} on {dataset_name(column.dataset)}"
+            what = f"{label(column.task, column.metric)} on {paper.dataset_name(column.dataset)}"
             result += [f"Against the {BASELINES['untrained']}, {what}: {said}"] if said else []
     return result
-
-
-def digits_of(chart: Chart) -> int:
-    """Decimals that a number of this chart is given with: a loss is no percentage."""
-    return 2 if chart.metric == "loss" else 1
 
 
 def clear(verdict: Verdict) -> str:
@@ -150,39 +129,42 @@ def clear(verdict: Verdict) -> str:
 
 
 def end_said(chart: Chart) -> str:
-    """Which experiment is highest at its last epoch, and by how much; '' where nothing was measured."""
-    ends = [(course, *course.end) for course in chart.courses if course.end]
-    ranked = sorted(ends, key=lambda end: -end[2].mean)
+    """Which experiment is best at its last epoch, and by how much; '' where nothing was measured."""
+    ends = [(course.experiment, *course.end) for course in chart.courses if course.end]
+    ranked = sorted(ends, key=lambda end: -end[2].worth)
     if not ranked:
         return ""
-    (first, epoch, best), digits = ranked[0], digits_of(chart)
-    said = f"{first.experiment} ends highest in {label(chart.task, chart.metric)} ({chart.stream}): {best.text(digits)} after {count(epoch, 'epoch')}"
-    if len(ranked) == 1:
-        return f"{said}."
-    second, _, next_best = ranked[1]
-    verdict = chart.verdict(best, next_best)
-    return f"{said}, {difference(verdict, digits)} from the next, {second.experiment}, {clear(verdict)}."
+    (first, epoch, best), *others = ranked
+    said = f"{first} ends {chart.measure.highest} in {chart.name} ({chart.stream}): {best} after {count(epoch, 'epoch')}"
+    for second, _, next_best in others[:1]:
+        verdict = numbers.compare(best, next_best, chart.tests)
+        said += f", {verdict} from the next, {second}, {clear(verdict)}"
+    return f"{said}."
 
 
 def peaks_said(chart: Chart) -> list[str]:
-    """Which courses are highest at their last epoch, and where each other one peaks and what is left of it at the end."""
+    """Which courses are best at their last epoch, and where each other one peaks and what is left of it at the end."""
     rising = [course.experiment for course in chart.courses if course.end and course.peak == course.end]
     others = [_peak_said(chart, course) for course in chart.courses if course.peak != course.end]
-    return ([f"Highest at the last epoch: {join_words(rising)}."] if rising else []) + others
+    return ([f"{chart.measure.highest.capitalize()} at the last epoch: {join_words(rising)}."] if rising else []) + others
 
 
 def _peak_said(chart: Chart, course: Course) -> str:
     if not course.end or not course.peak:
         return ""
-    (top, high), (_, low) = course.peak, course.end
-    verdict = chart.verdict(low, high)
-    return f"{course.experiment} peaks at epoch {top}: {high.text(digits_of(chart))}; its end is {difference(verdict)} from that, {clear(verdict)}."
+    (top, peak), (_, end) = course.peak, course.end
+    verdict = numbers.compare(end, peak, chart.tests)
+    return f"{course.experiment} peaks at epoch {top}: {peak}; its end is {verdict} from that, {clear(verdict)}."
 
 
-def phases_said(course: Course) -> str:
-    """'pretrain of mixup to 50, cmmc1 to 62, cmmc2 to 74'."""
-    owned = [(phase if owner == course.experiment else f"{phase} of {owner}", stop) for owner, phase, _, stop in course.spans]
-    return ", ".join(f"{name} to {stop}" for name, stop in owned)
+def trainings_said(found: Comparison, course: Course) -> str:
+    """'rgb (moco) of mixup to 50, rgb-1 (cmmc) to 62, rgb-2 (cmmc) to 74'."""
+
+    def said(span: Span) -> str:
+        owner = "" if span.experiment == course.experiment else f" of {span.experiment}"
+        return f"{chains.named(found.run.params, span.experiment, span.training)}{owner} to {span.stop}"
+
+    return ", ".join(map(said, course.spans))
 
 
 def rule(found: Comparison) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from videossl.data.index import usable
 from videossl.report import paper
-from videossl.report.numbers import BASELINES, MARKS, TASKS, Task, Verdict, order_experiments, points, tasks
+from videossl.report.numbers import BASELINES, MARKS, Task, Verdict, order_experiments, tasks
 from videossl.report.run import Run
 
 HEADS = {
@@ -26,7 +26,7 @@ ASCII = str.maketrans({"±": "+-", "−": "-", "✓": "+", "✗": "x", "≈": "~
 
 @dataclass(frozen=True)
 class Phrase:
-    """A short statement on some modalities; `items` are (modality, experiment or "", points or "")."""
+    """A short statement on some streams; `items` are (stream, experiment or "", points or "")."""
 
     word: str
     head: str
@@ -39,7 +39,7 @@ class Phrase:
 
     def __str__(self) -> str:
         """Without the experiments: in a table of text a star marks the best."""
-        listed = ", ".join(" ".join(filter(None, (modality, number))) for modality, _, number in self.items)
+        listed = ", ".join(" ".join(filter(None, (stream, number))) for stream, _, number in self.items)
         return f"{self.head}: {listed}" if listed else self.head
 
 
@@ -50,7 +50,7 @@ def lead(run: Run) -> str:
     classes = len({row.label for row in rows if row.label})
     dropped = len(run.index) - len(rows)
     seeds = sorted({int(item["seed"]) for item in (*run.results, *run.histories)})
-    dataset = paper.DATASETS.get(run.dataset, run.dataset)
+    dataset = paper.dataset_name(run.dataset)
     return (
         f"This run trained {_trained(run)} on {dataset}: {count(splits['train'], 'training video')} and"
         f" {count(splits['test'], 'test video')} of {count(classes, 'labelled class', 'labelled classes')}"
@@ -73,28 +73,26 @@ def seeds_words(seeds: Sequence[int]) -> str:
 
 def phrases(task: Task) -> list[Phrase]:
     """Trained against untrained by verdict, at most three phrases, and one on the hand-made feature."""
-    verdicts = {
-        modality: {name: verdict for name in task.trained if (verdict := task.verdict(name, modality))} for modality in task.modalities
-    }
+    verdicts = {stream: {name: verdict for name in task.trained if (verdict := task.verdict(name, stream))} for stream in task.streams}
     if not task.trained:
         return [Phrase("missing", "no trained encoder to compare")]
     if not any(verdicts.values()):
         return [Phrase("missing", "no untrained encoder to compare with"), *_handmade(task)]
-    better = [item for modality, found in verdicts.items() for item in _extreme(modality, found, "better")]
-    worse = [item for modality, found in verdicts.items() for item in _extreme(modality, found, "worse")]
-    won = {modality for modality, _, _ in better}
-    unclear = [(modality, "", "") for modality, found in verdicts.items() if modality not in won and _has(found, "unclear")]
+    better = [item for stream, found in verdicts.items() for item in _extreme(stream, found, "better")]
+    worse = [item for stream, found in verdicts.items() for item in _extreme(stream, found, "worse")]
+    won = {stream for stream, _, _ in better}
+    unclear = [(stream, "", "") for stream, found in verdicts.items() if stream not in won and _has(found, "unclear")]
     listed = {"better": better, "worse": worse, "unclear": unclear}
     return [*(Phrase(word, HEADS[word], items) for word, items in listed.items() if items), *_handmade(task)]
 
 
-def _extreme(modality: str, verdicts: Mapping[str, Verdict], word: str) -> list[tuple[str, str, str]]:
+def _extreme(stream: str, verdicts: Mapping[str, Verdict], word: str) -> list[tuple[str, str, str]]:
     """The experiment with the largest difference of that verdict, none or one."""
-    found = {name: verdict.difference for name, verdict in verdicts.items() if verdict.word == word}
+    found = {name: verdict for name, verdict in verdicts.items() if verdict.word == word}
     if not found:
         return []
-    name = max(found, key=lambda name: abs(found[name]))
-    return [(modality, name, points(found[name]))]
+    name = max(found, key=lambda name: abs(found[name].difference))
+    return [(stream, name, found[name].points)]
 
 
 def _has(verdicts: Mapping[str, Verdict], word: str) -> bool:
@@ -103,8 +101,8 @@ def _has(verdicts: Mapping[str, Verdict], word: str) -> bool:
 
 def _handmade(task: Task) -> list[Phrase]:
     """Where the best trained encoder is not clearly better than the hand-made feature; nothing where there is none."""
-    found = {modality: verdict for modality in task.modalities if (verdict := task.against_handmade(modality))}
-    lost = [(modality, "", points(verdict.difference)) for modality, verdict in found.items() if verdict.word != "better"]
+    found = {stream: verdict for stream in task.streams if (verdict := task.against_handmade(stream))}
+    lost = [(stream, "", verdict.points) for stream, verdict in found.items() if verdict.word != "better"]
     if lost:
         return [Phrase("handmade", HEADS["handmade"], lost)]
     return [Phrase("handmade", "hand-made feature beaten wherever it was measured")] if found else []
@@ -122,17 +120,16 @@ def errors(several: bool) -> str:
 
 
 def scale(run: Run) -> str:
-    """The clips and the width of each modality's encoder, as far as the params say."""
-    parts = [_clip(name, modality) for name, modality in run.params.get("modalities", {}).items()]
-    return "; ".join(filter(None, parts))
+    """The clips and the width of each stream's encoder, as far as the params say."""
+    return "; ".join(filter(None, (_clip(*stream) for stream in run.params.get("streams", {}).items())))
 
 
-def _clip(name: str, modality: Mapping[str, Any]) -> str:
-    clip = modality.get("clip", {})
+def _clip(name: str, stream: Mapping[str, Any]) -> str:
+    clip = stream.get("clip", {})
     if "frames" not in clip:
         return ""
     size = f" of {clip['size']} pixels" if "size" in clip else ""
-    width = f", width {modality['width']:g}" if "width" in modality else ""
+    width = f", width {stream['width']:g}" if "width" in stream else ""
     return f"{name} in {clip['frames']} frames{size}{width}"
 
 
@@ -177,12 +174,12 @@ def terminal_table(run: Run) -> str:
 
 
 def _text_table(task: Task) -> str:
-    rows = [["", *task.modalities]]
+    rows = [["", *task.streams]]
     if task.metric in task.chance:
-        rows.append(["chance", *[f"{task.chance[task.metric]:.1f}  "] * len(task.modalities)])
+        rows.append(["chance", *[f"{task.measure.text(task.chance[task.metric])}  "] * len(task.streams)])
     for name in task.experiments:
-        rows.append([BASELINES.get(name, name), *[_text_cell(task, name, modality) for modality in task.modalities]])
-    head = f"{TASKS.get(task.task, task.task)} on {task.dataset}, {task.metric}, percent"
+        rows.append([BASELINES.get(name, name), *[_text_cell(task, name, stream) for stream in task.streams]])
+    head = ", ".join(filter(None, (f"{task.title} on {task.dataset}", task.metric, task.measure.words)))
     return "\n".join([head, *aligned(rows), *_text_phrases(task)])
 
 
@@ -193,12 +190,9 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cells).rstrip() for cells in padded]
 
 
-def _text_cell(task: Task, experiment: str, modality: str) -> str:
-    value = task.value(experiment, modality)
-    if value is None:
-        return "-  "
-    best = experiment in task.trained and value.mean == task.best(modality)
-    return ascii_only(f"{value}{' *' if best else '  '}")
+def _text_cell(task: Task, experiment: str, stream: str) -> str:
+    value = task.value(experiment, stream)
+    return ascii_only(f"{value}{' *' if task.is_best(experiment, stream) else '  '}") if value else "-  "
 
 
 def _text_phrases(task: Task) -> list[str]:

@@ -18,7 +18,7 @@ from videossl import parallel, registry, seeding
 from videossl.data.cache import Cache
 from videossl.data.clips import ClipDataset, EpochSampler, Source, collate_batch
 from videossl.data.index import Row
-from videossl.encoders.base import Encoder
+from videossl.encoders.base import Encoder, freeze
 from videossl.encoders.build import build
 from videossl.errors import InputError
 from videossl.methods.base import Frozen, Given, Learner, Method, Views
@@ -154,7 +154,7 @@ def _frozen(role: str, name: str, params: Mapping[str, Any], seed: int, files: W
     if role in files.frozen:
         result.load_state_dict(weights.load(files.frozen[role], f"{name}/encoder."))
         log.info("from %s: the frozen encoder of %s", files.frozen[role], name)
-    return result.requires_grad_(False).eval()
+    return freeze(result)
 
 
 def loop(params: Mapping[str, Any]) -> Training:

@@ -138,14 +138,14 @@ class _Fitting:
         for views, sample in self.batches.epoch(len(at.history), first):
             waited = time.perf_counter() - ready
             begun = _now(sample.device)
-            told = self._step(views, sample, stop)
+            measured = self._step(views, sample, stop)
             whole = len(sample) * parallel.size()
             self.record.step(self._steps(), whole, _since(begun), waited)
             clips += whole
             rate = clips / (time.perf_counter() - started)
             bar.set_postfix_str(f"{self._said()}, {rate:.0f} clips/s", refresh=False)
             bar.update()
-            self._keep(told, stop)
+            self._keep(measured, stop)
             ready = time.perf_counter()
         bar.close()
         if clips:
@@ -173,24 +173,24 @@ class _Fitting:
         self.optimiser.step()
         self.method.update()
         at.step += 1
-        told = _agreed(measures, stop=bool(stop.name), due=parallel.rank() == 0 and self.checkpoint.due())
+        measured = _agreed(measures, stop=bool(stop.name), due=parallel.rank() == 0 and self.checkpoint.due())
         for key in measures:
-            at.totals[key] = at.totals.get(key, 0.0) + told[key]
-        at.flat = at.flat + 1 if told.get("spread", 1.0) < COLLAPSED else 0
-        if not math.isfinite(told["loss"]):
-            broken = _streams(told, "loss", lambda loss: not math.isfinite(loss))
-            self._give_up(f"the loss{broken} is {told['loss']}", f"lower the lr ({self.training.lr}), or look at the data")
+            at.totals[key] = at.totals.get(key, 0.0) + measured[key]
+        at.flat = at.flat + 1 if measured.get("spread", 1.0) < COLLAPSED else 0
+        if not math.isfinite(measured["loss"]):
+            broken = _streams(measured, "loss", lambda loss: not math.isfinite(loss))
+            self._give_up(f"the loss{broken} is {measured['loss']}", f"lower the lr ({self.training.lr}), or look at the data")
         if at.flat >= PATIENCE:
-            flat = _streams(told, "spread", lambda spread: spread < COLLAPSED)
+            flat = _streams(measured, "spread", lambda spread: spread < COLLAPSED)
             what = f"the features{flat} have collapsed, no two embeddings differed by more than noise in the last {PATIENCE} steps"
             self._give_up(what, f"lower the lr ({self.training.lr}), raise the batch, the queue or the temperature, or augment more")
-        return told
+        return measured
 
-    def _keep(self, told: dict[str, float], stop: signals.Stop) -> None:
+    def _keep(self, measured: dict[str, float], stop: signals.Stop) -> None:
         """Write a checkpoint if it is due, but none over a good one while there is no spread; stop if a signal said so."""
-        if told["stop"] or (told["due"] and not self.at.flat):
+        if measured["stop"] or (measured["due"] and not self.at.flat):
             self._save()
-        if told["stop"]:
+        if measured["stop"]:
             which = stop.name or "a signal"  # that another process had
             raise Interrupted(f"{self.name}: stopped by {which} at {self.at}; the same command goes on from there")
 
@@ -214,8 +214,8 @@ class _Fitting:
     def _resume(self) -> Position:
         state = self.checkpoint.load()
         at = Position(**state["position"]) if state else Position()
-        found = torch.tensor([len(at.history), at.step], device=self.method.trainable()[0].device)
-        if len({tuple(row) for row in parallel.gather(found[None]).tolist()}) > 1:
+        reached = torch.tensor([len(at.history), at.step], device=self.method.trainable()[0].device)
+        if len({tuple(row) for row in parallel.gather(reached[None]).tolist()}) > 1:
             raise InputError(f"{self.name}: not all processes see the same checkpoints in {self.checkpoint.folder}; run again")
         if not state:
             return at
@@ -256,9 +256,9 @@ def _measure(key: str) -> str:
     return key.split("/")[0]
 
 
-def _streams(told: dict[str, float], measure: str, wrong: Callable[[float], bool]) -> str:
+def _streams(measured: dict[str, float], measure: str, wrong: Callable[[float], bool]) -> str:
     """' of joint' where a method has the `measure` of each stream, and this one's is wrong; '' where it has one for all."""
-    streams = [key.split("/")[1] for key, value in told.items() if key.startswith(f"{measure}/") and wrong(value)]
+    streams = [key.split("/")[1] for key, value in measured.items() if key.startswith(f"{measure}/") and wrong(value)]
     return f" of {' and '.join(streams)}" if streams else ""
 
 

@@ -122,7 +122,7 @@ def _earlier(path: Path | None) -> list[Any]:
     if path is None or not path.exists():
         return []
     try:
-        found = read_json(path)
+        attempts = read_json(path)
     except InputError:
         return []
-    return found if isinstance(found, list) else []
+    return attempts if isinstance(attempts, list) else []
