@@ -98,7 +98,7 @@ def measure(share: float, folder: Path, args: argparse.Namespace) -> list[tuple[
     for file in files:
         call([__file__, "--make", str(file), *sys.argv[1:], "--train", str(train), "--test", str(test)])
     scripts = {"score": [str(REPOSITORY / "stages/score.py")]} | ({"everything at once": [__file__, "--at-once"]} if args.baseline else {})
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for task in args.tasks:
         for count in range(1, args.streams + 1):
             values = []

@@ -22,7 +22,7 @@ import yaml
 from videossl import registry, script
 from videossl.cost import census, film, plan, table
 from videossl.cost.measure import Bench
-from videossl.cost.work import Works, extractors
+from videossl.cost.work import Works
 from videossl.data import listing
 from videossl.errors import InputError
 from videossl.files import atomic, write_json
@@ -32,23 +32,20 @@ from videossl.params import load, run
 def main() -> None:
     args = _arguments()
     logging.getLogger("videossl").setLevel(logging.WARNING)
-    with tempfile.TemporaryDirectory(prefix="cost-") as name:
-        temporary = Path(name)
+    with tempfile.TemporaryDirectory(prefix="cost-") as place:
+        temporary = Path(place)
         folder = _folder(args, temporary)
         params = load.load(folder / "params.yaml")
         counted = {name: census.take(folder, dataset) for name, dataset in run.datasets(params).items()}
         counts = {name: known.counts for name, known in counted.items()}
         jobs = plan.pending(folder, args.targets.split(), params)
-        rendered = {
-            name: film.render(params, name, counts[name].frames, temporary / "rendered" / name) for name in counts if run.is_rendered(name)
-        }
+        made = {name: film.render(params, name, counts[name].frames, temporary / name) for name in counts if run.is_rendered(name)}
         main = params["dataset"]["name"]
-        videos = counted[main].sample or (rendered[main].videos[: census.SAMPLE] if main in rendered else ())
+        videos = counted[main].sample or (made[main].videos[: census.SAMPLE] if main in made else ())
         sample = film.take(temporary / "sample", params, counts[main], videos)
-        pictures = film.pictures(sample, extractors(params))
-        works = Works(params, counts, film.jpeg_bytes(pictures, params), {name: made.bytes for name, made in rendered.items()})
+        works = Works(params, counts, film.jpeg_bytes(sample.pictures, params), {name: one.bytes for name, one in made.items()})
         todo = [(job, works.of(job)) for job in jobs]
-        bench = Bench(works, temporary, sample, pictures, rendered, args.quick)
+        bench = Bench(works, sample, {name: one.seconds for name, one in made.items()}, temporary, args.quick)
         rates = bench.rates((kind for _, work in todo for kind in work.needs), _say)
     costs = table.costs(todo, rates)
     free = shutil.disk_usage(args.what if args.what.is_dir() else Path()).free
@@ -117,26 +114,20 @@ def _page(args: argparse.Namespace, counted: Mapping[str, census.Census], works:
     lines.append(
         f"All hours are estimates: {table.span(total['hours'])} with one job after another; the longest job takes {table.span(total['longest'])}."
     )
-    lines += _assumptions(works.params["threads"])
-    lines += [_dataset(name, known, works.steps(name)) for name, known in counted.items()]
-    lines += _jpeg(works, real)
+    cores, threads = os.cpu_count() or 1, works.params["threads"]
+    alone, at_once = (
+        "On one GPU trainings do not gain from running at once.",
+        f"With N at once divide by N, here {max(1, cores // threads)} at best.",
+    )
     lines += [
+        f"{alone if torch.cuda.is_available() else at_once} Extraction runs on one core a job, so there divide by the cores, {cores}.",
+        *(_dataset(name, known, works.steps(name)) for name, known in counted.items()),
+        *_jpeg(works, real),
         "Assumed: a step takes as long at every batch size, the disk is as fast as memory, a task uses all its iterations.",
         "Not counted: the net, checkpoints, logs, the page and Snakemake itself.",
     ]
     lines += table.disk(total["bytes"], free, works.params["cache"]["codec"])
     return "\n".join(lines)
-
-
-def _assumptions(threads: int) -> Sequence[str]:
-    """What several jobs at once are worth."""
-    cores = os.cpu_count() or 1
-    together = (
-        "On one GPU trainings do not gain from running at once."
-        if torch.cuda.is_available()
-        else f"With N at once divide by N, here {max(1, cores // threads)} at best."
-    )
-    return [f"{together} Extraction runs on one core a job, so there divide by the cores, {cores}."]
 
 
 def _dataset(name: str, known: census.Census, steps: float) -> str:

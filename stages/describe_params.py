@@ -16,11 +16,15 @@ from videossl.params import schema
 HEADER = """\
 # Params
 
-What each key of `params.yaml` means and may be. Written by `make dvc.yaml` from `lib/videossl/params/schema.yaml` and from what each dataset,
-modality, encoder, method and task declares. NAME is one that you give. The second column says which thing has the key, where not all of its kind do.
+What each key of `params.yaml` means and may be. Written by `make dvc.yaml` from `lib/videossl/params/schema.yaml` and from
+what each dataset, modality, encoder, method and task declares. NAME is one that you give. The second column says which things
+have the key, where not all of their kind do.
 
-A setting of a training may stand in three places. The first of them that has it counts: the experiment, `experiments.NAME`; the stream's part of one method or
-trained task, as `streams.NAME.train.moco`; and `streams.NAME.train`, for every method that has the setting.
+A setting of a training may stand in three places, and the first that has it counts:
+
+1. the experiment, `experiments.NAME`;
+2. the stream's part for one method or trained task, as `streams.NAME.train.moco`;
+3. `streams.NAME.train`, for every method that has the setting.
 
 | key | of | value | meaning |
 | --- | --- | --- | --- |

@@ -69,6 +69,7 @@ rule measurable:
         runtime=10,
     params:
         slice=as_json(lambda wildcards: slices.measurable(P)),
+        tasks=as_json(lambda wildcards: P["evaluate"]["tasks"]),  # DVC sees names and settings as one; both engines rerun
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --index {input.index:q} --out {output:q} --log {log:q}"
 

@@ -35,13 +35,22 @@ def gallery():
     ]
 
 
-def every_thing(wildcards):
-    """What a page draws and names things by: the modalities that it shows, the tasks and methods."""
-    modalities = sorted({stream["modality"] for stream in P["streams"].values()})
-    sources = [run.source(modality) for modality in modalities]
-    things = [("modalities", name) for name in dict.fromkeys([*modalities, *sources])]
-    things += [("tasks", task) for task in TASKS]
-    return [file for kind, name in things for file in registry.files(kind, name)]
+def drawn_by(experiments):
+    """What a page of `experiments` draws and names things by: the modalities that it shows, the tasks, and what methods say of themselves."""
+
+    def files(wildcards):
+        modalities = sorted({stream["modality"] for stream in P["streams"].values()})
+        sources = [run.source(modality) for modality in modalities]
+        things = [
+            ("modalities", name) for name in dict.fromkeys([*modalities, *sources])
+        ]
+        things += [("tasks", task) for task in TASKS]
+        methods = sorted({P["experiments"][name]["method"] for name in experiments})
+        return [
+            file for kind, name in things for file in registry.files(kind, name)
+        ] + [registry.files("methods", method)[1] for method in methods]
+
+    return files
 
 
 for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"])):
@@ -65,7 +74,7 @@ for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"]))
             ],
             histories=histories(seeds_shown, trained(MADE)),
             features=gallery(),
-            code=depends("report.py", every_thing),
+            code=depends("report.py", drawn_by(MADE)),
         output:
             "data/report/index.html" if name == "report" else "data/report/seeds.html",
         log:
@@ -128,7 +137,10 @@ for target in P["targets"]:
             results=compared(target, "results"),
             progress=compared(target, "progress"),
             histories=compared(target, "histories"),
-            code=depends("compare.py", every_thing),
+            code=depends(
+                "compare.py",
+                drawn_by(recipes.with_starts(P, P["targets"][target]["experiments"])),
+            ),
         output:
             data=f"data/report/{target}.json",
             page=f"data/report/{target}.html",

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,19 @@ import pytest
 from tests import made
 from tests.conftest import REPOSITORY
 from tests.pipeline.conftest import ENVIRONMENT, write_video
-from videossl import params as parameters
-from videossl.cost import census, film, plan, table
+from videossl import paths, registry
+from videossl.cost import census, film, measure, plan, table
 from videossl.cost.plan import Job
-from videossl.cost.work import Work, Works, fetched, frame_size
-from videossl.data import index, jpeg
+from videossl.cost.work import Work, Works, fetched
+from videossl.data import index, jpeg, levels
 from videossl.data.listing import Counts
 from videossl.datasets import ucf101
 from videossl.errors import InputError
-from videossl.train import modality as modalities
-from videossl.train import weights
+from videossl.extract import flow
+from videossl.params import load, run, schema, slices
+from videossl.params.recipes import training
+from videossl.train import assemble
+from videossl.train import job as trainings
 
 TINY = REPOSITORY / "tests/pipeline/tiny.yaml"
 COUNTS = Counts(train=9, test=6, classes=3, frames=12, width=32, height=32, fps=30)  # what tiny.yaml's toy set is
@@ -35,7 +38,7 @@ COUNTS = Counts(train=9, test=6, classes=3, frames=12, width=32, height=32, fps=
 
 @pytest.fixture(scope="module")
 def tiny() -> dict[str, Any]:
-    return parameters.load(TINY)
+    return load.load(TINY)
 
 
 @pytest.fixture(scope="module")
@@ -51,24 +54,24 @@ def test_outputs_of_one_job_are_one_job_and_what_is_done_is_none() -> None:
     lines = [
         "localrules directive specifies rules that are not here",
         "output_file\tdate\trule\tlog-file(s)\tinput-file(s)\tshellcmd\tstatus\tplan",
-        "data/models/mixup/0/rgb/pretrain.safetensors\t-\tpretrain\t-\t-\t-\tmissing\tupdate pending",
-        "data/models/mixup/0/rgb/pretrain.json\t-\tpretrain\t-\t-\t-\tmissing\tupdate pending",
-        "data/models/mixup/0/rgb/pretrain.snapshots.safetensors\t-\tpretrain\t-\t-\t-\tmissing\tupdate pending",
-        "data/models/mixup/0/flow/pretrain.safetensors\t-\tpretrain\t-\t-\t-\tok\tno update",
+        "data/models/mixup/0/flow.safetensors\t-\ttrain\t-\t-\t-\tok\tno update",
         *(
-            f"data/models/crossclr/{seed}/{modality}/mining{end}\t-\tmining\t-\t-\t-\tmissing\tupdate pending"
-            for seed in (0, 1)
+            f"data/models/{name}{end}\t-\ttrain\t-\t-\t-\tmissing\tupdate pending"
+            for name in ("mixup/0/rgb", "crossclr/0/joint+motion", "crossclr/1/joint+motion", "stc-mix/0/flow-1")
             for end in (".safetensors", ".json", ".snapshots.safetensors")
-            for modality in ("joint", "motion")
         ),
         "data/index/toy.csv\t-\tindex\t-\t-\t-\tmissing\tupdate pending",
         "data/index/toy.measurable.json\t-\tmeasurable\t-\t-\t-\tmissing\tupdate pending",
+        "data/report/table1.json\t-\tcompare_table1\t-\t-\t-\tmissing\tupdate pending",
+        "data/report/table1.html\t-\tcompare_table1\t-\t-\t-\tmissing\tupdate pending",
     ]
     assert plan.jobs("\n".join(lines)) == [
-        Job("pretrain", {"experiment": "mixup", "seed": "0", "modality": "rgb", "phase": "pretrain"}),
-        *(Job("mining", {"experiment": "crossclr", "seed": seed, "modality": "motion", "phase": "mining"}) for seed in "01"),
+        Job("train", {"experiment": "mixup", "seed": "0", "training": "rgb"}),
+        *(Job("train", {"experiment": "crossclr", "seed": seed, "training": "joint+motion"}) for seed in "01"),
+        Job("train", {"experiment": "stc-mix", "seed": "0", "training": "flow-1"}),
         Job("index", {"dataset": "toy"}),
         Job("measurable", {"dataset": "toy"}),
+        Job("compare_table1"),
     ]
 
 
@@ -78,29 +81,35 @@ def test_outputs_of_one_job_are_one_job_and_what_is_done_is_none() -> None:
         ("data/raw/toy", "dataset=toy"),
         ("data/raw/hmdb51.json", "dataset=hmdb51"),
         ("data/cache/toy/flow/0001.h5", "dataset=toy source=flow shard=0001"),
-        ("data/models/stc-mix/2/flow/cmmc1.safetensors", "experiment=stc-mix seed=2 modality=flow phase=cmmc1"),
-        ("data/features/untrained/0/rgb/ucf101.h5", "experiment=untrained seed=0 modality=rgb dataset=ucf101"),
-        ("data/features/stc-mix/0/rgb/toy.finetune.h5", "experiment=stc-mix seed=0 modality=rgb dataset=toy"),
+        ("data/models/stc-mix/2/flow-1.safetensors", "experiment=stc-mix seed=2 training=flow-1"),
+        ("data/models/crossclr/0/joint+motion.snapshots.safetensors", "experiment=crossclr seed=0 training=joint+motion"),
+        ("data/models/stc-mix/feasible.json", "experiment=stc-mix"),
+        ("data/features/untrained/0/rgb/ucf101.h5", "experiment=untrained seed=0 stream=rgb dataset=ucf101"),
+        ("data/features/stc-mix/0/rgb/toy.finetune.h5", "experiment=stc-mix seed=0 stream=rgb dataset=toy task=finetune"),
         ("data/results/stc-mix/0/toy/finetune.json", "experiment=stc-mix seed=0 dataset=toy task=finetune"),
-        ("data/progress/moco/1/toy/rgb.pretrain.json", "experiment=moco seed=1 dataset=toy modality=rgb phase=pretrain"),
-        ("data/models/stc-mix/mixable.json", ""),
+        ("data/progress/moco/1/toy/rgb.json", "experiment=moco seed=1 dataset=toy training=rgb"),
         ("data/report/table1.html", ""),
     ],
 )
 def test_paths_say_what_they_are_of(path: str, said: str) -> None:
-    assert plan.wildcards(path) == dict(pair.split("=") for pair in said.split())
+    assert paths.says(path) == dict(pair.split("=") for pair in said.split())
 
 
-def test_jobs_are_those_that_snakemake_counts(tiny: dict[str, Any], tmp_path: Path) -> None:
+def test_jobs_are_those_that_snakemake_counts_and_what_takes_long_is_measured(tiny: dict[str, Any], works: Works, tmp_path: Path) -> None:
     shutil.copy2(TINY, tmp_path / "params.yaml")
     targets = ["all", "table2", "mine", "figure2", "figure3"]
     command = ["snakemake", *targets, "--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(tmp_path), "--cores", "1", "-n"]
     said = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=True, cwd=REPOSITORY).stdout
     stats = said[said.index("Job stats:") : said.index("total")]
     counted = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
-    assert {"pretrain", "cmmc", "mining", "progress", "finetune", *targets} <= set(counted)
+    assert {"frames", "flow", "skeleton", "train", "features", "score", "progress", "finetune", *targets} <= set(counted)
     without_targets = {rule: count for rule, count in counted.items() if rule not in targets}
-    assert Counter(job.rule for job in plan.pending(tmp_path, targets, tiny)) == without_targets
+    jobs = plan.pending(tmp_path, targets, tiny)
+    assert Counter(job.rule for job in jobs) == without_targets
+    needs = {job.rule: works.of(job).needs.keys() for job in jobs}
+    quick = {rule for rule, kinds in needs.items() if kinds == {("start",)}}
+    assert quick == {"measurable", "feasible", "report", "compare_table2", "compare_mine", "compare_figure2", "compare_figure3"}
+    assert all(hasattr(measure.Bench, f"_{kind[0]}") for kinds in needs.values() for kind in kinds)
 
 
 def test_an_unknown_target_is_one_line_with_the_nearest(tiny: dict[str, Any], tmp_path: Path) -> None:
@@ -117,23 +126,27 @@ def job(rule: str, **wildcards: str) -> Job:
     return Job(rule, {"seed": "0", **wildcards})
 
 
+def extraction(rule: str, source: str) -> Job:
+    return Job(rule, {"dataset": "toy", "source": source, "shard": "0000"})
+
+
 @pytest.mark.parametrize(
     ("asked", "epochs", "clips"),
     [
-        (job("pretrain", experiment="mixup", modality="rgb", phase="pretrain"), 2, 16),
-        (job("cmmc", experiment="stc-mix", modality="flow", phase="cmmc2"), 2, 16),
-        (job("cmmc", experiment="once", modality="rgb", phase="cmmc1"), 3, 24),
-        (job("mining", experiment="crossclr", modality="motion", phase="mining"), 1, 8),
-        (job("features", experiment="mixup", modality="rgb", dataset="toy"), 0, 15 * 2),
-        (job("features", experiment="untrained", modality="joint", dataset="toy"), 0, 15),
-        (job("features", experiment="handmade", modality="rgb", dataset="toy"), 0, 15),
+        (job("train", experiment="mixup", training="rgb"), 2, 16),
+        (job("train", experiment="stc-mix", training="rgb-2"), 2, 16),
+        (job("train", experiment="once", training="rgb-1"), 3, 24),
+        (job("train", experiment="crossclr", training="joint+motion"), 1, 8),
+        (job("features", experiment="mixup", stream="rgb", dataset="toy"), 0, 15 * 2),
+        (job("features", experiment="untrained", stream="joint", dataset="toy"), 0, 15),
+        (job("features", experiment="handmade", stream="rgb", dataset="toy"), 0, 15),
         # 12 frames are two windows of 8, half of each shared; two crops of each; 6 test videos
-        (job("finetune", experiment="stc-mix", modality="rgb", dataset="toy"), 2, 16 + 6 * 2 * 2),
-        (job("finetune", experiment="stc-mix", modality="motion", dataset="toy"), 2, 16 + 6),
-        # kept after epochs 1 and 2; after 2 and 3
-        (job("progress", experiment="mixup", modality="rgb", phase="pretrain", dataset="toy"), 0, 2 * 15 * 2),
-        (job("progress", experiment="once", modality="rgb", phase="cmmc1", dataset="toy"), 0, 2 * 15 * 2),
-        (Job("mixable"), 0, 0),
+        (job("finetune", experiment="stc-mix", stream="rgb", dataset="toy", task="finetune"), 2, 16 + 6 * 2 * 2),
+        (job("finetune", experiment="stc-mix", stream="motion", dataset="toy", task="finetune"), 2, 16 + 6),
+        # kept after epochs 1 and 2; after 2 and 3; of both streams after the one epoch
+        (job("progress", experiment="mixup", training="rgb", dataset="toy"), 0, 2 * 15 * 2),
+        (job("progress", experiment="once", training="rgb-1", dataset="toy"), 0, 2 * 15 * 2),
+        (Job("feasible", {"experiment": "stc-mix"}), 0, 0),
     ],
 )
 def test_epochs_and_clips_by_hand(works: Works, asked: Job, epochs: int, clips: int) -> None:
@@ -143,32 +156,46 @@ def test_epochs_and_clips_by_hand(works: Works, asked: Job, epochs: int, clips: 
 
 
 def test_what_a_job_needs_is_what_its_script_does(works: Works) -> None:
-    cmmc = works.of(job("cmmc", experiment="stc-mix", modality="flow", phase="cmmc1")).needs
-    assert cmmc == {("cmmc", "flow", "rgb"): 16, ("start",): 1}
-    mining = works.of(job("mining", experiment="crossclr", modality="motion", phase="mining"))
-    assert mining.needs == {("mining", "joint", "motion"): 8, ("start",): 1}
-    assert mining.bytes == 2 * works.of(job("cmmc", experiment="stc-mix-skeleton", modality="joint", phase="cmmc1")).bytes
-    alone = works.of(job("cmmc", experiment="manifold-mixup", modality="flow", phase="cmmc1")).needs
-    assert alone == {("moco", "flow"): 16, ("start",): 1}
-    finetune = works.of(job("finetune", experiment="stc-mix", modality="rgb", dataset="toy")).needs
-    assert (finetune["finetune", "rgb"], finetune["forward", "rgb"]) == (16, 24)
-    flow = works.of(Job("flow", {"dataset": "toy", "source": "flow", "shard": "0000"})).needs
-    pixels = 15 * 11 * 32 * 32 / 2
-    assert (flow["flow", "tvl1"], flow["write", "flow"], flow["decode",]) == (pixels, 2 * pixels, pixels * 12 / 11)
+    in_turn = works.of(job("train", experiment="stc-mix", training="flow-1")).needs
+    recipe = ("cm-cutmix", "[space,time,channel]", "random", "batch")
+    assert in_turn == {("train", "cmmc", "flow", "partner:rgb", *recipe): 16, ("start",): 1}
+    together = works.of(job("train", experiment="crossclr", training="joint+motion"))
+    assert together.needs == {("train", "crossclr", "joint+motion", "1"): 8, ("start",): 1}
+    assert together.bytes == 2 * works.of(job("train", experiment="stc-mix-skeleton", training="joint-1")).bytes
+    (alone,) = works.of(job("train", experiment="manifold-mixup", training="rgb-1")).needs.keys() - {("start",)}
+    assert alone[:4] == ("train", "cmmc", "rgb", "manifold-mixup")  # with no partner
+    finetune = works.of(job("finetune", experiment="stc-mix", stream="rgb", dataset="toy", task="finetune")).needs
+    assert finetune == {("train", "supervised", "rgb", "finetune"): 16, ("forward", "rgb"): 24, ("start",): 1}
+    assert works.of(extraction("flow", "flow")).needs == {("extract", "flow"): 15 * 11 / 2, ("start",): 1}
+    assert works.of(extraction("skeleton", "joint")).needs == {("extract", "joint"): 15 * 12 / 2, ("start",): 1}
+    assert works.of(Job("download", {"dataset": "toy"})).needs == {("render", "toy"): 15 * 12, ("start",): 1}
+    assert works.of(Job("index", {"dataset": "toy"})).needs == {("index",): 15 * 12, ("start",): 1}
 
 
-def test_what_is_resampled_is_decoded_as_it_is_and_cached_as_it_will_be(tiny: dict[str, Any]) -> None:
-    """240 frames at 24 a second are 10 s: 300 steps of 30."""
+def test_trainings_that_take_as_long_are_one_kind(tiny: dict[str, Any]) -> None:
+    """Whatever says how long and how fast they are, or what they start from; another mixing, box or stream is another kind."""
+    experiments = tiny["experiments"]
+    slower = {
+        "slower": experiments["mixup"] | {"epochs": 9, "lr": 0.1, "from": "mixup"},
+        "mixed": experiments["mixup"] | {"mixing": "videomix"},
+    }
+    works = Works(tiny | {"experiments": experiments | slower}, {"toy": COUNTS})
+    kinds = [works.of(job("train", experiment=name, training="rgb")).needs.keys() for name in ("mixup", "slower", "mixed", "videomix")]
+    assert kinds[0] == kinds[1] and len({*kinds[1], *kinds[2], *kinds[3]}) == 4
+    assert works.of(job("train", experiment="mixup", training="flow")).needs.keys() != kinds[0]
+    assert set(works.trained) == {kind for keys in kinds for kind in keys} - {("start",)} | {("train", "moco", "flow", "mixup")}
+
+
+def test_what_is_resampled_is_cached_as_it_will_be(tiny: dict[str, Any]) -> None:
+    """240 frames at 24 a second are 10 s: 300 steps of 30, which the index reads as they are."""
     slow = Counts(10, 0, 1, frames=240, width=64, height=32, fps=24)
-    shard = {"dataset": "toy", "source": "flow", "shard": "0000"}
-    needs = Works(tiny, {"toy": slow}).of(Job("flow", shard)).needs
-    assert needs["decode",] == 10 * 240 * 64 * 32 / 2 and needs["flow", "tvl1"] == 10 * 299 * 64 * 32 / 2
+    works = Works(tiny, {"toy": slow})
+    assert works.of(extraction("flow", "flow")).needs["extract", "flow"] == 10 * 299 / 2
+    assert works.of(Job("index", {"dataset": "toy"})).needs["index",] == 10 * 240
     for params in (tiny | {"index": tiny["index"] | {"fps": None}}, tiny):
         unknown = Works(params, {"toy": slow if params is not tiny else Counts(10, 0, 1, 240, 64, 32, 0)})
-        assert unknown.of(Job("flow", shard)).needs["flow", "tvl1"] == 10 * 239 * 64 * 32 / 2
-    assert Works(tiny, {"toy": slow}).cache_bytes("toy", "joint") == Works(tiny, {"toy": Counts(10, 0, 1, 240, 1, 1, 30)}).cache_bytes(
-        "toy", "joint"
-    )
+        assert unknown.of(extraction("flow", "flow")).needs["extract", "flow"] == 10 * 239 / 2
+    assert works.cache_bytes("toy", "joint") == Works(tiny, {"toy": Counts(10, 0, 1, 240, 1, 1, 30)}).cache_bytes("toy", "joint")
 
 
 def test_archives_are_counted_where_they_will_be_fetched() -> None:
@@ -177,12 +204,17 @@ def test_archives_are_counted_where_they_will_be_fetched() -> None:
     assert fetched(ours | {"root": "/mine"}) == fetched(ours | {"name": "kinetics400", "root": "data/raw/kinetics400"}) == 0
 
 
-def test_a_probe_is_fitted_for_each_stream_and_again_for_each_part_of_a_fused_one(works: Works) -> None:
-    needs = works.of(job("linear", experiment="stc-mix", dataset="toy", task="linear")).needs
-    numbers = works.sizes["rgb"].features
-    assert needs["probe",] == 4 * (9 * 2) * numbers * 3 * 20  # rgb, flow, and both for rgb+flow; 3 classes, 20 iterations
-    alone = works.of(job("linear", experiment="videomix", dataset="toy", task="linear")).needs
-    assert alone["probe",] * 4 == needs["probe",]
+def test_a_task_has_its_own_pieces_for_each_stream(works: Works) -> None:
+    """A prediction is made once and used alone and fused, so rgb+flow adds nothing."""
+    needs = works.of(job("score", experiment="stc-mix", dataset="toy", task="linear")).needs
+    numbers = works.numbers["rgb"]
+    assert needs["score", "linear"] == 2 * (9 * 2) * numbers * 3 * 20  # rgb and flow; 3 classes, 20 iterations
+    alone = works.of(job("score", experiment="videomix", dataset="toy", task="linear")).needs
+    assert alone["score", "linear"] * 2 == needs["score", "linear"]
+    trained = works.of(job("score", experiment="stc-mix", dataset="toy", task="finetune")).needs
+    assert trained["score", "finetune"] == 2 * 6 * 3  # a probability of each class, of each test video
+    along = works.of(job("progress", experiment="mixup", training="rgb", dataset="toy")).needs
+    assert along["score", "linear"] == 2 * alone["score", "linear"] and ("score", "finetune") not in along
 
 
 # ----------------------------------------------------------------------------------------------------------------
@@ -200,60 +232,84 @@ def test_bytes_of_the_cache_are_those_of_the_files_within_a_hundredth(works: Wor
         made.shard(tmp_path / f"{shard}.h5", source, part)
     written = sum(path.stat().st_size for path in tmp_path.iterdir())
     assert many.cache_bytes("toy", source) == pytest.approx(written, rel=0.01)
-    said = many.of(
-        Job({"rgb": "frames", "flow": "flow", "joint": "skeleton"}[source], {"dataset": "toy", "source": source, "shard": "0000"})
-    )
+    said = many.of(extraction(run.extractor(works.params, source)["module"], source))
     assert said.bytes * 2 == pytest.approx(many.cache_bytes("toy", source))
 
 
 def test_joints_that_are_found_are_17_at_the_rate_of_the_frames(works: Works, tmp_path: Path) -> None:
     """12 frames at 24 a second are 15 steps of 30, each of which is looked at."""
-    found = works.params | {"skeleton": {"backend": "keypoint-rcnn", **parameters.KEYPOINTS}}
-    many = Works(found, {"toy": Counts(50, 10, 3, 12, 32, 32, 24)})
+    (tmp_path / "weights.pth").touch()
+    backend = "keypoint-rcnn"
+    section = schema.sections()["joint"]["defaults"][backend] | {"backend": backend, "weights": str(tmp_path / "weights.pth")}
+    many = Works(works.params | {"skeleton": section}, {"toy": Counts(50, 10, 3, 12, 32, 32, 24)})
     made.shard(tmp_path / "0.h5", "joint", [(f"Class/v_Class_g{n:02d}_c01", np.ones((15, 17, 3, 2), np.float32)) for n in range(60)])
     assert many.cache_bytes("toy", "joint") == pytest.approx((tmp_path / "0.h5").stat().st_size, rel=0.02)
-    work = many.of(Job("pose", {"dataset": "toy", "source": "joint", "shard": "0000"}))
-    assert work.needs["detect",] == 60 * 15 / 2 and work.needs["decode",] == 60 * 12 * 32 * 32 and ("parse",) not in work.needs
+    assert many.of(extraction("pose", "joint")).needs == {("extract", "joint"): 60 * 15 / 2, ("start",): 1}
 
 
 @pytest.mark.parametrize("source", ["rgb", "flow"])
 def test_bytes_under_jpeg_are_those_of_the_files_within_a_fiftieth(works: Works, source: str, tmp_path: Path) -> None:
     chosen = works.params | {"cache": {"shards": 1, "short_side": 48, "codec": "jpeg", "quality": 90}}
-    picture = film.made_up((64, 48), 40)
-    shares = film.jpeg_bytes([picture], chosen)
-    array = picture if source == "rgb" else film.flow_of(picture, chosen["flow"])
+    pictures = np.stack(film.made_up((64, 48), 40))
+    moved = flow.make(slices.extraction(chosen, "flow", "toy"))
+    quantised = [levels.quantise(each, moved.bound) for each in flow.compute(moved.backend, moved.settings, pictures[..., 0])]
+    array = pictures if source == "rgb" else np.stack(quantised)
+    shares = film.jpeg_bytes({source: [array]}, chosen)
     videos = [(f"Class/v_Class_g{n:02d}_c01", jpeg.encode(array, 90)) for n in range(20)]
     made.shard(tmp_path / "0000.h5", source, videos, codec="jpeg", quality=90)
     said = Works(chosen, {"toy": Counts(15, 5, 3, 40, 64, 48, 30)}, shares).cache_bytes("toy", source)
     assert said == pytest.approx((tmp_path / "0000.h5").stat().st_size, rel=0.02)
-    assert film.jpeg_bytes([picture], works.params) == {}
+    assert film.jpeg_bytes({source: [array]}, works.params) == {}
 
 
-def test_made_up_pictures_compress_like_real_ones(real_clips: Path) -> None:
+def frames_of(params: dict[str, Any], folder: Path, counts: Counts, clips: Sequence[Path] = (), side: int = 128) -> list[np.ndarray]:
+    """What is measured of videos of a dataset, as they are cached at 128 pixels."""
+    chosen = params | {"streams": {"rgb": params["streams"]["rgb"]}, "cache": params["cache"] | {"short_side": side}}
+    return film.take(folder, chosen, counts, clips).pictures["rgb"]
+
+
+def test_made_up_pictures_compress_like_real_ones(tiny: dict[str, Any], real_clips: Path, tmp_path: Path) -> None:
     """Of two clips of UCF101 JPEG leaves 0.25 and 0.43 bytes a pixel; the picture that stands for all lies between."""
     clips = [real_clips / f"ucf101/UCF-101/SoccerJuggling/v_SoccerJuggling_g{group}_c01.avi" for group in (23, 24)]
-    films = film.films({"name": "ucf101"}, clips, (0, 0), 128)
-    assert [one.shape for one in films] == [(5, 128, 171, 3)] * 2
-    low, high, picture = (len(jpeg.encode(one, 90).data) / one[..., 0].size for one in [*films, film.made_up((171, 128), 5)])
+    counts = Counts(1, 0, 1, 100, 320, 240, 30)
+    films = [*frames_of(tiny, tmp_path / "real", counts, clips), *frames_of(tiny, tmp_path / "made up", counts)]
+    assert [one.shape for one in films] == [(5, 128, 171, 3)] * 3
+    low, high, picture = (len(jpeg.encode(one, 90).data) / one[..., 0].size for one in films)
     assert low < picture < high < 2 * low
 
 
 def test_frames_are_counted_at_the_size_they_are_cached_at(tiny: dict[str, Any]) -> None:
     counts = Counts(9, 6, 3, frames=100, width=320, height=240, fps=30)
-    assert frame_size(counts, tiny) == (43, 32)
     wide = Works(tiny, {"toy": counts})
+    assert wide.shape("toy", "rgb") == (100, 32, 43, 3)
     assert wide.cache_bytes("toy", "rgb") == pytest.approx(15 * 100 * 43 * 32 * 3, rel=0.01)
 
 
-def test_bytes_of_a_training_are_those_of_its_files(works: Works, tiny: dict[str, Any], tmp_path: Path) -> None:
-    method = modalities.moco("rgb", tiny["modalities"]["rgb"], 0, "none")
-    weights.save(tmp_path / "weights", method.state_dict(), {})
-    kept = {f"{epoch}.{name}": tensor for epoch in (2, 3) for name, tensor in method.encoder.state_dict().items()}
-    weights.save(tmp_path / "snapshots", kept, {})
-    written = sum(path.stat().st_size for path in tmp_path.iterdir())
-    said = works.of(job("cmmc", experiment="once", modality="rgb", phase="cmmc1")).bytes
-    headers = sum(int.from_bytes(path.read_bytes()[:8], "little") + 8 for path in tmp_path.iterdir())
-    assert said == written - headers  # the names of the tensors, some kB
+@pytest.mark.parametrize(("experiment", "name"), [("once", "rgb-1"), ("crossclr", "joint+motion")])
+def test_bytes_of_a_training_are_those_of_its_files(tiny: dict[str, Any], experiment: str, name: str, tmp_path: Path) -> None:
+    kept = tiny["experiments"][experiment] | {"keep": 2, "epochs": 3}
+    params = tiny | {"experiments": tiny["experiments"] | {experiment: kept}}
+    method = assemble.method(slices.training(params, training(params, experiment, name)), 0, assemble.Weights())
+    snapshots = trainings.Snapshots(method.encoders(), 2, 3, tmp_path / "kept")
+    for epoch in (1, 2, 3):
+        snapshots({"epoch": epoch})
+    trainings.write(method, [], {}, tmp_path / "files" / f"{name}.safetensors", snapshots)
+    files = list((tmp_path / "files").glob("*.safetensors"))
+    headers = sum(int.from_bytes(path.read_bytes()[:8], "little") + 8 for path in files)  # the names of the tensors, some kB
+    said = Works(params, {"toy": COUNTS}).of(job("train", experiment=experiment, training=name)).bytes
+    assert len(files) == 2 and said == sum(path.stat().st_size for path in files) - headers
+
+
+def test_what_is_rendered_takes_the_bytes_of_its_first_videos(tiny: dict[str, Any], tmp_path: Path) -> None:
+    """Within a fifth of all: the folder with all its videos, skeletons and lists, as the job leaves it."""
+    few = film.render(tiny, "toy", 12, tmp_path / "few")
+    registry.module("datasets", "toy").download(tmp_path / "whole", tiny["dataset"]["options"], 1)
+    whole = sum(path.stat().st_size for path in (tmp_path / "whole").rglob("*") if path.is_file())
+    said = Works(tiny, {"toy": COUNTS}, rendered={"toy": few.bytes}).of(Job("download", {"dataset": "toy"})).bytes
+    assert said == pytest.approx(whole, rel=0.2) and few.seconds > 0 and len(few.videos) >= 2
+    broken = tiny | {"dataset": tiny["dataset"] | {"options": {"size": 0}}}
+    with pytest.raises(InputError, match=r"^toy cannot be rendered; its rule says why \(snakemake data/raw/toy\)$"):
+        film.render(broken, "toy", 12, tmp_path / "none")
 
 
 # ----------------------------------------------------------------------------------------------------------------
@@ -279,15 +335,16 @@ def test_skeletons_alone_take_no_pixels(tiny: dict[str, Any], tmp_path: Path) ->
     index.write(tmp_path / "data/index/ntu60.csv", rows)
     counts, _, sample = census.take(tmp_path, {"name": "ntu60", "root": "nowhere", "split": 1, "options": {}})
     assert (counts, sample) == (Counts(4, 0, 1, 20, 0, 0, 0), ())
-    own = tiny | {
-        "dataset": {"name": "ntu60", "root": "nowhere", "split": 1, "options": {}},
-        "modalities": {"joint": tiny["modalities"]["joint"]},
-    }
-    assert Works(own, {"ntu60": counts}).of(Job("index", {"dataset": "ntu60"})).needs == {("parse",): 80, ("start",): 1}
-    assert film.films(own["dataset"], (), frame_size(counts, own), 32)[0].shape == (5, 16, 16, 3)
+    dataset = {"name": "ntu60", "root": "nowhere", "split": 1, "options": {}}
+    own = tiny | {"dataset": dataset, "streams": {"joint": tiny["streams"]["joint"]}}
+    works = Works(own, {"ntu60": counts})
+    assert works.of(Job("index", {"dataset": "ntu60"})).needs == {("index",): 80, ("start",): 1}
+    alone = film.take(tmp_path / "sample", own, counts, ())
+    assert (alone.whole.path, alone.whole.frames, alone.whole.status, alone.pictures) == ("", 20, "ok", {})
+    assert works.extractors["joint"](alone.whole, alone.folder).shape == (20, 25, 3, 2)
 
 
-def test_videos_are_counted_and_a_few_decoded(tmp_path: Path) -> None:
+def test_videos_are_counted_and_a_few_decoded(tiny: dict[str, Any], tmp_path: Path) -> None:
     for name in ("a/1", "a/2", "a/3", "a/4", "b/1", "b/2", "b/3", "b/4"):
         write_video(tmp_path / "videos" / f"{name}.avi", 12)
     counts, origin, sample = census.take(tmp_path, folder_dataset("videos"))
@@ -295,7 +352,7 @@ def test_videos_are_counted_and_a_few_decoded(tmp_path: Path) -> None:
     assert counts.fps == pytest.approx(30)
     assert counts.test >= 2 and origin.startswith("its videos")
     assert len(sample) == census.SAMPLE and all(path.is_file() for path in sample)
-    films = film.films(folder_dataset("videos"), sample, (0, 0), 12)
+    films = frames_of(tiny, tmp_path / "sample", Counts(8, 0, 2, 12, 32, 24, 30), sample, side=12)
     assert [one.shape for one in films] == [(5, 12, 16, 3)] * 5
 
 
@@ -316,17 +373,20 @@ def test_a_folder_nobody_knows_is_one_line(tmp_path: Path) -> None:
 
 
 def test_hours_are_amounts_times_rates() -> None:
+    kind = ("train", "moco", "rgb", "mixup")
     todo = [
-        (Job("pretrain"), Work(2, 16, 100.0, {("moco", "rgb"): 3600, ("start",): 1})),
-        (Job("pretrain"), Work(3, 24, 50.0, {("moco", "rgb"): 7200})),
         (Job("compare_table1"), Work(needs={("start",): 1})),
+        (Job("train"), Work(2, 16, 100.0, {kind: 3600, ("start",): 1})),
+        (extraction("mine", "depth"), Work(needs={("start",): 1})),
+        (Job("train"), Work(3, 24, 50.0, {kind: 7200})),
         (Job("compare_mine"), Work(needs={("start",): 1})),
+        (Job("index"), Work(needs={("start",): 1})),
     ]
-    found = table.costs(todo, {("moco", "rgb"): 0.5, ("start",): 1800.0})
-    assert found["pretrain"] == {"jobs": 2, "epochs": 5, "clips": 40, "bytes": 150.0, "hours": 2.0, "longest": 1.0}
-    assert found["compare"] == {"jobs": 2, "epochs": 0, "clips": 0, "bytes": 0, "hours": 1.0, "longest": 0.5}
-    assert found["total"] == {"jobs": 4, "epochs": 5, "clips": 40, "bytes": 150.0, "hours": 3.0, "longest": 1.0}
-    assert list(found) == ["pretrain", "compare", "total"]
+    costs = table.costs(todo, {kind: 0.5, ("start",): 1800.0})
+    assert costs["train"] == {"jobs": 2, "epochs": 5, "clips": 40, "bytes": 150.0, "hours": 2.0, "longest": 1.0}
+    assert costs["compare"] == {"jobs": 2, "epochs": 0, "clips": 0, "bytes": 0, "hours": 1.0, "longest": 0.5}
+    assert costs["total"] == {"jobs": 6, "epochs": 5, "clips": 40, "bytes": 150.0, "hours": 4.0, "longest": 1.0}
+    assert list(costs) == ["index", "mine", "train", "compare", "total"]  # as the work goes on, whatever extracts
 
 
 def test_nothing_to_do_is_a_total_of_nothing() -> None:
@@ -336,10 +396,10 @@ def test_nothing_to_do_is_a_total_of_nothing() -> None:
 
 
 def test_the_table_is_aligned() -> None:
-    found = table.costs([(Job("pretrain"), Work(500, 4768500, 2.5e12, {("start",): 1})), (Job("x"), Work())], {("start",): 5e6})
+    found = table.costs([(Job("train"), Work(500, 4768500, 2.5e12, {("start",): 1})), (Job("x"), Work())], {("start",): 5e6})
     lines = table.text(found).splitlines()
     assert len({len(line) for line in lines}) == 1
-    assert lines[2].split() == ["pretrain", "1", "500", "4,768,500", "2.5", "TB", "1,389", "1,389"]
+    assert lines[2].split() == ["train", "1", "500", "4,768,500", "2.5", "TB", "1,389", "1,389"]
 
 
 @pytest.mark.parametrize(
@@ -408,7 +468,7 @@ def test_the_command_prints_a_table_and_starts_nothing(tmp_path: Path) -> None:
     assert found["datasets"]["toy"]["train"] == 9 and found["targets"] == ["table2", "mine", "figure2"]
     assert found["total"]["jobs"] == sum(row["jobs"] for row in found["rules"].values()) > 40
     assert all(seconds > 0 for seconds in found["seconds"].values())
-    assert found["rules"]["pretrain"]["epochs"] == 2 * found["rules"]["pretrain"]["jobs"]
+    assert found["rules"]["train"]["jobs"] == 4 + 2 and found["rules"]["train"]["epochs"] == 4 * 2 + 2 * 3
     for rule, row in found["rules"].items():
         assert re.search(rf"^{rule} +{row['jobs']} ", done.stdout, re.MULTILINE), rule
     assert "Disk: " in done.stdout and "All hours are estimates" in done.stdout

@@ -1,4 +1,4 @@
-"""params.yaml: what is wrong with it is said in one line that names the key and the way out; what it asks for; and which job gets what of it."""
+"""params.yaml: its mistakes, each said in one line with the key and a way out; what it asks for; what each job gets."""
 
 from __future__ import annotations
 
@@ -509,7 +509,7 @@ def test_a_stream_has_any_name_where_it_says_its_modality(good: Params) -> None:
 
 def test_a_setting_of_the_experiment_comes_before_the_methods_part_and_that_before_the_plain_one(good: Params) -> None:
     def setting(key: str, tag: str = "moco", experiment: str = "mixup") -> tuple[Any, str]:
-        return tuple(recipes.settings(good, "rgb", tag, experiment)[key])  # type: ignore[return-value]
+        return tuple(recipes.settings(good, "rgb", tag, experiment)[key])
 
     assert setting("batch") == (16, "streams.rgb.train.batch")
     put(good, "streams.rgb.train.moco.batch", 8)
@@ -624,7 +624,7 @@ def test_the_chain_of_trainings_and_their_epochs(good: Params) -> None:
 
 
 def by_hand(params: Params, experiment: str) -> dict[str, tuple[dict[str, str], dict[str, str], list[str]]]:
-    """By training: what each stream begins from, whose newest weights are handed in, and what its draws are told apart by."""
+    """By training: what its streams begin from, whose weights are handed in, and what its draws are told apart by."""
     result = {}
     for job in recipes.trainings(params, experiment):
         starts = {stream: names([start])[0] for stream, start in recipes.starts(params, job).items()}
@@ -669,7 +669,7 @@ MINING = {"method": "crossclr", "from": "stc-mix-skeleton", "streams": ["joint",
 
 @pytest.fixture
 def chained(tiny: Params) -> Params:
-    """The tiny params with chains of every kind on every other: mining of cmmc, cmmc of mining, mining of one training of cmmc."""
+    """The tiny params with chains of every kind on every other: mining of cmmc, cmmc of mining, mining of half a cmmc."""
     cmmc = tiny["experiments"]["stc-mix-skeleton"]
     tiny["experiments"] |= {
         "again": {**cmmc, "from": "crossclr", "stages": 3, "epochs": 4},
@@ -880,44 +880,55 @@ def test_what_extraction_gets(good: Params) -> None:
     assert slices.extraction(good, "joint", "toy") == where | {"cache": {"shards": good["cache"]["shards"]}}
 
 
-Job = tuple[Any, set[str]]
+Job = tuple[str, set[str]]
 
 
 def jobs(params: Params) -> dict[str, dict[str, Job]]:
-    """By what DVC calls one stage, or a part of one: each job's slice of params, with the trainings that it takes weights of, and the keys of params
-    that it is said to rest on."""
-    result: dict[str, dict[str, Job]] = {}
-    for dataset in run.datasets(params):
-        parts = {"download": slices.dataset(params, dataset), "index": slices.index(params, dataset)}
-        parts |= {f"extract {source}": slices.extraction(params, source, dataset) for source in run.sources(params, dataset)}
-        first = dataset == params["dataset"]["name"]
-        for name, part in parts.items():  # of another dataset than the first DVC looks at `transfer`
-            keys = {"transfer" if key.startswith("dataset") and not first else key for key in slices.keys(part)}
-            result[f"{name} {dataset}"] = {"": (part, keys)}
-    for experiment in params["experiments"]:
-        trainings = recipes.trainings(params, experiment)
-        result[f"train {experiment}"] = {
-            job.name: (
-                (slices.training(params, job), recipes.starts(params, job), recipes.frozen(params, job)),
-                slices.training_keys(params, job),
-            )
-            for job in trainings
-        }
-        progress = {job.name: (part := slices.progress(params, job), slices.keys(part)) for job in trainings}
-        result |= {f"progress {experiment} {name}": {"": job} for name, job in progress.items()}
-        if "feasible" in recipes.method(params, experiment):
-            result[f"feasible {experiment}"] = {"": (slices.feasible(params, experiment), slices.feasible_keys(params, experiment))}
+    """The jobs of a run, by what DVC calls one stage, or a part of one.
+
+    Of each, what Snakemake sees of it, which is its slice and whose weights it takes; and the keys of params that it is said to rest on.
+    """
     single = {f"features {stream}": slices.features(params, stream) for stream in params["streams"]}
     single |= {f"score {task}": slices.score(params, task) for task in params["evaluate"]["tasks"]}
     single |= {"measurable": slices.measurable(params), "report": slices.report(params)}
     single |= {f"compare {target}": slices.compare(params, target) for target in params["targets"]}
-    result |= {name: {"": (part, slices.keys(part))} for name, part in single.items()}
+    result = {name: {"": (json.dumps(part), slices.keys(part))} for name, part in single.items()}
+    for dataset in run.datasets(params):
+        result |= jobs_of_dataset(params, dataset)
+    for experiment in params["experiments"]:
+        result |= jobs_of_experiment(params, experiment)
     for task in params["evaluate"]["tasks"]:
         if registry.declared("tasks", task)["given"] == "encoder":
             for stream in params["streams"]:
-                part = slices.finetune(params, task, stream)
-                result[f"{task} {stream}"] = {"": (part, slices.finetune_keys(params, task, stream))}
-    return copy.deepcopy(result)
+                keys = slices.finetune_keys(params, task, stream)
+                result[f"{task} {stream}"] = {"": (json.dumps(slices.finetune(params, task, stream)), keys)}
+    return result
+
+
+def jobs_of_dataset(params: Params, dataset: str) -> dict[str, dict[str, Job]]:
+    parts = {"download": slices.dataset(params, dataset), "index": slices.index(params, dataset)}
+    parts |= {f"extract {source}": slices.extraction(params, source, dataset) for source in run.sources(params, dataset)}
+    result = {}
+    for name, part in parts.items():
+        keys = slices.keys(part)
+        if dataset != params["dataset"]["name"]:  # DVC looks at `transfer`, then
+            keys = {"transfer" if key.startswith("dataset") else key for key in keys}
+        result[f"{name} {dataset}"] = {"": (json.dumps(part), keys)}
+    return result
+
+
+def jobs_of_experiment(params: Params, experiment: str) -> dict[str, dict[str, Job]]:
+    result: dict[str, dict[str, Job]] = {f"train {experiment}": {}}
+    for job in recipes.trainings(params, experiment):
+        weights = [*recipes.starts(params, job).values(), *(made for _, made in recipes.frozen(params, job).values())]
+        seen = json.dumps([slices.training(params, job), [made.experiment for made in weights]])
+        result[f"train {experiment}"][job.name] = (seen, slices.training_keys(params, job))
+        part = slices.progress(params, job)
+        result[f"progress {experiment} {job.name}"] = {"": (json.dumps(part), slices.keys(part))}
+    if "feasible" in recipes.method(params, experiment):
+        part, keys = slices.feasible(params, experiment), slices.feasible_keys(params, experiment)
+        result[f"feasible {experiment}"] = {"": (json.dumps(part), keys)}
+    return result
 
 
 def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -969,7 +980,9 @@ def other(params: Params, key: str, value: Any) -> Any:
         return value[:-1] if last in ("experiments", "streams", "datasets", "tasks") and len(value) > 1 else [*value, *value[:1]]
     if isinstance(value, dict | None):
         return {"sed": 1} if last == "options" else None
-    return {str: lambda: f"{value}x", bool: lambda: not value}.get(type(value), lambda: value + 1)()
+    if isinstance(value, str):
+        return f"{value}x"
+    return not value if isinstance(value, bool) else value * 2 or 1
 
 
 def covered(leaf: str, keys: set[str]) -> bool:
@@ -988,13 +1001,15 @@ def looked_at_for_nothing(params: Params, stage: str, leaf: str) -> bool:
         return leaf.startswith("evaluate.tasks.")
     if kind == "index":  # whether people are detected in the videos: the section as a whole
         return leaf.startswith("skeleton.")
+    if leaf == f"experiments.{name}.streams":  # in which order, which is nothing to manifold mixup
+        return kind == "train"
     together = kind == "train" and recipes.method(params, name)["trains"] == "together"
     return together and leaf.startswith("streams.") and leaf.endswith(".epochs")  # of the second stream, which must be the first's
 
 
 @pytest.mark.parametrize("file", ["params.yaml", "tests/pipeline/tiny.yaml", "presets/ucf101.yaml", "presets/folder-pose.yaml"])
 def test_a_change_of_any_one_key_reruns_the_same_in_both_engines(file: str) -> None:
-    """Snakemake reruns the jobs whose slices, or inputs, change; DVC the stages that name the key: for every key of the params, one by one."""
+    """Snakemake reruns the jobs whose slices, or inputs, change, and DVC the stages that name the key."""
     params = separate(REPOSITORY / file)
     before = jobs(params)
     tried = 0

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from tests.conftest import REPOSITORY
-from videossl import params
 from videossl.data import index, ntu
+from videossl.params import load, slices
 
 PRESETS = REPOSITORY / "presets"
 ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -33,11 +33,13 @@ def script(name: str, *arguments: str | Path, cwd: Path) -> str:
 
 def extract(run: Path) -> str:
     """The index and the one shard of joints of a run, as its rules make them; what was said."""
-    chosen = params.load(run / "params.yaml")
-    slices = {"index": params.index_slice(chosen, "ntu60"), "joint": params.cache_slice(chosen, "joint", "ntu60")}
-    said = script("index.py", "--params", json.dumps(slices["index"]), "--out", "data/index/ntu60.csv", cwd=run)
+    chosen = load.load(run / "params.yaml")
+    parts = {"index": slices.index(chosen, "ntu60"), "joint": slices.extraction(chosen, "joint", "ntu60")}
+    said = script("index.py", "--params", json.dumps(parts["index"]), "--out", "data/index/ntu60.csv", cwd=run)
     shard = ("--index", "data/index/ntu60.csv", "--shard", "0", "--out", "data/cache/ntu60/joint/0.h5")
-    return said + script("skeleton.py", "--params", json.dumps(slices["joint"]), *shard, cwd=run)
+    return said + script(
+        "extract.py", "--params", json.dumps(parts["joint"]), "--source", "joint", "--extractor", "skeleton", *shard, cwd=run
+    )
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def preset(tmp_path: Path) -> Path:
     for number, name in enumerate(NAMES):
         joints = np.random.default_rng(number).normal(size=(20, 25, 3, 1)).astype(np.float32)
         ntu.write(tmp_path / "ntu/nturgb+d_skeletons" / f"{name}.skeleton", joints)
-    tiny: dict[str, Any] = params.written(REPOSITORY / "tests/pipeline/tiny.yaml")
+    tiny: dict[str, Any] = load.written(REPOSITORY / "tests/pipeline/tiny.yaml")
     tiny["dataset"] = {"name": "ntu60", "root": "elsewhere", "split": 1, "options": {"missing": "none"}}
     tiny["cache"]["shards"] = 1
     (tmp_path / "ntu60.yaml").write_text(yaml.safe_dump(tiny))

@@ -14,8 +14,8 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.pipeline.conftest import ENVIRONMENT
-from videossl import params
 from videossl.datasets import kinetics400, ucf101
+from videossl.params import load, recipes, run
 
 PRESETS = REPOSITORY / "presets"
 TARGETS = ["table1", "table2", "table3", "table4", "figure2", "figure3"]
@@ -23,7 +23,7 @@ TARGETS = ["table1", "table2", "table3", "table4", "figure2", "figure3"]
 
 @pytest.fixture(scope="module")
 def preset() -> dict[str, dict[str, Any]]:
-    return {name: params.load(PRESETS / f"{name}.yaml") for name in ("ucf101", "kinetics400", "toy-large")}
+    return {name: load.load(PRESETS / f"{name}.yaml") for name in ("ucf101", "kinetics400", "toy-large")}
 
 
 def at(mapping: dict[str, Any], key: str) -> Any:
@@ -33,45 +33,64 @@ def at(mapping: dict[str, Any], key: str) -> Any:
     return value
 
 
+def settings(params: dict[str, Any], stream: str, tag: str) -> dict[str, Any]:
+    """What a stream sets for a method, or for a task that trains, as a training gets it; what a recipe says is left out."""
+    train = params["streams"][stream]["train"]
+    own: dict[str, Any] = train.get(tag, {})
+    return {key: value for key, value in train.items() if not isinstance(value, dict)} | own
+
+
 SAME = {  # on both datasets
     "encoder": "s3d",  # section 4.2
     "width": 1.0,
     "clip": {"frames": 32, "stride": 1, "size": 128},
     "head": {"hidden": 1024, "out": 128},
-    "moco.temperature": 0.07,  # appendix 2
-    "moco.momentum": 0.999,
-    "moco.alpha": 1.0,  # section 3.2
     "augment.area": [0.2, 1.0],
     "augment.flip": 0.5,
-    "cmmc.epochs": 100,  # section 4.2, a stage
-    "finetune.epochs": 500,  # appendix 1
-    "finetune.batch": 64,
-    **{
-        f"{phase}.{key}": value
-        for phase in ("pretrain", "cmmc", "finetune")
-        for key, value in {"optimiser": "adam", "lr": 0.001, "weight_decay": 0.00001, "schedule": "steps"}.items()
-    },
 }
-OWN = {
-    "ucf101": {"moco.queue": 2048, "pretrain.batch": 2 * 32, "cmmc.batch": 2 * 32},
-    "kinetics400": {"moco.queue": 16384, "pretrain.batch": 4 * 32, "cmmc.batch": 4 * 32},
+LOOP = {"optimiser": "adam", "lr": 0.001, "weight_decay": 0.00001, "schedule": "steps"}
+CONTRAST = {"temperature": 0.07, "momentum": 0.999, "alpha": 1.0, "negatives": "all"}  # appendix 2, section 3.2; plain MoCo
+TRAINED = {  # by method or task; section 4.2: 100 epochs a training of CMMC; appendix 1: 500 of finetuning
+    "ucf101": {
+        "moco": LOOP | CONTRAST | {"queue": 2048, "batch": 2 * 32, "epochs": 200},
+        "cmmc": LOOP | CONTRAST | {"queue": 2048, "batch": 2 * 32, "epochs": 100},
+        "finetune": LOOP | {"epochs": 500, "batch": 64},
+    },
+    "kinetics400": {
+        "moco": LOOP | CONTRAST | {"queue": 16384, "batch": 4 * 32, "epochs": 300},
+        "cmmc": LOOP | CONTRAST | {"queue": 16384, "batch": 4 * 32, "epochs": 100},
+        "finetune": LOOP | {"epochs": 500, "batch": 64},
+    },
 }
 JITTER = {"jitter": [0.4, 0.4, 0.4, 0.1], "jitter_p": 0.8, "grey_p": 0.2, "blur_p": 0.5, "blur_sigma": [0.1, 2.0]}
 
 
 @pytest.mark.parametrize("name", ["ucf101", "kinetics400"])
 def test_every_number_of_the_papers_schedule(preset: dict[str, dict[str, Any]], name: str) -> None:
-    run = preset[name]
-    assert list(run["modalities"]) == ["rgb", "flow"]
-    for modality, settings in run["modalities"].items():
-        for key, value in {**SAME, **OWN[name]}.items():
-            assert at(settings, key) == value, (modality, key)
-    assert {key: run["modalities"]["rgb"]["augment"][key] for key in JITTER} == JITTER
-    assert (run["dataset"]["name"], run["dataset"]["split"]) == (name, 1)
-    assert (run["evaluate"]["crops"], run["evaluate"]["overlap"], run["evaluate"]["clips"]) == (10, 0.5, 10)
-    assert run["evaluate"]["finetune"] == ["stc-mix"] and run["flow"] == {"backend": "tvl1", "bound": 20}
-    assert run["index"]["fps"] == 30  # section 4.2
-    assert {settings["moco"]["negatives"] for settings in run["modalities"].values()} == {"all"}  # plain MoCo
+    params = preset[name]
+    assert list(params["streams"]) == ["rgb", "flow"]
+    for stream, chosen in params["streams"].items():
+        for key, value in SAME.items():
+            assert at(chosen, key) == value, (stream, key)
+        for tag, wanted in TRAINED[name].items():
+            given = settings(params, stream, tag)
+            assert {key: given[key] for key in wanted} == wanted, (stream, tag)
+    assert {key: params["streams"]["rgb"]["augment"][key] for key in JITTER} == JITTER
+    assert (params["dataset"]["name"], params["dataset"]["split"]) == (name, 1)
+    assert params["evaluate"]["tasks"]["finetune"] == {"experiments": ["stc-mix"], "crops": 10, "overlap": 0.5}
+    assert params["evaluate"]["clips"] == 10 and params["flow"] == {"backend": "tvl1", "bound": 20}
+    assert params["index"]["fps"] == 30  # section 4.2
+
+
+@pytest.mark.parametrize("name", ["ucf101", "kinetics400"])
+def test_what_a_training_gets_is_what_its_stream_says(preset: dict[str, dict[str, Any]], name: str) -> None:
+    """No recipe of the paper has a rate or a batch of its own."""
+    params = preset[name]
+    for experiment, recipe in params["experiments"].items():
+        for stream in recipe["streams"]:
+            chosen = recipes.settings(params, stream, recipe["method"], experiment)
+            wanted = TRAINED[name][recipe["method"]]
+            assert {key: chosen[key].value for key in wanted if key != "epochs"} == {key: wanted[key] for key in wanted if key != "epochs"}
 
 
 MEASURED_TOO = {"ucf101": ["hmdb51"], "kinetics400": ["ucf101", "hmdb51"]}
@@ -80,19 +99,18 @@ MEASURED_TOO = {"ucf101": ["hmdb51"], "kinetics400": ["ucf101", "hmdb51"]}
 @pytest.mark.parametrize("name", ["ucf101", "kinetics400"])
 def test_datasets_lie_in_the_pipelines_own_folders_unless_told_otherwise(name: str, tmp_path: Path) -> None:
     chosen = preset_of(name, tmp_path / "run")
-    assert {one["name"]: one["root"] for one in (chosen["dataset"], *chosen["transfer"])} == {
-        one: f"data/raw/{one}" for one in (name, *MEASURED_TOO[name])
-    }
-    assert params.brought(chosen, name) == ([] if name == "ucf101" else ["data/raw/kinetics400"])
+    roots = {entry["name"]: entry["root"] for entry in (chosen["dataset"], *chosen["transfer"])}
+    assert roots == {dataset: f"data/raw/{dataset}" for dataset in (name, *MEASURED_TOO[name])}
+    assert run.brought(chosen, name) == ([] if name == "ucf101" else ["data/raw/kinetics400"])
 
 
 @pytest.mark.parametrize("name", ["ucf101", "kinetics400"])
 def test_what_is_measured_besides(preset: dict[str, dict[str, Any]], name: str) -> None:
-    found = [(one["name"], one["split"], one["modalities"]) for one in preset[name]["transfer"]]
-    assert found == [(other, 1, ["rgb", "flow"]) for other in MEASURED_TOO[name]]
+    measured = [(entry["name"], entry["split"], entry["streams"]) for entry in preset[name]["transfer"]]
+    assert measured == [(other, 1, ["rgb", "flow"]) for other in MEASURED_TOO[name]]
 
 
-EPOCHS = {  # experiment: epochs of each of its encoder's trainings, from the first; of RGB, and of flow where it has one
+EPOCHS = {  # experiment: epochs of each training behind its encoder, from the first; of RGB, and of flow where it is trained
     "ucf101": {
         "moco": [200],  # table 1
         "mixup": [200],
@@ -115,20 +133,20 @@ EPOCHS = {  # experiment: epochs of each of its encoder's trainings, from the fi
 }
 
 
-def epochs_of(run: dict[str, Any], experiment: str) -> dict[str, list[int]]:
-    """By modality, the epochs of each training behind an encoder of `experiment`, from the first."""
-    chains = {modality: params.chain(run, experiment, modality) for modality in run["experiments"][experiment]["modalities"]}
-    return {modality: [params.epochs(run, owner, modality, phase) for owner, phase in chain] for modality, chain in chains.items()}
+def epochs_of(params: dict[str, Any], experiment: str) -> dict[str, list[int]]:
+    """By stream, the epochs of each training behind an encoder of `experiment`, from the first."""
+    chains = {stream: recipes.chain(params, experiment, stream) for stream in params["experiments"][experiment]["streams"]}
+    return {stream: [recipes.epochs(params, job) for job in chain] for stream, chain in chains.items()}
 
 
 @pytest.mark.parametrize("name", ["ucf101", "kinetics400"])
 def test_epochs_of_every_encoder(preset: dict[str, dict[str, Any]], name: str) -> None:
-    run = preset[name]
-    assert set(run["experiments"]) == set(EPOCHS[name])
+    params = preset[name]
+    assert set(params["experiments"]) == set(EPOCHS[name])
     for experiment, wanted in EPOCHS[name].items():
-        for modality, found in epochs_of(run, experiment).items():
-            once = experiment == "stc-mix-once" and modality == "flow"  # flow is not trained on
-            assert found == (wanted[:1] if once else wanted), (experiment, modality)
+        for stream, epochs in epochs_of(params, experiment).items():
+            once = experiment == "stc-mix-once" and stream == "flow"  # flow is not trained on
+            assert epochs == (wanted[:1] if once else wanted), (experiment, stream)
 
 
 STREAMS = ["rgb", "flow", "rgb+flow"]
@@ -148,10 +166,10 @@ SHOWN = {
 
 
 def test_targets_are_the_papers_rows(preset: dict[str, dict[str, Any]]) -> None:
-    run = preset["ucf101"]
-    found = {name: (one["show"], one["experiments"], one["modalities"], one.get("tasks")) for name, one in run["targets"].items()}
-    assert found == SHOWN
-    named = {name: params.paper_name(run, name) for name in run["experiments"] if params.paper_name(run, name) != name}
+    params = preset["ucf101"]
+    keys = ("show", "experiments", "streams", "tasks")
+    assert {name: tuple(map(target.get, keys)) for name, target in params["targets"].items()} == SHOWN
+    named = {name: paper for name in params["experiments"] if (paper := recipes.paper_name(params, name)) != name}
     assert named == {
         "moco-long": "moco",
         "mixup-long": "mixup",
@@ -162,11 +180,11 @@ def test_targets_are_the_papers_rows(preset: dict[str, dict[str, Any]]) -> None:
 
 
 NEIGHBOURS = [  # an experiment, the one it is set against, and what is different
-    ("mixup", "moco", {"mixing", "modalities"}),  # flow too, since table 2 starts from it
+    ("mixup", "moco", {"mixing", "streams"}),  # flow too, since table 2 starts from it
     ("t-cutmix", "moco", {"mixing"}),
     ("st-cutmix", "moco", {"mixing"}),
     ("videomix", "moco", {"mixing"}),
-    ("mixup-long", "moco-long", {"mixing", "modalities"}),
+    ("mixup-long", "moco-long", {"mixing", "streams"}),
     ("cm-mixup", "manifold-mixup", {"mixing"}),
     ("cm-cutmix-stc", "cm-mixup", {"mixing"}),
     ("cm-cutmix-st", "cm-cutmix-stc", {"axes"}),
@@ -174,7 +192,7 @@ NEIGHBOURS = [  # an experiment, the one it is set against, and what is differen
 ]
 ONLY_HERE = {
     "ucf101": [
-        ("mixup-300", "mixup-long", {"epochs", "modalities"}),
+        ("mixup-300", "mixup-long", {"epochs", "streams"}),
         ("stc-mix-ablation", "cm-cutmix-stc", {"layers"}),
         ("stc-mix", "stc-mix-ablation", {"from", "epochs"}),
         ("stc-mix-once", "stc-mix", {"stages"}),
@@ -185,29 +203,30 @@ ONLY_HERE = {
 
 @pytest.mark.parametrize("name", ["ucf101", "toy-large"])
 def test_neighbours_differ_in_what_is_compared_and_in_nothing_else(preset: dict[str, dict[str, Any]], name: str) -> None:
-    recipes = preset[name]["experiments"]
-    for one, other, keys in NEIGHBOURS + ONLY_HERE[name]:
-        found = {key for key in {*recipes[one], *recipes[other]} if recipes[one].get(key) != recipes[other].get(key)}
-        assert found - {"paper", "keep"} == keys, (one, other)  # neither changes what is trained
+    experiments = preset[name]["experiments"]
+    for experiment, other, keys in NEIGHBOURS + ONLY_HERE[name]:
+        a, b = experiments[experiment], experiments[other]
+        different = {key for key in {*a, *b} if a.get(key) != b.get(key)}
+        assert different - {"paper", "keep"} == keys, (experiment, other)  # neither changes what is trained
 
 
 @pytest.mark.parametrize("name", ["ucf101", "kinetics400", "toy-large"])
 def test_an_experiment_is_a_line_or_the_first_of_its_kind(name: str) -> None:
     text = (PRESETS / f"{name}.yaml").read_text()
     body = re.search(r"^experiments:.*?(?=^\w)", text, re.MULTILINE | re.DOTALL)
-    recipes = params.load(PRESETS / f"{name}.yaml")["experiments"]
-    assert body and len(re.findall(r"^  [a-z0-9-]+:.*<<: ", body[0], re.MULTILINE)) >= len(recipes) - 4
+    experiments = load.load(PRESETS / f"{name}.yaml")["experiments"]
+    assert body and len(re.findall(r"^  [a-z0-9-]+:.*<<: ", body[0], re.MULTILINE)) >= len(experiments) - 4
 
 
 def test_toy_large_is_larger_in_all_that_it_says(preset: dict[str, dict[str, Any]]) -> None:
-    large, small = preset["toy-large"], params.load(REPOSITORY / "params.yaml")
+    large, small = preset["toy-large"], load.load(REPOSITORY / "params.yaml")
     for key in ("train_subjects", "test_subjects", "repeats", "backgrounds", "frames"):
         assert large["dataset"]["options"][key] > small["dataset"]["options"][key], key
-    for modality in ("rgb", "flow"):
-        for key in ("width", "pretrain.epochs", "cmmc.epochs", "clip.frames"):
-            assert at(large["modalities"][modality], key) > at(small["modalities"][modality], key), (modality, key)
-        total = sum(params.epochs(large, owner, modality, phase) for owner, phase in params.chain(large, "stc-mix", modality))
-        assert total == params.epochs(large, "moco-long", modality, "pretrain"), "figure 2 compares encoders of as many epochs"
+    for stream in ("rgb", "flow"):
+        for key in ("width", "train.moco.epochs", "train.cmmc.epochs", "clip.frames"):
+            assert at(large["streams"][stream], key) > at(small["streams"][stream], key), (stream, key)
+        total = sum(epochs_of(large, "stc-mix")[stream])
+        assert [total] == epochs_of(large, "moco-long")[stream], "figure 2 compares encoders of as many epochs"
 
 
 # ----------------------------------------------------------------------------------------------------------------
@@ -221,7 +240,7 @@ def touch(path: Path) -> None:
 
 def stub_ucf101(root: Path, lists: Path) -> None:
     """UCF101 as it is unpacked, from the official lists where they are beside the repository, else of as many made-up names."""
-    official = next((one for parent in REPOSITORY.parents if (one := parent / "shared/real/splits/ucfTrainTestlist").is_dir()), None)
+    official = next((there for parent in REPOSITORY.parents if (there := parent / "shared/real/splits/ucfTrainTestlist").is_dir()), None)
     if official:
         shutil.copytree(official, lists)
     else:
@@ -272,7 +291,7 @@ def preset_of(name: str, run: Path, *arguments: str) -> dict[str, Any]:
     """`make run` without the run: the preset in a folder of its own, with the places filled in."""
     command = [sys.executable, str(REPOSITORY / "stages/preset.py"), str(PRESETS / f"{name}.yaml"), "--out", str(run), *arguments]
     subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True)
-    return params.load(run / "params.yaml")
+    return load.load(run / "params.yaml")
 
 
 @pytest.mark.slow
@@ -286,27 +305,24 @@ def test_the_whole_graph_of_ucf101(tmp_path: Path) -> None:
     sides = Counter(video.split for video in ucf101.videos(root, 1, chosen["dataset"]["options"]))
     assert sides == {"train": 9537, "test": 3783}
     assert chosen["transfer"][0]["root"] == str(tmp_path / "hmdb51")
-    found = planned(run, TARGETS)
-    found.pop("total", None)
-    assert found == {
+    jobs = planned(run, TARGETS)
+    jobs.pop("total", None)
+    assert jobs == {
         "download": 1,
         "download_hmdb51": 1,
         "index": 2,
         "measurable": 2,
         "frames": 2 * SHARDS,
         "flow": 2 * SHARDS,
-        # moco, t-cutmix, st-cutmix, videomix, mixup-long: rgb; mixup, mixup-300, moco-long: rgb and flow
-        "pretrain": 5 + 3 * 2,
-        "mixable": 8,
-        # six recipes of table 2 and stc-mix in 4 stages each; stc-mix-once in one
-        "cmmc": 7 * 4 + 1,
+        "feasible": 8,
+        # moco, t-cutmix, st-cutmix, videomix, mixup-long: rgb; mixup, mixup-300, moco-long: rgb and flow;
+        # six recipes of table 2 and stc-mix four times each in turn; stc-mix-once, once
+        "train": 5 + 3 * 2 + 7 * 4 + 1,
         # table 1: 4 of rgb and mixup's 2; table 2: 7 of both; stc-mix; untrained and hand-made; on both datasets
         "features": 2 * (4 + 2 + 7 * 2 + 2 + 2 * 2),
-        "retrieval": 2 * (5 + 7 + 1 + 2),
-        "linear": 2 * (5 + 7 + 1 + 2),
         "finetune": 2 * 2 * 2,  # stc-mix and untrained, rgb and flow, both datasets
-        "finetune_scores": 2 * 2,
-        # moco-long, mixup-long, mixup-300, stc-mix-once once each, stc-mix in its two stages of rgb; on UCF101
+        "score": 2 * (2 * (5 + 7 + 1 + 2) + 2),  # retrieval and linear of all these, and finetune
+        # moco-long, mixup-long, mixup-300, stc-mix-once once each, stc-mix in both its trainings of rgb; on UCF101
         "progress": 6,
         **{f"compare_{target}": 1 for target in TARGETS},
         **dict.fromkeys(TARGETS, 1),
@@ -324,18 +340,17 @@ def test_the_whole_graph_of_kinetics400(tmp_path: Path) -> None:
         "lists": str(tmp_path)
     }
     chosen = preset_of("kinetics400", tmp_path / "run", *arguments)
-    assert [one["root"] for one in chosen["transfer"]] == [str(tmp_path / "others" / name) for name in ("ucf101", "hmdb51")]
+    assert [entry["root"] for entry in chosen["transfer"]] == [str(tmp_path / "others" / name) for name in ("ucf101", "hmdb51")]
     assert chosen["cache"]["shards"] == 1024
     assert len(kinetics400.videos(Path(chosen["dataset"]["root"]), 1, chosen["dataset"]["options"])) == 3
-    found = planned(tmp_path / "run", ["table7"])
+    jobs = planned(tmp_path / "run", ["table7"])
     measured = 2  # UCF101 and HMDB51, not Kinetics itself
-    assert {rule: found[rule] for rule in ("index", "frames", "flow", "pretrain", "cmmc", "finetune", "finetune_scores")} == {
+    assert {rule: jobs[rule] for rule in ("index", "frames", "flow", "train", "finetune", "score")} == {
         "index": 3,
         "frames": 3 * SHARDS,
         "flow": 3 * SHARDS,
-        "pretrain": 2,
-        "cmmc": 4,
+        "train": 2 + 4,
         "finetune": measured * 2 * 2,
-        "finetune_scores": measured * 2,
+        "score": measured * 2,
     }
-    assert "features" not in found
+    assert "features" not in jobs

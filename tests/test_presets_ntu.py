@@ -1,4 +1,4 @@
-"""The presets of tables 5 and 6, on NTU RGB+D: every number of the paper's schedule against one written by hand, and the graph on a stub of the data."""
+"""The presets of tables 5 and 6, on NTU RGB+D: the numbers of the paper's schedule by hand, and the graph on a stub."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.test_presets import PRESETS, SHARDS, at, epochs_of, planned, preset_of, touch
-from videossl import params
+from tests.test_presets import PRESETS, SHARDS, epochs_of, planned, preset_of, settings, touch
 from videossl.datasets import ntu60
+from videossl.params import load
 
 SKELETON = {  # section 4.2, appendix 3; the spec where the paper is silent
     "encoder": "st-gcn",
@@ -18,28 +18,14 @@ SKELETON = {  # section 4.2, appendix 3; the spec where the paper is silent
     "clip": {"frames": 50},
     "augment": {"shear": 0.5, "padding": 6},
     "head": {"hidden": 256, "out": 128},
-    "moco.temperature": 0.07,
-    "moco.momentum": 0.999,
-    "moco.negatives": "all",
-    "finetune.epochs": 100,
-    "finetune.schedule": [0.8],
-    **{
-        f"{phase}.{key}": value
-        for phase in ("pretrain", "cmmc", "finetune")
-        for key, value in {"optimiser": "sgd", "lr": 0.1, "weight_decay": 0.0001, "batch": 128}.items()
-    },
-    "pretrain.schedule": "steps",
-    "cmmc.schedule": "steps",
 }
-TABLE5 = {
-    "moco.queue": 32768,
-    "pretrain.epochs": 150,
-    "cmmc.epochs": 150,
-    "mining.epochs": 150,
-    "mining.optimiser": "sgd",
-    "mining.lr": 0.1,
+LOOP = {"optimiser": "sgd", "lr": 0.1, "weight_decay": 0.0001, "batch": 128}
+CONTRAST = LOOP | {"temperature": 0.07, "momentum": 0.999, "negatives": "all", "schedule": "steps"}
+FINETUNE = LOOP | {"epochs": 100, "schedule": [0.8]}
+TABLE5 = {method: CONTRAST | {"queue": 32768, "epochs": 150} for method in ("moco", "cmmc", "crossclr")} | {"finetune": FINETUNE}
+TABLE6 = {method: CONTRAST | {"queue": 2048, "epochs": epochs} for method, epochs in (("moco", 300), ("cmmc", 100))} | {
+    "finetune": FINETUNE
 }
-TABLE6 = {"moco.queue": 2048, "pretrain.epochs": 300}
 EPOCHS = {  # of each of an encoder's trainings, from the first
     "ntu60": {
         "moco": [300],
@@ -61,14 +47,16 @@ EPOCHS = {  # of each of an encoder's trainings, from the first
 
 @pytest.fixture(scope="module")
 def preset() -> dict[str, dict[str, Any]]:
-    return {name: params.load(PRESETS / f"{name}.yaml") for name in EPOCHS}
+    return {name: load.load(PRESETS / f"{name}.yaml") for name in EPOCHS}
 
 
-@pytest.mark.parametrize(("name", "modality", "own"), [("ntu60", "joint", TABLE5), ("ntu60", "motion", TABLE5), ("ntu60-rgb-pose", "joint", TABLE6)])  # fmt: skip
-def test_every_number_of_the_papers_schedule(preset: dict[str, dict[str, Any]], name: str, modality: str, own: dict[str, Any]) -> None:
-    settings = preset[name]["modalities"][modality]
-    for key, value in {**SKELETON, **own}.items():
-        assert at(settings, key) == value, key
+@pytest.mark.parametrize(("name", "stream", "own"), [("ntu60", "joint", TABLE5), ("ntu60", "motion", TABLE5), ("ntu60-rgb-pose", "joint", TABLE6)])  # fmt: skip
+def test_every_number_of_the_papers_schedule(preset: dict[str, dict[str, Any]], name: str, stream: str, own: dict[str, Any]) -> None:
+    chosen = preset[name]["streams"][stream]
+    assert {key: chosen[key] for key in SKELETON} == SKELETON
+    for tag, wanted in own.items():
+        given = settings(preset[name], stream, tag)
+        assert {key: given[key] for key in wanted} == wanted, tag
 
 
 @pytest.mark.parametrize("name", EPOCHS)
@@ -76,22 +64,21 @@ def test_epochs_of_every_encoder(preset: dict[str, dict[str, Any]], name: str) -
     run = preset[name]
     assert set(run["experiments"]) == set(EPOCHS[name])
     for experiment, wanted in EPOCHS[name].items():
-        assert epochs_of(run, experiment) == dict.fromkeys(run["experiments"][experiment]["modalities"], wanted), experiment
+        assert epochs_of(run, experiment) == dict.fromkeys(run["experiments"][experiment]["streams"], wanted), experiment
 
 
 def test_rgb_is_the_papers_rgb(preset: dict[str, dict[str, Any]]) -> None:
     """As in ucf101.yaml, but for the length of pretraining."""
-    ours, theirs = preset["ntu60-rgb-pose"]["modalities"]["rgb"], params.load(PRESETS / "ucf101.yaml")["modalities"]["rgb"]
-    assert {key for key in theirs if ours[key] != theirs[key]} == {"pretrain"}
-    assert ours["pretrain"] == {**theirs["pretrain"], "epochs": 300}
+    ours, theirs = preset["ntu60-rgb-pose"]["streams"]["rgb"], load.load(PRESETS / "ucf101.yaml")["streams"]["rgb"]
+    assert ours == theirs | {"train": theirs["train"] | {"moco": {**theirs["train"]["moco"], "epochs": 300}}}
 
 
 def test_rows_are_the_papers(preset: dict[str, dict[str, Any]]) -> None:
     table5, table6 = preset["ntu60"]["targets"]["table5"], preset["ntu60-rgb-pose"]["targets"]["table6"]
     assert table5["experiments"] == ["moco", "stc-mix", "crossclr", "crossclr-cmmc"]
-    assert table5["modalities"] == ["joint", "motion", "joint+motion"] and table5["tasks"] == ["linear", "finetune"]
+    assert table5["streams"] == ["joint", "motion", "joint+motion"] and table5["tasks"] == ["linear", "finetune"]
     assert table6["experiments"] == ["moco", "stc-mix", "stc-mix-random"]
-    assert table6["modalities"] == ["rgb", "joint", "rgb+joint"] and table6["tasks"] == ["finetune", "linear"]
+    assert table6["streams"] == ["rgb", "joint", "rgb+joint"] and table6["tasks"] == ["finetune", "linear"]
     recipe = preset["ntu60-rgb-pose"]["experiments"]["stc-mix"]
     assert (recipe["layers"], recipe["patch"]) == ({"rgb": 4, "joint": 8}, {"rgb": [5, 5], "joint": [3, 3]})  # appendix 3.iii
     assert recipe["axes"] == ["space", "time", "channel"] and recipe["mixing"] == "cm-cutmix"
@@ -113,22 +100,19 @@ def ntu(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_the_whole_graph_of_table_5(ntu: Path, tmp_path: Path) -> None:
     preset_of("ntu60", tmp_path / "run", "--root", str(ntu))
-    found = planned(tmp_path / "run", ["table5"])
-    found.pop("total", None)
+    jobs = planned(tmp_path / "run", ["table5"])
+    jobs.pop("total", None)
     rows = 4 + 1  # and the untrained encoders
-    assert found == {
+    assert jobs == {
         "download": 1,
         "index": 1,
         "measurable": 1,
         "skeleton": SHARDS,
-        "pretrain": 3 * 2,
-        "mixable": 2,
-        "cmmc": 2 * 2,
-        "mining": 2,  # both encoders in one
+        "feasible": 2,
+        "train": 3 * 2 + 2 * 2 + 2,  # moco, each stream alone; cmmc, in turn; crossclr, both together
         "features": 2 * (rows + 1),  # and the hand-made
-        "linear": rows + 1,
         "finetune": 2 * rows,
-        "finetune_scores": rows,
+        "score": rows + 1 + rows,  # linear and finetune
         "compare_table5": 1,
         "table5": 1,
     }
@@ -138,13 +122,12 @@ def test_the_whole_graph_of_table_5(ntu: Path, tmp_path: Path) -> None:
 def test_the_whole_graph_of_table_6_cross_view(ntu: Path, tmp_path: Path) -> None:
     chosen = preset_of("ntu60-rgb-pose", tmp_path / "run", "--root", str(ntu), "--split", "2")
     assert chosen["dataset"]["split"] == 2
-    found = planned(tmp_path / "run", ["table6"])
-    assert {rule: found[rule] for rule in ("skeleton", "frames", "pretrain", "mixable", "cmmc", "finetune")} == {
+    jobs = planned(tmp_path / "run", ["table6"])
+    assert {rule: jobs[rule] for rule in ("skeleton", "frames", "train", "feasible", "finetune")} == {
         "skeleton": SHARDS,
         "frames": SHARDS,
-        "pretrain": 2 * 2,
-        "mixable": 2,
-        "cmmc": 2 * 4,
+        "train": 2 * 2 + 2 * 4,
+        "feasible": 2,
         "finetune": 2 * 4,
     }
-    assert "flow" not in found and "mining" not in found
+    assert "flow" not in jobs

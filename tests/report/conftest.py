@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tests.made import row as made
 
+from videossl import registry
 from videossl.data.index import Row
 from videossl.modalities.base import Picture, Strip, evenly
 from videossl.report.run import Run
@@ -129,6 +130,27 @@ def gallery(experiment: str, stream: str) -> dict[str, Any]:
         "query": tile("wave/test01", "wave", 200),
         "neighbours": [one | {"correct": one["label"] == "wave"} for one in near],
     }
+
+
+@pytest.fixture
+def errors(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a made-up task: of its two metrics `error` is better lower, and a share, and `distance` is in pixels."""
+    metrics = {
+        "error": {"unit": "%", "higher": False, "error": "share"},
+        "distance": {"unit": "pixels", "higher": False, "error": "spread"},
+    }
+    said = {"title": "Errors made", "order": 4, "headline": "error", "metrics": metrics, "given": "features", "settings": {}}
+    known, declared = registry.names, registry.declared
+
+    def names(kind: str) -> tuple[str, ...]:
+        return (*known(kind), "errors") if kind == "tasks" else known(kind)
+
+    def of(kind: str, name: str) -> dict[str, Any]:
+        return said if (kind, name) == ("tasks", "errors") else declared(kind, name)
+
+    monkeypatch.setattr(registry, "names", names)
+    monkeypatch.setattr(registry, "declared", of)
+    return "errors"
 
 
 RETRIEVAL = {

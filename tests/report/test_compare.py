@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.report import made
 
 from videossl.errors import InputError
-from videossl.report import compare, targets
+from videossl.report import compare, paper, targets
 from videossl.report.compare import Order, Results, Stream
 from videossl.report.run import Run, by_test_set
 
@@ -83,7 +83,7 @@ def test_a_run_on_a_protocol_stands_beside_that_protocol(dataset: str, split: in
     tested = [text for text in rows["joint+motion"][0].differs if "tested on" in text]
     assert bool(tested) == (dataset == "toy")
     assert len(found.results.orders[-1].pairs) == 6
-    assert targets.dataset_name(run.dataset) in targets.lead(found)
+    assert paper.dataset_name(run.dataset) in targets.lead(found)
 
 
 def test_neighbours_follow_the_paper_from_best_to_worst() -> None:
@@ -143,7 +143,10 @@ def test_scale_is_said_once_where_it_is_common() -> None:
     assert stream.common[0] == "tested on UCF101 / toy" and "epochs 200 / 50" in stream.common
     assert all(stream.own(row) == [] for row in stream.rows)
     run = made.run("table1")
-    longer = {**run.params, "experiments": {**run.params["experiments"], "mixup": {"modalities": ["rgb"], "mixing": "mixup", "epochs": 60}}}
+    longer = {
+        **run.params,
+        "experiments": {**run.params["experiments"], "mixup": {"method": "moco", "streams": ["rgb"], "mixing": "mixup", "epochs": 60}},
+    }
     (stream,) = shown(replace(run, params=longer), "table1").streams
     assert not any(text.startswith("epochs") for text in stream.common)
     assert [stream.own(row) for row in stream.rows[:2]] == [["epochs 200 / 50"], ["epochs 200 / 60"]]
@@ -176,7 +179,7 @@ def test_a_transfer_dataset_is_another_group_of_columns() -> None:
     """On toy stands UCF101, that the paper trains on, and on the other dataset HMDB51."""
     run = made.run("table1")
     experiments = run.params["targets"]["table1"]["experiments"]
-    entry = {"name": "folder", "root": "x", "split": 1, "options": {}, "modalities": ["rgb"]}
+    entry = {"name": "folder", "root": "x", "split": 1, "options": {}, "streams": ["rgb"]}
     other = made.results(experiments, ["rgb"], ["linear", "retrieval"], dataset="folder")
     both = replace(run, params={**run.params, "transfer": [entry]}, results=[*run.results, *other])
     found = shown(both, "table1")
@@ -198,7 +201,7 @@ def test_a_transfer_dataset_is_another_group_of_columns() -> None:
 
 def test_the_papers_own_test_sets_stand_beside_themselves() -> None:
     run = made.run("table1")
-    entry = {"name": "hmdb51", "root": "x", "split": 1, "options": {}, "modalities": ["rgb"]}
+    entry = {"name": "hmdb51", "root": "x", "split": 1, "options": {}, "streams": ["rgb"]}
     changed = {**run.params, "dataset": {**run.params["dataset"], "name": "ucf101"}, "transfer": [entry]}
     found = shown(replace(run, dataset="ucf101", params=changed, results=[]), "table1")
     assert all(column.printed and column.printed.dataset == column.dataset for column in found.columns)
@@ -207,7 +210,7 @@ def test_the_papers_own_test_sets_stand_beside_themselves() -> None:
 
 def test_a_dataset_that_is_not_measured_on_has_no_column() -> None:
     run = made.run("table1")
-    entry = {"name": "hmdb51", "root": "x", "split": 1, "options": {}, "modalities": ["rgb"]}
+    entry = {"name": "hmdb51", "root": "x", "split": 1, "options": {}, "streams": ["rgb"]}
     chosen = {**run.params["evaluate"], "datasets": ["hmdb51"]}
     found = shown(replace(run, params={**run.params, "transfer": [entry], "evaluate": chosen}), "table1")
     assert {column.dataset for column in found.columns} == {"hmdb51"}
@@ -241,3 +244,37 @@ def test_baselines_are_shown_where_they_were_measured() -> None:
 
 def test_stream_without_rows_beside_the_paper_has_no_scale() -> None:
     assert Stream("rgb", [], [compare.Row("x", (None,), (None,))], [], []).common == []
+
+
+def test_where_lower_is_better_the_papers_order_turns_round(errors: str) -> None:
+    """A made-up table of errors: the paper's best is the smallest, and so is ours."""
+    column = paper.Column("ucf101", errors, "error")
+    rows = [
+        paper.Row(name, [value], experiment=name, modality="rgb") for name, value in (("moco", 40.0), ("mixup", 30.0), ("videomix", 35.0))
+    ]
+    table = paper.Table("Table X", "errors", [column], rows, {"dataset": "ucf101"})
+    results = [
+        {**made.result(name, seed, "linear", {}), "task": errors, "values": {"rgb": {"error": value + seed}}}
+        for name, value in (("moco", 80.0), ("mixup", 20.0), ("videomix", 90.0))
+        for seed in (0, 1)
+    ]
+    found = compare.results(made.run("table1", results=results), made.target("results", "moco mixup videomix", "rgb", errors), table)
+    (one,) = found.orders
+    assert [(pair.above, pair.below, pair.theirs, pair.word, pair.neighbours) for pair in one.pairs] == [
+        ("mixup", "videomix", (30.0, 35.0), "seen", True),
+        ("mixup", "moco", (30.0, 40.0), "seen", False),
+        ("videomix", "moco", (35.0, 40.0), "not clear", True),
+    ]
+    assert targets.pair_said(one.pairs[1]).startswith("mixup above moco (paper −10.0, here −60.0 ± ")
+
+
+def test_a_stream_of_another_name_stands_beside_its_modality() -> None:
+    run = made.run("table1")
+    params = {**run.params, "streams": {**run.params["streams"], "small": {**run.params["streams"]["rgb"]}}}
+    experiments = {
+        name: {**recipe, "streams": ["small"]} for name, recipe in run.params["experiments"].items() if name in ("moco", "mixup")
+    }
+    target = made.target("results", "moco mixup", "small", "linear")
+    found = compare.results(replace(run, params={**params, "experiments": experiments}, results=[]), target, paper.load()[0])
+    (stream,) = found.streams
+    assert [row.theirs for row in stream.rows] == [(38.2,), (49.6,)] and not found.unplaced

@@ -15,7 +15,7 @@ import pytest
 import torch
 from tests.conftest import REPOSITORY
 from tests.report import made
-from tests.report.conftest import index
+from tests.report.conftest import index, stream
 from tests.report.test_page import Reader
 
 from videossl.data import index as indices
@@ -106,7 +106,7 @@ def test_points_of_the_data() -> None:
     stc = linear["courses"][3]
     assert stc["experiment"] == "stc-mix" and [point["epoch"] for point in stc["points"]] == [0, 10, 20, 30, 40, 50, 56, 62, 68, 74]
     assert all(point["seeds"] == [0, 1, 2] and len(point["values"]) == 3 for point in stc["points"])
-    assert stc["trainings"][0] == {"experiment": "mixup", "phase": "pretrain", "start": 0, "stop": 50}
+    assert stc["trainings"][0] == {"experiment": "mixup", "training": "rgb", "start": 0, "stop": 50}
     assert len(linear["pairs"]) == 3 and retrieval["metric"] == "R@1"
 
 
@@ -142,14 +142,9 @@ def test_the_papers_rows_without_ours_are_called_so() -> None:
 
 def test_the_setting_of_the_paper_is_said_to_be_so_and_no_more() -> None:
     run = made.run("table4")
-    modality = {
-        "width": 1,
-        "clip": {"frames": 32, "stride": 1, "size": 128},
-        "moco": {"queue": 2048},
-        "pretrain": {"epochs": 300, "batch": 64},
-        "cmmc": {"epochs": 100, "batch": 64},
-    }
-    params = {**run.params, "dataset": {"name": "ucf101"}, "modalities": {"rgb": modality, "flow": modality}, "evaluate": {"crops": 10}}
+    own = stream(queue=2048, moco=300, cmmc=100, batch=64, width=1, clip=(32, 128))
+    streams = {name: {"modality": name, **own} for name in ("rgb", "flow")}
+    params = {**run.params, "dataset": {"name": "ucf101"}, "streams": streams, "evaluate": {"tasks": {"retrieval": {}}}}
     video = index()[0]
     train = [replace(video, id=str(number), status="ok", split="train") for number in range(9537)]
     results = [{**one, "dataset": "ucf101"} for one in run.results]
@@ -164,7 +159,7 @@ def test_the_setting_of_the_paper_is_said_to_be_so_and_no_more() -> None:
 def test_names_are_escaped() -> None:
     run = made.run("mine")
     target = {**run.params["targets"]["mine"], "experiments": [EVIL, "mixup"]}
-    params = {**run.params, "targets": {EVIL: target}, "experiments": {EVIL: {"modalities": ["rgb"], "mixing": EVIL}}}
+    params = {**run.params, "targets": {EVIL: target}, "experiments": {EVIL: {"method": "moco", "streams": ["rgb"], "mixing": EVIL}}}
     results = [{**one, "experiment": EVIL if one["experiment"] == "moco" else one["experiment"]} for one in run.results]
     progress = [{**one, "experiment": EVIL} for one in made.measured((0,))[:1]]
     odd = replace(run, params=params, results=results, progress=progress, provenance=[{EVIL: EVIL, "sha256": EVIL}], commands=[EVIL])
@@ -188,16 +183,16 @@ def test_lines_differ_by_more_than_their_colour() -> None:
 
 def test_a_training_without_numbers_is_a_gap() -> None:
     run = made.run("figure3")
-    lost = replace(run, histories=[one for one in run.histories if one["phase"] != "cmmc1"])
+    lost = replace(run, histories=[one for one in run.histories if one["training"] != "rgb-1"])
     chart = page(lost, "figure3").split('<svg class="chart"')[1]
     (line,) = [part for part in chart.split('<path class="line ')[1:] if part.startswith("s1 d1")]
     assert line.split('d="')[1].split('"')[0].count("M") == 2
 
 
 def test_provenance_names_every_file() -> None:
-    run = made.run("figure2", provenance=[{"artefact": "mixup/0/rgb/pretrain.safetensors", "sha256": "ab" * 32}])
+    run = made.run("figure2", provenance=[{"artefact": "mixup/0/rgb.safetensors", "sha256": "ab" * 32}])
     said = text(run, "figure2", "provenance")
-    assert said.count("progress rgb cmmc1") == 6 and said.count("progress rgb pretrain") == 9 and "mixup/0/rgb/pretrain.safetensors" in said
+    assert said.count("progress rgb-1") == 6 and said.count("progress rgb ") == 9 and "mixup/0/rgb.safetensors" in said
     assert len(data(run, "figure2")["sources"]) == len(run.progress) + len(run.results)
 
 
@@ -214,7 +209,7 @@ def test_the_script_writes_both_and_prints_the_table(tmp_path: Path, refused: Ca
     """Figure 3 from files as the pipeline leaves them, with the weights beside the training curves."""
     run = made.run("figure3", (0, 1))
     for one in run.histories:
-        path = tmp_path / "data/models" / str(one["experiment"]) / str(one["seed"]) / "rgb" / f"{one['phase']}.json"
+        path = tmp_path / "data/models" / str(one["experiment"]) / str(one["seed"]) / f"{one['training']}.json"
         write_json(path, one["epochs"])
         weights.save(path.with_suffix(".safetensors"), {"x": torch.zeros(1)}, {"weights": {}, "data": "d", "code": "c", "params": {}})
     indices.write(tmp_path / "index.csv", index())

@@ -16,6 +16,7 @@ import pytest
 from tests.report import made
 
 from videossl.report import compare_page, page, targets
+from videossl.report.pages import write
 from videossl.report.run import Run
 
 pytestmark = [
@@ -62,7 +63,7 @@ Measured = dict[str, list[dict[str, Any]]]
 def measure(folder: Path, pages: dict[str, str]) -> Measured:
     """Of each page, inside frames of WIDTHS pixels: client and scroll width, how many of TABLES there are and how many are cut."""
     for name, text in pages.items():
-        page.write(folder / f"{name}.html", text)
+        write(folder / f"{name}.html", text)
     frames = "".join(
         f'<iframe src="{name}.html" width="{width}" height="800" style="border:0"></iframe>' for name in pages for width in WIDTHS
     )

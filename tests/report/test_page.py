@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.report.conftest import stream
 
 from videossl.errors import InputError
-from videossl.report import page
+from videossl.report import page, pages, words
 from videossl.report.numbers import Value
 from videossl.report.run import Run
 
@@ -100,7 +101,7 @@ def test_names_are_escaped(make_run: MakeRun, reader: Callable[[Run], Reader]) -
     }
     rows = [replace(row, id=evil, label=evil, reason=f"{evil}: {evil}") for row in run.index]
     results = [{**result, "experiment": evil} for result in run.results[:1]]
-    histories = [{**history, "experiment": evil, "phase": evil} for history in run.histories[:1]]
+    histories = [{**history, "experiment": evil, "training": evil} for history in run.histories[:1]]
     odd = replace(
         run,
         params={},
@@ -122,7 +123,7 @@ def test_names_are_escaped(make_run: MakeRun, reader: Callable[[Run], Reader]) -
 
 def test_the_same_run_gives_the_same_bytes(make_run: MakeRun, tmp_path: Path) -> None:
     for name in ("a.html", "b.html"):
-        page.write(tmp_path / "new" / name, page.render(make_run((0, 1))))
+        pages.write(tmp_path / "new" / name, page.render(make_run((0, 1))))
     one, two = ((tmp_path / "new" / name).read_bytes() for name in ("a.html", "b.html"))
     assert one == two and one.startswith(b"<!doctype html>")
     assert len(list((tmp_path / "new").iterdir())) == 2
@@ -157,7 +158,7 @@ def test_unequal_numbers_of_seeds_are_shown_cell_by_cell(make_run: MakeRun, read
     assert "n = 1" in text and "n = 2" in text
 
 
-def test_the_summary_has_a_bullet_a_task_and_only_modalities_are_bold(make_run: MakeRun) -> None:
+def test_the_summary_has_a_bullet_a_task_and_only_streams_are_bold(make_run: MakeRun) -> None:
     html = page.render(make_run())
     summary = html[html.index('<section id="summary"') : html.index('<section id="results"')]
     assert summary.count("<li>") == 2 and "<strong" not in summary and "(±" not in summary
@@ -208,15 +209,8 @@ def test_only_the_same_setting_is_called_so(make_run: MakeRun, reader: Callable[
 
 
 def at_paper_scale(run: Run, epochs: int) -> Run:
-    modality: dict[str, Any] = {
-        "width": 1,
-        "clip": {"frames": 32, "stride": 1, "size": 128},
-        "moco": {"queue": 2048},
-        "pretrain": {"epochs": epochs, "batch": 64},
-        "cmmc": {"epochs": 100, "batch": 64},
-    }
-    evaluate = {**run.params.get("evaluate", {}), "crops": 10}
-    params = {**run.params, "modalities": {"rgb": modality, "flow": modality}, "evaluate": evaluate}
+    own = stream(queue=2048, moco=epochs, cmmc=100, batch=64, width=1, clip=(32, 128))
+    params = {**run.params, "streams": {name: {"modality": name, **own} for name in ("rgb", "flow")}}
     train = [replace(run.index[0], id=str(i), status="ok", split="train") for i in range(9537)]
     (result,) = [r for r in run.results if (r["experiment"], r["task"]) == ("stc-mix", "linear")]
     values = {"flow": {"accuracy": 87.4}}
@@ -249,7 +243,7 @@ def test_without_results_the_page_says_why(
     assert f"No supervised task was run: {reason}." in read.text("summary")
     assert f"No supervised task was run: {reason}." in read.text("results")
     assert "mixup" in read.text("curves") and "wave/train00" in read.text("samples")
-    assert page.terminal_table(run) == f"No supervised task was run: {reason}."
+    assert words.terminal_table(run) == f"No supervised task was run: {reason}."
 
 
 def test_an_empty_run_is_still_a_page(reader: Callable[[Run], Reader]) -> None:
@@ -261,19 +255,19 @@ def test_an_empty_run_is_still_a_page(reader: Callable[[Run], Reader]) -> None:
 
 def test_curves_join_a_shared_pretraining(make_run: MakeRun, reader: Callable[[Run], Reader]) -> None:
     found = page.curves(make_run((0, 1)))
-    assert [(c.experiment, c.modality) for c in found] == [
+    assert [(c.experiment, c.stream) for c in found] == [
         ("mixup", "rgb"),
         ("mixup", "flow"),
         ("stc-mix", "rgb"),
         ("stc-mix", "flow"),
     ]
     joined = found[2]
-    assert [(row["seed"], row["phase"]) for row in joined.stages] == [
-        (seed, phase) for seed in (0, 1) for phase in ("pretrain", "cmmc1", "cmmc2")
+    assert [(row["seed"], row["name"]) for row in joined.trainings] == [
+        (seed, name) for seed in (0, 1) for name in ("rgb (moco)", "rgb-1 (cmmc)", "rgb-2 (cmmc)")
     ]
-    assert joined.loss.count('class="boundary"') == 2 and joined.loss.count('class="line floor"') == 2
-    assert joined.stages[0]["guessing"] == "4.159, 1.6 %", "ln 64: a batch of 16 and a queue of 48"
-    assert joined.stages[0]["clips"] == "2,400"
+    assert [chart.count('class="boundary"') for chart in joined.charts] == [2, 2]
+    assert joined.trainings[0]["guessing"] == "4.159, 1.6 %", "ln 64: a batch of 16 and a queue of 48"
+    assert joined.trainings[0]["clips"] == "2,400" and joined.trainings[0]["more"] == "spread 0.500 → 0.550"
     assert "guessing among the N keys" in reader(make_run()).text("curves")
 
 
@@ -297,7 +291,7 @@ def test_gallery_marks_do_not_rest_on_colour(make_run: MakeRun, reader: Callable
 
 def test_provenance_has_every_results_file(make_run: MakeRun, reader: Callable[[Run], Reader]) -> None:
     run = make_run((0, 1))
-    rows = page.result_sources(run)
+    rows = pages.result_sources(run)
     assert len(rows) == len(run.results) == 16
     text = reader(run).text("provenance")
     assert text.count("0123456789ab") >= 16 and '"clips": 4' in text
@@ -309,3 +303,21 @@ def test_a_seed_given_twice_is_an_input_error(make_run: MakeRun) -> None:
     run = make_run()
     with pytest.raises(InputError, match=r"two results of .*, seed 0 \(toy, "):
         page.render(replace(run, results=[*run.results, run.results[0]]))
+
+
+def test_a_task_in_other_units_is_a_page_too(make_run: MakeRun, reader: Callable[[Run], Reader], errors: str) -> None:
+    run = make_run((0, 1))
+    values = {"untrained": (8.0, 8.5), "mixup": (2.0, 2.5), "stc-mix": (5.0, 5.5)}
+    results = [
+        {**run.results[0], "experiment": name, "seed": seed, "task": errors, "values": {"rgb": {"error": number, "distance": number}}}
+        for name, pair in values.items()
+        for seed, number in enumerate(pair)
+    ]
+    text = reader(replace(run, results=results)).text("results")
+    assert "Errors made on toy error, percent." in text and "2.25 ± 0.35" in text and "2.2 ± 0.4" in text
+    assert "▲ better than untrained: rgb mixup −6.0" in reader(replace(run, results=results)).text("summary").replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
+    assert words.terminal_table(replace(run, results=results)).splitlines()[0] == "Errors made on toy, error, percent"
+    html = page.render(replace(run, results=results))
+    assert "<b>2.2 ± 0.4</b>" in html and html.count("<b>5.") == 0

@@ -88,7 +88,7 @@ def test_what_the_figures_show_is_said_of_known_recipes() -> None:
     two, three = paper.figures()
     assert (two.number, three.number) == ("Figure 2", "Figure 3") and len(two.found) == 4 and len(three.found) == 2
     assert [(one.above, one.below) for one in two.order] == [("stc-mix", "moco"), ("stc-mix", "mixup"), ("stc-mix", "stc-mix-once")]
-    assert [(one.above, one.below, one.metric) for one in three.order] == [("moco", "stc-mix", "accuracy")]
+    assert [(one.above, one.below, one.task, one.metric) for one in three.order] == [("moco", "stc-mix", "training", "accuracy")]
     assert two.setting["epochs"] == 500 and three.setting["epochs"] is None
 
 

@@ -34,23 +34,24 @@ def test_axes_map_the_corners() -> None:
     assert axes.at((10, 5)) == (plots.WIDTH - plots.RIGHT, plots.TOP)
 
 
-def chain(phases: dict[str, list[float]]) -> list[dict[str, object]]:
+def chain(trainings: dict[str, list[float]]) -> list[dict[str, object]]:
+    """Curves by name; 64 candidates in the first training, and none that are known of the others."""
     return [
-        {"phase": phase, "epochs": [{"loss": loss, "accuracy": 10 * i} for i, loss in enumerate(losses)]}
-        for phase, losses in phases.items()
+        {"name": name, "candidates": 0 if place else 64, "epochs": [{"loss": loss, "accuracy": 10 * i} for i, loss in enumerate(losses)]}
+        for place, (name, losses) in enumerate(trainings.items())
     ]
 
 
 def test_training_has_boundaries_seeds_and_the_level_of_guessing() -> None:
-    chains = [chain({"pretrain": [4.0, 3.0, 2.0], "cmmc1": [3.0, 1.0]}) for _ in range(2)]
-    loss, accuracy = plots.training("<x>", chains, {"pretrain": 64, "cmmc1": None})
+    chains = [chain({"rgb": [4.0, 3.0, 2.0], "rgb-1": [3.0, 1.0]}) for _ in range(2)]
+    loss, accuracy = plots.training("<x>", chains)
     root = ET.fromstring(str(loss))
     assert root.get("aria-label") == "Loss of <x> against epochs"
     classes = [element.get("class") for element in root.iter()]
     assert classes.count("boundary") == 1
     assert classes.count("line guess") == 1
     assert classes.count("line s0") == classes.count("line s1") == 1
-    assert {"pretrain", "cmmc1"} <= {element.text for element in root.iter("text")}
+    assert {"rgb", "rgb-1"} <= {element.text for element in root.iter("text")}
     guess = next(element for element in root.iter("path") if element.get("class") == "line guess")
     x0, y0, x1, y1 = map(float, (guess.get("d") or "").replace("M", "").replace("L", " ").split())
     axes = plots.Axes((0, 5), (1, 5))
@@ -95,8 +96,8 @@ def test_a_spread_is_inside_the_axes() -> None:
     assert "40" in texts and "-20" in texts
 
 
-def test_a_stage_without_a_name_is_a_line_alone() -> None:
-    stages = [plots.Stage("", 0, 5), plots.Stage("", 5, 9)]
-    root = ET.fromstring(str(plots.chart("t", "y", [plots.Line([(1, 1), (9, 2)], "s0")], stages)))
+def test_a_stretch_without_a_name_is_a_line_alone() -> None:
+    stretches = [plots.Stretch("", 0, 5), plots.Stretch("", 5, 9)]
+    root = ET.fromstring(str(plots.chart("t", "y", [plots.Line([(1, 1), (9, 2)], "s0")], stretches)))
     assert [element.get("class") for element in root.iter("line")].count("boundary") == 1
     assert all(element.text for element in root.iter("text"))

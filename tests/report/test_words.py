@@ -91,11 +91,11 @@ def test_terminal_table(make_run: MakeRun) -> None:
 
 @pytest.mark.parametrize("shift", [-40.0, 0.0, 40.0])
 def test_at_most_three_lines_of_120_characters_under_a_table(make_run: MakeRun, shift: float) -> None:
-    """Six modalities and long names, all better, all unclear or all worse."""
-    modalities = ("rgb", "flow", "joint", "motion", "rgb+flow", "joint+motion")
+    """Six streams and long names, all better, all unclear or all worse."""
+    streams = ("rgb", "flow", "joint", "motion", "rgb+flow", "joint+motion")
 
     def result(name: str, value: float) -> dict[str, Any]:
-        values = {modality: {"accuracy": value} for modality in modalities}
+        values = {stream: {"accuracy": value} for stream in streams}
         counts = {"test": 400}
         return {"experiment": name, "seed": 0, "dataset": "toy", "task": "linear", "values": values, "counts": counts}
 
@@ -104,4 +104,4 @@ def test_at_most_three_lines_of_120_characters_under_a_table(make_run: MakeRun, 
     table, end = text.split("\n\n")
     under = table.splitlines()[2 + len(results) :]
     assert 1 <= len(under) <= 3 and max(map(len, [*under, *end.splitlines()])) <= 120
-    assert all(modality in under[0] for modality in modalities) and "..." not in text
+    assert all(stream in under[0] for stream in streams) and "..." not in text

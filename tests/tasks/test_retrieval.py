@@ -10,7 +10,7 @@ import pytest
 
 from videossl import seeding
 from videossl.errors import InputError
-from videossl.tasks import metrics, retrieval
+from videossl.tasks import cosines, metrics, retrieval
 from videossl.tasks.base import Counts
 from videossl.tasks.features import Features
 
@@ -37,9 +37,9 @@ def by_hand() -> Features:
 
 def test_retrieval_by_hand() -> None:
     features = by_hand()
-    cosines = [[math.cos(math.radians(q - g)) for g in (0, 40, 90)] for q in (0, 80)]
-    assert np.allclose(retrieval.similarities(features, [0, 1]), cosines, atol=1e-6)
-    assert np.allclose(retrieval.similarities(features, [1]), cosines[1:], atol=1e-6)
+    expected = [[math.cos(math.radians(q - g)) for g in (0, 40, 90)] for q in (0, 80)]
+    assert np.allclose(cosines.similarities(features, [0, 1]), expected, atol=1e-6)
+    assert np.allclose(cosines.similarities(features, [1]), expected[1:], atol=1e-6)
     assert recalls(features) == {"R@1": 50, "R@5": 100, "R@10": 100, "R@20": 100}
     assert retrieval.chance(features)["R@1"] == pytest.approx(50)
 
@@ -115,7 +115,7 @@ def test_chunks_find_exactly_what_brute_force_does(chunk: int, tile: int, monkey
     labels, split = one.labels, one.split
     two = Features(one.ids, labels, split, with_copies(1, 201, 17).features, {}, "toy")
     monkeypatch.setattr(retrieval, "CHUNK", 8 * len(one.rows("train")) * chunk)
-    monkeypatch.setattr(retrieval, "TILE", tile)
+    monkeypatch.setattr(cosines, "TILE", tile)
     for streams in ([one], [two], [one, two]):
         assert recalls(*streams) == brute_force(*streams)
     assert len({tuple(recalls(*streams).values()) for streams in ([one], [two], [one, two])}) == 3
@@ -131,7 +131,7 @@ def test_features_whose_similarities_are_exact_tie_as_in_brute_force(videos: int
     expected = brute_force(features)
     assert 0 < expected["R@1"] < expected["R@20"] < 100
     monkeypatch.setattr(retrieval, "CHUNK", 8 * 37 * videos // 2)
-    monkeypatch.setattr(retrieval, "TILE", 16)
+    monkeypatch.setattr(cosines, "TILE", 16)
     assert recalls(features) == expected
 
 
@@ -141,7 +141,7 @@ def test_equal_videos_are_equally_near_wherever_they_stand() -> None:
         whole = np.concatenate([np.repeat(values[:1], gallery, axis=0), np.repeat(values[1:], 3, axis=0)])
         labels, split = ["a", "b"] * (gallery + 3), ["train"] * gallery + ["test"] * 3
         features = Features([str(i) for i in range(gallery + 3)], labels[: gallery + 3], split, whole, {}, "toy")
-        both = [retrieval.similarities(features, queries) for queries in ([0, 1, 2], [1])]
+        both = [cosines.similarities(features, queries) for queries in ([0, 1, 2], [1])]
         assert len(np.unique(np.concatenate(both))) == 1
 
 
@@ -156,7 +156,7 @@ def test_clear_classes_are_found_and_scale_does_not_matter() -> None:
 def test_a_zero_feature_is_no_division_by_zero() -> None:
     features = by_hand()
     features.features[0] = 0
-    assert np.isfinite(retrieval.similarities(features, [0, 1])).all()
+    assert np.isfinite(cosines.similarities(features, [0, 1])).all()
 
 
 def test_without_test_videos_there_is_nothing_to_retrieve() -> None:

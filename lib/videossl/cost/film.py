@@ -17,17 +17,17 @@ from typing import Any
 import numpy as np
 
 from videossl import code
+from videossl.cost.work import extractors
 from videossl.data import cache, jpeg, listing, ntu, scan, video
 from videossl.data.index import Row
 from videossl.data.listing import Counts
 from videossl.errors import InputError
-from videossl.extract.shard import Extractor
 from videossl.params import run, slices
 from videossl.params.recipes import Params
 
 SHORT = 5  # frames of a video that is cut short
 WHOLE = 3e7  # pixels of a made-up video at most: 390 frames of 320 x 240
-RENDERING = 1.0  # seconds in which a dataset is rendered
+RENDERED = 16  # videos of a dataset that is rendered
 FALL = 1.5  # amplitudes of a made-up picture fall as 1/f^1.5
 CONTRAST, GREY = 50, 110  # standard deviation and mean of its pixels
 RATE = 30  # frames a second where none is known
@@ -35,11 +35,13 @@ RATE = 30  # frames a second where none is known
 
 @dataclass(frozen=True)
 class Sample:
-    """Videos in `folder` by their rows of an index: one as long as the dataset's, and the middle of some, losslessly cut out."""
+    """Videos in `folder` by their rows of an index: one as long as the dataset's, and the middle of some, losslessly cut out; and what the
+    short ones are in each cached modality of pictures, (N, H, W, C) uint8 each."""
 
     folder: Path
     whole: Row
     short: list[Row]
+    pictures: dict[str, list[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,12 @@ def take(folder: Path, params: Params, counts: Counts, videos: Sequence[Path]) -
     for number, film in enumerate(_films(folder, counts, videos) if counts.width else ["", ""]):
         skeleton = f"{number}.skeleton" if skeletons else ""
         if skeleton:
-            length = SHORT if number else max(2, round(counts.frames))
+            length = video.probe(folder / film).frames if film else max(2, round(counts.frames))
             ntu.write(folder / skeleton, np.random.default_rng(0).standard_normal((length, len(ntu.JOINTS), 3, 1)))
         entries.append(listing.Video(str(number), film, skeleton=skeleton))
     whole, *short = scan.build(entries, folder, fps=params["index"]["fps"])
-    return Sample(folder, whole, short)
+    drawn = {source: extract for source, extract in extractors(params).items() if cache.layout(source).pictures}
+    return Sample(folder, whole, short, {source: [extract(row, folder) for row in short] for source, extract in drawn.items()})
 
 
 def _films(folder: Path, counts: Counts, videos: Sequence[Path]) -> list[str]:
@@ -94,14 +97,14 @@ def _middle(path: Path) -> list[np.ndarray]:
 def made_up(size: tuple[int, int], count: int) -> list[np.ndarray]:
     """A grey picture that drifts, `count` times (H, W, 3) uint8, in detail like a frame of video; size is (width, height).
 
-    Its spectrum falls as that of pictures of the world does. JPEG of quality 90 takes 0.35 bytes a pixel of it at 171 x 128;
-    of two clips of UCF101 and two of HMDB51, so cached, 0.25 to 0.45.
+    Its spectrum falls as that of pictures of the world does, with phases alone drawn. Shrunk to 128 pixels, JPEG of quality 90 takes 0.3
+    to 0.36 bytes a pixel of it; of two clips of UCF101 and two of HMDB51, 0.25 to 0.45.
     """
     width, height = size
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
     frequency[0, 0] = 1
-    noise = np.random.default_rng(0).standard_normal((height, width))
-    picture = np.fft.irfft2(np.fft.rfft2(noise) / frequency**FALL, (height, width))
+    noise = np.fft.rfft2(np.random.default_rng(0).standard_normal((height, width)))
+    picture = np.fft.irfft2(noise / abs(noise) / frequency**FALL, (height, width))
     picture = (picture - picture.mean()) / picture.std() * CONTRAST + GREY
     still = np.repeat(np.clip(picture, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
     return [np.roll(still, (n, 2 * n), (0, 1)) for n in range(count)]
@@ -121,38 +124,28 @@ def write(path: Path, frames: Sequence[np.ndarray], rate: float, lossless: bool 
 
 
 def render(params: Params, name: str, frames: float, folder: Path) -> Rendered:
-    """Start what `download` does for a dataset that is rendered, in `folder`, and stop it after a second of videos; frames: of a video.
+    """Do in `folder` what `download` does for a dataset that is rendered, up to some videos; frames: of a video.
 
-    Raises InputError where it makes none.
+    Raises InputError where that makes less than two.
     """
     given = ["--params", json.dumps(slices.dataset(params, name)), "--out", str(folder)]
     command = [sys.executable, str(code.ROOT / "stages" / "download.py"), *given]
     environment = os.environ | {"PYTHONPATH": str(code.ROOT / "lib")}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment) as job:
-        while job.poll() is None and _taken(_rendered(folder)) < RENDERING:
+        while job.poll() is None and len(_videos(folder)) < RENDERED:
             time.sleep(0.05)
         job.terminate()
-    videos = _rendered(folder)
+    videos = _videos(folder)
     if len(videos) < 2:
-        raise InputError(f"{name} cannot be rendered: try its rule, which says why (snakemake data/raw/{name})")
+        raise InputError(f"{name} cannot be rendered; its rule says why (snakemake data/raw/{name})")
+    taken = videos[-1].stat().st_mtime - videos[0].stat().st_mtime
     written = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return Rendered(tuple(videos), _taken(videos) / (len(videos) - 1) / frames, written / len(videos) / frames)
+    return Rendered(tuple(videos), taken / (len(videos) - 1) / frames, written / len(videos) / frames)
 
 
-def _rendered(folder: Path) -> list[Path]:
+def _videos(folder: Path) -> list[Path]:
     """The videos that are whole, in the order in which they were made."""
     return sorted((path for path in folder.rglob("*") if path.suffix in listing.SUFFIXES), key=lambda path: path.stat().st_mtime_ns)
-
-
-def _taken(videos: Sequence[Path]) -> float:
-    """Seconds from the first video to the last."""
-    return videos[-1].stat().st_mtime - videos[0].stat().st_mtime if videos else 0.0
-
-
-def pictures(sample: Sample, extractors: Mapping[str, Extractor]) -> dict[str, list[np.ndarray]]:
-    """What the short videos are in each cached modality that holds pictures, (N, H, W, C) uint8 each."""
-    drawn = [source for source in extractors if cache.layout(source).pictures]
-    return {source: [extractors[source](row, sample.folder) for row in sample.short] for source in drawn}
 
 
 def jpeg_bytes(pictures: Mapping[str, Sequence[np.ndarray]], params: Params) -> dict[str, float]:

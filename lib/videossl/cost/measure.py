@@ -11,7 +11,7 @@ import math
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from videossl import code, registry
-from videossl.cost.film import Rendered, Sample
+from videossl.cost.film import Sample
 from videossl.cost.work import Kind, Works
 from videossl.data import cache, jpeg, scan
 from videossl.data.clips import uniform_starts
@@ -64,21 +64,12 @@ class _Clock:
 class Bench:
     """Times kinds of work of `works`.
 
-    folder: for files while it measures; sample: videos of the dataset; pictures: what they are in each modality of pictures; rendered: by
-    dataset, what was rendered; quick: the first trial only, for tests.
+    sample: videos of the dataset; rendered: seconds a frame by dataset that is rendered; folder: for files while it measures; quick: the
+    first trial only, for tests.
     """
 
-    def __init__(
-        self,
-        works: Works,
-        folder: Path,
-        sample: Sample,
-        pictures: Mapping[str, Sequence[np.ndarray]],
-        rendered: Mapping[str, Rendered],
-        quick: bool = False,
-    ) -> None:
-        self.works, self.params, self.folder, self.quick = works, works.params, folder, quick
-        self.sample, self.pictures, self.rendered = sample, pictures, rendered
+    def __init__(self, works: Works, sample: Sample, rendered: Mapping[str, float], folder: Path, quick: bool = False) -> None:
+        self.works, self.params, self.sample, self.rendered, self.folder, self.quick = works, works.params, sample, rendered, folder, quick
         self.device = assemble.device()
         classes = [f"class {n % 2}" for n in range(VIDEOS)]
         self.rows = [replace(sample.whole, id=f"v{n}", label=label, group=f"v{n}", split="train") for n, label in enumerate(classes)]
@@ -97,7 +88,7 @@ class Bench:
     # Data, per frame.
 
     def _render(self, dataset: str) -> float:
-        return self.rendered[dataset].seconds
+        return self.rendered[dataset]
 
     def _index(self) -> float:
         whole = self.sample.whole
@@ -173,7 +164,8 @@ class Bench:
         task, settings = base.load(name), dict(self.params["evaluate"]["tasks"][name])
         settings |= {key: min(settings[key], ITERATIONS) for key in ("iterations",) if key in settings}
         whole = self.works.given(name, next(iter(self.params["streams"])), self.works.main)
-        count = SCORED
+        whole = replace(whole, classes=max(2, whole.classes))
+        count = max(SCORED, whole.classes)
         while True:
             sizes = replace(whole, train=count * 3 // 4, test=count // 4)
             features = self._features(sizes)
@@ -211,8 +203,8 @@ class Bench:
         length, *step = self.works.shape(self.works.main, source)
         spans = [assemble.span(stream) for stream in self.params["streams"].values() if run.source(stream["modality"]) == source]
         length = max(length if span is None else span + 2 for span in spans)
-        if source in self.pictures:
-            shot = self.pictures[source][0]
+        if source in self.sample.pictures:
+            shot = self.sample.pictures[source][0]
             return shot[np.arange(length) % len(shot)]
         return np.random.default_rng(0).standard_normal((length, *step)).astype(cache.layout(source).dtype)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -45,14 +45,7 @@ class Work:
     needs: Mapping[Kind, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """Bytes of what a training leaves, and of its encoders alone."""
-
-    states: int
-    encoders: int
-
-
+@dataclass
 class Works:
     """The work of each job of a run.
 
@@ -60,18 +53,17 @@ class Works:
     dataset that is rendered (`film.render`). `trained` has of each kind of training that was asked for the slice of one.
     """
 
-    def __init__(
-        self,
-        params: Params,
-        counts: Mapping[str, Counts],
-        jpeg: Mapping[str, float] | None = None,
-        rendered: Mapping[str, float] | None = None,
-    ) -> None:
-        self.params, self.counts, self.jpeg, self.rendered = params, counts, jpeg or {}, rendered or {}
-        self.main: str = params["dataset"]["name"]
-        self.trained: dict[Kind, Params] = {}
-        self.extractors = extractors(params)
-        self._sizes: dict[Kind, Sizes] = {}
+    params: Params
+    counts: Mapping[str, Counts]
+    jpeg: Mapping[str, float] = field(default_factory=dict)
+    rendered: Mapping[str, float] = field(default_factory=dict)
+    trained: dict[Kind, Params] = field(default_factory=dict, init=False)
+    _sizes: dict[Kind, tuple[int, int]] = field(default_factory=dict, init=False)
+
+    @property
+    def main(self) -> str:
+        """The dataset that encoders are trained on."""
+        return str(self.params["dataset"]["name"])
 
     def of(self, job: Job) -> Work:
         """The work of `job`; what is not known to take long is a start of Python and nothing else."""
@@ -131,9 +123,10 @@ class Works:
     def _train(self, experiment: str, seed: str, training: str) -> Work:
         job = recipes.training(self.params, experiment, training)
         part, kind = slices.training(self.params, job), self._kind(job)
+        self.trained[kind] = part
         epochs, clips = self._samples(part, self.main)
-        sizes = self._sizes_of(kind, part)
-        return Work(epochs, clips, sizes.states + len(kept(part["training"]["keep"], epochs)) * sizes.encoders, {kind: clips})
+        state, encoders = self._bytes(kind)
+        return Work(epochs, clips, state + len(kept(part["training"]["keep"], epochs)) * encoders, {kind: clips})
 
     def _kind(self, job: Training) -> Kind:
         """The method, the streams, the frozen ones by role, and what the recipe itself sets, beside how long and how fast."""
@@ -154,13 +147,12 @@ class Works:
         loop = assemble.loop(part)
         return loop.epochs, loop.epochs * (self.counts[dataset].train // loop.batch) * loop.batch
 
-    def _sizes_of(self, kind: Kind, part: Params) -> Sizes:
-        """Notes what the kind is of; its first training is built to know its sizes, others have the same."""
+    def _bytes(self, kind: Kind) -> tuple[int, int]:
+        """What a training of that kind leaves, and of that its encoders: one is built to know it."""
         if kind not in self._sizes:
-            method = assemble.method(part, 0, assemble.Weights(), max(2, self.counts[self.main].classes))
-            states = (tensor for state in method.states().values() for tensor in state.values())
-            encoders = (tensor for encoder in method.encoders().values() for tensor in encoder.state_dict().values())
-            self.trained[kind], self._sizes[kind] = part, Sizes(_bytes(states), _bytes(encoders))
+            method = assemble.method(self.trained[kind], 0, assemble.Weights(), max(2, self.counts[self.main].classes))
+            encoders = {name: encoder.state_dict() for name, encoder in method.encoders().items()}
+            self._sizes[kind] = _bytes(method.states()), _bytes(encoders)
         return self._sizes[kind]
 
     # Measuring.
@@ -221,6 +213,11 @@ class Works:
         return self.shape(dataset, run.source(self.params["streams"][stream]["modality"]))
 
     @cached_property
+    def extractors(self) -> dict[str, Extractor]:
+        """What makes each cached modality."""
+        return extractors(self.params)
+
+    @cached_property
     def numbers(self) -> dict[str, int]:
         """How many numbers a feature has, by stream."""
         return {name: assemble.encoder(name, settings, 0).out_features for name, settings in self.params["streams"].items()}
@@ -244,5 +241,5 @@ def fetched(dataset: Params) -> int:
     return sum(archive.size or 0 for archive in sources)
 
 
-def _bytes(tensors: Iterable[Tensor]) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+def _bytes(states: Mapping[str, Mapping[str, Tensor]]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for state in states.values() for tensor in state.values())

@@ -46,7 +46,7 @@ AWAY = 15
 class Poses:
     """Extracts (N, 17, 3, 2) float32 joints of the people in a video's frames, at the rate of the cached frames.
 
-    weights: the file of the detector's weights; digest: its SHA-256; score: what a detection must reach; short_side: pixels that
+    weights: the file of the detector's weights; digest: its SHA-256, "" for an untrained one; score: what a detection must reach; short_side: pixels that
     frames are scaled to; batch: frames at once; fps: frames a second, None: each video keeps its own. On a GPU if there is one;
     on the CPU on one thread, so that the values do not depend on the number of processes.
     """
@@ -101,9 +101,18 @@ class Poses:
 
 def make(params: Mapping[str, Any]) -> Poses:
     """The extractor for a slice of params (modalities/joint.yaml); its weights are looked for, and downloaded if need be."""
-    settings = {key: value for key, value in params["skeleton"].items() if key not in ("backend", "weights")}
     path, digest = find_weights(params["skeleton"]["weights"])
     log.info("%s: SHA-256 %s", path, digest)
+    return _with(path, digest, params)
+
+
+def rehearsal(params: Mapping[str, Any]) -> Poses:
+    """The same with an untrained detector, which takes as long: for `make cost`."""
+    return _with(Path(), "", params)
+
+
+def _with(path: Path, digest: str, params: Mapping[str, Any]) -> Poses:
+    settings = {key: value for key, value in params["skeleton"].items() if key not in ("backend", "weights")}
     return Poses(path, digest, fps=params["index"]["fps"], **settings)
 
 
@@ -180,8 +189,9 @@ def _detector(path: Path, digest: str, short_side: int, score: float) -> Keypoin
     torch.set_num_threads(1)
     torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32 = True, False
     detector = untrained(short_side, score)
-    _load(detector, path)
-    if digest.startswith(_official_digest()):
+    if digest:
+        _load(detector, path)
+    if digest and digest.startswith(_official_digest()):
         _set_eps(detector, 0.0)  # as torchvision does for these weights: they were trained so
     return detector.to("cuda" if torch.cuda.is_available() else "cpu")
 

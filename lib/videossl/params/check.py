@@ -1,4 +1,7 @@
-"""params.yaml checked across sections: what a schema cannot say. Every mistake is an InputError of one line, with the key and a way out."""
+"""params.yaml checked across sections: what a schema cannot say.
+
+Every mistake is an InputError of one line, with the key and a way out.
+"""
 
 from __future__ import annotations
 
@@ -306,7 +309,7 @@ def _trained(params: Params, name: str) -> None:
 
 
 def _measured(params: Params, name: str) -> None:
-    """What a target measures of an experiment of `all`, `all` measures: a page must not depend on which targets were made."""
+    """What a target measures of an experiment of `all` is measured by `all`: no page depends on which targets were made."""
     target = params["targets"][name]
     for task in target.get("tasks", []):
         if target["show"] == "progress" and registry.declared("tasks", task)["given"] != "features":

@@ -34,12 +34,18 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 
 
 def load(path: str | Path) -> Params:
-    """The checked params of `path`, with all that may be left out. Anything wrong is an InputError of one line that names key, file and way out."""
+    """The checked params of `path`, with all that may be left out.
+
+    Anything wrong is an InputError of one line that names key, file and way out.
+    """
     return parse(_text(path), str(path))
 
 
 def written(path: str | Path) -> Any:
-    """The params of `path` as a person wrote them: unchecked, and without what may be left out. Errors of files and YAML as in `load`."""
+    """The params of `path` as a person wrote them: unchecked, and without what may be left out.
+
+    Errors of files and YAML are as in `load`.
+    """
     return _yaml(_text(path), str(path))
 
 
@@ -49,7 +55,7 @@ def parse(text: str, name: str) -> Params:
 
 
 def check(params: Any, name: str = "params.yaml") -> Params:
-    """Check `params` against the schema and across sections; returns them filled in. `name` is the file to name in errors."""
+    """Check `params` against the schema and across sections; returns them filled in. name: of the file, for errors."""
     if isinstance(params, dict) and "modalities" in params and "streams" not in params:
         raise InputError(
             f"{name} is of the form before `streams`; CHANGELOG.md says what each key has become, or start from one of presets/"
@@ -65,7 +71,7 @@ def check(params: Any, name: str = "params.yaml") -> Params:
 
 
 def filled(params: Any) -> Any:
-    """`params` with every key of its datasets, streams and tasks. What is no mapping is left for the schema to complain of."""
+    """`params` with every key of its datasets, streams and tasks. What is no mapping is left as it is, for the schema."""
     if not isinstance(params, dict):
         return params
     result = {**params}
@@ -104,7 +110,7 @@ def _stream(name: Any, given: Any) -> Any:
 
 
 def _tasks(given: Any) -> Any:
-    """Tasks with their settings, of which some may be left out; a list of names is short for tasks where nothing is set."""
+    """Tasks with their settings, of which some may be left out; a list of names is short where nothing is set."""
     if isinstance(given, list) and all(isinstance(task, str) for task in given):
         given = {task: {} for task in given}
     if not isinstance(given, dict):

@@ -1,4 +1,4 @@
-"""What the recipes of params.yaml say: which trainings an experiment has, in which order, from what, and with which settings.
+"""What the recipes of params.yaml say: which trainings an experiment has, in which order, from what, by which settings.
 
 Apart from the checks, so that what is trained does not depend on how params are checked.
 """
@@ -17,7 +17,10 @@ Params = dict[str, Any]
 
 @dataclass(frozen=True)
 class Training:
-    """One job that trains `streams` of `experiment`; its name is that of its files. cycle: 1, 2, ... of those in turn, else 0."""
+    """One job that trains `streams` of `experiment`; its name is that of its files.
+
+    cycle: of trainings in turn, 1, 2, ... for each stream; else 0.
+    """
 
     experiment: str
     name: str
@@ -72,8 +75,8 @@ def starts(params: Params, job: Training) -> dict[str, Training]:
 def frozen(params: Params, job: Training) -> dict[str, tuple[str, Training]]:
     """The frozen encoders that `job` is handed, by role: the stream, and the training that its weights are of.
 
-    The other stream's are the newest there are then: of the same cycle for the second stream, of the one before for the first
-    (P section 3.2: "use of the latest learned representations").
+    The other stream's are the newest there are then: of the same cycle for the second stream, of the cycle before for the
+    first (P section 3.2: "use of the latest learned representations").
     """
     recipe, newest, named = params["experiments"][job.experiment], _newest(params, job), named_roles(params, job.experiment)
     return {
@@ -113,7 +116,10 @@ def _newest(params: Params, job: Training) -> dict[str, Training]:
 
 
 def origins(params: Params, experiment: str) -> list[str]:
-    """The experiments that `experiment` starts from, the nearest first. Where they lead round in a circle the last is one of the others."""
+    """The experiments that `experiment` starts from, the nearest first.
+
+    Where they lead round in a circle the last is one of the others.
+    """
     recipes, result = params["experiments"], [experiment]
     while (start := recipes.get(result[-1], {}).get("from")) is not None:
         result.append(start)

@@ -29,7 +29,7 @@ def own_root(name: str) -> str:
 
 
 def datasets(params: Params) -> dict[str, Params]:
-    """All datasets by name: the one that encoders are trained on, then those of `transfer`, each without its `streams`."""
+    """All datasets by name: that which encoders are trained on, then those of `transfer`, each without its `streams`."""
     every = [params["dataset"], *params["transfer"]]
     return {entry["name"]: {key: value for key, value in entry.items() if key != "streams"} for entry in every}
 
@@ -76,7 +76,7 @@ def is_rendered(dataset: str) -> bool:
 
 
 def brought(params: Params, dataset: str) -> list[str]:
-    """What a person brought of `dataset`: the folder of its videos, unless `download` fills it, and its lists, if they are elsewhere."""
+    """What a person brought of `dataset`: the folder of its videos, unless `download` fills it; lists that lie elsewhere."""
     chosen = datasets(params)[dataset]
     root = Path(os.path.normpath(chosen["root"]))
     lists = [Path(os.path.normpath(root / chosen["options"][key])) for key in ("lists", "missing") if key in chosen["options"]]
@@ -85,10 +85,11 @@ def brought(params: Params, dataset: str) -> list[str]:
 
 
 def fingerprint(*places: str | Path) -> str:
-    """The SHA-256 over names, sizes and times of what is read of all that is, or lies under, `places`: it changes when a user's copy does.
+    """The SHA-256 over names, sizes and times of what is read of `places`: it changes when a user's copy does.
 
-    "" for no places. Names that start with a dot, and what is neither video nor skeleton nor list, do not count. Links to folders are
-    followed, as the datasets do; a dangling link counts by its name.
+    places: files, or folders with all that lies under them; "" for none. Names that start with a dot, and what is neither
+    video nor skeleton nor list, do not count. Links to folders are followed, as the datasets do; a dangling link counts by
+    its name.
     """
     if not places:
         return ""
@@ -128,7 +129,10 @@ def backend(params: Params, cached: str) -> str:
 
 
 def extractor(params: Params, cached: str) -> dict[str, Any]:
-    """What is declared of the extractor that makes a cached modality, with the `file` that it stands in: in extract/, or the modality's own."""
+    """What is declared of the extractor that makes a cached modality, and the `file` that it stands in.
+
+    That is in extract/, or is the modality's own.
+    """
     chosen: dict[str, Any] = registry.declared("modalities", cached)["extractors"][backend(params, cached)]
     own = registry.files("modalities", cached)[0]
     return {"module": cached, "file": f"lib/videossl/extract/{chosen['module']}.py" if "module" in chosen else own} | chosen

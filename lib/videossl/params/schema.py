@@ -1,4 +1,4 @@
-"""The JSON Schema of params.yaml, put together: what all runs have (schema.yaml) and what each thing declares (registry)."""
+"""The JSON Schema of params.yaml, put together of what all runs have (schema.yaml) and each thing declares (registry)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check(params: Any) -> None:
 
 
 def check_setting(method: str, key: str, value: Any, place: str) -> None:
-    """Raise InputError where a setting, which stands at `place`, is nothing for `method`: another that has it, too, may take more."""
+    """Raise InputError where the setting at `place` is nothing for `method`: another method that has it may take more."""
     for error in _validator_of(method, key).iter_errors(value):
         raise InputError(f"{_explain(error, place)} (by {method})")
 

@@ -19,7 +19,7 @@ def dataset(params: Params, name: str) -> Params:
 
 
 def index(params: Params, name: str) -> Params:
-    """The dataset, and which of its videos can be used; where people are found in them, skeleton files have no say in that."""
+    """The dataset, and which of its videos can be used. Skeleton files decide nothing where people are detected."""
     return {"dataset": run.datasets(params)[name], "index": params["index"]} | _not_from_files(params)
 
 
@@ -34,7 +34,7 @@ def _not_from_files(params: Params) -> Params:
 
 
 def extraction(params: Params, source: str, name: str) -> Params:
-    """Where the videos lie and how the cached modality `source` is made of them: what its extractor says that it is given."""
+    """Where the videos lie and how the cached modality `source` is made of them: what its extractor asks for."""
     chosen = run.datasets(params)[name]
     result: Params = {"dataset": {key: chosen[key] for key in ("name", "root")}}
     for place in run.extractor(params, source)["slice"]:
@@ -79,7 +79,7 @@ def _settings(params: Params, job: Training, name: str) -> Params:
 
 
 def feasible(params: Params, experiment: str) -> Params:
-    """What decides whether an experiment's method can do what is asked: its streams' shapes, and the settings that the method names."""
+    """What decides whether a method can do what is asked: the streams' shapes, and the settings that the method names."""
     recipe, declared = params["experiments"][experiment], recipes.method(params, experiment)
     streams = {name: stream(params, name) for name in recipe["streams"]}
     shapes = {name: {key: value for key, value in chosen.items() if key != "augment"} for name, chosen in streams.items()}
@@ -151,7 +151,10 @@ def _experiments(params: Params, names: list[str]) -> Params:
 
 
 def keys(part: Any) -> set[str]:
-    """The dotted keys of a slice that has the form of params.yaml. What a section of an extractor has comes and goes: it is named as a whole."""
+    """The dotted keys of a slice that has the form of params.yaml.
+
+    What a modality's own section has comes and goes: the section is named as a whole.
+    """
     own = {section["name"] for section in schema.sections().values()}
     return {key for key in _leaves(part, "", own) if key.split(".")[0] not in ("training", "settings", "method")}
 

@@ -68,10 +68,11 @@ def streams(params: Mapping[str, Any], experiment: str, training: str) -> tuple[
 
 
 def histories(run: Run, experiment: str, stream: str, seed: int) -> list[Mapping[str, Any]]:
-    """The training curves of one encoder in order, those that are there."""
+    """The training curves of one encoder in order, those that are there, each with its `name` and its `candidates`."""
     curves = {(one["experiment"], one["training"]): one for one in run.histories if one["seed"] == seed and one["epochs"]}
     wanted = [(job.experiment, job.name) for job in trainings(run.params, experiment, stream)] or [(experiment, stream)]
-    return [{**curves[key], "epochs": of_stream(curves[key]["epochs"], stream)} for key in wanted if key in curves]
+    about = {key: {"name": named(run.params, *key), "candidates": candidates(run.params, key[0], stream)} for key in wanted}
+    return [{**curves[key], **about[key], "epochs": of_stream(curves[key]["epochs"], stream)} for key in wanted if key in curves]
 
 
 def of_stream(epochs: Rows, stream: str) -> Rows:

@@ -16,22 +16,12 @@ from videossl.data.cache import Cache
 from videossl.modalities.base import Strip, evenly
 from videossl.report import read
 from videossl.report.run import Run
+from videossl.tasks import cosines
 from videossl.tasks import features as encoded
 from videossl.tasks.features import Features, align
 
 SAMPLES, MOMENTS, GALLERY, NEIGHBOURS = 6, 6, 4, 5
-NEAREST = "retrieval"
-"""The task by whose similarities the gallery is drawn, whether or not the run measures it."""
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "numpy",
-    "h5py",
-    "av",
-    "opencv-contrib-python-headless",
-    "snakemake",
-    "dvc",
-)
+PACKAGES = ("torch", "torchvision", "numpy", "h5py", "av", "opencv-contrib-python-headless", "snakemake", "dvc")
 
 
 def run(
@@ -103,7 +93,7 @@ def _gallery(paths: Sequence[Path], caches: Mapping[str, Cache]) -> list[dict[st
         if not len(streams[0].rows("test")) or not len(streams[0].rows("train")):
             continue
         asked = _spread(len(streams[0].rows("test")), GALLERY)
-        similarities = np.mean([registry.module("tasks", NEAREST).similarities(one, asked) for one in streams], axis=0)
+        similarities = np.mean([cosines.similarities(one, asked) for one in streams], axis=0)
         name = {"experiment": experiment, "stream": "+".join(path.parent.name for path in files)}
         for query, similarity in zip(streams[0].rows("test")[asked], similarities, strict=True):
             result.append(name | _query(streams[0], int(query), similarity, caches))

@@ -67,11 +67,6 @@ def headline(task: str) -> str:
     return str(declared(task).get("headline", "accuracy"))
 
 
-def title(task: str) -> str:
-    """What a task is called."""
-    return str(declared(task).get("title", task))
-
-
 def label(task: str, metric: str) -> str:
     """What a number measures, in short: 'linear probe', 'R@1', 'loss'."""
     short = declared(task).get("short", "")

@@ -108,7 +108,7 @@ class Task:
     @property
     def title(self) -> str:
         """What the task is called."""
-        return measures.title(self.task)
+        return str(measures.declared(self.task).get("title", self.task))
 
     @property
     def measure(self) -> Measure:

@@ -16,7 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from videossl.data.index import Row, usable
-from videossl.modalities.base import Picture, Strip
+from videossl.modalities.base import Picture
 from videossl.report import chains, measures, pages, paper, plots, samples
 from videossl.report.beside import beside
 from videossl.report.numbers import Task, order_experiments, tasks
@@ -39,11 +39,6 @@ class Curves:
     charts: Sequence[Markup]
     trainings: Sequence[Mapping[str, Any]]
 
-    @property
-    def has_more(self) -> bool:
-        """Whether a training measures something of its own."""
-        return any(row["more"] for row in self.trainings)
-
 
 def curves(run: Run) -> list[Curves]:
     """One entry an experiment and stream, in the order of the results."""
@@ -55,22 +50,10 @@ def curves(run: Run) -> list[Curves]:
 
 
 def _curves(run: Run, experiment: str, stream: str) -> Curves:
-    by_seed = {seed: _chain(run, experiment, stream, seed) for seed in sorted({history["seed"] for history in run.histories})}
+    by_seed = {seed: chains.histories(run, experiment, stream, seed) for seed in sorted({history["seed"] for history in run.histories})}
     by_seed = {seed: chain for seed, chain in by_seed.items() if any(history["experiment"] == experiment for history in chain)}
     rows = [_training_row(seed, history) for seed, chain in by_seed.items() for history in chain]
     return Curves(experiment, stream, plots.training(f"{experiment}, {stream}", list(by_seed.values())), rows)
-
-
-def _chain(run: Run, experiment: str, stream: str, seed: int) -> list[dict[str, Any]]:
-    """The curves of one encoder, each with its name and how many keys a view is told apart among."""
-    return [
-        {
-            **history,
-            "name": chains.named(run.params, history["experiment"], history["training"]),
-            "candidates": chains.candidates(run.params, history["experiment"], stream),
-        }
-        for history in chains.histories(run, experiment, stream, seed)
-    ]
 
 
 def _training_row(seed: int, history: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +86,7 @@ def sample_views(run: Run) -> list[dict[str, Any]]:
     return [
         {
             **{key: sample[key] for key in ("id", "label", "shown")},
-            "pixels": any(_is_small(picture) for strip in sample["strips"] for picture in strip.pictures),
+            "pixels": any(samples.is_small(picture.value) for strip in sample["strips"] for picture in strip.pictures),
             "strips": [(strip.name, [_drawn(picture) for picture in strip.pictures]) for strip in sample["strips"] if strip.pictures],
         }
         for sample in run.samples
@@ -115,14 +98,6 @@ def _drawn(picture: Picture, width: int = 160) -> Markup:
     if isinstance(picture.value, str):
         return Markup(picture.value)
     return Markup('<img src="{}" alt="{}">').format(samples.png_uri(picture.value, width), picture.label)
-
-
-def _is_small(picture: Picture) -> bool:
-    return not isinstance(picture.value, str) and samples.is_small(picture.value)
-
-
-def _legend(strip: Strip) -> tuple[Markup, list[Markup]]:
-    return Markup(strip.name), [_drawn(picture, 0) for picture in strip.pictures]
 
 
 def gallery_views(run: Run) -> list[dict[str, Any]]:
@@ -137,11 +112,7 @@ def gallery_views(run: Run) -> list[dict[str, Any]]:
             "right": sum(bool(n["correct"]) for item in items for n in item["neighbours"]),
             "all": sum(len(item["neighbours"]) for item in items),
             "items": [
-                {
-                    "query": _tile(item["query"]),
-                    "neighbours": [_tile(neighbour) for neighbour in item["neighbours"]],
-                }
-                for item in items
+                {"query": _tile(item["query"]), "neighbours": [_tile(neighbour) for neighbour in item["neighbours"]]} for item in items
             ],
         }
         for (experiment, stream), items in groups.items()
@@ -234,7 +205,7 @@ def render(run: Run) -> str:
         tables=paper.load(),
         curves=curves(run),
         samples=sample_views(run),
-        legends=[_legend(strip) for strip in run.legends],
+        legends=[(Markup(strip.name), [_drawn(picture, 0) for picture in strip.pictures]) for strip in run.legends],
         gallery=gallery_views(run),
         index=index_view(run),
         sources=pages.result_sources(run),

@@ -20,17 +20,12 @@ from videossl.report.run import Run
 
 
 def render(template: str, **values: Any) -> str:
-    """`template`, a file beside this module, as HTML; names in `values` are escaped."""
-    return environment().get_template(template).render(**values)
-
-
-def environment() -> jinja2.Environment:
-    """Templates that escape what they show and fail on what they do not know."""
+    """`template`, a file beside this module, as HTML; names in `values` are escaped, and one that it does not know is an error."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    result = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    result.filters["points"] = points
-    result.globals |= {"baselines": BASELINES, "dataset_name": paper.dataset_name, "label": measures.label, "measure": measures.measure}
-    return result
+    shown = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    shown.filters["points"] = points
+    shown.globals |= {"baselines": BASELINES, "dataset_name": paper.dataset_name, "label": measures.label, "measure": measures.measure}
+    return shown.get_template(template).render(**values)
 
 
 def write(path: str | Path, html: str) -> None:

@@ -23,6 +23,6 @@ def png_uri(image: np.ndarray, width: int = 0) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def is_small(image: np.ndarray) -> bool:
-    """Whether an image (h, w, channels) is drawn enlarged, so that its pixels should stay sharp."""
-    return bool(image.shape[1] < SMALL)
+def is_small(image: np.ndarray | str) -> bool:
+    """Whether an image (h, w, channels) is drawn enlarged, so that its pixels should stay sharp; an SVG has none."""
+    return not isinstance(image, str) and image.shape[1] < SMALL

@@ -7,38 +7,14 @@ Shapes: Q queries, the labelled test videos; G gallery videos, the labelled trai
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from videossl.tasks import metrics
 from videossl.tasks.base import Counts
+from videossl.tasks.cosines import Cosines
 from videossl.tasks.features import CHUNK, Features
-
-BLOCK, TILE = 128, 2048
-"""Queries and gallery videos in one product of matrices. All have this size, filled up with zeros: BLAS computes a small one in another order,
-so that equal videos would not be equally near."""
-
-
-@dataclass(frozen=True)
-class Cosines:
-    """How alike one stream finds the test videos and the training videos, some test videos at a time."""
-
-    features: Features
-    queries: np.ndarray  # (Q,) positions in the features
-    gallery: np.ndarray  # (G,)
-
-    def of(self, asked: np.ndarray | slice) -> np.ndarray:
-        """The cosines (n, G) float64 of the queries at the n places `asked` among the Q."""
-        queries = unit(self.features, self.queries[asked])
-        result, filled = np.empty((len(queries), len(self.gallery))), _filled(queries, BLOCK)
-        for start in range(0, len(self.gallery), TILE):
-            tile = _filled(unit(self.features, self.gallery[start : start + TILE]), TILE)
-            for first in range(0, len(filled), BLOCK):
-                place = result[first : first + BLOCK, start : start + TILE]
-                place[:] = (filled[first : first + BLOCK] @ tile.T)[: place.shape[0], : place.shape[1]]
-        return result
 
 
 def predict(features: Features, settings: Mapping[str, Any]) -> Cosines:
@@ -68,14 +44,6 @@ def work(counts: Counts, settings: Mapping[str, Any]) -> float:
     return float(counts.test * counts.train * counts.numbers)
 
 
-def similarities(features: Features, queries: Sequence[int]) -> np.ndarray:
-    """Cosine of some labelled test videos (rows) and all labelled training videos (columns): (n, G) float64, features averaged over clips.
-
-    queries: places in `features.rows("test")`; a column belongs to the video at its place in `features.rows("train")`.
-    """
-    return Cosines(features, features.rows("test"), features.rows("train")).of(np.asarray(queries, dtype=np.int64))
-
-
 def mean(predictions: Sequence[Cosines], asked: slice) -> np.ndarray:
     """Mean of the streams' similarities, (n, G)."""
     total = predictions[0].of(asked)
@@ -83,15 +51,3 @@ def mean(predictions: Sequence[Cosines], asked: slice) -> np.ndarray:
         total += other.of(asked)
     total /= len(predictions)
     return total
-
-
-def unit(features: Features, positions: np.ndarray) -> np.ndarray:
-    """Features of the videos at n positions, averaged over clips and of length 1: (n, D) float64; zeros stay zeros."""
-    average = features.features[positions].astype(np.float64).mean(axis=1)
-    average /= np.maximum(np.linalg.norm(average, axis=1, keepdims=True), 1e-12)
-    return np.asarray(average)
-
-
-def _filled(rows: np.ndarray, size: int) -> np.ndarray:
-    """`rows` (n, D) with rows of zeros up to a multiple of `size`."""
-    return np.pad(rows, ((0, -len(rows) % size), (0, 0))) if len(rows) % size else rows

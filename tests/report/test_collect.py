@@ -1,0 +1,64 @@
+"""Pictures and neighbours, gathered from caches and features on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tests.made import row, shard
+
+from videossl import seeding
+from videossl.data import index
+from videossl.data.cache import Cache
+from videossl.report import collect
+from videossl.report.run import Run
+from videossl.tasks import features
+
+ROWS = [row(f"{label}/{i}", label, split) for label in ("bow", "wave") for i, split in enumerate(("train", "train", "test"))]
+
+
+def gathered(folder: Path, sources: tuple[str, ...]) -> Run:
+    """A run of six videos of 20 frames with features of two streams, and what is gathered of it."""
+    rng = seeding.numpy_rng(0)
+    shapes = {"rgb": (20, 8, 8, 3), "flow": (19, 8, 8, 2)}
+    videos = {source: [(one.id, rng.integers(1, 256, shapes[source]).astype(np.uint8)) for one in ROWS] for source in sources}
+    attrs: dict[str, dict[str, Any]] = {"rgb": {}, "flow": {"bound": 20.0}}
+    caches = [shard(folder / f"cache/toy/{source}/0.h5", source, videos[source], **attrs[source]) for source in sources]
+    files = [folder / f"features/mixup/0/{stream}/toy.h5" for stream in ("rgb", "flow")]
+    for path in files:
+        columns = features.columns(ROWS, rng.normal(size=(6, 2, 5)).astype(np.float32))
+        features.write(path, **columns, provenance={})
+    index.write(folder / "toy.csv", ROWS)
+    return collect.run({"dataset": {"name": "toy"}}, folder / "toy.csv", caches, [], [], files)
+
+
+def test_samples_have_the_pictures_of_each_cache_in_the_order_of_the_modalities(tmp_path: Path) -> None:
+    run = gathered(tmp_path, ("flow", "rgb"))
+    assert len(run.samples) == 6 and {tuple(sample["shown"]) for sample in run.samples} == {(0, 4, 8, 11, 15, 19)}
+    assert [strip.name.partition(",")[0] for strip in run.samples[0]["strips"]] == ["frames", "flow"]
+    assert [len(strip.pictures) for strip in run.samples[0]["strips"]] == [6, 6]
+    assert [legend.name.partition(":")[0] for legend in run.legends] == ["Flow"], "frames need none"
+
+
+def test_neighbours_are_those_of_the_mean_cosine(tmp_path: Path) -> None:
+    run = gathered(tmp_path, ("rgb",))
+    streams = [features.read(tmp_path / f"features/mixup/0/{stream}/toy.h5").features.mean(axis=1) for stream in ("rgb", "flow")]
+    assert [(item["stream"], item["query"]["id"]) for item in run.gallery] == [("rgb+flow", "bow/2"), ("rgb+flow", "wave/2")]
+    for item in run.gallery:
+        asked = [one.id for one in ROWS].index(item["query"]["id"])
+        cosines = {
+            one.id: np.mean([s[asked] @ s[i] / np.linalg.norm(s[asked]) / np.linalg.norm(s[i]) for s in streams])
+            for i, one in enumerate(ROWS)
+            if one.split == "train"
+        }
+        assert [one["id"] for one in item["neighbours"]] == sorted(cosines, key=lambda id: -cosines[id])
+        np.testing.assert_allclose([one["similarity"] for one in item["neighbours"]], sorted(cosines.values(), reverse=True), rtol=1e-6)
+        assert [one["correct"] for one in item["neighbours"]] == [one["id"][0] == item["query"]["id"][0] for one in item["neighbours"]]
+    (shard_path,) = (tmp_path / "cache/toy/rgb").iterdir()
+    np.testing.assert_array_equal(run.gallery[0]["query"]["thumb"], Cache([shard_path]).read("bow/2", 10, 11)[0])
+
+
+def test_without_frames_a_thumbnail_is_grey(tmp_path: Path) -> None:
+    thumb = gathered(tmp_path, ("flow",)).gallery[0]["query"]["thumb"]
+    assert thumb.shape == (64, 64, 3) and (thumb == 128).all()
