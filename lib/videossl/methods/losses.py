@@ -87,11 +87,9 @@ def false_negatives(sample: Tensor, r: Tensor, queue_ids: Tensor, mask_same: boo
     slots and, if `mask_same`, keys of the row's number or of its partner's, targets i and r(i) excepted: a
     mixed query shows both, so other clips of either would be pushed away from themselves.
     """
-    rows = torch.arange(len(sample), device=sample.device)
     ids = torch.cat([sample, queue_ids])
     mask = (ids == EMPTY).expand(len(sample), -1).clone()
     if mask_same:
         mask |= (ids == sample[:, None]) | (ids == sample[r][:, None])
-    mask[rows, rows] = False
-    mask[rows, r] = False
-    return mask
+    mask.diagonal().fill_(False)
+    return mask.scatter_(1, r[:, None], False)  # both without a wait for the device, which an assignment by index would be
