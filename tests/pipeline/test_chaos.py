@@ -38,7 +38,7 @@ def test_the_first_job_of_every_rule_up_to_the_weights_is_killed(finished_run: W
     """In a folder of its own, from nothing; `--directory` also shows that a run needs nothing but its folder and the repository."""
     run = tmp_path / "run"
     run.mkdir()
-    (run / "params.yaml").write_text(yaml.safe_dump(skeletons_alone()))
+    (run / "params.yaml").write_text(yaml.safe_dump(skeletons_alone(), sort_keys=False))
     targets = ["data/index/toy.measurable.json", "data/cache/toy/rgb/0000.h5", "data/cache/toy/flow/0000.h5", "curves"]
     done = disturbed(
         run,
