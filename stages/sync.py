@@ -121,7 +121,7 @@ def _train(params: Params, experiment: str) -> Stage:
     behind += [training for job in jobs for _, training in frozen[job].values()]
     streams = [name for job in jobs for name in (*job.streams, *(stream for stream, _ in frozen[job].values()))]
     deps = [paths.index(params["dataset"]["name"]), *_caches(params, streams)]
-    deps += [paths.models(job.experiment, seed) for job in behind if job.experiment != experiment]
+    deps += [paths.weights(job.experiment, job.name, seed) for job in behind if job.experiment != experiment]
     deps += [paths.feasible(experiment)] if "feasible" in recipes.method(params, experiment) else []
     stage = Stage(f"train_{experiment}", "train", deps, [paths.models(experiment, seed)])
     for job in jobs:
@@ -136,7 +136,8 @@ def _evaluate(params: Params, experiment: str) -> Stage:
     streams = list(dict.fromkeys(stream for there in datasets.values() for stream in there))
     deps = [path for name, there in datasets.items() for path in (paths.index(name), *_caches(params, there, name))]
     if experiment in params["experiments"]:
-        deps += [paths.models(recipes.chain(params, experiment, stream)[-1].experiment, seed) for stream in streams]
+        newest = [recipes.chain(params, experiment, stream)[-1] for stream in streams]
+        deps += [paths.weights(job.experiment, job.name, seed) for job in newest]
     stage = Stage(f"evaluate_{experiment}", "measure", deps, [f"data/{kind}/{experiment}/{seed}" for kind in ("features", "results")])
     for task in tasks:
         for stream in streams:
@@ -164,6 +165,8 @@ def _report(params: Params, measured: Sequence[str]) -> Stage:
     modalities = dict.fromkeys(stream["modality"] for stream in params["streams"].values())
     things = [("modalities", name) for name in dict.fromkeys([*modalities, *map(run.source, modalities)])]
     files = [file for kind, name in [*things, *(("tasks", task) for task in tasks)] for file in registry.files(kind, name)]
+    methods = {params["experiments"][name]["method"] for name in recipes.with_starts(params, params["all"])}
+    files += [registry.files("methods", method)[1] for method in methods]  # what they say of themselves, as the rule has it
     return Stage("report", "report", deps, ["data/report/index.html"]).job("report", "report", slices.keys(slices.report(params)), files)
 
 
