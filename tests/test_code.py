@@ -157,7 +157,7 @@ STALE: dict[str, tuple[set[str], set[str]]] = {  # a file -> the jobs, by their 
     ),
     # The pages take from it what it says of itself, such as among how many keys a query is told apart.
     "methods/moco.yaml": (
-        models(MIXUP) | {"data/report/index.html", "data/report/table2.json", "data/report/figure2.json"},
+        models(MIXUP) | REPORT,
         {"train-mixup", "report"},
     ),
     "methods/cmmc.py": (
