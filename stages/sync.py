@@ -99,7 +99,7 @@ def _data(params: Params, dataset: str) -> dict[str, Stage]:
         weights = [path for name, path in run.brought_weights(params).items() if name == section]
         keys = slices.keys(slices.extraction(params, cached, dataset))
         made[module] = Stage(f"all_{module}{rule}", "extract", [index, *weights], [paths.cache(dataset, cached)]).job(
-            module, "extract", keys, [extractor["file"]]
+            module, "extract", keys, [extractor["file"], registry.files("modalities", cached)[1]]
         )
     if not first:
         for one in made.values():
