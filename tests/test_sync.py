@@ -115,24 +115,56 @@ def test_the_stages_of_a_run_by_hand() -> None:
         "train-mixup": ([index, flow, joint, rgb], ["data/models/mixup/0"], "train train_mixup"),
         "feasible-stc-mix": ([], ["data/models/stc-mix/feasible.json"], "feasible"),
         "train-stc-mix": (
-            [index, flow, rgb, "data/models/mixup/0", "data/models/stc-mix/feasible.json"],
+            [
+                index,
+                flow,
+                rgb,
+                "data/models/mixup/0/rgb.safetensors",
+                "data/models/mixup/0/flow.safetensors",
+                "data/models/stc-mix/feasible.json",
+            ],
             ["data/models/stc-mix/0"],
             "train train_stc-mix",
         ),
         "feasible-stc-mix-skeleton": ([], ["data/models/stc-mix-skeleton/feasible.json"], "feasible"),
         "train-stc-mix-skeleton": (
-            [index, joint, "data/models/mixup/0", "data/models/stc-mix-skeleton/feasible.json"],
+            [
+                index,
+                joint,
+                "data/models/mixup/0/joint.safetensors",
+                "data/models/mixup/0/motion.safetensors",
+                "data/models/stc-mix-skeleton/feasible.json",
+            ],
             ["data/models/stc-mix-skeleton/0"],
             "train train_stc-mix-skeleton",
         ),
-        "train-crossclr": ([index, joint, "data/models/stc-mix-skeleton/0"], ["data/models/crossclr/0"], "train train_crossclr"),
+        "train-crossclr": (
+            [index, joint, "data/models/stc-mix-skeleton/0/joint-1.safetensors", "data/models/stc-mix-skeleton/0/motion-1.safetensors"],
+            ["data/models/crossclr/0"],
+            "train train_crossclr",
+        ),
     }
     for name, models, caches, rules in (
         ("untrained", [], [flow, joint, rgb], "features score finetune"),
         ("handmade", [], [flow, joint, rgb], "features score"),
-        ("mixup", ["data/models/mixup/0"], [flow, joint, rgb], "features score"),
-        ("stc-mix", ["data/models/stc-mix/0"], [flow, rgb], "features score finetune"),
-        ("crossclr", ["data/models/crossclr/0"], [joint], "features score"),
+        (
+            "mixup",
+            [
+                "data/models/mixup/0/rgb.safetensors",
+                "data/models/mixup/0/flow.safetensors",
+                "data/models/mixup/0/joint.safetensors",
+                "data/models/mixup/0/motion.safetensors",
+            ],
+            [flow, joint, rgb],
+            "features score",
+        ),
+        (
+            "stc-mix",
+            ["data/models/stc-mix/0/rgb-2.safetensors", "data/models/stc-mix/0/flow-1.safetensors"],
+            [flow, rgb],
+            "features score finetune",
+        ),
+        ("crossclr", ["data/models/crossclr/0/joint+motion.safetensors"], [joint], "features score"),
     ):
         outs = [f"data/{kind}/{name}/0" for kind in ("features", "results")]
         expected[f"evaluate-{name}"] = ([index, *caches, *models], outs, f"{rules} evaluate_{name}")
@@ -175,8 +207,12 @@ def test_a_training_depends_on_the_newest_weights_of_all_its_streams_wherever_th
     made = {name: stage.written() for name, stage in sync.stages(run | {"all": ["crossclr", "mined"]}).items()}
     shards = ["data/index/toy.csv", "data/cache/toy/joint"]
     deps = {name: data(stage["deps"]) for name, stage in made.items()}
-    assert deps["train-crossclr"] == [*shards, "data/models/stc-mix-skeleton/0"] and "feasible-crossclr" not in made
-    assert deps["train-mined"] == [*shards, "data/models/half/0", "data/models/mixup/0"]
+    assert (
+        deps["train-crossclr"]
+        == [*shards, "data/models/stc-mix-skeleton/0/joint-1.safetensors", "data/models/stc-mix-skeleton/0/motion-1.safetensors"]
+        and "feasible-crossclr" not in made
+    )
+    assert deps["train-mined"] == [*shards, "data/models/half/0/joint-1.safetensors", "data/models/mixup/0/motion.safetensors"]
     assert made["train-mined"]["cmd"] == "snakemake train_mined --allowed-rules train train_mined"
     assert {"experiments.mined.from", "experiments.mined.neighbours", "streams.motion.train.lr"} <= set(made["train-mined"]["params"])
     assert "stages/train.py" in made["train-mined"]["deps"] and "data/models/mined/0" in deps["report"]
