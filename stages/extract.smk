@@ -13,10 +13,7 @@ for cached in run.all_sources(P):
             index=rules.index.output,
             code=depends(
                 "extract.py",
-                lambda wildcards, cached=cached, file=extractor["file"]: [
-                    file,
-                    registry.files("modalities", cached)[1],
-                ],
+                lambda wildcards, files=extractor["files"]: files,
             ),
         output:
             f"data/cache/{{dataset}}/{cached}/{{shard}}.h5",

@@ -54,7 +54,7 @@ rule measurable:
         index=rules.index.output,
         code=depends(
             "measurable.py",
-            lambda wildcards: [registry.files("tasks", task)[1] for task in TASKS],
+            uses(lambda wildcards: slices.measurable(P)),
         ),
     output:
         paths.measurable("{dataset}"),

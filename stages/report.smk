@@ -35,24 +35,6 @@ def gallery():
     ]
 
 
-def drawn_by(experiments):
-    """What a page of `experiments` draws and names things by: the modalities that it shows, the tasks, and what methods say of themselves."""
-
-    def files(wildcards):
-        modalities = sorted({stream["modality"] for stream in P["streams"].values()})
-        sources = [run.source(modality) for modality in modalities]
-        things = [
-            ("modalities", name) for name in dict.fromkeys([*modalities, *sources])
-        ]
-        things += [("tasks", task) for task in TASKS]
-        methods = sorted({P["experiments"][name]["method"] for name in experiments})
-        return [
-            file for kind, name in things for file in registry.files(kind, name)
-        ] + [registry.files("methods", method)[1] for method in methods]
-
-    return files
-
-
 for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"])):
 
     rule:
@@ -74,7 +56,9 @@ for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"]))
             ],
             histories=histories(seeds_shown, trained(MADE)),
             features=gallery(),
-            code=depends("report.py", drawn_by(MADE)),
+            code=depends(
+                "report.py", lambda wildcards: registry.shown(slices.report(P))
+            ),
         output:
             "data/report/index.html" if name == "report" else "data/report/seeds.html",
         log:
@@ -139,7 +123,9 @@ for target in P["targets"]:
             histories=compared(target, "histories"),
             code=depends(
                 "compare.py",
-                drawn_by(recipes.with_starts(P, P["targets"][target]["experiments"])),
+                lambda wildcards, target=target: registry.shown(
+                    slices.compare(P, target)
+                ),
             ),
         output:
             data=f"data/report/{target}.json",

@@ -84,10 +84,7 @@ def _data(params: Params, dataset: str) -> dict[str, Stage]:
             "index", "index", slices.keys(slices.index(params, dataset)), things
         ),
         "measurable": Stage(measurable, "measure", [index], [measurable]).job(
-            "measurable",
-            "measurable",
-            slices.keys(slices.measurable(params)),
-            [registry.files("tasks", task)[1] for task in params["evaluate"]["tasks"]],
+            "measurable", "measurable", slices.keys(slices.measurable(params)), registry.used(slices.measurable(params))
         ),
     }
     if dataset not in run.measured_datasets(params):
@@ -99,7 +96,7 @@ def _data(params: Params, dataset: str) -> dict[str, Stage]:
         weights = [path for name, path in run.brought_weights(params).items() if name == section]
         keys = slices.keys(slices.extraction(params, cached, dataset))
         made[module] = Stage(f"all_{module}{rule}", "extract", [index, *weights], [paths.cache(dataset, cached)]).job(
-            module, "extract", keys, [extractor["file"], registry.files("modalities", cached)[1]]
+            module, "extract", keys, extractor["files"]
         )
     if not first:
         for one in made.values():
@@ -162,12 +159,8 @@ def _report(params: Params, measured: Sequence[str]) -> Stage:
     deps += [paths.models(name, seed) for name in recipes.with_starts(params, params["all"])]
     shown = any(registry.declared("tasks", task)["given"] == "features" for task in tasks)
     deps += [f"data/features/{experiment}/{seed}" for experiment in params["all"] if shown]
-    modalities = dict.fromkeys(stream["modality"] for stream in params["streams"].values())
-    things = [("modalities", name) for name in dict.fromkeys([*modalities, *map(run.source, modalities)])]
-    files = [file for kind, name in [*things, *(("tasks", task) for task in tasks)] for file in registry.files(kind, name)]
-    methods = {params["experiments"][name]["method"] for name in recipes.with_starts(params, params["all"])}
-    files += [registry.files("methods", method)[1] for method in methods]  # what they say of themselves, as the rule has it
-    return Stage("report", "report", deps, ["data/report/index.html"]).job("report", "report", slices.keys(slices.report(params)), files)
+    part = slices.report(params)
+    return Stage("report", "report", deps, ["data/report/index.html"]).job("report", "report", slices.keys(part), registry.shown(part))
 
 
 def _caches(params: Params, streams: Iterable[str], dataset: str = "") -> list[str]:

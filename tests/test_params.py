@@ -654,6 +654,14 @@ def test_trainings_alone_and_together(good: Params) -> None:
     }, "no part in one another"
 
 
+def test_a_stream_with_the_name_of_a_role_is_refused(good: Params) -> None:
+    good["streams"]["partner"] = good["streams"]["flow"] | {"modality": "flow"}
+    good["experiments"]["mixup"]["streams"].append("partner")
+    good["experiments"]["stc-mix"]["streams"] = ["rgb", "partner"]
+    with pytest.raises(InputError, match=r"experiments\.stc-mix trains a stream called partner, which is a role of its method"):
+        load.check(good)
+
+
 def test_manifold_mixup_has_no_partner(good: Params) -> None:
     made = by_hand(good, "manifold-mixup")
     assert [frozen for _, frozen, _ in made.values()] == [{}] * 4

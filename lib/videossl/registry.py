@@ -51,12 +51,33 @@ def files(kind: str, name: str) -> tuple[str, str]:
 
 
 def used(part: Mapping[str, Any]) -> tuple[str, ...]:
-    """The files of the things that a job with the slice `part` of params uses: its method and task, its streams' modalities and encoders."""
+    """The files of the things that a job with the slice `part` of params uses: its method and tasks, its streams' modalities and encoders.
+
+    Of tasks that are named without their settings, it is the YAML alone.
+    """
     things = [("methods", part["method"])] if "method" in part else []
     for stream in part.get("streams", {}).values():
         things += [("modalities", stream["modality"]), ("encoders", stream["encoder"])]
     tasks = part.get("evaluate", {}).get("tasks", {})
-    things += [("tasks", task) for task in (tasks if isinstance(tasks, dict) else ())]
+    if isinstance(tasks, list):
+        return tuple(sorted(files("tasks", task)[1] for task in tasks))
+    return _files([*things, *(("tasks", task) for task in tasks)])
+
+
+def shown(part: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files of the things that a page with the slice `part` of params draws, and names things by.
+
+    These are the modalities of its streams and what those are read from, its tasks, and what its experiments' methods say of themselves.
+    """
+    seen = {stream["modality"] for stream in part["streams"].values()}
+    sources = {declared("modalities", modality).get("reads", modality) for modality in seen}
+    things = [*(("modalities", name) for name in seen | sources), *(("tasks", task) for task in part["evaluate"]["tasks"])]
+    methods = {files("methods", recipe["method"])[1] for recipe in part["experiments"].values()}
+    return tuple(sorted({*_files(things), *methods}))
+
+
+def _files(things: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Module and YAML of each thing, by kind and name."""
     return tuple(sorted({file for kind, name in things for file in files(kind, name)}))
 
 

@@ -1,8 +1,11 @@
+import copy
+import pickle
+
 import pytest
 import torch
 from torch import nn
 
-from videossl.encoders.base import Encoder, partial_forward, pool, scaled, shapes
+from videossl.encoders.base import Encoder, freeze, partial_forward, pool, scaled, shapes
 from videossl.encoders.build import build
 from videossl.errors import InputError
 
@@ -73,3 +76,13 @@ def test_scaled_channels() -> None:
     assert [scaled(c, 1.0) for c in (64, 16, 24, 1024)] == [64, 16, 24, 1024]
     assert [scaled(c, 0.25) for c in (64, 16, 24, 1024)] == [16, 4, 8, 256]
     assert scaled(16, 0.01) == 4
+
+
+def test_a_frozen_encoder_stays_so_whatever_it_is_part_of() -> None:
+    """A copy, too: what stands in the file of a method cannot undo it."""
+    encoder = freeze(build("s3d", 3, {"width": 0.0625}, 0))
+    for held in (encoder, copy.deepcopy(encoder), pickle.loads(pickle.dumps(encoder))):
+        torch.nn.Sequential(held, torch.nn.BatchNorm3d(4)).train()
+        assert not any(part.training for part in held.modules())
+        assert not any(parameter.requires_grad for parameter in held.parameters())
+    assert all(part.training for part in build("s3d", 3, {"width": 0.0625}, 0).train().modules())

@@ -73,10 +73,15 @@ class Encoder(nn.Sequential):
     takes: tuple[str, ...]
     dims: tuple[str, ...]
     out_features: int
+    frozen = False
 
     def __init__(self, blocks: OrderedDict[str, nn.Module], out_features: int) -> None:
         super().__init__(blocks)
         self.out_features = out_features
+
+    def train(self, mode: bool = True) -> Encoder:
+        """Training mode; one that is `frozen` stays in evaluation mode."""
+        return super().train(mode and not self.frozen)
 
     def pool(self, maps: Tensor) -> Tensor:
         """The mean over all axes but batch and channel: (B, D, *dims) -> (B, D)."""
@@ -94,6 +99,5 @@ def scaled(channels: int, width: float) -> int:
 
 def freeze(encoder: Encoder) -> Encoder:
     """`encoder`, in place, without gradients and in evaluation mode, in which it stays whatever module it is part of."""
-    encoder.requires_grad_(False).eval()
-    encoder.train = lambda mode=True: encoder  # type: ignore[method-assign]
-    return encoder
+    encoder.frozen = True
+    return encoder.requires_grad_(False).eval()

@@ -141,6 +141,9 @@ def _experiments(params: Params) -> None:
         _known(recipe["streams"], list(params["streams"]), f"experiments.{name} trains", "streams lacks it")
         if "from" in recipe:
             _start(params, name)
+        for role in recipes.method(params, name).get("frozen", {}):
+            if role in recipe["streams"]:
+                raise InputError(f"experiments.{name} trains a stream called {role}, which is a role of its method; call it otherwise")
         for role in recipes.named_roles(params, name):
             _named(params, name, role)
         _parts(params, name)

@@ -129,13 +129,14 @@ def backend(params: Params, cached: str) -> str:
 
 
 def extractor(params: Params, cached: str) -> dict[str, Any]:
-    """What is declared of the extractor that makes a cached modality, and the `file` that it stands in.
+    """What is declared of the extractor that makes a cached modality, and the `files` of the repository that say how it is made.
 
-    That is in extract/, or is the modality's own.
+    These are the extractor's module, in extract/ or the modality's own, and the modality's YAML, which has the layout.
     """
     chosen: dict[str, Any] = registry.declared("modalities", cached)["extractors"][backend(params, cached)]
-    own = registry.files("modalities", cached)[0]
-    return {"module": cached, "file": f"lib/videossl/extract/{chosen['module']}.py" if "module" in chosen else own} | chosen
+    own, layout = registry.files("modalities", cached)
+    made_by = f"lib/videossl/extract/{chosen['module']}.py" if "module" in chosen else own
+    return {"module": cached, "files": (made_by, layout)} | chosen
 
 
 def brought_weights(params: Params) -> dict[str, str]:

@@ -99,7 +99,6 @@ def features(params: Params, name: str) -> Params:
 
 def finetune(params: Params, task: str, name: str) -> Params:
     """How a task trains the encoder of a stream, and tests it."""
-    chosen = {key: value for key, value in params["evaluate"]["tasks"][task].items() if key != "experiments"}
     settings = {key: setting.value for key, setting in recipes.settings(params, name, task).items()}
     method = schema.tags()[task]
     streams = {name: stream(params, name)}
@@ -109,23 +108,24 @@ def finetune(params: Params, task: str, name: str) -> Params:
         "method": method,
         "streams": streams,
         "settings": {name: settings},
-        "evaluate": {"tasks": {task: chosen}},
+        "evaluate": {"tasks": {task: _task(params, task)}},
     }
 
 
 def score(params: Params, task: str) -> Params:
     """How features become the numbers of a task."""
-    chosen = {key: value for key, value in params["evaluate"]["tasks"][task].items() if key != "experiments"}
-    return {"evaluate": {"fused": params["evaluate"]["fused"], "tasks": {task: chosen}}, "threads": params["threads"]}
+    return {"evaluate": {"fused": params["evaluate"]["fused"], "tasks": {task: _task(params, task)}}, "threads": params["threads"]}
+
+
+def _task(params: Params, task: str) -> Params:
+    """The settings of a task, whatever it is measured of."""
+    return {key: value for key, value in params["evaluate"]["tasks"][task].items() if key != "experiments"}
 
 
 def progress(params: Params, job: Training) -> Params:
     """The encoders of a training, the clips that they are given, and how features become numbers."""
-    tasks = {
-        task: {key: value for key, value in chosen.items() if key != "experiments"}
-        for task, chosen in params["evaluate"]["tasks"].items()
-        if registry.declared("tasks", task)["given"] == "features"
-    }
+    on_features = [task for task in params["evaluate"]["tasks"] if registry.declared("tasks", task)["given"] == "features"]
+    tasks = {task: _task(params, task) for task in on_features}
     streams = {name: stream(params, name) for name in job.streams}
     return {"threads": params["threads"], "streams": streams, "evaluate": {"clips": params["evaluate"]["clips"], "tasks": tasks}}
 
