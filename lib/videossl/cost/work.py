@@ -228,7 +228,7 @@ def extractors(params: Params) -> dict[str, Extractor]:
     weights that are made up, so that none are looked for before the run."""
     result = {}
     for source in run.all_sources(params):
-        file = run.extractor(params, source)["file"]
+        file, _ = run.extractor(params, source)["files"]
         module = importlib.import_module(file.removeprefix("lib/").removesuffix(".py").replace("/", "."))
         make: Callable[[Params], Extractor] = getattr(module, "rehearsal", module.make)
         result[source] = make(slices.extraction(params, source, params["dataset"]["name"]))
