@@ -1,15 +1,18 @@
-"""The page for users with encoders of their own: its code runs as it stands there, prints what it says and trains."""
+"""The pages: the code on mixing runs as it stands there; things and files that a page names exist, and no page is left out."""
 
 import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from tests.conftest import REPOSITORY
+from videossl import registry
 
 PAGE = REPOSITORY / "docs" / "mixing.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n+^```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
@@ -47,3 +50,64 @@ def test_the_code_on_mixing_runs_and_trains() -> None:
             assert not changed(names["flow"], before["flow"])
     assert steps == 2, "one step of one's own, one with MoCo and CMMC"
     assert names["moco"].queue_ptr == 8 and isinstance(names["lam"], float)
+
+
+DOCS = REPOSITORY / "docs"
+PAGES = [REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md"))]
+METHODS = sorted((DOCS / "methods").glob("*.md"))
+READ = (".py", ".yaml", ".smk", ".html", ".md", ".css")
+ELSEWHERE = re.compile(r"\b(?:[Ss]pec|DESIG[N])\b")
+"""Documents that are not in the repository."""
+
+
+def sources() -> Iterator[Path]:
+    """All texts of the repository in which a document may be cited."""
+    yield from (REPOSITORY / name for name in ("Snakefile", "Makefile", "params.yaml", "README.md"))
+    for folder in ("lib", "stages", "tests", "bench", "docs", "presets", "profiles"):
+        yield from (path for path in (REPOSITORY / folder).rglob("*") if path.suffix in READ)
+
+
+def prose(page: Path) -> str:
+    """A page without its blocks of code."""
+    return re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def absent(names: set[str], folder: Path) -> list[str]:
+    return sorted(name for name in names if not (folder / name).exists())
+
+
+@pytest.mark.parametrize("kind", ["methods", "encoders", "modalities", "tasks"])
+def test_each_thing_is_named_in_a_page_of_methods(kind: str) -> None:
+    text = "".join(page.read_text() for page in METHODS)
+    assert not [name for name in registry.names(kind) if f"`{name}`" not in text]
+
+
+def test_the_index_of_methods_names_each_page_and_each_page_has_the_same_headings() -> None:
+    (index,) = (page for page in METHODS if page.name == "README.md")
+    others = [page for page in METHODS if page != index]
+    assert set(re.findall(r"^\| \[([\w-]+\.md)\]", index.read_text(), re.MULTILINE)) == {page.name for page in others}
+    headings = ["The paper says", "It leaves open", "Settled here, and why", "Departures"]
+    assert {page.name: re.findall("^## (.*)$", page.read_text(), re.MULTILINE) for page in others} == {
+        page.name: headings for page in others
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_each_file_that_a_page_names_is_there(page: Path) -> None:
+    """Links, and files of the library; a page on adding things names those that it writes with a colon behind."""
+    text = prose(page)
+    links = {link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link}
+    assert not absent(links, page.parent)
+    named = set(re.findall(r"(?:lib|stages|tests|docs|presets)/[\w/.-]+\.(?:py|yaml|smk|md)", text))
+    written = set(re.findall(r"`(lib/[\w/.-]+)`:$", text, re.MULTILINE))
+    assert not absent({name for name in named - written if "NAME" not in name}, REPOSITORY)
+
+
+def test_each_page_that_the_code_names_is_there() -> None:
+    cited = {(path, name) for path in sources() for name in re.findall(r"\bdocs/[\w/.-]+\.md", path.read_text())}
+    assert len(cited) > 50
+    assert not [f"{path.relative_to(REPOSITORY)}: {name}" for path, name in sorted(cited) if not (REPOSITORY / name).is_file()]
+
+
+def test_no_document_is_cited_that_is_not_in_the_repository() -> None:
+    assert not [str(path.relative_to(REPOSITORY)) for path in sources() if ELSEWHERE.search(path.read_text())]

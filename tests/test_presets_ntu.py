@@ -11,7 +11,7 @@ from tests.test_presets import PRESETS, SHARDS, epochs_of, planned, preset_of, s
 from videossl.datasets import ntu60
 from videossl.params import load
 
-SKELETON = {  # section 4.2, appendix 3; the spec where the paper is silent
+SKELETON = {  # section 4.2, appendix 3; docs/methods/ where the paper is silent
     "encoder": "st-gcn",
     "width": 0.25,
     "graph": "ntu-rgb+d",

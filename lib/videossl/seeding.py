@@ -1,7 +1,7 @@
 """Random generators named by what they are for.
 
 A draw depends only on (seed, epoch, sample, purpose), so it is the same for any number of workers, any order of
-shards, and after a resume (DESIGN, Determinism).
+shards, and after a resume (docs/design.md, Determinism).
 """
 
 from __future__ import annotations

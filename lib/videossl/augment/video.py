@@ -1,4 +1,4 @@
-"""Views of video clips: crop, flip, colour jitter, grey and blur, the same for all frames of a clip (spec, Contrastive learning).
+"""Views of video clips: crop, flip, colour jitter, grey and blur, the same for all frames of a clip (docs/methods/signals.md).
 
 Everything runs on a padded batch at once, on the batch's device; random numbers are drawn on the host, a fixed number a
 sample from the sample's own generator. So a sample's view depends on its generator alone: not on the other samples of
@@ -56,7 +56,7 @@ class VideoAugment:
 
     Output float32 (B, C, T, size, size). rgb: (x / 255 - mean) / deviation, clamped to [0, 1] before that, once, after the
     colour operations. flow: pixels a frame of the *output*, clamped to [-bound, bound], over `flow_scale`; only crop and
-    flip apply (spec).
+    flip apply (docs/methods/signals.md).
 
     size: output side, px. area: crop's share of the frame, drawn uniformly. flip, jitter_p, grey_p, blur_p:
     probabilities. jitter: strength of brightness, contrast, saturation (factors in 1 +- strength) and hue (a turn of
@@ -131,7 +131,7 @@ class VideoAugment:
         return next(self.crops(clips, sizes, 1))
 
     def crops(self, clips: Tensor, sizes: Tensor, views: int) -> Iterator[Tensor]:
-        """The test-time crops of each clip, one batch (B, C, T, S, S) after the other (spec, Downstream).
+        """The test-time crops of each clip, one batch (B, C, T, S, S) after the other (docs/methods/tasks.md).
 
         views: 1 the centre square; 2 that and its mirror image; 10 centre and corners, squares of 7/8 of the short
         side, and their mirror images. Others are an InputError.
@@ -145,7 +145,7 @@ class VideoAugment:
                 yield resample(clips, boxes, self.size).div_(255).sub_(self.normalise[0]).div_(self.normalise[1])
 
     def without_blur(self) -> VideoAugment:
-        """This augmentation for finetuning: all but the blur (spec, Downstream)."""
+        """This augmentation for finetuning: all but the blur (P appendix 1)."""
         return replace(self, blur_p=0.0)
 
     def _flow(self, clips: Tensor, boxes: Boxes) -> Tensor:

@@ -1,7 +1,7 @@
 """Clips: which steps of a video, read from caches by what is given, and put into batches. No modality is named here.
 
 Every draw comes from a generator keyed by (seed, epoch, id of the video, purpose), so a clip depends neither on the
-workers nor on the order (DESIGN, Determinism).
+workers nor on the order (docs/design.md, Determinism).
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def span(frames: int, stride: int) -> int:
 def two_starts(length: int, span: int, rng: np.random.Generator) -> tuple[int, int]:
     """Starts of the two clips of a video: half the time drawn independently, half the time one for both.
 
-    Spec, contrastive learning: two temporal crops of the same video or one, half the time each. An InputError where
-    the video has fewer than `span` steps.
+    So the two views come from two temporal crops of a video or from one (P 4.2; docs/methods/signals.md). Raises InputError
+    where the video has fewer than `span` steps.
     """
     first, second = rng.integers(0, _last(length, span) + 1, size=2)
     same = rng.random() < 0.5

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import av
 
 KINDS = ("lists", "count", "missing", "empty", "unreadable", "audio only", "short", "skeleton", "extra")
-FRAMES_OFF = 2  # headers of whole files are off by one (spec facts, Video), and a frame at the end may be empty
+FRAMES_OFF = 2  # headers of whole files can be off by one, and a frame at the end may be empty
 SECONDS_OFF = 0.25  # and lengths in seconds are rounded
 COMPARED = 100  # extra files whose names are compared with those of all missing ones in their folder
 SHOWN = 3  # names of a kind in the table

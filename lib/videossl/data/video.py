@@ -1,6 +1,6 @@
 """Decode videos with PyAV.
 
-Headers are not trusted: some count a frame more than decodes (spec facts, Video), so frames are counted by decoding.
+Headers are not trusted: some count a frame more than decodes, so frames are counted by decoding.
 When a frame is shown says its time stamp. Pictures are turned as the file's display matrix says; pixel aspect ratios and
 sound are ignored.
 """

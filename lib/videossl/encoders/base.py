@@ -1,4 +1,4 @@
-"""Encoders as ordered blocks: run some, run the rest, mix in between (P section 3.2; spec, Encoders).
+"""Encoders as ordered blocks: run some, run the rest, mix in between (P 3.2, Algorithm 1; docs/methods/encoders.md).
 
 A *block index* counts blocks passed: `partial_forward(blocks, x, 0, k)` is the map after the k-th block, k =
 0 the input.

@@ -1,7 +1,7 @@
 """Encoders and heads with initial weights that depend on the seed alone.
 
-The initialisation is torch's default of each layer (spec, toy: Kaiming's stays at ln N for hundreds of
-steps).
+The initialisation is torch's default of each layer (docs/methods/encoders.md: with Kaiming's the
+loss stayed at ln N for hundreds of steps).
 """
 
 from __future__ import annotations

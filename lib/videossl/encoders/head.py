@@ -1,4 +1,4 @@
-"""The projection head on an encoder, removed downstream (P section 4.2; spec, Encoders)."""
+"""The projection head on an encoder, removed downstream (P 4.2; docs/methods/encoders.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""S3D without gating (Xie et al., ECCV 2018, figure 7), in five blocks (spec, Encoders).
+"""S3D without gating (Xie et al., ECCV 2018, figure 7), in five blocks (docs/methods/encoders.md).
 
 input   (B, C, 32, 128, 128)
 block1  (B, 64, 16, 64, 64)       separable convolution 7, stride 2
@@ -59,11 +59,11 @@ class S3D(Encoder):
             """A k x k x k convolution as one over space, then one over time."""
             return nn.Sequential(unit(inputs, outputs, kernel, stride, "space"), unit(outputs, outputs, kernel, stride, "time"))
 
-        def inceptions(inputs: int, specs: list[Branches]) -> tuple[list[nn.Module], int]:
+        def inceptions(inputs: int, sizes: list[Branches]) -> tuple[list[nn.Module], int]:
             """The modules of a run of inceptions, and how many channels come out of the last."""
             modules: list[nn.Module] = []
-            for spec in specs:
-                a, b1, b2, c1, c2, d = map(size, spec)
+            for branches in sizes:
+                a, b1, b2, c1, c2, d = map(size, branches)
                 modules.append(
                     Concat(
                         unit(inputs, a),

@@ -1,4 +1,4 @@
-"""ST-GCN (Yan et al., AAAI 2018) in ten layers, narrowed as in CrosSCLR (spec, Encoders; P section 4.2).
+"""ST-GCN (Yan et al., AAAI 2018) in ten layers, narrowed as in CrosSCLR (P 4.2; docs/methods/encoders.md).
 
 At width 0.25, from (B, 3, 50, 25, 2), 25 joints of the graph, both bodies folded into the batch:
 

@@ -1,5 +1,5 @@
-"""Cross-modal manifold cutmix: one stage of Algorithm 1 (P section 3.2, eq. 4-8; spec, Mixing in feature
-space)."""
+"""Cross-modal manifold cutmix: one training of Algorithm 1 (P 3.2, eq. 4-8;
+docs/methods/cmmc.md)."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Cross-view mining: what one view of the data finds alike is a positive for the other, too (P table 5 and appendix 3.ii; CrosSCLR, Li et
-al., CVPR 2021).
+"""Cross-view mining: keys that one view of the data finds alike are positives for the other view (P table 5, P appendix 3.ii; CrosSCLR,
+Li et al., CVPR 2021; docs/methods/crossclr.md).
 
 Both encoders learn together. Departures from Li et al.:
 - they look for neighbours in the queue alone, having no negatives in the batch; here the other keys of the batch are columns
-  of the logits like those of the queue (spec, Contrastive learning), so they are candidates, too;
-- P's "top-1 neighbours as extra positives" is all there is: the neighbours' similarities as a context to be consistent with,
+  of the logits like those of the queue (docs/methods/moco.md), so they are candidates as well;
+- the nearest neighbours are extra positives, and that is all: the neighbours' similarities as a context to be consistent with,
   and weights by them, are left out;
 - their second view is made of the first one's augmented clip; here each view is augmented by itself [settled].
 """
@@ -30,7 +30,7 @@ class CrosSCLR(nn.Module):
     """Two MoCo, one a view, each with the keys that the other's queries are most similar to as further positives.
 
     mocos: by the names of the views, mixing "none", queues of one size, the same negatives; embeddings may differ in
-    size. neighbours: how many are taken, K >= 1; 1 in P. Raises InputError for values outside these.
+    size. neighbours: how many are taken, K >= 1; 1 in the presets of P. Raises InputError for values outside these.
 
     A neighbour is known by its column, so both queues must hold keys of the same samples in the same slots. Those of earlier
     trainings do not: in CMMC's each stream sees batches of its own. So both start empty, as those of a first training do

@@ -1,4 +1,4 @@
-"""InfoNCE with mixed targets (P eq. 2, 3, 6; spec, Contrastive learning; i-mix, Lee et al., ICLR 2021), and with several.
+"""InfoNCE with mixed targets (P eq. 2, 3, 6; i-mix, Lee et al., ICLR 2021; docs/methods/moco.md), and with several.
 
 Columns of the logits: the B keys of the batch, then the K keys of the queue. Row i's targets are columns i,
 with weight lam, and r(i), with weight 1 - lam; or its own key and those that were mined, equally. Everything

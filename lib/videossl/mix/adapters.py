@@ -8,7 +8,7 @@ random extents open; they are the default. Channels and time are cut and placed 
 (`cutmix.draw_box`).
 
 Rows. A skeleton's encoder has a row for each body of a sample, a video's encoder has one row. A video takes the mean
-over the bodies, as the skeleton encoder's own pooling does. A skeleton takes the video's map for each body. [settled]
+over the bodies, as the skeleton encoder's own pooling does. A skeleton takes the video's map for each body [settled: docs/methods/cmmc.md].
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def draw_patch(
     patch: str | Sides = "random",
     dims: Pair = UNNAMED,
 ) -> tuple[Patch, Box]:
-    """What to cut from a map of `shape2` (C, *dims), and where to put it in one of `shape1` with another kind of space.
+    """Draw what to cut from a map of `shape2` (C, *dims), and where to put it in one of `shape1` with another kind of space.
 
     Cut: all channels, all time, and a patch of space. The patch has (h, w) cells; with "random" it has the share 1 - u,
     u ~ Beta(alpha, alpha), of the largest square patch that both maps can hold, so sides S sqrt(1 - u), S = 5 for 25

@@ -1,4 +1,4 @@
-"""Names of a map's axes: maps are mixed by them, not by how many there are (spec, Mixing in feature space).
+"""Names of a map's axes: maps are mixed by them, not by how many there are (docs/mixing.md, Names of axes).
 
 A map is (B, C, *dims). An encoder says what its axes are called, the batch's left out (`Encoder.dims`). So an audio map
 (channel, time, frequency) never passes for a skeleton's (channel, time, joint), though both have three axes.

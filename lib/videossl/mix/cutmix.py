@@ -1,5 +1,5 @@
-"""Cutmix of maps that differ in size, in any number of dimensions (P section 3.2, eq. 4, 7, 8; spec, Mixing
-in feature space).
+"""Cutmix of maps that differ in size, in any number of dimensions (P 3.2, eq. 4, 7, 8;
+docs/methods/cmmc.md).
 
 A map is (B, C, *dims), and its axes have names (`mix.axes`).
 
@@ -63,8 +63,8 @@ def draw_box(
     alpha: float = 1.0,
     dims: Dims | None = None,
 ) -> Box:
-    """What to cut from a map of `shape2` and where to put it in one of `shape1`, both (C, *dims) (spec, steps
-    3 and 4).
+    """Draw what to cut from a map of `shape2` and where to put it in one of `shape1`, both (C, *dims) (P 3.2,
+    eq. 8; steps 3 and 4 in docs/methods/cmmc.md).
 
     Cut: all channels, all time, and a box in space of share 1 - u of it, u ~ Beta(alpha, alpha) (so H2 sqrt(1
     - u) by W2 sqrt(1 - u), or V2 (1 - u) joints), clipped to g2. Put: around a centre uniform in g1, clipped
@@ -114,7 +114,7 @@ def draw_aligned_box(
 
 
 def cutmix(g1: Tensor, g2: Tensor, box: Box | Sequence[Box]) -> tuple[Tensor, float | Tensor]:
-    """`g1` with `g2` inside the box, and lam, the share of `g1` kept (P eq. 7; lam as on the poster).
+    """`g1` with `g2` inside the box, and lam, the share of `g1` kept (P eq. 7; lam: docs/methods/cmmc.md).
 
     g1: (B, C1, *dims1) float; g2: (B, C2, *dims2), cast to g1's dtype. `box`: one for the batch (lam a
     float; inside `torch.compile` a () float64 tensor on the CPU), or one a row (lam (B,) float64 on the CPU).

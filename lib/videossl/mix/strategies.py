@@ -1,5 +1,5 @@
-"""The mixing strategies by their names in params: in the input space (P table 1; spec, Mixing in the input space) and
-in feature space (P table 2; spec, Mixing in feature space).
+"""The mixing strategies by their names in params: in the input (P table 1; docs/methods/moco.md) and in feature space
+(P table 2; docs/methods/cmmc.md).
 
 `box` is "batch" for one draw a batch (lam a float), as in CutMix, or "sample" for one a sample (lam (B,) float64 on
 the CPU). Draws come from `rng`, a CPU generator. `part` (index, count): the rows are this part of a batch that `count`

@@ -22,7 +22,7 @@ input_shape = skeletons.input_shape
 
 
 def load(cache: Cache, video: str, settings: Mapping[str, Any], start: int) -> np.ndarray:
-    """Read the whole sequence, resampled to T frames: (3, T, V, 2) float32; `start` does not matter (spec, Skeletons)."""
+    """Read the whole sequence, resampled to T frames: (3, T, V, 2) float32; `start` does not matter (docs/methods/signals.md)."""
     return skeletons.clip(_joints(cache, video, settings, settings["clip"]["frames"]))
 
 

@@ -1,4 +1,4 @@
-"""Motion of joints, (3, T, V, 2) float32: what each is moved by to the next frame, zero at the end (spec, Skeletons)."""
+"""Motion of joints, (3, T, V, 2) float32: the change of each joint to the next frame, zero at the end (docs/methods/signals.md)."""
 
 from __future__ import annotations
 

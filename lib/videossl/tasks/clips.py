@@ -1,4 +1,4 @@
-"""The clips of videos that an encoder is tested on: nothing random, in batches (spec, Downstream)."""
+"""The clips of videos that an encoder is tested on: nothing random, in batches (docs/methods/tasks.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a frozen encoder makes of videos (spec, Downstream)."""
+"""Features of videos by a frozen encoder (docs/methods/tasks.md)."""
 
 from __future__ import annotations
 

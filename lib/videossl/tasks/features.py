@@ -1,4 +1,4 @@
-"""Features of videos, and the file they are kept in (spec, Downstream). Without torch, so that what only reads them starts fast."""
+"""Features of videos, and the file that keeps them (docs/methods/tasks.md). Without torch, so that a reader of features starts fast."""
 
 from __future__ import annotations
 

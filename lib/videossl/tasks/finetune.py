@@ -1,4 +1,4 @@
-"""Finetuning: encoder and a linear classifier trained together, by the method `supervised` (spec, Downstream).
+"""Finetuning: encoder and a linear classifier trained together, by the method `supervised` (docs/methods/supervised.md).
 
 What is measured are class probabilities of the test videos. Only making them takes torch.
 """

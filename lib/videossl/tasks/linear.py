@@ -1,4 +1,4 @@
-"""The linear probe: one linear layer on the features of a frozen encoder (spec, Downstream).
+"""The linear probe: one linear layer on the features of a frozen encoder (P 4.3; docs/methods/tasks.md).
 
 Shapes: V videos, K clips a video, D numbers a clip, N = V K samples of training. Features stay float32 and are standardised in float64 a chunk
 at a time, so that the probe takes the same memory for any number of videos; those of a small dataset are one chunk.
@@ -91,7 +91,7 @@ def chunks(features: Features, positions: np.ndarray, scaling: Scaling) -> Itera
 def standard(features: Features, positions: np.ndarray) -> Scaling:
     """What brings the clips of the videos at `positions` to mean 0 and standard deviation 1, number by number.
 
-    The same for all kinds of features: this alone moves an untrained encoder's probe by some 20 points (toy.md). A
+    The same for all kinds of features: this alone moves an untrained encoder's probe by some 20 points (docs/methods/tasks.md). A
     number that is constant there becomes zero.
     """
     count = len(positions) * features.features.shape[1]

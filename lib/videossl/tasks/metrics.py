@@ -9,7 +9,7 @@ import numpy as np
 
 from videossl.errors import InputError
 
-KS = (1, 5, 10, 20)  # R@k of the report (spec, Downstream)
+KS = (1, 5, 10, 20)  # R@k of the report (docs/methods/tasks.md)
 
 NEVER = np.iinfo(np.int64).max
 """The rank of what is not in the gallery."""
@@ -21,7 +21,7 @@ def accuracy(probabilities: np.ndarray, targets: np.ndarray) -> float:
 
 
 def fuse(probabilities: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean of the streams' probabilities (V, classes), rows of the same videos (spec: two-stream)."""
+    """Mean of the streams' probabilities (V, classes), rows of the same videos (docs/methods/tasks.md)."""
     shapes = {each.shape for each in probabilities}
     if len(shapes) != 1:
         raise InputError(f"fusing probabilities of shapes {sorted(shapes)}: the streams must hold the same videos")

@@ -1,4 +1,4 @@
-"""Retrieval: test videos query the training videos by cosine similarity (spec, Downstream).
+"""Retrieval: test videos query the training videos by cosine similarity (docs/methods/tasks.md).
 
 Shapes: Q queries, the labelled test videos; G gallery videos, the labelled training videos; K clips a video; D numbers a clip. The similarities
 (Q, G) are never there as a whole: of Kinetics or NTU RGB+D 120 they would take 25 GB. Some queries at a time meet all of the gallery.
