@@ -29,25 +29,23 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 """What Snakemake sets for a job of one thread."""
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
-COMMAND = """\
-#!/bin/sh
-case "$1" in stages/*.py | /*/stages/*.py) exec "{python}" -I -S "{here}" run "{socket}" "$@" ;; esac
-exec "{python}" "$@"
-"""
+FUNCTION = """\
+() {{
+ case "$1" in stages/*.py | /*/stages/*.py) "{python}" -I -S "{here}" run "{socket}" "$@" ;; *) command python "$@" ;; esac
+}}"""
+"""What `python` means in a shell of Snakemake's, by bash's way to hand functions on in the environment."""
 
 
 @contextlib.contextmanager
-def warm_python(folder: Path) -> Iterator[Path]:
-    """Yield a folder for the PATH of a pipeline, with a `python` that runs scripts warm."""
-    command = folder / "python"
-    command.write_text(COMMAND.format(python=sys.executable, here=Path(__file__).resolve(), socket=folder / "socket"))
-    command.chmod(0o755)
+def warm_python(folder: Path) -> Iterator[dict[str, str]]:
+    """Yield variables for the environment of a pipeline, in which its scripts run warm."""
     call = [sys.executable, "-I", __file__, "serve", str(folder / "socket")]
     server = subprocess.Popen(call, env=os.environ | ONE_THREAD, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert server.stdin and server.stdout
     try:
         assert server.stdout.readline() == b"warm\n", "the warm process did not start"
-        yield folder
+        function = FUNCTION.format(python=sys.executable, here=Path(__file__).resolve(), socket=folder / "socket")
+        yield {"BASH_FUNC_python%%": function}
     finally:
         server.stdin.close()  # the server ends with its standard input, so it ends when the tests are killed as well
         server.wait(60)
