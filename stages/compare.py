@@ -11,7 +11,7 @@ from pathlib import Path
 from videossl import script
 from videossl.data import index
 from videossl.files import write_json
-from videossl.report import run, tables, target
+from videossl.report import compared, run, tables, target
 
 
 def main() -> None:
@@ -35,11 +35,11 @@ def main() -> None:
             f"snakemake --cores all {args.target}  # in the repository; of another run: --directory with the folder of its params.yaml"
         ],
     )
-    compared = target.comparison(run.by_test_set(files), args.target)
+    comparison = target.comparison(run.by_test_set(files), args.target)
     data, page = args.out
-    write_json(data, target.data(compared))
-    tables.write(page, target.render(compared))
-    print(target.terminal(compared))
+    write_json(data, target.data(comparison))
+    tables.write(page, compared.render(comparison))
+    print(compared.terminal(comparison))
     print(f"\n{args.target}: {page.resolve()}")
 
 

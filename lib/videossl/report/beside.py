@@ -7,19 +7,17 @@ paper's order, in the other, or no clear difference (numbers.compare). Nothing i
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from videossl.data.index import usable
 from videossl.params.run import measured_datasets
 from videossl.report import courses, numbers, paper
-from videossl.report.numbers import BASELINES, PAIR_MARKS, Measure, Pair, Task, Value, compare, headline
+from videossl.report.numbers import BASELINES, Measure, Pair, Task, Value, compare, headline
 from videossl.report.run import Run
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """One of our metrics on one dataset, beside the paper's column `printed` (None: it has none)."""
 
     dataset: str
@@ -42,19 +40,19 @@ class Column:
         return self.measured.counts.get("test", 0) if self.measured else 0
 
 
-class Row(NamedTuple):
-    """A row of one stream: ours and theirs by column. `method` is the paper's name of it, '' where it has no such row.
+class Number(NamedTuple):
+    """Ours and theirs in one column. `method` is the paper's name of the row, '' where it has none. differs: in scale, theirs / ours.
 
-    differs: in scale, theirs / ours. A row of the paper's alone has no number of ours, and its method as `name`;
-    about: what the paper says of it.
+    A number of the paper alone has its method as `experiment`, and as `stream` its modality where none of ours is of it.
     """
 
-    name: str
-    ours: tuple[Value | None, ...]
-    theirs: tuple[float | None, ...]
+    experiment: str
+    stream: str
+    column: Column
+    ours: Value | None
+    theirs: float | None
     method: str = ""
     differs: tuple[str, ...] = ()
-    about: Mapping[str, Any] = {}
 
 
 class Order(NamedTuple):
@@ -64,30 +62,28 @@ class Order(NamedTuple):
     column: Column
     pairs: Sequence[Pair]
 
-    def named(self, word: str) -> list[Pair]:
-        """The pairs of that word."""
-        return [pair for pair in self.pairs if pair.word == word]
 
-    @property
-    def tally(self) -> dict[str, int]:
-        """The number of pairs of each word: seen, not clear, reversed and not measured."""
-        return {word: len(self.named(word)) for word in PAIR_MARKS}
+class Results(NamedTuple):
+    """A target that shows results, beside the paper's table (None where its name is no table of the paper).
 
+    numbers: by stream and row, the baselines that were measured first. alone: of the paper's rows that no experiment stands for.
+    """
 
-@dataclass(frozen=True)
-class Stream:
-    """The numbers on one stream or several fused: the baselines, our experiments, and the paper's rows alone."""
-
-    name: str
-    baselines: Sequence[Row]
-    rows: Sequence[Row]
-    alone: Sequence[Row]
+    table: paper.Table | None
+    columns: Sequence[Column]
+    streams: Sequence[str]
+    numbers: Sequence[Number]
+    alone: Sequence[Number]
     orders: Sequence[Order]
 
-    @property
-    def common(self) -> list[str]:
-        """The differences in scale that every row has, of those that the paper has too."""
-        return in_all([row.differs for row in self.rows if row.method])
+    def rows(self, stream: str) -> list[tuple[Number, ...]]:
+        """The rows of a stream, ours and then the paper's alone, a number for each column."""
+        here = [number for number in (*self.numbers, *self.alone) if number.stream == stream]
+        return [tuple(here[start : start + len(self.columns)]) for start in range(0, len(here), len(self.columns))]
+
+    def common(self, stream: str) -> list[str]:
+        """The differences in scale that every row of a stream has, of those that the paper has too."""
+        return in_all([number.differs for number in self.numbers if number.stream == stream and number.method])
 
 
 def in_all(texts: Sequence[Sequence[str]]) -> list[str]:
@@ -95,35 +91,25 @@ def in_all(texts: Sequence[Sequence[str]]) -> list[str]:
     return [text for text in texts[0] if all(text in others for others in texts)] if texts else []
 
 
-class Results(NamedTuple):
-    """A target that shows results, beside the paper's table (None where its name is no table of the paper).
-
-    unplaced: rows of the paper alone whose modality is not stated, or is none of ours.
-    """
-
-    table: paper.Table | None
-    columns: Sequence[Column]
-    streams: Sequence[Stream]
-    unplaced: Sequence[tuple[str, Row]]
-
-    @property
-    def orders(self) -> list[Order]:
-        """Those of all streams."""
-        return [order for stream in self.streams for order in stream.orders]
-
-
 def results(run: Run, target: Mapping[str, Any], table: paper.Table | None) -> Results:
     """The results of the experiments, streams and tasks that `target` names, beside `table`."""
-    columns, theirs = _columns(run, target["tasks"], table), table.rows if table else ()
-    ours = {run.recipe(name) for name in target["experiments"]}
-    alone = [
-        (row.modality, Row(row.method, (None,) * len(columns), _theirs(table, row, columns), row.method, about=row.about))
-        for row in theirs
-        if row.experiment not in ours
+    columns, streams, experiments = _columns(run, target["tasks"], table), target["streams"], target["experiments"]
+    rows = {(stream, name): _row(run, name, stream, columns, table) for stream in streams for name in (*BASELINES, *experiments)}
+    shown = [row for (_, name), row in rows.items() if name not in BASELINES or any(number.ours for number in row)]
+    orders = [
+        Order(stream, column, pairs)
+        for stream in streams
+        for place, column in enumerate(columns)
+        if (pairs := list(_pairs([rows[stream, name][place] for name in experiments])))
     ]
-    shown = [paper.fused(run.modality(stream)) for stream in target["streams"]]
-    streams = [_stream(run, target["experiments"], stream, columns, table, alone) for stream in target["streams"]]
-    return Results(table, columns, streams, [(modality, row) for modality, row in alone if paper.fused(modality) not in shown])
+    recipes, modalities = {run.recipe(name) for name in experiments}, {stream: paper.fused(run.modality(stream)) for stream in streams}
+    theirs = [row for row in (table.rows if table else ()) if row.experiment not in recipes]
+    placed = [(stream, row) for stream in streams for row in theirs if paper.fused(row.modality) == modalities[stream]]
+    placed += [(row.modality, row) for row in theirs if paper.fused(row.modality) not in modalities.values()]
+    alone = [
+        Number(row.method, stream, column, None, _theirs(table, row, column), row.method) for stream, row in placed for column in columns
+    ]
+    return Results(table, columns, streams, [number for row in shown for number in row], alone, orders)
 
 
 def _columns(run: Run, names: Sequence[str], table: paper.Table | None) -> list[Column]:
@@ -141,73 +127,49 @@ def _columns(run: Run, names: Sequence[str], table: paper.Table | None) -> list[
 def _printed(run: Run, name: str, task: str, metric: str, table: paper.Table | None) -> paper.Column | None:
     """The paper's column that stands for ours on the dataset `name`: of the same test set where there is one.
 
-    Else the dataset that encoders are trained on stands beside the paper's own such dataset, or beside the protocol that its split is
-    like, and one that they are only measured on beside the first of the others.
+    Else the dataset that encoders are trained on stands beside the protocol that its split is like, or beside the paper's own such
+    dataset, and one that they are only measured on beside the first of the others.
     """
     if table is None:
         return None
     dataset, alike = paper.test_set(run.params, name), paper.protocols(paper.split(run.params, name))
     own, there = dataset == run.dataset, [column for column in table.columns if (column.task, column.metric) == (task, metric)]
     same = [column for column in there if column.dataset == dataset]
-    same = same or [column for column in there if own and column.dataset in alike]
-    same = same or [column for column in there if (column.dataset == table.setting["dataset"]) == own]
-    return next(iter(same or (there if own else [])), None)
+    like = [column for column in there if own and column.dataset in alike]
+    role = [column for column in there if (column.dataset == table.setting["dataset"]) == own]
+    return next(iter(same or like or role or (there if own else [])), None)
 
 
-def _stream(
-    run: Run,
-    experiments: Sequence[str],
-    stream: str,
-    columns: Sequence[Column],
-    table: paper.Table | None,
-    alone: Sequence[tuple[str, Row]],
-) -> Stream:
-    baselines = [Row(name, _ours(columns, name, stream), (None,) * len(columns)) for name in BASELINES]
-    rows = [_row(run, name, stream, columns, table) for name in experiments]
-    here = [row for modality, row in alone if paper.fused(modality) == paper.fused(run.modality(stream))]
-    orders = [Order(stream, column, pairs) for place, column in enumerate(columns) if (pairs := _pairs(rows, place, column))]
-    return Stream(stream, [row for row in baselines if any(row.ours)], rows, here, orders)
+def _row(run: Run, name: str, stream: str, columns: Sequence[Column], table: paper.Table | None) -> list[Number]:
+    ours = [column.measured.cells.get((name, stream), {}).get(column.metric) if column.measured else None for column in columns]
+    modality, recipe = paper.fused(run.modality(stream)), run.recipe(name)
+    same = [row for row in (table.rows if table else ()) if row.experiment == recipe and paper.fused(row.modality) == modality]
+    if not table or not same:
+        return [Number(name, stream, column, value, None) for column, value in zip(columns, ours, strict=True)]
+    tested = {column.dataset: column.printed.dataset for column in columns if column.printed}
+    differs = [f"tested on {paper.dataset_name(theirs)} / {paper.dataset_name(mine)}" for mine, theirs in tested.items() if theirs != mine]
+    tasks = list(dict.fromkeys(column.task for column in columns))
+    differs += paper.differences({**table.setting, **same[0].setting}, setting(run, name, stream, tasks), tasks)
+    return [
+        Number(name, stream, column, value, _theirs(table, same[0], column), same[0].method, tuple(differs))
+        for column, value in zip(columns, ours, strict=True)
+    ]
 
 
-def _row(run: Run, name: str, stream: str, columns: Sequence[Column], table: paper.Table | None) -> Row:
-    ours, modalities = _ours(columns, name, stream), paper.fused(run.modality(stream))
-    for row in table.rows if table else ():
-        if row.experiment == run.recipe(name) and paper.fused(row.modality) == modalities:
-            assert table
-            tested = {column.dataset: column.printed.dataset for column in columns if column.printed}
-            differs = [
-                f"tested on {paper.dataset_name(theirs)} / {paper.dataset_name(mine)}" for mine, theirs in tested.items() if theirs != mine
-            ]
-            tasks = list(dict.fromkeys(column.task for column in columns))
-            differs += paper.differences({**table.setting, **row.setting}, setting(run, name, stream, tasks), tasks)
-            return Row(name, ours, _theirs(table, row, columns), row.method, tuple(differs))
-    return Row(name, ours, (None,) * len(columns))
+def _theirs(table: paper.Table | None, row: paper.Row, column: Column) -> float | None:
+    """The paper's number; None for a dash, and for a column that the table does not have."""
+    return row.values[table.columns.index(column.printed)] if table and column.printed else None
 
 
-def _ours(columns: Sequence[Column], name: str, stream: str) -> tuple[Value | None, ...]:
-    """Our number of each column, None where it was not measured."""
-    return tuple(column.measured.cells.get((name, stream), {}).get(column.metric) if column.measured else None for column in columns)
-
-
-def _theirs(table: paper.Table | None, row: paper.Row, columns: Sequence[Column]) -> tuple[float | None, ...]:
-    """The paper's number of each column; None for a dash, and for a column that the table does not have."""
-    printed = dict(zip(table.columns, row.values, strict=True)) if table else {}
-    return tuple(printed.get(column.printed) if column.printed else None for column in columns)
-
-
-def _pairs(rows: Sequence[Row], place: int, column: Column) -> list[Pair]:
-    """Every two rows that differ in the paper's column at `place`, from its best to its worst."""
-    worth = column.measure.worth
-    printed = [(theirs, row) for row in rows if (theirs := row.theirs[place]) is not None]
-    ranked = sorted(printed, key=lambda item: -worth(item[0]))
-    result = []
+def _pairs(numbers: Sequence[Number]) -> Iterator[Pair]:
+    """Every two numbers of a column that differ in the paper, from its best to its worst."""
+    printed = [(number.column.measure.worth(number.theirs), number) for number in numbers if number.theirs is not None]
+    ranked = sorted(printed, key=lambda item: -item[0])
     for (high, above), (low, below) in itertools.combinations(ranked, 2):
-        if high != low:
-            ours, base = above.ours[place], below.ours[place]
-            verdict = compare(ours, base, column.tests) if ours and base else None
-            neighbours = not any(worth(low) < worth(between) < worth(high) for between, _ in ranked)
-            result.append(Pair(above.name, below.name, (high, low), verdict, neighbours))
-    return result
+        if high != low and above.theirs is not None and below.theirs is not None:
+            verdict = compare(above.ours, below.ours, above.column.tests) if above.ours and below.ours else None
+            neighbours = not any(low < between < high for between, _ in ranked)
+            yield Pair(above.experiment, below.experiment, (above.theirs, below.theirs), verdict, neighbours)
 
 
 def setting(run: Run, experiment: str, stream: str, tasks: Iterable[str] = ()) -> dict[str, Any]:
@@ -216,9 +178,7 @@ def setting(run: Run, experiment: str, stream: str, tasks: Iterable[str] = ()) -
     For fused streams that differ, the values of all, as text.
     """
     scales = [_scale(run, experiment, part, tasks) for part in stream.split("+")]
-    each = {
-        key: list(dict.fromkeys(scale.get(key, "?") for scale in scales)) for key in paper.SCALE if any(key in scale for scale in scales)
-    }
+    each = {key: list(dict.fromkeys(scale.get(key, "?") for scale in scales)) for scale in scales for key in scale}
     return {key: values[0] if len(values) == 1 else " and ".join(map(str, values)) for key, values in each.items()}
 
 

@@ -21,7 +21,7 @@ MARKERS = "osD^v"
 WIDTH, HEIGHT = 4.2, 2.5
 """Inches of 72 units, without the legend."""
 
-SETTINGS: dict[str, Any] = {
+SETTINGS: Any = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "font.family": "sans-serif",
@@ -69,7 +69,8 @@ def chart(
         return Markup("<p>No finite numbers to draw.</p>")
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update({**SETTINGS, "svg.hashsalt": title})
+        matplotlib.rcParams.update(SETTINGS)
+        matplotlib.rcParams["svg.hashsalt"] = title
         legend = 0.2 * math.ceil(sum(bool(line.name) for line in lines) / 2)
         figure = Figure(figsize=(WIDTH, HEIGHT + legend))
         axes = figure.add_axes((0.14, (0.45 + legend) / (HEIGHT + legend), 0.84, (HEIGHT - 0.7) / (HEIGHT + legend)))

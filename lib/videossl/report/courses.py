@@ -120,6 +120,13 @@ class Chart:
         return numbers.measure(self.task, self.metric)
 
 
+def said(params: Mapping[str, Any], course: Course) -> str:
+    """'rgb (moco) of mixup to 50, rgb-1 (cmmc) to 62, rgb-2 (cmmc) to 74'."""
+    owners = ["" if span.experiment == course.experiment else f" of {span.experiment}" for span in course.spans]
+    names = [named(params, span.experiment, span.training) for span in course.spans]
+    return ", ".join(f"{name}{owner} to {span.stop}" for name, owner, span in zip(names, owners, course.spans, strict=True))
+
+
 def progress(run: Run, target: Mapping[str, Any], figure: paper.Figure | None) -> Iterator[Chart]:
     """Downstream numbers along the trainings, by stream and task, on the dataset that encoders are trained on."""
     for stream in target["streams"]:

@@ -40,6 +40,11 @@ class Measure:
         return "percent" if self.unit == "%" else self.unit
 
     @property
+    def highest(self) -> str:
+        """The word for the best."""
+        return "highest" if self.higher else "lowest"
+
+    @property
     def digits(self) -> int:
         return 1 if self.unit == "%" else 2
 

@@ -23,7 +23,7 @@ from videossl.modalities.base import Picture
 from videossl.report import charts, courses, numbers, paper, words
 from videossl.report.numbers import BASELINES, Task, in_order, tasks
 from videossl.report.run import Run, rank
-from videossl.report.tables import LINE, Cell, Row, Table, ascii_only, fill, render_page
+from videossl.report.tables import LINE, Cell, Row, Table, against, ascii_only, fill, render_page
 
 NAMES_SHOWN, WIDTH, SMALL = 50, 160, 96
 """Dropped videos named by reason; pixels of a picture's width at most; below which it is drawn enlarged, with sharp pixels."""
@@ -40,7 +40,6 @@ def render(run: Run) -> str:
         heading=f"Self-supervised encoders on {dataset}",
         lead=words.lead(run),
         rule=words.rule(run),
-        scale=_scale(run),
         tasks=[(task, words.phrases(task), results_table(task), _all_metrics(task)) for task in found],
         units=numbers.units(task.measure for task in found) if found else "",
         reason="" if found else words.no_task_reason(run),
@@ -83,7 +82,7 @@ def results_table(task: Task) -> Table:
     chance = [task.measure.text(task.chance[task.metric])] * len(task.streams) if task.metric in task.chance else []
     rows = [Row(["chance", *chance], "baseline")] if chance else []
     for name in task.experiments:
-        style = "baseline" if name in BASELINES else "first-trained" if name == task.trained[0] else ""
+        style = "baseline" if name in BASELINES else ""
         rows.append(Row([BASELINES.get(name, name), *(_cell(task, name, stream, len(seeds) > 1) for stream in task.streams)], style))
     caption = f"{task.metric}{unit}. {f'{counted}. ' if counted else ''}{spread}"
     return Table(f"results of {task.title} on {task.dataset}", ["experiment", *task.streams], rows, caption)
@@ -94,10 +93,7 @@ def _cell(task: Task, name: str, stream: str, uneven: bool) -> object:
     if value is None:
         return "–"
     small = [(f"n = {len(value.numbers)}", "")] if uneven else []
-    if verdict:
-        margin = f" (±{task.measure.text(verdict.threshold)})" if math.isfinite(verdict.threshold) else ""
-        small.append((f"{numbers.MARKS[verdict.word]} {verdict.points}{margin}", verdict.word))
-    return Cell(value, small, task.is_best(name, stream))
+    return Cell(value, [*small, *against(verdict)], task.is_best(name, stream))
 
 
 def _all_metrics(task: Task) -> Table | None:
@@ -117,17 +113,6 @@ def _all_metrics(task: Task) -> Table | None:
     head = ["experiment", "stream", *task.metrics]
     table = Table(f"all metrics of {task.task}", head, [*([Row(chance, "baseline")] if task.chance else []), *rows], left=2)
     return table if len(task.metrics) > 1 else None
-
-
-def _scale(run: Run) -> str:
-    """The clips and the width of each stream's encoder, as far as the params say."""
-    said = []
-    for name, stream in run.params.get("streams", {}).items():
-        clip = stream.get("clip", {})
-        size = f" of {clip['size']} pixels" if "size" in clip else ""
-        width = f", width {stream['width']:g}" if "width" in stream else ""
-        said += [f"{name} in {clip['frames']} frames{size}{width}"] if "frames" in clip else []
-    return "; ".join(said)
 
 
 # Training curves.
@@ -165,7 +150,7 @@ def _curves(run: Run, experiment: str, stream: str) -> Curves:
             for history, stop in zip(longest, stops, strict=True)
             if history["candidates"]
         ]
-        if any(map(math.isfinite, sum(epochs, []))):
+        if any(math.isfinite(number) for numbers in epochs for number in numbers):
             title = f"{key.capitalize()} of {experiment}, {stream} against epochs"
             drawn.append(charts.chart(title, label, lines, stops, [history["name"] for history in longest], levels))
     rows = [_training(seed, history) for seed, chain in chains.items() for history in chain]

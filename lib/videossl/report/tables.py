@@ -6,6 +6,7 @@ A page loads nothing: styles are inline, pictures are data URIs, there is no scr
 from __future__ import annotations
 
 import json
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from tabulate import tabulate
 
 from videossl.files import atomic
 from videossl.report import paper
-from videossl.report.numbers import BASELINES, in_order
+from videossl.report.numbers import BASELINES, MARKS, Verdict, in_order
 from videossl.report.run import Run
 
 LINE = 120
@@ -58,6 +59,14 @@ class Table(NamedTuple):
         align = ["left"] * self.left + ["right"] * (len(head) - self.left)
         rows = [[ascii_only(str(cell)) for cell in row.cells] for row in self.rows]
         return str(tabulate(rows, list(map(ascii_only, head)), "plain", colalign=align, headersalign=align, disable_numparse=True))
+
+
+def against(verdict: Verdict | None) -> list[tuple[str, str]]:
+    """A verdict as small print: its mark, the difference and, in brackets, the threshold, where there is one."""
+    if verdict is None:
+        return []
+    margin = f" (±{verdict.measure.text(verdict.threshold)})" if math.isfinite(verdict.threshold) else ""
+    return [(f"{MARKS[verdict.word]} {verdict.points}{margin}", verdict.word)]
 
 
 def fill(text: str) -> str:
