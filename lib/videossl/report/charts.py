@@ -74,7 +74,7 @@ def chart(
         legend = 0.2 * math.ceil(sum(bool(line.name) for line in lines) / 2)
         figure = Figure(figsize=(WIDTH, HEIGHT + legend))
         axes = figure.add_axes((0.14, (0.45 + legend) / (HEIGHT + legend), 0.84, (HEIGHT - 0.7) / (HEIGHT + legend)))
-        for line in lines:
+        for line in filter(lambda line: line.points, lines):
             _draw(axes, line)
         for level in levels:
             axes.plot([level.start, level.stop], [level.height] * 2, color="black", linewidth=1.2, dashes=(7, 4))
