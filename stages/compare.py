@@ -11,8 +11,7 @@ from pathlib import Path
 from videossl import script
 from videossl.data import index
 from videossl.files import write_json
-from videossl.report import compare_page, pages, read, targets
-from videossl.report.run import Run, by_test_set
+from videossl.report import compared, run, tables, target
 
 
 def main() -> None:
@@ -24,23 +23,23 @@ def main() -> None:
     parser.add_argument("--histories", type=Path, nargs="*", default=[], help="training curves: {experiment}/{seed}/{training}.json")
     parser.add_argument("--out", type=Path, nargs=2, required=True, metavar=("JSON", "HTML"))
     args = script.read(parser)
-    run = Run(
+    files = run.Run(
         params=args.params,
         dataset=args.params["dataset"]["name"],
         index=index.read(args.index),
-        results=[read.result(path) for path in args.results],
-        progress=[read.progress(path) for path in args.progress],
-        histories=[read.history(path) for path in args.histories],
-        provenance=[read.trained(path) for path in args.histories],
+        results=[run.result(path) for path in args.results],
+        progress=[run.progress(path) for path in args.progress],
+        histories=[run.history(path) for path in args.histories],
+        provenance=[run.trained(path) for path in args.histories],
         commands=[
             f"snakemake --cores all {args.target}  # in the repository; of another run: --directory with the folder of its params.yaml"
         ],
     )
-    found = targets.comparison(by_test_set(run), args.target)
+    comparison = target.comparison(run.by_test_set(files), args.target)
     data, page = args.out
-    write_json(data, compare_page.data(found))
-    pages.write(page, compare_page.render(found))
-    print(compare_page.terminal(found))
+    write_json(data, target.data(comparison))
+    tables.write(page, compared.render(comparison))
+    print(compared.terminal(comparison))
     print(f"\n{args.target}: {page.resolve()}")
 
 

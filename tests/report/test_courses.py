@@ -8,13 +8,13 @@ import pytest
 from tests.report import made
 
 from videossl.params import recipes
-from videossl.report import chains, compare_page, page, targets
+from videossl.report import compared, courses, page, target
 from videossl.report.courses import Chart
 from videossl.report.run import Run
 
 
 def charts(run: Run, name: str) -> list[Chart]:
-    return list(targets.comparison(run, name).charts)
+    return list(target.comparison(run, name).charts)
 
 
 def figure2(linear: dict[tuple[str, str], list[tuple[list[int], list[float]]]], untrained: list[float]) -> Chart:
@@ -105,20 +105,20 @@ def test_figure_3_by_hand() -> None:
 
 
 def test_one_seed_cannot_be_judged_in_training() -> None:
-    found = targets.comparison(made.run("figure3", (0,)), "figure3")
+    found = target.comparison(made.run("figure3", (0,)), "figure3")
     assert [pair.word for pair in found.charts[1].order] == ["not clear"]
-    assert "One seed has no spread, so nothing here can be judged." in targets.rule(found)
-    assert "which nothing here can judge" in targets.end_said(found.charts[1])
+    assert "One seed has no spread, so nothing here can be judged." in target.rule(found)
+    assert "which nothing here can judge" in target.end_said(found.charts[1])
 
 
 def test_the_ends_in_words() -> None:
     chart = figure2({("moco-long", "rgb"): [([37, 74], [50.0, 25.0])] * 2, ("mixup-long", "rgb"): [([37, 74], [25.0, 75.0])] * 2}, [])
     error = (2 * 50 * 50 / 96) ** 0.5
-    assert targets.end_said(chart) == (
+    assert target.end_said(chart) == (
         f"mixup-long ends highest in linear probe (rgb): 75.0 ± 0.0 after 74 epochs, +50.0 ± {error:.1f} from the next, moco-long, a clear difference."
     )
     error = (2 * 37.5 * 62.5 / 96) ** 0.5
-    assert targets.peaks_said(chart) == [
+    assert target.peaks_said(chart) == [
         "Highest at the last epoch: mixup-long.",
         f"moco-long peaks at epoch 37: 50.0 ± 0.0; its end is −25.0 ± {error:.1f} from that, a clear difference.",
     ]
@@ -133,9 +133,9 @@ def test_an_experiment_that_does_not_train_the_stream_has_no_course() -> None:
 
 def test_chains_of_the_params() -> None:
     params = made.params()
-    assert chains.epochs(params, "stc-mix-once", "rgb") == 74 and chains.epochs(params, "stc-mix-once", "flow") == 50
-    assert chains.epochs(params, "moco-long", "flow") == 74 and chains.epochs(params, "untrained", "rgb") is None
-    assert chains.trainings({}, "stc-mix", "rgb") == [] and chains.trainings(params, "stc-mix", "joint") == []
+    assert courses.spans(params, "stc-mix-once", "rgb")[-1].stop == 74 and courses.spans(params, "stc-mix-once", "flow")[-1].stop == 50
+    assert courses.spans(params, "moco-long", "flow")[-1].stop == 74 and courses.spans(params, "untrained", "rgb") == []
+    assert courses.spans({}, "stc-mix", "rgb") == [] and courses.spans(params, "stc-mix", "joint") == []
 
 
 def test_a_chain_of_three_experiments_counts_all_its_epochs() -> None:
@@ -147,28 +147,28 @@ def test_a_chain_of_three_experiments_counts_all_its_epochs() -> None:
         "crossclr": both | {"method": "crossclr", "from": "cmmc", "neighbours": 1},
     }
     params = {**made.params(), "experiments": experiments}
-    found = chains.spans(params, "crossclr", "motion")
+    found = courses.spans(params, "crossclr", "motion")
     assert found == [("moco", "motion", 0, 100), ("cmmc", "motion-1", 100, 200), ("crossclr", "joint+motion", 200, 300)]
-    assert chains.epochs(params, "crossclr", "joint") == 300
+    assert courses.spans(params, "crossclr", "joint")[-1].stop == 300
 
 
 def test_histories_of_an_experiment_that_the_params_lack_are_its_own() -> None:
     """Which streams they train is not known then, so each training is a chain of its own."""
     run = made.run("figure3", params={})
-    assert chains.streams({}, "stc-mix", "rgb-1") == ("rgb-1",)
-    found = [one for name in ("rgb-1", "rgb-2") for one in chains.histories(run, "stc-mix", name, 1)]
+    assert courses.streams({}, "stc-mix", "rgb-1") == ("rgb-1",)
+    found = [one for name in ("rgb-1", "rgb-2") for one in courses.histories(run, "stc-mix", name, 1)]
     assert [(one["training"], one["seed"], one["name"]) for one in found] == [("rgb-1", 1, "rgb-1"), ("rgb-2", 1, "rgb-2")]
-    assert [one["experiment"] for one in chains.histories(made.run("figure3"), "stc-mix", "rgb", 2)] == ["mixup", "stc-mix", "stc-mix"]
+    assert [one["experiment"] for one in courses.histories(made.run("figure3"), "stc-mix", "rgb", 2)] == ["mixup", "stc-mix", "stc-mix"]
 
 
 def test_candidates_are_the_settings_that_the_method_names(monkeypatch: pytest.MonkeyPatch) -> None:
     params = made.params()
     for stream in params["streams"].values():
         stream["train"] = {**stream["train"], "queue": 48}
-    assert chains.candidates(params, "moco", "rgb") == chains.candidates(params, "crossclr", "motion") == 16 + 48
-    assert chains.candidates(params, "moco", "joint") is None and chains.candidates({}, "moco", "rgb") is None
+    assert courses.candidates(params, "moco", "rgb") == courses.candidates(params, "crossclr", "motion") == 16 + 48
+    assert courses.candidates(params, "moco", "joint") is None and courses.candidates({}, "moco", "rgb") is None
     monkeypatch.setattr(recipes, "method", lambda params, experiment: {"trains": "alone"})
-    assert chains.candidates(params, "moco", "rgb") is None, "of a method that names none nothing is said"
+    assert courses.candidates(params, "moco", "rgb") is None, "of a method that names none nothing is said"
 
 
 def together(joint: float, motion: float) -> list[dict[str, float]]:
@@ -179,12 +179,12 @@ def together(joint: float, motion: float) -> list[dict[str, float]]:
 
 def test_a_training_of_several_streams_has_a_curve_of_each() -> None:
     rows = together(1.0, 3.0)
-    assert chains.of_stream(rows, "joint")[0] == {"epoch": 1, "loss": 1.0, "lr": 0.1, "accuracy": 10.0, "spread": 0.5}
-    assert chains.of_stream(rows, "motion")[1] == {"epoch": 2, "loss": 3.0, "lr": 0.1, "accuracy": 30.0}
-    assert chains.of_stream(rows, "bone")[0] == {"epoch": 1, "loss": 4.0, "lr": 0.1}, "what is measured of all streams is everyone's"
+    assert courses.of_stream(rows, "joint")[0] == {"epoch": 1, "loss": 1.0, "lr": 0.1, "accuracy": 10.0, "spread": 0.5}
+    assert courses.of_stream(rows, "motion")[1] == {"epoch": 2, "loss": 3.0, "lr": 0.1, "accuracy": 30.0}
+    assert courses.of_stream(rows, "bone")[0] == {"epoch": 1, "loss": 4.0, "lr": 0.1}, "what is measured of all streams is everyone's"
 
-    target = made.target("training", "crossclr", "joint motion", "")
-    params = {**made.params(), "targets": {"mine": target}}
+    mined = made.target("training", "crossclr", "joint motion", "")
+    params = {**made.params(), "targets": {"mine": mined}}
     curves = [
         {"experiment": "crossclr", "seed": seed, "training": "joint+motion", "epochs": together(1.0 + seed, 3.0 + seed)} for seed in (0, 1)
     ]
@@ -201,9 +201,9 @@ def test_a_training_of_several_streams_has_a_curve_of_each() -> None:
     ]
     on_page = page.curves(replace(made.run("figure3"), histories=curves))
     assert [(one.experiment, one.stream) for one in on_page] == [("crossclr", "joint"), ("crossclr", "motion")]
-    assert [row["loss"] for row in on_page[1].trainings] == ["3.000 → 3.000", "4.000 → 4.000"]
-    assert [row["more"] for row in on_page[0].trainings] == ["spread 0.500 → 0.500"] * 2 and on_page[1].trainings[0]["more"] == ""
-    assert on_page[0].trainings[0]["name"] == "joint+motion (crossclr)"
+    assert [row.cells[4] for row in on_page[1].table.rows] == ["3.000 → 3.000", "4.000 → 4.000"]
+    assert [row.cells[8] for row in on_page[0].table.rows] == ["spread 0.500 → 0.500"] * 2 and on_page[1].table.rows[0].cells[8] == ""
+    assert on_page[0].table.rows[0].cells[0] == "joint+motion (crossclr)"
 
 
 def test_a_curve_without_accuracy_has_no_chart_of_it() -> None:
@@ -216,10 +216,10 @@ def test_a_curve_without_accuracy_has_no_chart_of_it() -> None:
     assert (chart.name, chart.order) == ("loss", []) and all(course.end for course in chart.courses)
     shown = page.curves(replace(run, histories=bare))
     assert {len(one.charts) for one in shown} == {1}
-    (first, *_) = shown[0].trainings
-    assert (first["accuracy"], first["lr"], first["clips"]) == ("–", "–", "–") and first["more"].startswith("cosine 0.0")
+    _, _, _, clips, _, accuracy, _, rate, more = shown[0].table.rows[0].cells
+    assert (accuracy, rate, clips) == ("–", "–", "–") and str(more).startswith("cosine 0.0")
     assert "Accuracy of" not in page.render(replace(run, histories=bare))
-    assert compare_page.render(targets.comparison(replace(run, histories=bare), "figure3"))
+    assert compared.render(target.comparison(replace(run, histories=bare), "figure3"))
 
 
 def test_lower_is_better_along_a_training(errors: str) -> None:
@@ -236,8 +236,8 @@ def test_lower_is_better_along_a_training(errors: str) -> None:
     ]
     params = {**made.params(), "targets": {"mine": made.target("progress", "moco-long mixup-long", "rgb", errors)}}
     (chart,) = charts(replace(made.run("figure2", progress=progress, results=[], histories=[]), params=params), "mine")
-    assert targets.end_said(chart).startswith("mixup-long ends lowest in error (rgb): 25.0 after 74 epochs, −25.0 ± ")
-    said = targets.peaks_said(chart)
+    assert target.end_said(chart).startswith("mixup-long ends lowest in error (rgb): 25.0 after 74 epochs, −25.0 ± ")
+    said = target.peaks_said(chart)
     assert said[0] == "Lowest at the last epoch: mixup-long." and said[1].startswith(
         "moco-long peaks at epoch 37: 25.0; its end is +25.0 ± "
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from videossl.report import measures, numbers
+from videossl.report import numbers
 from videossl.report.numbers import Value
 from videossl.report.run import Run
 
@@ -29,7 +29,7 @@ def test_the_spread_alone_by_hand() -> None:
     """A loss: 0.30 and 0.34 against 0.20 and 0.22."""
 
     def loss(*values: float) -> Value:
-        return Value(values, measure=measures.measure("training", "loss"))
+        return Value(values, measure=numbers.measure("training", "loss"))
 
     verdict = numbers.compare(loss(0.30, 0.34), loss(0.20, 0.22), 0)
     assert verdict.difference == pytest.approx(0.11) and verdict.word == "better"
@@ -38,7 +38,7 @@ def test_the_spread_alone_by_hand() -> None:
 
 
 def test_a_value_knows_its_seeds() -> None:
-    value = numbers.by_seed({2: 30.0, 0: 10.0}, measures.PERCENT)
+    value = numbers.by_seed({2: 30.0, 0: 10.0}, numbers.PERCENT)
     assert (value.seeds, value.numbers) == ((0, 2), (10.0, 30.0))
 
 
@@ -94,18 +94,18 @@ def test_where_lower_is_better_verdicts_turn_round(make_run: MakeRun, errors: st
 
 
 def test_an_error_that_is_no_share_is_told_by_the_seeds_alone(make_run: MakeRun, errors: str) -> None:
-    of_pixels = measures.measure(errors, "distance")
+    of_pixels = numbers.measure(errors, "distance")
     one, other = (Value(pair, measure=of_pixels) for pair in ((1.0, 1.5), (4.0, 4.5)))
     verdict = numbers.compare(one, other, 400)
     assert verdict.word == "better" and verdict.error == pytest.approx(math.sqrt(2 * 0.125 / 2)) and str(verdict) == "−3.00 ± 0.35"
-    assert str(one) == "1.25 ± 0.35" and one.each == ["1.00", "1.50"]
+    assert str(one) == "1.25 ± 0.35" and one.each == "1.00 · 1.50"
     assert numbers.compare(Value((1.0,), measure=of_pixels), other, 400).word == "unclear"
 
 
 def test_units_are_said(make_run: MakeRun, errors: str) -> None:
-    shown = [measures.measure(errors, "error"), measures.measure(errors, "distance")]
-    assert measures.units(shown[:1]) == "percent" and measures.units(shown) == "error in percent, distance in pixels"
-    assert measures.units([measures.measure("training", "loss")]) == ""
+    shown = [numbers.measure(errors, "error"), numbers.measure(errors, "distance")]
+    assert numbers.units(shown[:1]) == "percent" and numbers.units(shown) == "error in percent, distance in pixels"
+    assert numbers.units([numbers.measure("training", "loss")]) == ""
 
 
 def test_a_task_that_nobody_declares_stands_under_its_own_name_at_the_end(make_run: MakeRun) -> None:

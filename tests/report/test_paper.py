@@ -12,7 +12,7 @@ from videossl.report import paper
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, paper.Table]:
-    return {table.number: table for table in paper.load()}
+    return {table.number: table for table in paper.tables()}
 
 
 @pytest.mark.parametrize(
@@ -75,29 +75,12 @@ def test_numbers_are_percentages_and_recall_grows_with_k(tables: dict[str, paper
             assert numbers == sorted(numbers), row
 
 
-def test_beside_takes_the_own_test_set_when_the_paper_has_it() -> None:
-    tables = paper.load()
-    on_toy = list(paper.beside(tables, "stc-mix", "rgb", "toy", "retrieval", "R@1"))
-    assert [(entry.dataset, entry.value) for entry in on_toy] == [("ucf101", 42.8), ("hmdb51", 19.1)]
-    on_ucf = list(paper.beside(tables, "stc-mix", "flow+rgb", "ucf101", "linear", "accuracy"))
-    assert [(entry.table, entry.value) for entry in on_ucf] == [("Table 2", 74.0), ("Table 3", 74.0)]
-    assert not list(paper.beside(tables, "untrained", "rgb", "toy", "linear", "accuracy"))
-
-
 def test_what_the_figures_show_is_said_of_known_recipes() -> None:
     two, three = paper.figures()
     assert (two.number, three.number) == ("Figure 2", "Figure 3") and len(two.found) == 4 and len(three.found) == 2
     assert [(one.above, one.below) for one in two.order] == [("stc-mix", "moco"), ("stc-mix", "mixup"), ("stc-mix", "stc-mix-once")]
     assert [(one.above, one.below, one.task, one.metric) for one in three.order] == [("moco", "stc-mix", "training", "accuracy")]
     assert two.setting["epochs"] == 500 and three.setting["epochs"] is None
-
-
-def test_a_number_is_found_by_its_column(tables: dict[str, paper.Table]) -> None:
-    table = tables["Table 3"]
-    (row,) = [row for row in table.rows if row.method == "OPN"]
-    assert paper.value(table, row, paper.Column("ucf101", "finetune", "accuracy")) == 59.6
-    assert paper.value(table, row, paper.Column("ucf101", "linear", "accuracy")) is None
-    assert paper.value(table, row, paper.Column("ucf101", "retrieval", "R@1")) is None
 
 
 def test_differences_of_scale() -> None:
@@ -112,7 +95,7 @@ def test_differences_of_scale() -> None:
 def test_a_damaged_file_is_an_input_error(tmp_path: Path) -> None:
     path = tmp_path / "paper.yaml"
     with pytest.raises(InputError, match="restore"):
-        paper.load(path)
+        paper.tables(path)
     path.write_text("tables: [{number: T, title: t, setting: {}, columns: [], rows: [{method: m, values: [1]}]}]")
     with pytest.raises(InputError, match="1 values for 0 columns"):
-        paper.load(path)
+        paper.tables(path)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from videossl.report import numbers, words
+from videossl.report import numbers, page, words
 from videossl.report.run import Run
 
 MakeRun = Callable[..., Run]
@@ -39,10 +39,10 @@ def test_phrases_by_verdict(make_run: MakeRun) -> None:
     """rgb has an unclear mixup (+2) and a worse stc-mix (-20): it stands under worse and under unclear."""
     found = words.phrases(numbers.tasks(make_run())[0])
     assert [(phrase.word, phrase.mark) for phrase in found] == [("better", "▲"), ("worse", "▼"), ("unclear", "≈"), ("handmade", "")]
-    assert found[0].items == [("flow", "stc-mix", "+25.0"), ("rgb+flow", "stc-mix", "+24.0")]
-    assert found[1].items == [("rgb", "stc-mix", "−20.0")]
-    assert found[2].items == [("rgb", "", "")]
-    assert found[3].items == [("rgb", "", "−6.0")], "70 against 62 on flow is beyond the threshold of 6.7"
+    assert found[0].listed == [("flow", "stc-mix", "+25.0"), ("rgb+flow", "stc-mix", "+24.0")]
+    assert found[1].listed == [("rgb", "stc-mix", "−20.0")]
+    assert found[2].listed == [("rgb", "", "")]
+    assert found[3].listed == [("rgb", "", "−6.0")], "70 against 62 on flow is beyond the threshold of 6.7"
     assert str(found[0]) == "better than untrained: flow +25.0, rgb+flow +24.0"
 
 
@@ -75,14 +75,14 @@ def test_tasks_switched_off_is_a_reason(make_run: MakeRun) -> None:
 
 
 def test_terminal_table(make_run: MakeRun) -> None:
-    text = words.terminal_table(make_run((0, 1, 2)))
+    text = page.terminal(make_run((0, 1, 2)))
     assert text.isascii()
     lines = text.splitlines()
     assert lines[0] == "Nearest-neighbour retrieval on toy, R@1, percent"
-    assert lines[1].split() == ["rgb", "flow", "rgb+flow"]
+    assert lines[1].split() == ["experiment", "rgb", "flow", "rgb+flow"]
     assert lines[2].split() == ["chance", "25.0", "25.0", "25.0"]
     (stc,) = [line for line in lines[: lines.index("")] if line.startswith("stc-mix")]
-    assert stc.split() == ["stc-mix", "32.0", "+-", "2.0", "72.0", "+-", "2.0", "*", "78.0", "+-", "2.0", "*"]
+    assert stc.split() == ["stc-mix", "32.0", "+-", "2.0", "*", "72.0", "+-", "2.0", "*", "78.0", "+-", "2.0"]
     assert lines[2].index("25.0") + 4 == stc.index("32.0 +- 2.0") + 11, "numbers are flush right"
     assert "better than untrained: flow +25.0, rgb+flow +24.0" in lines
     assert "worse than untrained: rgb -20.0; no clear difference from untrained: rgb" in lines
@@ -100,7 +100,7 @@ def test_at_most_three_lines_of_120_characters_under_a_table(make_run: MakeRun, 
         return {"experiment": name, "seed": 0, "dataset": "toy", "task": "linear", "values": values, "counts": counts}
 
     results = [result("untrained", 50), result("handmade", 55), result("an-experiment-with-a-long-name", 50 + shift)]
-    text = words.terminal_table(make_run(results=results))
+    text = page.terminal(make_run(results=results))
     table, end = text.split("\n\n")
     under = table.splitlines()[2 + len(results) :]
     assert 1 <= len(under) <= 3 and max(map(len, [*under, *end.splitlines()])) <= 120

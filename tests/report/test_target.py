@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import json
+import math
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from markupsafe import Markup
 from tests.conftest import REPOSITORY
 from tests.report import made
 from tests.report.conftest import index, stream
@@ -20,7 +23,7 @@ from tests.report.test_page import Reader
 
 from videossl.data import index as indices
 from videossl.files import write_json
-from videossl.report import compare_page, targets
+from videossl.report import charts, compared, target
 from videossl.report.run import Run
 from videossl.train import weights
 
@@ -29,11 +32,11 @@ EVIL = '<script>alert("1")</script>\' onload=x'
 
 
 def page(run: Run, name: str) -> str:
-    return compare_page.render(targets.comparison(run, name))
+    return compared.render(target.comparison(run, name))
 
 
 def data(run: Run, name: str) -> dict[str, Any]:
-    return compare_page.data(targets.comparison(run, name))
+    return target.data(target.comparison(run, name))
 
 
 def text(run: Run, name: str, section: str) -> str:
@@ -52,7 +55,7 @@ def test_every_target_is_whole_and_the_same_twice(name: str) -> None:
     assert f"snakemake --cores all {name}" in read.text("again")
     claims = html.unescape(page(run, name)).lower().replace("not a reproduction", "").replace("the paper's own reproduction", "")
     assert "reproduc" not in claims
-    assert compare_page.terminal(targets.comparison(run, name)).isascii()
+    assert compared.terminal(target.comparison(run, name)).isascii()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -63,7 +66,7 @@ def test_one_seed_and_nothing_at_all_are_pages_too(name: str, seeds: tuple[int, 
     assert ("One seed (0), no spread" if seeds else "No seed recorded") in read.text("summary")
     assert "±" not in "".join(part for part in read.sections["summary"] if "stc-mix" not in part)
     json.dumps(data(run, name), allow_nan=False)
-    assert compare_page.terminal(targets.comparison(run, name))
+    assert compared.terminal(target.comparison(run, name))
 
 
 def test_the_page_loads_nothing() -> None:
@@ -117,10 +120,10 @@ def test_the_page_says_how_much_of_the_order_is_seen() -> None:
         for seed in (0, 1)
     ]
     said = text(made.run("table1", results=results), "table1", "results")
-    assert "of the paper's 10 pairs in Table 1, UCF101, 1 is seen, 2 are reversed and 7 are not measured." in said
-    assert "✓ seen: videomix above moco (paper +7.3, here +40.0 ± " in said
-    assert "✗ reversed: mixup above videomix (paper +4.1, here −70.0 ± " in said and "mixup above moco (paper +11.4, here −30.0 ± " in said
-    assert "linear probe on toy: ▲ better: moco, videomix; ≈ no clear difference: mixup." in said
+    assert "linear probe on toy: of the paper's 10 pairs in Table 1, UCF101, 1 is seen, 2 are reversed and 7 are not measured." in said
+    assert "videomix over moco +7.3 +40.0 ± " in said and "✓ seen" in said and "– not measured" in said
+    assert "mixup over videomix +4.1 −70.0 ± " in said and "mixup over moco +11.4 −30.0 ± " in said and said.count("✗ reversed") == 2
+    assert "videomix + VideoMix 90.5 ± 0.7 90 · 91 ▲ +70.0 (±" in said and "mixup + Mixup 20.5 ± 0.7 20 · 21 ≈ +0.0 (±" in said
     assert "tested on UCF101 / toy; pretrained on UCF101 / toy; videos 9,537 / 20; epochs 200 / 50" in said
 
 
@@ -132,12 +135,13 @@ def test_what_was_not_measured_is_a_dash() -> None:
     ]
     said = text(replace(run, results=fewer), "table2", "results")
     assert "cm-mixup + CM mixup – 53.9 – 40.3" in said and "stc-mix + CM cutmix – 72.4 – 53.9" in said
-    assert "not measured: stc-mix above cm-cutmix-stc" in said
+    assert "stc-mix over cm-cutmix-stc +0.9 – – not measured" in said
 
 
 def test_the_papers_rows_without_ours_are_called_so() -> None:
     said = text(made.run("table4"), "table4", "results")
-    assert "CoCLR the paper’s alone – 55.9" in said and "The paper’s alone Rows of Table 4" in said and "SpeedNet" in said
+    assert "CoCLR the paper’s alone – 55.9" in said and "SpeedNet" not in said.partition("Table 4 as the paper prints it")[0]
+    assert "SpeedNet – K400 13.0 28.1 37.5 49.5 – – – –" in said.partition("Table 4 as the paper prints it")[2], "no modality of ours"
 
 
 def test_the_setting_of_the_paper_is_said_to_be_so_and_no_more() -> None:
@@ -154,39 +158,53 @@ def test_the_setting_of_the_paper_is_said_to_be_so_and_no_more() -> None:
     assert "The same setting as the paper's." in read.text("results")
     fewer = Reader(page(replace(same, index=train[1:]), "table4"))
     assert "Not a reproduction" in fewer.text("summary") and "videos 9,537 / 9,536" in fewer.text("results")
+    short = {name: {**one, "train": {**one["train"], "moco": {"epochs": 299}}} for name, one in streams.items()}
+    shorter = Reader(page(replace(same, params={**params, "streams": short}), "table4"))
+    assert "Not a reproduction" in shorter.text("summary") and "Scale, theirs / ours: epochs 500 / 499." in shorter.text("results")
 
 
 def test_names_are_escaped() -> None:
     run = made.run("mine")
-    target = {**run.params["targets"]["mine"], "experiments": [EVIL, "mixup"]}
-    params = {**run.params, "targets": {EVIL: target}, "experiments": {EVIL: {"method": "moco", "streams": ["rgb"], "mixing": EVIL}}}
+    mine = {**run.params["targets"]["mine"], "experiments": [EVIL, "mixup"]}
+    params = {**run.params, "targets": {EVIL: mine}, "experiments": {EVIL: {"method": "moco", "streams": ["rgb"], "mixing": EVIL}}}
     results = [{**one, "experiment": EVIL if one["experiment"] == "moco" else one["experiment"]} for one in run.results]
     progress = [{**one, "experiment": EVIL} for one in made.measured((0,))[:1]]
     odd = replace(run, params=params, results=results, progress=progress, provenance=[{EVIL: EVIL, "sha256": EVIL}], commands=[EVIL])
     for show in ("results", "progress"):
-        read = Reader(page(replace(odd, params={**params, "targets": {EVIL: {**target, "show": show}}}), EVIL))
+        read = Reader(page(replace(odd, params={**params, "targets": {EVIL: {**mine, "show": show}}}), EVIL))
         assert "script" not in {tag for tag, _ in read.tags} and not any("onload" in attrs for _, attrs in read.tags)
         assert all("<script>alert" in read.text(section) for section in read.sections)
 
 
 def test_lines_differ_by_more_than_their_colour() -> None:
     first = page(made.run("figure2"), "figure2").split('<svg class="chart"')[1].split("</svg>")[0]
-    styles = {f"s{i} d{i}" for i in range(4)}
-    shapes = {part.split('d="')[1].split('"')[0] for part in first.split('<path class="dot ')[1:]}
-    assert all(f'class="line {style}"' in first and f'class="whisker {style}"' in first for style in styles) and len(shapes) == 4
-    assert first.count('class="boundary"') == 2, "50 and 62; nothing else ends before the last epoch"
-    assert 'class="line guess"' in first
-    training = page(made.run("figure3"), "figure3")
-    assert training.count('class="band s0 d0"') == 2 and training.count('class="band s1 d1"') == 2
-    assert 'class="band' not in page(made.run("figure3", (0,)), "figure3"), "one seed has no band"
+    lines = re.findall(r'<path d="[^"]*" style="fill: none;([^"]*)stroke: var\(--s(\d)\)', first)
+    assert {colour for _, colour in lines} == {"0", "1", "2", "3"}
+    assert len({style for style, colour in lines if "dasharray" in style}) == 3 and any("dasharray" not in style for style, _ in lines)
+    assert len(set(re.findall(r'<path id="(\w+)" d="[^"]*" style="stroke: var', first))) >= 4, "a marker of its own for each"
+    assert all(f">{name}</text>" in first for name in ("moco-long", "mixup-long", "stc-mix-once", "stc-mix")), "a legend"
 
 
-def test_a_training_without_numbers_is_a_gap() -> None:
+def test_the_spread_is_a_band_in_training_and_whiskers_in_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = lines_of(monkeypatch, made.run("figure3"), "figure3")
+    assert len(drawn) == 4 and not any(line.measured for line in drawn) and all(math.isfinite(line.spread[0]) for line in drawn)
+    assert all(math.isnan(line.spread[0]) for line in lines_of(monkeypatch, made.run("figure3", (0,)), "figure3"))
+    assert all(line.measured for line in lines_of(monkeypatch, made.run("figure2"), "figure2"))
+
+
+def test_a_training_without_numbers_is_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     run = made.run("figure3")
     lost = replace(run, histories=[one for one in run.histories if one["training"] != "rgb-1"])
-    chart = page(lost, "figure3").split('<svg class="chart"')[1]
-    (line,) = [part for part in chart.split('<path class="line ')[1:] if part.startswith("s1 d1")]
-    assert line.split('d="')[1].split('"')[0].count("M") == 2
+    _, mixed, *_ = lines_of(monkeypatch, lost, "figure3")
+    assert [epoch for epoch, number in mixed.points if math.isnan(number)] == [61.5], "51 to 62"
+
+
+def lines_of(monkeypatch: pytest.MonkeyPatch, run: Run, name: str) -> list[charts.Line]:
+    """The lines that all charts of a target are given."""
+    drawn: list[charts.Line] = []
+    monkeypatch.setattr(charts, "chart", lambda title, label, lines, stops, **more: drawn.extend(lines) or Markup(""))
+    compared.render(target.comparison(run, name))
+    return drawn
 
 
 def test_provenance_names_every_file() -> None:
@@ -197,12 +215,12 @@ def test_provenance_names_every_file() -> None:
 
 
 def test_text_for_the_terminal() -> None:
-    lines = compare_page.terminal(targets.comparison(made.run("table1"), "table1")).splitlines()
+    lines = compared.terminal(target.comparison(made.run("table1"), "table1")).splitlines()
     assert lines[0] == "table1: ours beside the paper's Table 1" and max(map(len, lines)) <= 120
     (mixup,) = [line for line in lines if line.startswith("mixup ")]
     assert mixup.split()[4] == "49.6" and mixup.split()[-1] == "36.2"
-    mine = compare_page.terminal(targets.comparison(made.run("mine"), "mine"))
-    assert "paper" not in mine.splitlines()[4]
+    mine = compared.terminal(target.comparison(made.run("mine"), "mine"))
+    assert "paper" not in mine
 
 
 def test_the_script_writes_both_and_prints_the_table(tmp_path: Path, refused: Callable[..., str]) -> None:

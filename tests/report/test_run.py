@@ -1,17 +1,21 @@
-"""Pictures and neighbours, gathered from caches and features on disk."""
+"""A run from its files: pictures and neighbours, gathered; damaged files, named in one line and never passed over."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from tests.made import row, shard
 
 from videossl import seeding
 from videossl.data import index
 from videossl.data.cache import Cache
-from videossl.report import collect
+from videossl.errors import InputError
+from videossl.report import run as runs
 from videossl.report.run import Run
 from videossl.tasks import features
 
@@ -30,7 +34,7 @@ def gathered(folder: Path, sources: tuple[str, ...]) -> Run:
         columns = features.columns(ROWS, rng.normal(size=(6, 2, 5)).astype(np.float32))
         features.write(path, **columns, provenance={})
     index.write(folder / "toy.csv", ROWS)
-    return collect.run({"dataset": {"name": "toy"}}, folder / "toy.csv", caches, [], [], files)
+    return runs.gather({"dataset": {"name": "toy"}}, folder / "toy.csv", caches, [], [], files)
 
 
 def test_samples_have_the_pictures_of_each_cache_in_the_order_of_the_modalities(tmp_path: Path) -> None:
@@ -62,3 +66,24 @@ def test_neighbours_are_those_of_the_mean_cosine(tmp_path: Path) -> None:
 def test_without_frames_a_thumbnail_is_grey(tmp_path: Path) -> None:
     thumb = gathered(tmp_path, ("flow",)).gallery[0]["query"]["thumb"]
     assert thumb.shape == (64, 64, 3) and (thumb == 128).all()
+
+
+RESULT = {"experiment": "mixup", "seed": 0, "dataset": "toy", "task": "linear", "values": {}, "chance": {}, "counts": {}, "provenance": {}}
+PROGRESS = {"experiment": "mixup", "seed": 0, "dataset": "toy", "task": "progress", "training": "rgb", "streams": {}, "provenance": {}}
+HISTORY = [{"epoch": 1, "loss": 1.5}]
+
+
+@pytest.mark.parametrize(("reader", "whole"), [(runs.result, RESULT), (runs.progress, PROGRESS), (runs.history, HISTORY)])
+def test_a_damaged_file_is_named(tmp_path: Path, reader: Callable[[Path], dict[str, Any]], whole: Any) -> None:
+    path = tmp_path / "mixup/0/rgb.json"
+    path.parent.mkdir(parents=True)
+    text = json.dumps(whole)
+    path.write_text(text)
+    assert reader(path)
+    for damaged in (b"", text[:-9].encode(), b"null", b"{}", b"[1]", b'[{"epoch": 1}]', b"\xff" + text.encode()):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"rgb\.json.*; delete .* and run again$"):
+            reader(path)
+    path.unlink()
+    with pytest.raises(InputError, match=r"rgb\.json: .*No such file"):
+        reader(path)
