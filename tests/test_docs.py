@@ -1,5 +1,6 @@
 """The pages: the code on mixing runs as it stands there; things and files that a page names exist, and no page is left out."""
 
+import importlib
 import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -111,3 +112,21 @@ def test_each_page_that_the_code_names_is_there() -> None:
 
 def test_no_document_is_cited_that_is_not_in_the_repository() -> None:
     assert not [str(path.relative_to(REPOSITORY)) for path in sources() if ELSEWHERE.search(path.read_text())]
+
+
+def test_each_name_of_the_glossary_is_in_the_code() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| `([^`]+)` \|$", (DOCS / "glossary.md").read_text(), re.MULTILINE)
+    assert len(rows) > 20
+    words = [word for names, _ in rows for word in names.split(", ")]
+    assert len(words) == len(set(words)) and words == sorted(words), "each word once, in order"
+    for _, name in rows:
+        assert (REPOSITORY / name).exists() if "/" in name else is_importable(name), name
+
+
+def is_importable(name: str) -> bool:
+    """Whether a dotted name is a module, or stands in one."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        return hasattr(importlib.import_module(module), attribute) or importlib.import_module(name) is not None
+    except ImportError:
+        return False

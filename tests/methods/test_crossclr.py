@@ -62,7 +62,7 @@ def embeddings(one: MoCo, views: dict[str, Tensor], view: str) -> tuple[Tensor, 
 
 def written_out(chosen: CrosSCLR, views: dict[str, Tensor], sample: Tensor) -> dict[str, float]:
     """Each view's loss: one row, one key, one positive after the other."""
-    mocos: dict[str, MoCo] = dict(chosen.mocos.items())  # type: ignore[arg-type]
+    mocos: dict[str, MoCo] = dict(zip(chosen.names, chosen.mocos, strict=True))  # type: ignore[arg-type]
     found, columns = {}, {}
     for view, one in mocos.items():
         query, key = embeddings(one, views, view)
@@ -126,8 +126,10 @@ def test_a_neighbour_is_of_the_other_view() -> None:
     sample, views = torch.arange(4), clips(4, 5)
     views["motion/query"][2] = views["motion/key"][1]
     with torch.no_grad():
-        chosen.mocos["motion"].key_encoder.load_state_dict(chosen.mocos["motion"].encoder.state_dict())
-        chosen.mocos["motion"].key_head.load_state_dict(chosen.mocos["motion"].head.state_dict())
+        chosen.mocos[chosen.names.index("motion")].key_encoder.load_state_dict(
+            chosen.mocos[chosen.names.index("motion")].encoder.state_dict()
+        )
+        chosen.mocos[chosen.names.index("motion")].key_head.load_state_dict(chosen.mocos[chosen.names.index("motion")].head.state_dict())
     compared = {view: chosen._compare(view, one, views, sample) for view, one in chosen._views()}
     assert int(compared["motion"].logits[2].argmax()) == 1
     log_p = compared["joint"].logits.log_softmax(1)

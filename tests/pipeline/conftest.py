@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from tests.conftest import REPOSITORY
+from tests.pipeline.warm import warm_python
 
 from videossl.params import load
 
@@ -66,8 +67,8 @@ class Workspace:
             assert done.returncode == 0, f"{command}\n{done.stdout}"
         return done
 
-    def snakemake(self, *arguments: str, ok: bool = True) -> str:
-        return self.call("snakemake", *arguments, "--cores", "2", ok=ok).stdout
+    def snakemake(self, *arguments: str, ok: bool = True, **variables: str) -> str:
+        return self.call("snakemake", *arguments, "--cores", "2", ok=ok, **variables).stdout
 
     def replace(self, file: str, old: str, new: str) -> None:
         """Change a file, as an editor would."""
@@ -146,7 +147,14 @@ def once(factory: pytest.TempPathFactory, worker: str, name: str, make: Callable
 
 
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Workspace:
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Variables for `Workspace.call`: scripts run in forks of one process that has loaded torch."""
+    with warm_python(tmp_path_factory.mktemp("warm")) as variables:
+        yield variables
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str, warm: dict[str, str]) -> Workspace:
     """`snakemake --cores 2` from nothing, recorded with DVC. Not to be changed: take `finished`. What its jobs read is noted beside it."""
 
     def make(path: Path) -> None:
@@ -155,7 +163,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Wo
         python.mkdir()
         (python / "sitecustomize.py").write_text(WITNESS)
         notes.mkdir()
-        workspace.call("snakemake", "--cores", "2", python=python, NOTES=str(notes))
+        workspace.call("snakemake", "--cores", "2", python=python, NOTES=str(notes), **warm)
         workspace.call("python", "stages/record.py")
 
     return once(tmp_path_factory, worker_id, "finished", make)

@@ -85,7 +85,7 @@ def test_a_stream_that_breaks_is_named(tmp_path: Path) -> None:
 def test_a_stream_that_collapses_is_named(tmp_path: Path) -> None:
     """The other goes on learning: only the worse spread tells."""
     chosen = method()
-    head = chosen.mocos["joint"].head
+    head = chosen.mocos[chosen.names.index("joint")].head
     assert isinstance(head, nn.Module)
     nn.init.zeros_(head.out.weight)
     stuck = replace(TRAINING, lr=0.0, epochs=60)

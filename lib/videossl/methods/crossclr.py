@@ -40,7 +40,7 @@ class CrosSCLR(nn.Module):
     def __init__(self, mocos: Mapping[str, MoCo], neighbours: int = 1) -> None:
         super().__init__()
         _check(mocos, neighbours)
-        self.mocos, self.neighbours = nn.ModuleDict(mocos), neighbours
+        self.names, self.mocos, self.neighbours = tuple(mocos), nn.ModuleList(mocos.values()), neighbours  # a name may be an attribute's
         for _, moco in self._views():
             moco.forget()
 
@@ -87,7 +87,7 @@ class CrosSCLR(nn.Module):
         return [*loaded, "queues start empty: those of earlier trainings have other samples in their slots"]
 
     def _views(self) -> Iterator[tuple[str, MoCo]]:
-        for name, moco in self.mocos.items():
+        for name, moco in zip(self.names, self.mocos, strict=True):
             assert isinstance(moco, MoCo)
             yield name, moco
 

@@ -86,7 +86,8 @@ def stream_table(results: Results, stream: str) -> Table:
         (Cell(label(column.task, column.metric), [(paper.dataset_name(column.dataset), "")]), Cell("paper", [(_dataset(column), "")]))
         for column in columns
     ]
-    caption = f"{units[:1].upper()}{units[1:]}{'. ' if units else ''}Ours: mean ± sample standard deviation, below it each seed; one seed has no spread. {scale}"
+    ours = "Ours: mean ± sample standard deviation, below it each seed; one seed has no spread."
+    caption = f"{units[:1].upper()}{units[1:]}{'. ' if units else ''}{ours} {scale}"
     return Table(f"results, {stream}", ["", *_both(results, head)], rows, caption, "duo")
 
 
