@@ -22,11 +22,11 @@ MAKING = {"download", "index", "measurable", "extract rgb", "extract flow", "ext
 MEASURING = {"features", "score retrieval", "score linear", "finetune finetune", "score finetune", "progress", "report"}
 
 
-def disturbed(run: Path, killed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def disturbed(run: Path, killed: Path, warm: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Snakemake in the folder `run`, the first job of each script, and of each modality, method or task that it is called for, killed and called once more;
     `killed` gets a file for each."""
     command = ["snakemake", *arguments, "--cores", "2", "--retries", "1"]
-    return subprocess.run(command, cwd=run, env=ENVIRONMENT | deadly(killed), capture_output=True, text=True)
+    return subprocess.run(command, cwd=run, env=ENVIRONMENT | deadly(killed) | warm, capture_output=True, text=True)
 
 
 def files_of(run: Path) -> set[Path]:
@@ -34,7 +34,7 @@ def files_of(run: Path) -> set[Path]:
     return {path.relative_to(run) for path in run.glob("data/**/*") if path.is_file() and "scratch" not in path.parts}
 
 
-def test_the_first_job_of_every_rule_up_to_the_weights_is_killed(finished_run: Workspace, tmp_path: Path) -> None:
+def test_the_first_job_of_every_rule_up_to_the_weights_is_killed(finished_run: Workspace, tmp_path: Path, warm: dict[str, str]) -> None:
     """In a folder of its own, from nothing; `--directory` also shows that a run needs nothing but its folder and the repository."""
     run = tmp_path / "run"
     run.mkdir()
@@ -43,6 +43,7 @@ def test_the_first_job_of_every_rule_up_to_the_weights_is_killed(finished_run: W
     done = disturbed(
         run,
         tmp_path / "killed",
+        warm,
         "data/models/crossclr/0/joint+motion.safetensors",
         *targets,
         "--snakefile",
@@ -58,12 +59,14 @@ def test_the_first_job_of_every_rule_up_to_the_weights_is_killed(finished_run: W
     assert not [*run.rglob("*.part"), *run.glob("data/scratch/checkpoints/*")]
 
 
-def test_the_first_job_of_every_rule_behind_the_weights_is_killed(finished: Workspace, finished_run: Workspace, tmp_path: Path) -> None:
+def test_the_first_job_of_every_rule_behind_the_weights_is_killed(
+    finished: Workspace, finished_run: Workspace, tmp_path: Path, warm: dict[str, str]
+) -> None:
     """Features, results, the page: byte by byte; what is measured along a training ends in what is measured of its last weights."""
     for lost in ("features/untrained/0/joint", "results/untrained/0/toy", "report"):
         shutil.rmtree(finished.path / "data" / lost)
     along = "data/progress/mixup/0/toy/joint.json"
-    done = disturbed(finished.path, tmp_path / "killed", "all", along)
+    done = disturbed(finished.path, tmp_path / "killed", warm, "all", along)
     assert done.returncode == 0, done.stderr
     assert killed_in(tmp_path / "killed") == MEASURING
     for path in files_of(finished.path) - {Path(along)}:

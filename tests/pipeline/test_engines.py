@@ -299,7 +299,7 @@ def test_a_change_is_made_to_the_same_bytes_by_both(
     for workspace in (finished, other):
         workspace.replace("params.yaml", "neighbours: 1, epochs: 1", "neighbours: 1, epochs: 2")
     finished.snakemake(**warm)
-    other.call("dvc", "repro")
+    other.call("dvc", "repro", **warm)
     after = finished.weights()
     assert after == other.weights()
     changed = {path for path in after if after[path] != before.get(path)}

@@ -1,7 +1,7 @@
 """A warm Python: one process has loaded torch, and each script of a pipeline runs in a fork of that process.
 
 To load torch takes longer than most jobs of the tiny run. A script is still the real file, with its own arguments, folder,
-environment, signals and exit status. test_bytes.py and test_chaos.py run cold, and compare their bytes with bytes made warm.
+environment, signals and exit status. test_bytes.py and test_slurm.py run cold, and compare their bytes with bytes made warm.
 """
 
 from __future__ import annotations
