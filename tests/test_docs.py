@@ -130,3 +130,8 @@ def is_importable(name: str) -> bool:
         return hasattr(importlib.import_module(module), attribute) or importlib.import_module(name) is not None
     except ImportError:
         return False
+
+
+def test_the_readme_is_short() -> None:
+    lines = (REPOSITORY / "README.md").read_text().splitlines()
+    assert len(lines) <= 120 and not [line for line in lines if len(line) > 120]
