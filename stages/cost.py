@@ -108,7 +108,7 @@ def _device() -> str:
 
 
 def _page(args: argparse.Namespace, counted: Mapping[str, census.Census], works: Works, costs: table.Costs, free: int, real: bool) -> str:
-    """What is printed above the measurements; real: pictures were of the dataset's own videos."""
+    """The lines above the measurements; real: pictures were of the dataset's own videos."""
     total = costs["total"]
     lines = [f"{args.what}: {args.targets or 'all'}, still to do, on {_device()}", "", table.text(costs), ""]
     lines.append(
@@ -138,7 +138,7 @@ def _dataset(name: str, known: census.Census, steps: float) -> str:
 
 
 def _jpeg(works: Works, real: bool) -> Sequence[str]:
-    """What the bytes of JPEG rest on."""
+    """The ground of the estimate of JPEG's bytes."""
     shares = " and ".join(f"{share:.2g} of {source}" for source, share in works.jpeg.items())
     of = f"frames of {works.main}" if real else "made-up pictures; real ones were found to take 0.7 to 1.4 times that"
     return [f"jpeg of quality {works.params['cache']['quality']}: {shares}, bytes a pixel, measured on {of}."] if shares else []

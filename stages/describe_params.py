@@ -32,7 +32,7 @@ A setting of a training may stand in three places, and the first that has it cou
 
 
 class Row(NamedTuple):
-    """What is said of a key; of: the things that have it."""
+    """The description of a key; of: the things that have it."""
 
     key: str
     value: str
@@ -95,7 +95,7 @@ def _rows(node: Mapping[str, Any], key: str, of: tuple[str, ...]) -> Iterator[Ro
 
 
 def _value(node: Mapping[str, Any]) -> str:
-    """What a key may be, in words; "" where nothing is said of it."""
+    """The values that a key may have, in words; "" where there are no rules."""
     if "else" in node:
         return f"{_value(node['then'])}, or {_value(node['else'])}"
     if "enum" in node:

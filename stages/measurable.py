@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def counts(kind: str, rows: Sequence[index.Row]) -> dict[str, int]:
-    """How many videos with a label of that kind there are to train and to test with."""
+    """Count the videos with a label of that kind, to train and to test with."""
     labelled = [row for row in rows if is_labelled(kind, row.label, row.labels)]
     return {split: sum(row.split == split for row in labelled) for split in ("train", "test")}
 

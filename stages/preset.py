@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _write(args: argparse.Namespace, text: str) -> None:
-    """Write the run's params, unless they are there; those of another split than is asked for are an InputError."""
+    """Write the run's params, unless they are there; those of another split than is asked for raise InputError."""
     if (args.out / "params.yaml").exists():
         there = load.load(args.out / "params.yaml")["dataset"]["split"]
         if args.split and int(args.split) != there:
@@ -100,7 +100,7 @@ def _with_split(text: str, split: int, preset: Path) -> str:
 
 
 def _kept(like: Path, datasets: Iterable[str]) -> list[Path]:
-    """What the run in `like` keeps of `datasets` for the next time, relative to it: journals of indexes, and shards of caches."""
+    """The files that the run in `like` keeps of `datasets` for the next time, relative to it: journals of indexes, and shards of caches."""
     scratch = Path("data/scratch")
     kept = []
     for name in datasets:

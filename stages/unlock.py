@@ -74,7 +74,7 @@ def submitted(lines: Sequence[str], logs: Path) -> list[str]:
 
 
 def slurm(*command: str) -> str:
-    """What a command of Slurm's prints; InputError if there is none, or no Slurm that answers."""
+    """The output of a command of Slurm's; raises InputError if there is none, or no Slurm that answers."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:

@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def with_indexes(places: Sequence[Path]) -> list[tuple[Sequence[Path], Sequence[index.Row] | None]]:
-    """What is to be looked at together: of a run's data/cache each dataset with its index, all other places without one."""
+    """The groups to look at: of a run's data/cache each dataset with its index, all other places without one."""
     runs = [place for place in places if place.name == "cache" and (place.parent / "index").is_dir()]
     others = [place for place in places if place not in runs]
     groups: list[tuple[Sequence[Path], Sequence[index.Row] | None]] = [(others, None)] if others else []

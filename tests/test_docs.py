@@ -135,3 +135,10 @@ def is_importable(name: str) -> bool:
 def test_the_readme_is_short() -> None:
     lines = (REPOSITORY / "README.md").read_text().splitlines()
     assert len(lines) <= 120 and not [line for line in lines if len(line) > 120]
+
+
+def test_docstrings_begin_with_a_verb_or_a_noun() -> None:
+    sources = [path for folder in ("lib", "stages") for path in sorted((REPOSITORY / folder).rglob("*.py"))]
+    texts = [(path, text) for path in sources for text in re.findall(r'^\s*"""(\w+)', path.read_text(), re.MULTILINE)]
+    assert len(texts) > 900
+    assert not [f"{path.name}: {text}" for path, text in texts if text in ("What", "How", "Whether", "Where", "Why", "Which")]

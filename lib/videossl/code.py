@@ -1,4 +1,4 @@
-"""Which code a job depends on: its script, the files of the things that it uses, and the project's modules that they reach by import.
+"""The code that a job depends on: its script, the files of the things that it uses, and the project's modules that they import.
 
 Read from the source, never by running it, so imports inside functions count too. Things (`registry`) are imported by name, so they are
 in no closure but those they are given to. Snakemake's rules, dvc.yaml and the provenance of every result all use this closure.

@@ -19,7 +19,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block ends well it is flushed and renamed to `path`.
 
     When the block fails the temporary file is removed and `path` is what it was. A folder that cannot be written or
-    a full disk is an InputError. What a killed process left of the same `path` is removed first.
+    a full disk raises InputError. What a killed process left of the same `path` is removed first.
     """
     path = Path(path)
     prefix = f".{path.name}.{platform.node()}."  # with the machine: a cluster shares the disk, not the process numbers
@@ -47,7 +47,7 @@ def _remove_left(folder: Path, prefix: str) -> None:
 
 
 def _runs(process: int) -> bool:
-    """Whether a process runs; one that ended and was never waited for, as in a container, does not."""
+    """True where a process runs; one that ended and was never waited for, as in a container, does not."""
     try:
         os.kill(process, 0)
         state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
@@ -75,7 +75,7 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file; one that is absent or damaged is an InputError that names it."""
+    """Read a JSON file; one that is absent or damaged raises InputError that names it."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -58,7 +58,7 @@ DEFAULT = "ntu-rgb+d"
 
 
 def of(joints: int) -> Graph:
-    """The first graph that has `joints` joints; an InputError where there is none."""
+    """The first graph that has `joints` joints; raises InputError where there is none."""
     fitting = [graph for graph in GRAPHS.values() if graph.joints == joints]
     if not fitting:
         known = ", ".join(f"{name} ({graph.joints})" for name, graph in GRAPHS.items())

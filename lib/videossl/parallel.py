@@ -17,17 +17,17 @@ BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def size() -> int:
-    """How many processes train together."""
+    """The number of processes that train together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """Which of them this is, from 0."""
+    """The number of this process, from 0."""
     return dist.get_rank() if size() > 1 else 0
 
 
 def own(count: int) -> slice:
-    """Which rows of a whole batch this process holds, if it holds `count` of them."""
+    """The rows of a whole batch that this process holds, if it holds `count` of them."""
     return slice(rank() * count, (rank() + 1) * count)
 
 
@@ -84,7 +84,7 @@ def _all_to_all(x: Tensor, send: list[int], receive: list[int]) -> Tensor:
 
 
 class _GatherAll(torch.autograd.Function):
-    """What all processes hold, (processes, *dims) from (*dims); the gradient of each is summed over all."""
+    """Gather from all processes, (processes, *dims) from (*dims); the gradient of each is summed over all."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class _GatherAll(torch.autograd.Function):
 
 
 class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch-norm over the rows of all processes, for the CPU, where torch's own is not to be had: (B / processes, C, *dims)."""
+    """Batch-norm over the rows of all processes, for the CPU, where torch has none: (B / processes, C, *dims)."""
 
     def forward(self, x: Tensor) -> Tensor:
         if size() == 1 or not self.training:

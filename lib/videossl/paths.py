@@ -1,11 +1,11 @@
-"""Where the artefacts of a run lie, relative to its folder: the one place that says so (docs/data-contract.md)."""
+"""The places of the artefacts of a run, relative to its folder: the one module that knows them (docs/data-contract.md)."""
 
 from __future__ import annotations
 
 import re
 
 SEEDED = "{seed}"
-"""Where a seed stands in a path that serves for all of them."""
+"""The mark for a seed in a path that serves for all seeds."""
 
 LAYOUTS = tuple(
     re.compile(pattern)
@@ -21,17 +21,17 @@ LAYOUTS = tuple(
         r"data/results/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<dataset>[^/]+)/(?P<task>[^/.]+)\.json",
     )
 )
-"""What the paths of artefacts say."""
+"""The patterns of the paths of artefacts."""
 
 
 def says(path: str) -> dict[str, str]:
-    """What the path of an artefact says: its dataset, experiment, stream, ...; {} for one that says nothing."""
+    """Read the path of an artefact: its dataset, experiment, stream, ...; {} for a path with none of them."""
     found = next((match for layout in LAYOUTS if (match := layout.fullmatch(path))), None)
     return {key: value for key, value in found.groupdict().items() if value is not None} if found else {}
 
 
 def raw(dataset: str, rendered: bool = False) -> str:
-    """What `download` leaves of a dataset: the folder that it renders, else the record of what it fetched or looked at."""
+    """The output of `download` for a dataset: the folder that it renders, else the record of the files that it fetched or looked at."""
     return f"data/raw/{dataset}" if rendered else f"data/raw/{dataset}.json"
 
 
@@ -41,7 +41,7 @@ def index(dataset: str) -> str:
 
 
 def measurable(dataset: str) -> str:
-    """Whether a dataset's labels and split allow the tasks."""
+    """The verdict on a dataset: its labels and split allow the tasks, or not."""
     return f"data/index/{dataset}.measurable.json"
 
 
@@ -51,7 +51,7 @@ def cache(dataset: str, source: str) -> str:
 
 
 def feasible(experiment: str) -> str:
-    """What the encoders of an experiment allow its method to do."""
+    """The verdict on an experiment: what its encoders allow its method to do."""
     return f"data/models/{experiment}/feasible.json"
 
 
@@ -76,7 +76,7 @@ def snapshots(experiment: str, training: str, seed: int | str = SEEDED) -> str:
 
 
 def features(experiment: str, stream: str, dataset: str, seed: int | str = SEEDED, task: str = "") -> str:
-    """What an encoder makes of every video; of a task that trains, what it predicts."""
+    """The features of every video by an encoder; of a task that trains, its predictions."""
     return f"data/features/{experiment}/{seed}/{stream}/{dataset}{f'.{task}' if task else ''}.h5"
 
 

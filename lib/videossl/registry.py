@@ -32,7 +32,7 @@ def names(kind: str) -> tuple[str, ...]:
 
 @cache
 def declared(kind: str, name: str) -> dict[str, Any]:
-    """What the YAML of a thing says; an unknown name is an InputError that names the nearest."""
+    """Read the YAML of a thing; raises InputError for an unknown name, with the nearest known one."""
     check(kind, name)
     result: dict[str, Any] = yaml.load(_path(kind, name, ".yaml").read_text(encoding="utf-8"), _LOADER)
     return result

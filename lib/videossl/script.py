@@ -1,4 +1,4 @@
-"""What every script of `stages/` does: read its arguments, keep a log, end a user's mistake in one line."""
+"""The common ground of the scripts of `stages/`: they read their arguments, keep a log, end a user's mistake in one line."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 def _first_to_say(line: str) -> bool:
-    """Whether none of the processes that `stages/launch.py` started together has said this before: most mistakes all of them find."""
+    """True where none of the processes that `stages/launch.py` started together has said this before: most mistakes all of them find."""
     said = os.environ.get("VIDEOSSL_SAID")
     if not said:
         return True

@@ -134,7 +134,7 @@ class VideoAugment:
         """The test-time crops of each clip, one batch (B, C, T, S, S) after the other (docs/methods/tasks.md).
 
         views: 1 the centre square; 2 that and its mirror image; 10 centre and corners, squares of 7/8 of the short
-        side, and their mirror images. Others are an InputError.
+        side, and their mirror images. Others raise InputError.
         """
         if views not in (1, 2, 10):
             raise InputError(f"{views} test crops: choose 1 (centre), 2 (and flipped) or 10 (and corners)")

@@ -1,4 +1,4 @@
-"""How many videos there are, how long, and some of them: from the run's index, else from the videos, else what the dataset is said to hold."""
+"""The videos of a run in numbers, and a sample: from the index, else from the videos, else from the dataset's official counts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAMPLE = 5  # videos that are decoded to know how long they are
 
 
 class Census(NamedTuple):
-    """What is known of a dataset before its jobs run."""
+    """A dataset as it is known before its jobs run."""
 
     counts: Counts
     origin: str  # where the counts are from, in words
@@ -89,7 +89,7 @@ def _rate(videos: Sequence[tuple[int, float]]) -> float:
 
 
 def _probe(path: Path) -> video.Probe | None:
-    """What decoding a video tells, None for a video that cannot be used."""
+    """Decode a video; None for a video that cannot be used."""
     try:
         return video.probe(path)
     except InputError:

@@ -49,7 +49,7 @@ def jobs(summary: str) -> list[Job]:
 
 
 def _why(stderr: str, targets: Sequence[str], params: Params) -> str:
-    """Why Snakemake could not plan, in one line."""
+    """Give in one line the reason why Snakemake could not plan."""
     known = ["all", "seeds", *params["targets"]]
     for target in targets:
         if target not in known and "/" not in target:

@@ -16,7 +16,7 @@ ORDER = ["download", "index", "measurable", "feasible", "extract", "train", "fea
 """The rules as the work goes on, "extract" for those of all cached modalities; others come last."""
 
 UNITS = {"start": "job", "score": "piece", **dict.fromkeys(("render", "index", "extract", "handmade"), "frame")}
-"""What the seconds of a kind of work are of; of the others a clip."""
+"""The unit of the seconds of a kind of work; of the others a clip."""
 
 
 def costs(works: Iterable[tuple[Job, Work]], rates: Mapping[Kind, float]) -> Costs:
@@ -78,7 +78,7 @@ def span(value: float) -> str:
 
 
 def disk(needed: float, free: float, codec: str) -> list[str]:
-    """What is needed and what is free, with a warning where it does not fit; codec: of the cache."""
+    """Give the disk space that is needed and free, with a warning where it does not fit; codec: of the cache."""
     way_out = "the cache is raw: set cache.codec: jpeg, with quality: 90," if codec == "raw" else "lower cache.quality,"
     lines = [f"Disk: {size(needed)} to write, {size(free)} free."]
     if needed > free:
@@ -87,7 +87,7 @@ def disk(needed: float, free: float, codec: str) -> list[str]:
 
 
 def rate_lines(rates: Mapping[Kind, float]) -> Sequence[str]:
-    """What was measured: for a person to see what the estimate rests on."""
+    """List the measurements, so that a person sees the ground of the estimate."""
     width = max((len(" ".join(kind)) for kind in rates), default=0)
     return [f"  {' '.join(kind):<{width}}{_short(seconds):>10} a {UNITS.get(kind[0], 'clip')}" for kind, seconds in sorted(rates.items())]
 

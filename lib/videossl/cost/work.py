@@ -1,4 +1,4 @@
-"""What a job computes and writes: epochs, clips, bytes, and how much of each kind of work.
+"""The work of a job: epochs, clips, bytes, and the amount of each kind of work.
 
 A kind of work is a tuple such as ("forward", "rgb"), one clip through that stream's encoder; `measure` has the seconds of one.
 """
@@ -37,7 +37,7 @@ OFFSET, OFFSETS = 8, 400  # bytes more of each step, and of each video, under jp
 
 @dataclass(frozen=True)
 class Work:
-    """What one job does. clips: samples of a training as its log counts them, or clips that features are taken of."""
+    """The work of one job. clips: samples of a training as its log counts them, or clips that features are taken of."""
 
     epochs: int = 0
     clips: int = 0
@@ -148,7 +148,7 @@ class Works:
         return loop.epochs, loop.epochs * (self.counts[dataset].train // loop.batch) * loop.batch
 
     def _bytes(self, kind: Kind) -> tuple[int, int]:
-        """What a training of that kind leaves, and of that its encoders: one is built to know it."""
+        """Give the bytes that a training of that kind leaves, and of that its encoders: one is built to know it."""
         if kind not in self._sizes:
             method = assemble.method(self.trained[kind], 0, assemble.Weights(), max(2, self.counts[self.main].classes))
             encoders = {name: encoder.state_dict() for name, encoder in method.encoders().items()}
@@ -198,7 +198,7 @@ class Works:
         return base.load(task).work(self.given(task, stream, dataset), self.params["evaluate"]["tasks"][task])
 
     def given(self, task: str, stream: str, dataset: str) -> base.Counts:
-        """How much a task is given of one stream: features of it, or what a trained encoder predicts."""
+        """Give the amount that a task is given of one stream: features of it, or predictions of a trained encoder."""
         counts, given = self.counts[dataset], registry.declared("tasks", task)["given"]
         clips, numbers = (self._clips(stream), self.numbers[stream]) if given == "features" else (1, counts.classes)
         return base.Counts(counts.train, counts.test, counts.classes, clips, numbers)
@@ -214,17 +214,17 @@ class Works:
 
     @cached_property
     def extractors(self) -> dict[str, Extractor]:
-        """What makes each cached modality."""
+        """The extractor of each cached modality."""
         return extractors(self.params)
 
     @cached_property
     def numbers(self) -> dict[str, int]:
-        """How many numbers a feature has, by stream."""
+        """The size of a feature, by stream."""
         return {name: assemble.encoder(name, settings, 0).out_features for name, settings in self.params["streams"].items()}
 
 
 def extractors(params: Params) -> dict[str, Extractor]:
-    """What makes each cached modality of the run. A module that needs weights may have a `rehearsal` beside its `make`: the same with
+    """Make the extractor of each cached modality. A module that needs weights may have a `rehearsal` beside its `make`: the same with
     weights that are made up, so that none are looked for before the run."""
     result = {}
     for source in run.all_sources(params):

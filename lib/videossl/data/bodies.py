@@ -1,4 +1,4 @@
-"""Which bodies of a video are kept, and in which of the two places: those of a sensor's tracks, or of a detector's.
+"""The bodies of a video that are kept, and their places: of a sensor's tracks, or of a detector's.
 
 A sensor numbers the bodies that it follows. It loses them, finds them again under another number, and takes furniture for
 people for a few frames. What is done about that, here in one place [settled: P says nothing of it; common preprocessing of
@@ -28,9 +28,9 @@ GHOST = 11
 SHARE = 3
 """And a ghost is less than this part, a third, of the longest body, so that little is lost of a short video [settled]."""
 REACH = 2.0
-"""A body that is found again at once is at most so many of its sizes away, of a standing person about a metre [settled]."""
+"""A body that is found again at once is at most this multiple of its size away: about a metre for a standing person [settled]."""
 PACE = 0.1
-"""And so many more for each frame that it was away: about 1.4 m a second at 30 frames, a walk [settled]."""
+"""The further distance for each frame that the body was away: about 1.4 m a second at 30 frames, a walk [settled]."""
 
 Track = Mapping[int, np.ndarray]  # frame -> joints (V, 3) float32
 
@@ -57,7 +57,7 @@ def arrange(frames: int, tracks: Mapping[Any, Track]) -> np.ndarray:
 
 
 def motion(body: Track) -> float:
-    """How much a body moves, and for how long: squared deviations from the mean of each coordinate, summed over joints and frames.
+    """Measure the motion of a body, weighted by its length: squared deviations from the mean of each coordinate, summed over joints and frames.
 
     It is the variance times the number of frames: a body that stays says more than one that jumps once.
     """
@@ -85,7 +85,7 @@ def _join(tracks: Sequence[Track]) -> list[dict[int, np.ndarray]]:
 
 
 def _step(before: np.ndarray, after: np.ndarray, frames: int) -> float:
-    """How far a body went from `before` to `after`, both (V, 3), `frames` later; 1 is as far as it can have gone."""
+    """Measure the way of a body from `before` to `after`, both (V, 3), `frames` later; 1 is the longest way that is possible."""
     size = max(_size(before), _size(after))
     moved = float(np.linalg.norm(after.mean(axis=0, dtype=np.float64) - before.mean(axis=0, dtype=np.float64)))
     reach = (REACH + PACE * (frames - 1)) * size

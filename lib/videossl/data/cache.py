@@ -28,7 +28,7 @@ SEAL = 512
 
 
 class Layout(NamedTuple):
-    """What a modality's YAML says of its cache: of a video, time first, each extent as a number, those that there may be, or None for any.
+    """The cache in a modality's YAML: of a video, time first, each extent as a number, the numbers that there may be, or None for any.
 
     pictures: the codec jpeg can hold it. shorter: steps that a video has less than frames. jpeg: what a step takes as JPEG.
     """
@@ -41,7 +41,7 @@ class Layout(NamedTuple):
 
 
 def layout(modality: str) -> Layout:
-    """The layout of a cached modality; an InputError for any other."""
+    """The layout of a cached modality; raises InputError for any other."""
     whole = registry.declared("modalities", modality)
     if "cached" not in whole:
         raise InputError(f"modality {modality!r} is not cached: it is read from the cache of {whole['reads']}")
@@ -133,7 +133,7 @@ def _check(path: str | Path, modality: str, id: str, dtype: np.dtype[Any], exten
 
 
 def _fits(wanted: int | tuple[int, ...] | None, extent: int) -> bool:
-    """Whether an extent is as the layout has it."""
+    """True where an extent is as the layout has it."""
     return wanted is None or extent in (wanted if isinstance(wanted, tuple) else (wanted,))
 
 
@@ -209,7 +209,7 @@ def _seal_of(digest: str) -> bytes:
 
 
 def digest(path: str | Path) -> str:
-    """The hex SHA-256 that a shard's seal states of its bytes, which are not read; InputError where there is no seal."""
+    """The hex SHA-256 that a shard's seal states of its bytes, which are not read; raises InputError where there is no seal."""
     path = Path(path)
     try:
         with path.open("rb") as file:
@@ -226,7 +226,7 @@ def digest(path: str | Path) -> str:
 
 
 def verify(path: str | Path) -> None:
-    """Read a shard whole; an InputError where any byte is not as it was written."""
+    """Read a shard whole; raises InputError where any byte is not as it was written."""
     stated = digest(path)
     try:
         with Path(path).open("rb") as file:
@@ -239,7 +239,7 @@ def verify(path: str | Path) -> None:
 
 
 class Shard(NamedTuple):
-    """What a shard says of itself."""
+    """The facts that a shard holds about itself."""
 
     ids: list[str]
     sources: list[str]  # SHA-256 of each, as in the index
@@ -328,13 +328,13 @@ class Cache:
         return self._shapes[id]
 
     def length(self, id: str) -> int:
-        """How many time steps a video has in this modality (flow has one less than frames)."""
+        """Count the time steps of a video in this modality (flow has one less than frames)."""
         return self.shape(id)[0]
 
     def read(self, id: str, start: int, stop: int, step: int = 1) -> np.ndarray:
         """Time steps start, start + step, ... below stop of a video: an array of the modality's layout, from the file.
 
-        No byte of another step is read. Steps outside the video are an InputError.
+        No byte of another step is read. Steps outside the video raise InputError.
         """
         if not (0 <= start < stop <= self.length(id) and step > 0):
             raise InputError(f"{id} has {self.length(id)} steps of {self.attrs['modality']}, not {start}:{stop}:{step}")

@@ -1,4 +1,4 @@
-"""How much a disk has left, and sizes as people read them."""
+"""Free space of a disk, and sizes as people read them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def free(folder: Path) -> int:
 
 
 def need(folder: Path, size: int, what: str) -> None:
-    """Raise an InputError unless `size` bytes for `what` fit on the disk of `folder`."""
+    """Raise InputError unless `size` bytes for `what` fit on the disk of `folder`."""
     if size > (left := free(folder)):
         raise InputError(f"{what} needs {text(size)}, but {folder} has {text(left)} free; free {text(size - left)} and run again")

@@ -29,7 +29,7 @@ CONNECT, READ = 20, 60
 """Seconds to wait for a connection, and for the next bytes."""
 
 TRIES = 4
-"""How often in a row a mirror may get no further before the next one is asked."""
+"""The number of times in a row that a mirror may get no further before the next one is asked."""
 
 PAUSE = 1.0
 """Seconds before the second try; each further wait is twice as long."""
@@ -167,7 +167,7 @@ def _receive(url: str, response: Response, part: _Part, start: int) -> None:
 
 
 def _append(response: Response, part: _Part, start: int, total: int | None) -> None:
-    """Write the body behind the `start` bytes that are there; an InputError where it does not fit."""
+    """Write the body behind the `start` bytes that are there; raises InputError where it does not fit."""
     from urllib3.exceptions import HTTPError
 
     if total is not None:
@@ -200,7 +200,7 @@ def _extent(response: Response) -> tuple[int | None, int | None]:
 
 
 def _validator(response: Response) -> str:
-    """What tells this version of the file from another, as If-Range takes it: a strong ETag, else its date, else ""."""
+    """Give the mark of this version of the file, as If-Range takes it: a strong ETag, else its date, else ""."""
     etag = response.headers.get("ETag", "")
     return etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
 
@@ -217,7 +217,7 @@ def _why(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class _Part:
-    """What there is so far of the file `whole`, beside it."""
+    """The part of the file `whole` that is there so far, beside it."""
 
     whole: Path
     size: int | None  # bytes that the whole must have
@@ -236,7 +236,7 @@ class _Part:
         return self.path.stat().st_size if self.path.exists() else 0
 
     def read_note(self) -> dict[str, Any]:
-        """What it is a part of: url, validator, size; {} where that is not known."""
+        """Read the origin of the part: url, validator, size; {} where that is not known."""
         return dict(files.read_json(self.note)) if self.note.exists() else {}
 
     def drop(self) -> None:

@@ -19,7 +19,7 @@ from videossl import files
 from videossl.errors import InputError
 
 Label = str | float | list[str]
-"""What a video can have under the name of a label: a class, a number or a rank, several classes."""
+"""A label that a video can have under a name: a class, a number or a rank, several classes."""
 
 CLASS = "class"
 """The name of the label that has a field, and a column, of its own: `label`."""
@@ -54,7 +54,7 @@ COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
 
 
 def check_drops(rows: Sequence[Row], max_dropped: float) -> None:
-    """Raise an InputError where more than the share `max_dropped` (0 to 1) of the videos is dropped, or none is left."""
+    """Raise InputError where more than the share `max_dropped` (0 to 1) of the videos is dropped, or none is left."""
     dropped = [row for row in rows if row.status != "ok"]
     if not rows:
         raise InputError("the dataset names no video; see its layout in docs/data-contract.md")
@@ -67,7 +67,7 @@ def check_drops(rows: Sequence[Row], max_dropped: float) -> None:
 
 
 def kind(row: Row) -> str:
-    """What kind of reason a video was dropped for: "absent", "short", ...; "" for one that was not."""
+    """The kind of the reason that a video was dropped for: "absent", "short", ...; "" for one that was not."""
     return row.reason.partition(":")[0]
 
 
@@ -77,7 +77,7 @@ def _by_kind(dropped: Sequence[Row]) -> str:
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """Where all videos that a dataset names went, in one line: "5 named: 3 ok (train 2, test 1), 2 dropped (absent 2)"."""
+    """Count in one line the videos that a dataset names: "5 named: 3 ok (train 2, test 1), 2 dropped (absent 2)"."""
     good = usable(rows)
     splits = Counter(row.split for row in good)
     parts = ", ".join(f"{split} {splits[split]}" for split in ("train", "test"))
@@ -92,7 +92,7 @@ def usable(rows: Sequence[Row]) -> list[Row]:
 
 
 def training(rows: Sequence[Row]) -> list[Row]:
-    """The usable rows of the training split: what encoders are trained on. InputError when there is none."""
+    """The usable rows of the training split: what encoders are trained on. Raises InputError when there is none."""
     result = [row for row in usable(rows) if row.split == "train"]
     if not result:
         raise InputError("the index has no usable training video; look at its column `reason` and at dataset.split")
@@ -118,7 +118,7 @@ def write(path: str | Path, rows: Sequence[Row]) -> None:
 
 
 def read(path: str | Path) -> list[Row]:
-    """Read what `write` wrote; a file that is absent or is not an index is an InputError that names the line."""
+    """Read what `write` wrote; a file that is absent or is not an index raises InputError that names the line."""
     try:
         with Path(path).open(encoding="utf-8", newline="") as file:
             header, *lines = list(csv.reader(file)) or [[]]

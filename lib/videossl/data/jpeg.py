@@ -1,6 +1,6 @@
 """A video as JPEG files, one a time step, end to end in one array (docs/data-contract.md, The cache).
 
-OpenCV encodes them, where videos are decoded anyway. It decodes them too, where it is installed, else Pillow, which comes
+OpenCV encodes them, where videos are decoded anyway. OpenCV also decodes them where it is installed, else Pillow, which comes
 with torchvision: 0.6 times as fast, the same pixels. (torchvision's own decoder is as fast as OpenCV's, and is to go.)
 """
 

@@ -1,4 +1,4 @@
-"""What datasets share: the `Video` that they name, walks through folders, split lists, labels, options.
+"""The common ground of datasets: the `Video` that they name, walks through folders, split lists, labels, options.
 
 A dataset is a module and a YAML of one name in lib/videossl/datasets. The YAML says
 
@@ -16,7 +16,7 @@ and the module has
     SOURCES                                          what `download` fetches; () where a person must: LAYOUT says what and where to put it
     FOLDERS                                          folders below the root in which nothing but its videos and skeletons should lie
     videos(root, split, options) -> list[Video]      what the dataset names, sorted by id
-    check(root) -> None                              an InputError says what is missing and what to put where; a look at folders, not at files
+    check(root) -> None                              its InputError says what is missing and what to put where; a look at folders, not at files
     expected(split, options) -> Counts | None        how much there will be, before it is there; None where that is unknown, or no such split
 
 and may have
@@ -69,7 +69,7 @@ class Video:
 
 @dataclasses.dataclass(frozen=True)
 class Counts:
-    """How much a dataset holds: what a run costs follows from it."""
+    """The size of a dataset, from which the cost of a run follows."""
 
     train: int  # videos
     test: int
@@ -132,7 +132,7 @@ def identity(path: str) -> str:
 
 
 def unique(videos: Iterable[Video]) -> list[Video]:
-    """The videos sorted by id; two with one id are an InputError that names both."""
+    """The videos sorted by id; two with one id raise InputError that names both."""
     known: dict[str, Video] = {}
     for video in videos:
         other = known.setdefault(video.id, video)
@@ -146,7 +146,7 @@ def read_list(path: Path) -> list[tuple[int, str, str]]:
     """Read a split list: (line number, name of the video, the number behind it or "") a line.
 
     The name is all before the last number: it may hold spaces. Windows line ends, a byte order mark and empty lines
-    are fine; a line that does not name a video below the folder, or names one a second time, is an InputError.
+    are fine; a line that does not name a video below the folder, or names one a second time, raises InputError.
     """
     entries: list[tuple[int, str, str]] = []
     first: dict[str, int] = {}
@@ -161,7 +161,7 @@ def read_list(path: Path) -> list[tuple[int, str, str]]:
 
 
 def read_lines(path: Path, what: str) -> list[str]:
-    """The lines of a UTF-8 file, without a byte order mark; one that cannot be read is an InputError that says `what` it is."""
+    """The lines of a UTF-8 file, without a byte order mark; one that cannot be read raises InputError that says `what` it is."""
     try:
         return path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
@@ -187,7 +187,7 @@ def listed(folder: Path, split: int, below: str = "") -> list[Video]:
 
     `below` is the folder of videos, relative to the root. The class is the folder that a name gives, "" for none.
     Where `classInd.txt` (lines "number Class") lies beside the lists, classes and numbers must be as it says.
-    A missing list, a video in both lists, or a class or number that `classInd.txt` does not have is an InputError.
+    A missing list, a video in both lists, or a class or number that `classInd.txt` does not have raises InputError.
     """
     classes = _classes(folder / "classInd.txt")
     videos = []
@@ -237,7 +237,7 @@ def lists_folder(root: Path, options: Mapping[str, Any], default: str, what: str
 
 
 def check_options(name: str, options: Mapping[str, Any]) -> None:
-    """Raise an InputError for an option that dataset `name` does not have; it names the nearest option that there is."""
+    """Raise InputError for an option that dataset `name` does not have; it names the nearest option that there is."""
     known = sorted(registry.declared("datasets", name)["options"])
     for key in options:
         if key not in known:
@@ -247,19 +247,19 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
 
 
 def settings(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of dataset `name`, with the defaults of those that are absent. An unknown option is an InputError."""
+    """The options of dataset `name`, with the defaults of those that are absent. An unknown option raises InputError."""
     check_options(name, options)
     declared = registry.declared("datasets", name)["options"]
     return {key: option["default"] for key, option in declared.items() if "default" in option} | dict(options)
 
 
 def is_approximate(name: str) -> bool:
-    """Whether copies of dataset `name` differ in size, so that official counts are about."""
+    """True where copies of dataset `name` differ in size, so that official counts are about."""
     return bool(registry.declared("datasets", name).get("approximate"))
 
 
 def split_of(module: ModuleType, text: str, options: Mapping[str, Any]) -> int:
-    """The split that a person names, as a number; InputError for a text that names no split of the dataset."""
+    """The split that a person names, as a number; raises InputError for a text that names no split of the dataset."""
     known = [split for split in (1, 2, 3) if module.expected(split, options)] or [1, 2, 3]
     if text not in map(str, known):
         raise InputError(f"SPLIT is {text}, and the splits of {module.NAME} are {', '.join(map(str, known))}")
@@ -267,7 +267,7 @@ def split_of(module: ModuleType, text: str, options: Mapping[str, Any]) -> int:
 
 
 def check_labels(name: str, videos: Iterable[Video]) -> None:
-    """Raise an InputError, which names the video and the kind, where a label is not as dataset `name` declares."""
+    """Raise InputError, which names the video and the kind, where a label is not as dataset `name` declares."""
     kinds = registry.declared("datasets", name)["labels"]
     for video in videos:
         if wrong := wrong_labels(video, kinds):
@@ -275,7 +275,7 @@ def check_labels(name: str, videos: Iterable[Video]) -> None:
 
 
 def wrong_labels(video: Video, kinds: Mapping[str, str]) -> str:
-    """What is wrong with the labels of a video; `kinds`: name -> kind, as declared. "" where nothing is wrong."""
+    """Name the fault of the labels of a video; `kinds`: name -> kind, as declared. "" where there is none."""
     if CLASS in video.labels:
         return f"the label {CLASS!r} stands in `labels`; its place is the field `label`"
     labels = {**video.labels, **({CLASS: video.label} if video.label else {})}
@@ -291,7 +291,7 @@ def wrong_labels(video: Video, kinds: Mapping[str, str]) -> str:
 
 
 def fits(value: object, kind: str) -> bool:
-    """Whether a label is of a kind of KINDS."""
+    """True where a label is of a kind of KINDS."""
     if kind == "class":
         return isinstance(value, str) and value != ""
     if kind == "several":

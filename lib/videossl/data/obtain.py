@@ -89,7 +89,7 @@ def _fill(source: Any, root: Path, options: Mapping[str, Any]) -> None:
 
 
 def _left(source: Any, root: Path) -> bool:
-    """Whether an archive is still there: this was killed before it removed it."""
+    """True where an archive is still there: this was killed before it removed it."""
     return any((root / archive.name).exists() for archive in source.SOURCES)
 
 
@@ -116,7 +116,7 @@ def _alone(root: Path) -> Iterator[None]:
 
 
 def _announce(source: Any, root: Path, missing: Sequence[Archive]) -> None:
-    """Say what will be fetched, under which licence; an InputError if it will not fit."""
+    """Say what will be fetched, under which licence; raises InputError if it will not fit."""
     names = ", ".join(f"{archive.name} ({'size not known' if archive.size is None else disk.text(archive.size)})" for archive in missing)
     log.info("%s: fetching %s into %s", source.NAME, names, root)
     log.info("%s: licence: %s", source.NAME, source.LICENCE)

@@ -23,7 +23,7 @@ def ordered(function: Callable[[Item], Result], items: Sequence[Item], processes
 
     At most two results a process wait at any time, so that decoded videos do not fill the memory. With one process
     nothing is started. `function` and `items` must pickle. An InputError of the function is raised here; a process
-    that dies (memory, a file that crashes the decoder) is an InputError that names the item being waited for. The
+    that dies (memory, a file that crashes the decoder) raises InputError that names the item being waited for. The
     processes end with this one, however it ends.
     """
     if processes <= 1 or len(items) <= 1:
@@ -63,5 +63,5 @@ def _end_with_parent() -> None:
 
 
 def _name(item: object) -> str:
-    """What to call an item in a message: its id if it has one."""
+    """Give the name of an item in a message: its id if it has one."""
     return str(getattr(item, "id", item))

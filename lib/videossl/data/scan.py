@@ -20,7 +20,7 @@ from videossl.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """What reading the files of one video tells; the fields are those of `Row`."""
+    """The facts that the files of one video give; the fields are those of `Row`."""
 
     sha256: str = ""
     frames: int = 0
@@ -62,7 +62,7 @@ def build(
 
 
 def _contents(videos: Sequence[Video], root: Path, processes: int, fps: float | None, journal: Path | None) -> Iterator[Contents]:
-    """What each video holds, in order: from the journal where it knows, from the files otherwise."""
+    """Read each video, in order: from the journal where it knows, from the files otherwise."""
     keys = [_key(item, root, fps) if journal else "" for item in videos]
     known = _known(journal, keys)
     if known:
@@ -81,7 +81,7 @@ def _contents(videos: Sequence[Video], root: Path, processes: int, fps: float | 
 
 
 def _known(journal: Path | None, keys: Sequence[str]) -> dict[str, Contents]:
-    """What the journal knows of the videos that have `keys`."""
+    """Look up the videos that have `keys` in the journal."""
     try:
         known = journals.read(journal, set(keys) - {""}) if journal else {}
     except OSError as error:
@@ -101,7 +101,7 @@ def _note(journal: Path, key: str, contents: Contents) -> Path | None:
 
 
 def _key(item: Video, root: Path, fps: float | None) -> str:
-    """What `_read` depends on, as 32 hex digits: the files of a video by name, size and times. "" where there is nothing to read.
+    """Hash the input of `_read` to 32 hex digits: the files of a video by name, size and times. "" where there is nothing to read.
 
     The time of the last change of the inode is one of them: contents that are replaced under the old date are noticed.
     """

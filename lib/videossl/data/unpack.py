@@ -51,12 +51,12 @@ TOOLS: dict[str, Callable[[str, str], list[str]]] = {
     "unar": lambda archive, folder: ["-quiet", "-force-overwrite", "-no-directory", "-output-directory", folder, archive],
     "7z": lambda archive, folder: ["x", "-bd", "-y", "-p", f"-o{folder}", archive],
 }
-"""What unpacks rar, in the order in which they are tried, with the arguments of one call that unpacks all of an archive."""
+"""The tools that unpack rar, in the order in which they are tried, with the arguments of one call that unpacks all of an archive."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """What an archive says of one of its members."""
+    """A member of an archive, as the archive lists it."""
 
     name: str  # as it is written there
     kind: str  # "file", "folder", or what else it is
@@ -70,7 +70,7 @@ def unpack(archive: Path, target: Path) -> None:
     """Unpack the members of `archive` into the folder `target`, where files of the same names are replaced.
 
     An archive that is refused (see above) or damaged, whose kind is not known, that no tool installed can unpack or the
-    disk cannot hold is an InputError, and then nothing of it is in `target`. Two calls must not unpack one archive into
+    disk cannot hold raises InputError, and then nothing of it is in `target`. Two calls must not unpack one archive into
     one folder at the same time.
     """
     temporary = target / f".unpacking-{archive.name}"
@@ -117,7 +117,7 @@ def _move(files: Mapping[str, Path], target: Path) -> None:
 
 
 def _checked(archive: Path, members: Iterable[Member]) -> dict[str, Member]:
-    """The files of an archive by their places below the target; one that is refused is an InputError."""
+    """The files of an archive by their places below the target; one that is refused raises InputError."""
     own = archive.stat().st_size
     files: dict[str, Member] = {}
     folders: set[str] = set()
@@ -146,7 +146,7 @@ def _place(name: str) -> str:
 
 
 def _wrong(member: Member, place: str) -> str:
-    """Why a member is refused, "" if it is not."""
+    """Give the reason why a member is refused, "" if it is not."""
     if member.kind not in ("file", "folder"):
         return f"is a {member.kind}"
     if member.name.startswith("/") or ".." in place.split("/"):
@@ -180,7 +180,7 @@ def _read_zip(archive: Path) -> Iterator[Member]:
 
 
 def _listed(archive: Path, comment: int) -> int:
-    """How many members the record at a zip's end says there are, modulo 65536; 65535 where it does not say. Only the comment follows it."""
+    """Read the number of members in the record at a zip's end, modulo 65536; 65535 where it has none. Only the comment follows it."""
     with archive.open("rb") as file:
         file.seek(-22 - comment, os.SEEK_END)
         return int.from_bytes(file.read(12)[10:], "little")
@@ -200,7 +200,7 @@ def _text(name: bytes, otherwise: str) -> str:
 
 
 def _kind(mode: int) -> str:
-    """What a Unix file of this mode is, if no folder; 0 is none."""
+    """Name the kind of a Unix file of this mode, if no folder; 0 is none."""
     kinds = {0: "file", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
     return kinds.get(stat.S_IFMT(mode), "device")
 
@@ -331,7 +331,7 @@ def _found(folder: Path) -> dict[str, Path]:
 
 
 def _differs(files: Mapping[str, Member], found: Mapping[str, Path]) -> str:
-    """How what a tool left differs from what was listed, "" for not at all."""
+    """Describe the difference between the files that a tool left and the list, "" for none."""
     if one_sided := files.keys() ^ found.keys():
         place = min(one_sided)
         return f"{place!r} is missing" if place in files else f"{place!r} was not listed"

@@ -1,4 +1,4 @@
-"""Whether a copy of a dataset is whole: what is missing, extra, unreadable or short.
+"""A look at a copy of a dataset: missing, extra, unreadable and short videos.
 
 Quick rather than thorough: of each video the first frame is decoded and all packets are counted, not decoded. What
 breaks in the middle is found by the index, which decodes all.
@@ -43,7 +43,7 @@ class Problem:
 
 @dataclasses.dataclass(frozen=True)
 class Side:
-    """How many videos a side of a split has: named = excluded + present + missing."""
+    """The number of videos on a side of a split: named = excluded + present + missing."""
 
     split: int
     side: str  # "train" or "test"
@@ -56,7 +56,7 @@ class Side:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What is there and what is wrong with it."""
+    """A copy of a dataset, and its faults."""
 
     sides: list[Side]
     problems: list[Problem]
@@ -126,14 +126,14 @@ def _look_at_all(videos: Sequence[Video], root: Path, processes: int, progress: 
 
 
 def _look_at(video: Video, root: Path) -> list[Problem]:
-    """What is wrong with a video and its skeleton."""
+    """Name the faults of a video and its skeleton."""
     problems = [skim(root, video.path)] if video.path else []
     problems += [_skeleton(root, video.skeleton)] if video.skeleton else []
     return [problem for problem in problems if problem]
 
 
 def skim(root: Path, name: str) -> Problem | None:
-    """What a quick look finds wrong with the video `name` below `root`, None for nothing."""
+    """Name the fault that a quick look finds in the video `name` below `root`, None for none."""
     import av
 
     try:
@@ -190,7 +190,7 @@ def _end(packet: av.Packet[Any]) -> float:
 
 
 def _skeleton(root: Path, name: str) -> Problem | None:
-    """What is wrong with the skeleton file `name` below `root`, None for nothing."""
+    """Name the fault of the skeleton file `name` below `root`, None for none."""
     if not (root / name).is_file():
         return Problem("missing", name)
     try:

@@ -1,4 +1,4 @@
-"""Whether shards of caches are as they were written, fit each other, and hold what an index names."""
+"""A look at shards of caches: their bytes are as written, they fit each other, they hold the videos that an index names."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Report(NamedTuple):
 
     @property
     def well(self) -> bool:
-        """Whether nothing is wrong."""
+        """True where there is no fault."""
         return not self.problems and not any(file.wrong for file in self.shards)
 
 
 def find(places: Iterable[Path]) -> list[Path]:
-    """The shards among `places`: files as they are, of folders all *.h5 below, sorted; an InputError for a place without."""
+    """The shards among `places`: files as they are, of folders all *.h5 below, sorted; raises InputError for a place without."""
     paths: list[Path] = []
     for place in places:
         below = sorted(place.rglob("*.h5")) if place.is_dir() else [place] if place.is_file() else []
@@ -91,7 +91,7 @@ def _read(path: Path) -> Checked:
 
 
 def _compare(shards: Sequence[cache.Shard], rows: Sequence[Row] | None) -> list[str]:
-    """What is wrong with the videos of one modality."""
+    """Name the faults of the videos of one modality."""
     sources: dict[str, str] = {}
     twice = []
     for shard in shards:

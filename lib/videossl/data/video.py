@@ -33,7 +33,7 @@ TIE = 1e-9  # seconds: far above the rounding of floats, far below any clock's t
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """What decoding a video tells."""
+    """The facts that decoding a video gives."""
 
     frames: int  # that decode
     steps: int  # after resampling
@@ -123,7 +123,7 @@ def clock(stamps: Sequence[int | None], base: Fraction | None, average: Fraction
 
 
 def pick(times: np.ndarray, fps: float) -> np.ndarray:
-    """Which frame each step shows when a video is resampled.
+    """Give the frame that each step shows when a video is resampled.
 
     N frames at the mean rate (N - 1) / (times[N - 1] - times[0]) last N / rate seconds, which are K = N / rate * fps
     steps: rounded to a whole number, halves up, at least 1. Step k shows the frame nearest in time to k / fps after
@@ -175,7 +175,7 @@ def turn(image: np.ndarray, matrix: Matrix) -> np.ndarray:
 
 
 def _is_sideways(matrix: Matrix) -> bool:
-    """Whether rows are shown as columns."""
+    """True where rows are shown as columns."""
     a, b, _, _ = matrix
     return abs(b) > abs(a)
 
@@ -258,5 +258,5 @@ def _decode(path: str | Path, container: av.container.InputContainer) -> Iterato
 
 
 def _text(error: Exception) -> str:
-    """What went wrong, without the path that PyAV repeats."""
+    """Give the error without the path that PyAV repeats."""
     return getattr(error, "strerror", None) or str(error)

@@ -28,7 +28,7 @@ FOLDERS: tuple[str, ...] = ()  # what the lists leave out may lie anywhere
 
 
 def check(root: Path) -> None:
-    """Raise an InputError where `root` holds no video, or videos both with and without a class."""
+    """Raise InputError where `root` holds no video, or videos both with and without a class."""
     _paths(Path(root))
 
 
@@ -61,7 +61,7 @@ def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
 
 
 def _grouped(videos: Sequence[Video], pattern: str) -> list[Video]:
-    """The videos with the recordings that `pattern` finds in their ids; a bad pattern, or no match, is an InputError."""
+    """The videos with the recordings that `pattern` finds in their ids; a bad pattern, or no match, raises InputError."""
     try:
         expression = re.compile(pattern)
     except re.error as error:

@@ -48,7 +48,7 @@ SIDES = {"0": "", "1": "train", "2": "test"}
 
 
 def check(root: Path) -> None:
-    """Raise an InputError where the folder of videos is missing; the lists are looked for by `videos`."""
+    """Raise InputError where the folder of videos is missing; the lists are looked for by `videos`."""
     folder = Path(root) / FOLDER
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; unpack hmdb51_org.rar there, as {FOLDER}/<class>/<video>.avi")
@@ -106,5 +106,5 @@ def _check_listed(root: Path, classes: list[str], ending: str) -> None:
 
 
 def expected(split: int, options: Mapping[str, Any]) -> Counts | None:
-    """What each of the official splits names; None for a split that there is not."""
+    """The counts of the official splits; None for a split that there is not."""
     return Counts(TRAIN, TEST, CLASSES, FRAMES, WIDTH, HEIGHT, FPS) if split in SPLITS else None

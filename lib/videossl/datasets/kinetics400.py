@@ -36,7 +36,7 @@ _TIMES = re.compile(r"_\d{6}_\d{6}$")
 
 
 def check(root: Path) -> None:
-    """Raise an InputError where a folder is missing."""
+    """Raise InputError where a folder is missing."""
     for folder in SIDES:
         if not (Path(root) / folder).is_dir():
             raise InputError(f"{Path(root) / folder}: no such folder; put the clips there as {folder}/<class>/<id>_<start>_<end>.mp4")
@@ -95,7 +95,7 @@ def _named(root: Path, folder: str, lists: Path) -> Iterator[Video]:
 
 
 def _places(root: Path, folder: str) -> dict[str, str]:
-    """Where the clips of one side lie, by their names without suffix; from one walk, as there are hundreds of thousands."""
+    """Find the clips of one side, by their names without suffix; in one walk, as there are hundreds of thousands."""
     places: dict[str, str] = {}
     for below in listing.find(root / folder):
         name, place = PurePosixPath(below).stem, f"{folder}/{below}"
@@ -149,5 +149,5 @@ def _check_once(named: list[Video]) -> None:
 
 
 def expected(split: int, options: Mapping[str, Any]) -> Counts | None:
-    """What the paper says there is; None for another split than 1."""
+    """The counts of the paper; None for another split than 1."""
     return Counts(TRAIN, TEST, CLASSES, FRAMES, WIDTH, HEIGHT, FPS) if split == 1 else None

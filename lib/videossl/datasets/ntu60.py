@@ -36,7 +36,7 @@ EDITION = Edition(
 
 
 def check(root: Path) -> None:
-    """Raise an InputError where there is neither a folder of videos nor one of skeletons."""
+    """Raise InputError where there is neither a folder of videos nor one of skeletons."""
     ntu_rgbd.check(root)
 
 

@@ -1,4 +1,4 @@
-"""What ntu60 and ntu120 share: names, folders, the list of missing skeletons, the two official splits.
+"""The common ground of ntu60 and ntu120: names, folders, the list of missing skeletons, the two official splits.
 
 A sample is named SsssCcccPpppRrrrAaaa: setup, camera, performer, replication, action (README of github.com/shahroudy/NTURGB-D).
 Three cameras film each performance at once, so what the cameras 1 to 3 saw of one performance is one group.
@@ -29,7 +29,7 @@ _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """What a name says; all count from 1."""
+    """The parts of a sample's name; all count from 1."""
 
     setup: int
     camera: int
@@ -55,7 +55,7 @@ class Sample:
 
 @dataclasses.dataclass(frozen=True)
 class Edition:
-    """What tells ntu60 and ntu120 apart."""
+    """An edition of the dataset: ntu60 or ntu120."""
 
     name: str
     last: Sample  # the largest of each number that a name can have
@@ -64,7 +64,7 @@ class Edition:
 
 
 def check(root: Path) -> None:
-    """Raise an InputError where there is neither a folder of videos nor one of skeletons."""
+    """Raise InputError where there is neither a folder of videos nor one of skeletons."""
     if not any((Path(root) / folder).is_dir() for folder in FOLDERS):
         raise InputError(
             f"{root}: neither {RGB}/ nor {SKELETONS[0]}/ in it; unpack nturgbd_rgb_s001.zip ... or nturgbd_skeletons_s001_to_s017.zip ... there"
@@ -119,7 +119,7 @@ def _samples(edition: Edition, root: Path) -> tuple[dict[str, str], dict[str, st
 
 
 def _files(edition: Edition, root: Path, folder: str, ending: str, suffixes: tuple[str, ...]) -> dict[str, str]:
-    """The samples' files in one folder, at any depth; files with one of the suffixes and another name are an InputError."""
+    """The samples' files in one folder, at any depth; files with one of the suffixes and another name raise InputError."""
     samples: dict[str, str] = {}
     strange = []
     for below in listing.find(root / folder, suffixes):
@@ -138,7 +138,7 @@ def _files(edition: Edition, root: Path, folder: str, ending: str, suffixes: tup
 
 
 def _fits(edition: Edition, name: str) -> bool:
-    """Whether a name can be a sample's; of setups that the edition lacks nothing is known."""
+    """True where a name can be a sample's; of setups that the edition lacks nothing is known."""
     sample, last = Sample.named(name), edition.last
     if sample is None:
         return False
@@ -152,7 +152,7 @@ def _sample(name: str) -> Sample:
 
 
 def _missing(edition: Edition, root: Path, options: Mapping[str, Any]) -> dict[str, str]:
-    """Why each sample of the list of missing skeletons is left out; empty with the option `missing: none`."""
+    """Give the reason why each sample of the list of missing skeletons is left out; empty with the option `missing: none`."""
     option = str(options.get("missing") or edition.missing)
     path = root / option
     if option == "none":

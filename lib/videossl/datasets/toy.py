@@ -50,7 +50,7 @@ _VIDEO = re.compile(r"(?P<label>\w+)/v_(?P=label)_g(?P<subject>\d+)_c(?P<repeat>
 
 @dataclass(frozen=True)
 class Options:
-    """What a toy set is made of (params: the dataset's options)."""
+    """The parts of a toy set (params: the dataset's options)."""
 
     seed: int = 0  # another seed: other subjects, other views, another room
     actions: int = 12  # the first so many of the twelve
@@ -76,7 +76,7 @@ class Options:
                 raise InputError(f"toy dataset: {name} is {getattr(self, name)}; with layout {self.layout} there are {most}")
 
     def _most(self) -> dict[str, int]:
-        """How many there can be: with the layout ntu60 as many as in NTU RGB+D."""
+        """The largest numbers: with the layout ntu60 those of NTU RGB+D."""
         if self.layout == "ucf101":
             return {"actions": len(CLASSES), "cameras": 1}
         last, training = ntu60.EDITION.last, len(ntu60.SUBJECTS)
@@ -85,7 +85,7 @@ class Options:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Options:
-        """Options from params; an unknown one is an InputError."""
+        """Options from params; an unknown one raises InputError."""
         listing.check_options(NAME, options)
         cameras = len(TURNS) if options.get("layout") == "ntu60" else 1
         return cls(**{"cameras": cameras} | dict(options))
@@ -165,7 +165,7 @@ def pose(take: Take, options: Options) -> Floats:
 
 
 def manner(time: NDArray[np.int64], rng: np.random.Generator) -> Floats:
-    """How a video's figure holds itself and sways whatever it does: (T, 25, 3) degrees to add."""
+    """Sway a video's figure, whatever it does: (T, 25, 3) degrees to add."""
     held, sway = rng.normal(0, 3, (25, 3)), rng.normal(0, 1, (25, 3))
     cycles, start = rng.uniform(1 / 30, 1 / 10, (25, 3)), rng.uniform(0, 2 * np.pi, (25, 3))
     return np.asarray(held + sway * np.sin(2 * np.pi * cycles * time[:, None, None] + start))
@@ -196,12 +196,12 @@ def film(take: Take, options: Options) -> render.Picture:
 
 
 def _view(take: Take, options: Options, purpose: str) -> np.random.Generator:
-    """What is drawn anew for each camera. The first is the same in a set of one camera and of three."""
+    """Make the generator for the draws of a camera. The first camera's is the same in a set of one camera and of three."""
     return seeding.numpy_rng(options.seed, "toy", take.video, purpose, *([take.camera] if take.camera > 1 else []))
 
 
 def _background(take: Take, options: Options) -> int:
-    """Which room a video is filmed in, from 0, whatever the action: with few videos, encoders of RGB learn rooms."""
+    """Give the room that a video is filmed in, from 0, whatever the action: with few videos, encoders of RGB learn rooms."""
     return int(seeding.numpy_rng(options.seed, "toy", take.video, "background").integers(options.backgrounds))
 
 
@@ -212,7 +212,7 @@ def _room(seed: int, number: int, size: int) -> render.Picture:
 
 
 def sense(take: Take, options: Options) -> NDArray[np.float32]:
-    """What the depth sensor makes of a take: (frames, 25, 3, M) float32 metres in Kinect camera space, M one or two people.
+    """Make the depth sensor's view of a take: (frames, 25, 3, M) float32 metres in Kinect camera space, M one or two people.
 
     The sensor stands anywhere around the figure, not at the camera, and errs by 3 cm a joint, frame and axis:
     with easy views the untrained joints already retrieve 95 %.
@@ -257,7 +257,7 @@ def download(out: Path, options: Mapping[str, Any], processes: int) -> None:
 
 
 def files(take: Take, options: Options) -> tuple[str, str]:
-    """Where the video and the skeleton of a take lie, relative to the root."""
+    """The places of the video and the skeleton of a take, relative to the root."""
     if options.layout == "ntu60":
         return f"{ntu_rgbd.RGB}/{take.sample}_rgb.avi", f"{ntu_rgbd.SKELETONS[0]}/{take.skeleton}"
     return f"{FOLDER}/{take.video}", f"{SKELETONS}/{take.skeleton}"
@@ -265,7 +265,7 @@ def files(take: Take, options: Options) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Work:
-    """What a process needs to make one take's files."""
+    """The input of a process that makes one take's files."""
 
     out: Path
     take: Take
@@ -313,7 +313,7 @@ def _prune(root: Path, keep: Collection[str]) -> None:
 
 
 def expected(split: int, options: Mapping[str, Any]) -> Counts | None:
-    """What the options ask for, the unusable take of the layout ntu60 included; None for a split that there is not."""
+    """Count the videos that the options ask for, the unusable take of the layout ntu60 included; None for a split that there is not."""
     settings = Options.of(options)
     train, test = (list(takes(settings, side)) for side in ("train", "test"))
     if split == 2 and settings.layout == "ntu60":
@@ -326,7 +326,7 @@ def expected(split: int, options: Mapping[str, Any]) -> Counts | None:
 
 
 def check(root: Path) -> None:
-    """Raise an InputError where the lists are missing, or a video or skeleton that they, or for ntu60 its other half, name."""
+    """Raise InputError where the lists are missing, or a video or skeleton that they, or for ntu60 its other half, name."""
     layout = "ntu60" if any((Path(root) / folder).is_dir() for folder in ntu_rgbd.FOLDERS) else "ucf101"
     for video in videos(root, 1, {"layout": layout}):
         for name in (video.path, video.skeleton):

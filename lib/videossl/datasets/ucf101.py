@@ -48,7 +48,7 @@ _GROUP = re.compile(r"_(g\d+)_c\d+$")
 
 
 def check(root: Path) -> None:
-    """Raise an InputError where the folder of videos is missing; the lists are looked for by `videos`."""
+    """Raise InputError where the folder of videos is missing; the lists are looked for by `videos`."""
     folder = Path(root) / FOLDER
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; unpack UCF101.rar there, as {FOLDER}/<Class>/<video>.avi")
@@ -71,5 +71,5 @@ def _group(video: Video) -> str:
 
 
 def expected(split: int, options: Mapping[str, Any]) -> Counts | None:
-    """What the official lists name; None for a split that there is not."""
+    """The counts of the official lists; None for a split that there is not."""
     return Counts(*SPLITS[split], CLASSES, FRAMES, WIDTH, HEIGHT, FPS) if split in SPLITS else None

@@ -42,7 +42,7 @@ class Flow:
         return np.stack([quantise(flow, self.bound) for flow in pixels])
 
     def shape(self, row: Row) -> tuple[int, ...]:
-        """(N - 1, H, W, 2), by the index; an InputError where a video has no two frames."""
+        """(N - 1, H, W, 2), by the index; raises InputError where a video has no two frames."""
         steps, height, width = frames.steps(row, self.short_side)
         if steps < 2:
             raise InputError(f"{row.id} has {steps} frame, flow needs two; set index.min_frames to 2 or more")
@@ -55,7 +55,7 @@ class Flow:
         return {"name": self.backend, "version": frames.versions(), "params": params}
 
     def attrs(self) -> dict[str, Any]:
-        """What a reader needs to undo the quantisation; other tools truncate, so the rounding is said too."""
+        """The attributes that a reader needs to undo the quantisation; other tools truncate, so the rounding is said as well."""
         return {"bound": float(self.bound), "zero": ZERO, "levels": LEVELS, "rounding": "to the nearest, ties to even"}
 
 
@@ -144,7 +144,7 @@ def dis(settings: Mapping[str, Any]) -> tuple[VideoFlow, dict[str, Any]]:
 
 
 BACKENDS: dict[str, Callable[[Mapping[str, Any]], tuple[VideoFlow, dict[str, Any]]]] = {"tvl1": tvl1, "dis": dis}
-"""Name -> settings -> (what computes the flow of a video, all settings with the defaults); unknown settings are an InputError."""
+"""Name -> settings -> (what computes the flow of a video, all settings with the defaults); unknown settings raise InputError."""
 
 
 def _backend(name: str) -> Callable[[Mapping[str, Any]], tuple[VideoFlow, dict[str, Any]]]:

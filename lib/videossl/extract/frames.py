@@ -47,7 +47,7 @@ def make(params: Mapping[str, Any]) -> Frames:
 
 
 def decode(row: Row, root: Path, short_side: int | None, fps: float | None = None, grey: bool = False) -> np.ndarray:
-    """The frames of a video (data/video.py); an InputError where they are not as many as the index has."""
+    """The frames of a video (data/video.py); raises InputError where they are not as many as the index has."""
     expected = steps(row, short_side)[0]
     frames = video.frames(root / row.path, short_side, grey, fps)
     _check_count(row, len(frames), expected)
@@ -70,7 +70,7 @@ def _check_count(row: Row, found: int, expected: int) -> None:
 
 
 def steps(row: Row, short_side: int | None) -> tuple[int, int, int]:
-    """(N, H, W) of a video's frames in the cache, by the index; an InputError where it has a skeleton alone."""
+    """(N, H, W) of a video's frames in the cache, by the index; raises InputError where it has a skeleton alone."""
     if not row.path:
         raise InputError(f"{row.id} has a skeleton and no video: take the streams that are made of videos out of the params")
     width, height = video.target_size(row.width, row.height, short_side)

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 JOINTS = 17
 SHOWN = 3  # videos without people that are named
 LONGEST = 1333 / 800
-"""The longer side is at most so many times `short_side`, as in torchvision: a longer picture is made smaller."""
+"""The longer side is at most this multiple of `short_side`, as in torchvision: a longer picture is made smaller."""
 
 # How people are followed. [settled] by what a person can do between two frames at 25 a second; no source.
 NEAR = 0.5
@@ -69,7 +69,7 @@ class Poses:
         return bodies.arrange(steps, tracks) if tracks else np.zeros(self.shape(row), np.float32)
 
     def _people(self, row: Row, pictures: Iterable[np.ndarray]) -> list[np.ndarray]:
-        """What `detect` finds; an InputError where the GPU's memory does not hold the detector and a batch."""
+        """Detect people in frames; raises InputError where the GPU's memory does not hold the detector and a batch."""
         import torch
 
         try:
@@ -82,7 +82,7 @@ class Poses:
             ) from error
 
     def shape(self, row: Row) -> tuple[int, ...]:
-        """(N, 17, 3, 2), by the index; an InputError where there is no video."""
+        """(N, 17, 3, 2), by the index; raises InputError where there is no video."""
         return _steps(row)[0], JOINTS, 3, bodies.BODIES
 
     def made_by(self) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class Poses:
         return {"name": "keypoint-rcnn", "version": version, "params": params}
 
     def attrs(self) -> dict[str, Any]:
-        """What the joints are, and in which unit."""
+        """The names of the joints, and their unit."""
         return {"graph": "coco", "unit": "heights of the picture"}
 
 
@@ -199,7 +199,7 @@ def _detector(path: Path, digest: str, short_side: int, score: float) -> Keypoin
 def untrained(short_side: int, score: float) -> KeypointRCNN:
     """keypointrcnn_resnet50_fpn as torchvision builds it for trained weights, in evaluation mode; its weights are random.
 
-    People are told from the rest before their keypoints are looked for: those are most of the work where there are many.
+    People are found before their keypoints: keypoints are most of the work where there are many people.
     """
     from torchvision.models.detection import KeypointRCNN
     from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
@@ -211,7 +211,7 @@ def untrained(short_side: int, score: float) -> KeypointRCNN:
 
 
 def _set_eps(detector: torch.nn.Module, eps: float) -> None:
-    """What the frozen batch norms add to the variance."""
+    """Set the number that the frozen batch norms add to the variance."""
     from torchvision.ops import FrozenBatchNorm2d
 
     for module in detector.modules():
@@ -220,7 +220,7 @@ def _set_eps(detector: torch.nn.Module, eps: float) -> None:
 
 
 def _load(detector: torch.nn.Module, path: Path) -> None:
-    """Load a state dict from a file; an InputError where it is damaged or of another model."""
+    """Load a state dict from a file; raises InputError where it is damaged or of another model."""
     import torch
 
     try:
@@ -298,7 +298,7 @@ class _Followed:
     speed: np.ndarray
 
     def expected(self, frame: int) -> np.ndarray:
-        """Where the joints would be in `frame` if the body went on as it does."""
+        """Predict the joints in `frame`, if the body goes on as it does."""
         return np.asarray(self.joints + self.speed * (frame - self.frame))
 
     def see(self, joints: np.ndarray, frame: int) -> None:

@@ -33,13 +33,13 @@ class Extractor(Protocol):
         """The video in the modality's layout (docs/data-contract.md)."""
 
     def shape(self, row: Row) -> tuple[int, ...]:
-        """What shape it is going to have, by the index alone; an InputError where it cannot be made."""
+        """Give the shape of an entry by the index alone; raises InputError where it cannot be made."""
 
     def made_by(self) -> dict[str, Any]:
         """{"name", "version", "params"}: kept with the cache."""
 
     def attrs(self) -> dict[str, Any]:
-        """What a reader of the cache needs to know, such as the bound of flow."""
+        """The attributes that a reader of the cache needs, such as the bound of flow."""
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -107,7 +107,7 @@ def build(
 def _videos(
     rows: Sequence[Row], root: Path, extract: Extractor, processes: int, quality: int | None, before: cache.Cache | None
 ) -> Iterator[tuple[str, str, np.ndarray | jpeg.Encoded]]:
-    """What `cache.write_shard` takes: from `before` where that has it of the same source, else extracted."""
+    """Yield the entries that `cache.write_shard` takes: from `before` where that has them of the same source, else extracted."""
     known = dict(zip(*cache.describe(before.paths[0])[:2], strict=True)) if before else {}
     todo = [row for row in rows if known.get(row.id) != row.sha256]
     if before:
@@ -173,21 +173,21 @@ def estimate(rows: Sequence[Row], modality: str, extract: Extractor, quality: in
 
 
 def _check_room(path: Path, needed: int) -> None:
-    """An InputError where the disk has no room for `needed` bytes."""
+    """Raise InputError where the disk has no room for `needed` bytes."""
     folder = next(folder for folder in path.absolute().parents if folder.exists())
     log.info("%s: at most %s, %s free", path, disk.text(needed), disk.text(disk.free(folder)))
     disk.need(folder, needed, f"{path} (less with a lower cache.short_side or with cache.codec: jpeg)")
 
 
 def _one(row: Row, root: Path, extract: Extractor, quality: int | None) -> np.ndarray | jpeg.Encoded:
-    """What the cache keeps of one video, made in a process of its own."""
+    """Make the entry of one video in the cache, in a process of its own."""
     _check_source(row, root)
     values = extract(row, root)
     return values if quality is None else jpeg.encode(values, quality)
 
 
 def _check_source(row: Row, root: Path) -> None:
-    """An InputError where the files of a video are not those that the index was made of, or lie elsewhere than in the dataset."""
+    """Raise InputError where the files of a video are not those that the index was made of, or lie elsewhere than in the dataset."""
     for path in map(PurePosixPath, (row.path, row.skeleton)):
         if path.is_absolute() or ".." in path.parts:
             raise InputError(f"{row.id}: {path} does not lie in the dataset's folder; make the index again (delete its file, run again)")

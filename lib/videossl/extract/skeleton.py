@@ -16,7 +16,7 @@ from videossl.errors import InputError
 
 @dataclass(frozen=True)
 class Skeletons:
-    """Extracts (N, 25, 3, 2) float32 joints in metres; a video without a skeleton file is an InputError."""
+    """Extracts (N, 25, 3, 2) float32 joints in metres; a video without a skeleton file raises InputError."""
 
     def __call__(self, row: Row, root: Path) -> np.ndarray:
         """The joints of one video."""

@@ -1,4 +1,4 @@
-"""What a method is to the frame: what it is made of, and what the training loop and the next training ask of it.
+"""The contract of a method: its input, and the calls of the training loop and of the next training.
 
 A method is a file of this folder. It knows tensors and nothing of files, params or datasets, so it serves in other code as it is here.
 Its module has
@@ -43,7 +43,7 @@ class Frozen:
 
 @dataclass(frozen=True)
 class Given:
-    """What a method is made of: the streams that it trains, frozen encoders by their roles, the number of classes (0: no labels), and
+    """The input of a method: the streams that it trains, frozen encoders by their roles, the number of classes (0: no labels), and
     the seed of the run, for initial weights that streams do not differ in."""
 
     streams: Mapping[str, Learner]
@@ -67,7 +67,7 @@ class Shapes:
 
 
 class Method(Protocol):
-    """What is trained. A torch module; its state_dict holds all that a resume needs.
+    """A method: a torch module that trains; its state_dict holds all that a resume needs.
 
     step: the loss of one batch. views: (B, *input) float by name, as the method's YAML has them: "query" where one stream is trained,
     "{stream}/query" where several are, a frozen encoder's by its role; "label" and "group", (B,) int64, always; sample: (B,) int64 >= 0,

@@ -140,7 +140,7 @@ def build(given: Given) -> CMMC:
 
 
 def feasible(name: str, streams: Mapping[str, Shapes], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Every pair of blocks (k, l) that may be drawn, for each of the two streams; InputError where one of them cannot be mixed.
+    """Every pair of blocks (k, l) that may be drawn, for each of the two streams; raises InputError where one of them cannot be mixed.
 
     name: of the experiment, for messages. streams: the two, in the order of the recipe.
     """

@@ -29,7 +29,7 @@ from videossl.mix.compiling import eager
 from videossl.mix.strategies import BOXES, INPUT, check_name, mix_inputs
 
 NEGATIVES = ("all", "other-videos", "other-groups")
-"""Which keys a clip is told from: all; not those of its own video; not those of its group, the videos that were cut from one recording."""
+"""The negatives of a clip: all; not the keys of its own video; not those of its group, the videos that were cut from one recording."""
 
 
 class Compared(NamedTuple):
@@ -108,7 +108,7 @@ class MoCo(nn.Module):
         return self.contrast(maps, views["key"], self.origin(views, sample), r, lam)
 
     def origin(self, views: Mapping[str, Tensor], sample: Tensor) -> Tensor:
-        """What each row is of, (B,) int64 (`losses.false_negatives`): its video, or its group with negatives "other-groups"."""
+        """Give the origin of each row, (B,) int64 (`losses.false_negatives`): its video, or its group with negatives "other-groups"."""
         return views["group"] if self.negatives == "other-groups" else sample
 
     def contrast(self, maps: Tensor, key_view: Tensor, sample: Tensor, r: Tensor, lam: float | Tensor) -> dict[str, Tensor]:

@@ -33,7 +33,7 @@ Sizes = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Patch:
-    """What is cut from the partner's space, and the shape it is laid out in.
+    """A cut from the partner's space, and the shape it is laid out in.
 
     spans: for each axis of g2's space; shape: the same cells, row by row, along the axes of g1's space.
     """

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from videossl.errors import InputError
 
 AXES = ("space", "time", "channel")
-"""What can be cut. Space is all axes of `SPACE`; an axis that belongs to none of these is always spanned whole."""
+"""The groups of axes that can be cut. Space is all axes of `SPACE`; an axis that belongs to no group is always spanned whole."""
 
 SPACE = ("height", "width", "joint", "frequency")
 NAMES = ("channel", "time", *SPACE, "body")
@@ -43,7 +43,7 @@ def named(shape: Sequence[int], dims: Dims | None = None) -> tuple[str, ...]:
 
 
 def group(name: str) -> str:
-    """What an axis is cut with: "space", or the axis itself."""
+    """The group that an axis is cut with: "space", or the axis itself."""
     return "space" if name in SPACE else name
 
 

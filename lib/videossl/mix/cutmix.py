@@ -195,7 +195,7 @@ def _by_rows(cells: Tensor) -> Iterator[tuple[slice, Ends, Ends]]:
 
 
 def _check_within(box: Ends, shape: Sequence[int]) -> None:
-    """InputError unless the box lies in a map of `shape` (a slice would be cut short in silence)."""
+    """Raise InputError unless the box lies in a map of `shape` (a slice would be cut short in silence)."""
     first, stop = box
     if len(stop) != len(shape) or min(first) < 0 or any(map(gt, first, stop)) or any(map(gt, stop, shape)):
         spans = tuple(zip(first, stop, strict=True))
@@ -235,12 +235,12 @@ def _around(centre: float, size: int, side: int) -> Span:
 
 
 def clip(span: Span, size: int) -> Span:
-    """What of `span` lies on an axis of `size`."""
+    """Give the part of `span` that lies on an axis of `size`."""
     return max(0, span[0]), min(size, span[1])
 
 
 def place(cut: Span, centre: float, size: int) -> tuple[Span, Span]:
-    """Where in an axis of `size` the cells `cut` come to lie around `centre`, and which of them (eq. 8)."""
+    """Place the cells `cut` around `centre` on an axis of `size`, and say which of them lie on it (eq. 8)."""
     start, stop = _around(centre, size, cut[1] - cut[0])
     put = clip((start, stop), size)
     return put, (cut[0] + put[0] - start, cut[1] + put[1] - stop)

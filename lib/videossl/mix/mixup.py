@@ -12,7 +12,7 @@ from videossl.mix.compiling import eager
 
 @eager
 def draw_lam(alpha: float, rng: torch.Generator) -> float:
-    """lam ~ Beta(alpha, alpha); alpha 1 is uniform on (0, 1). `rng`: a CPU generator. InputError unless alpha > 0."""
+    """lam ~ Beta(alpha, alpha); alpha 1 is uniform on (0, 1). `rng`: a CPU generator. Raises InputError unless alpha > 0."""
     if not alpha > 0:
         raise InputError(f"alpha {alpha} of a mix: give a number above 0 (1 is uniform)")
     # torch has no public Beta that takes a generator.

@@ -1,4 +1,4 @@
-"""Which blocks of two encoders are mixed: those that may be drawn, the draw, and whether their maps can be mixed.
+"""The blocks of two encoders that are mixed: the pairs that may be drawn, the draw, and a look at their maps.
 
 Blocks are counted from 1: "after the k-th block" of the encoder that is trained, and after the l-th of its partner
 (P section 3.2; Algorithm 1).

@@ -96,7 +96,7 @@ def mix_features(
 
 
 def differ_in_kind(strategy: str, shape1: Sequence[int], shape2: Sequence[int], patch: str | Sides, dims: Pair) -> bool:
-    """Whether maps (C, *dims) of these shapes have different axes, so that cutmix needs an adapter between them.
+    """True where maps (C, *dims) of these shapes have different axes, so that cutmix needs an adapter between them.
 
     Raises InputError that names both maps for mixups of maps that differ, and for a patch of maps that don't.
     """
@@ -118,7 +118,7 @@ def differ_in_kind(strategy: str, shape1: Sequence[int], shape2: Sequence[int], 
 
 
 def check_features(what: str, strategy: str, axes: Collection[str], layers: str | tuple[int, int]) -> None:
-    """InputError, in a line that begins with `what`, unless `strategy` can mix along `axes` between such `layers`.
+    """Raise InputError, in a line that begins with `what`, unless `strategy` can mix along `axes` between such `layers`.
 
     layers: "same", "random" or a pair (k, l); mixups blend whole maps of one shape, so theirs are "same".
     """
@@ -138,7 +138,7 @@ def check_features(what: str, strategy: str, axes: Collection[str], layers: str 
 
 
 def check_name(what: str, given: str, known: Sequence[str]) -> None:
-    """InputError that lists `known` unless `given` is one of them."""
+    """Raise InputError with `known` unless `given` is one of them."""
     if given not in known:
         raise InputError(f"{what} {given!r} is unknown: choose of {', '.join(known)}")
 
@@ -161,7 +161,7 @@ def _draw_lam(x: Tensor, rng: torch.Generator, alpha: float, box: str, part: Par
 
 
 def _count(x: Tensor, box: str, part: Part) -> int:
-    """How many boxes, or lams, the whole batch takes."""
+    """The number of boxes, or of lams, that the whole batch takes."""
     return 1 if box == "batch" else len(x) * part[1]
 
 

@@ -1,4 +1,4 @@
-"""What a modality is to the frame: what its module has, and what it draws for the report.
+"""The contract of a modality: the functions of its module, and its pictures for the report.
 
 A modality is a file of this folder, with its declaration beside it. `settings` is a stream's part of params.yaml (clip, augment, and what
 its encoder has, such as the graph); `attrs` are the cache's root attributes. Only augmentation and hand-made features load torch.

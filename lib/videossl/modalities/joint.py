@@ -64,13 +64,13 @@ def pictures(cache: Cache, video: str, count: int) -> Strip:
 
 
 def legend() -> Strip:
-    """What the colours mean."""
+    """The legend of the colours."""
     left, right = ('<span style="color:var(--s{})">{}</span>'.format(*side) for side in ((0, "left"), (1, "right")))
     return Strip(f"Skeleton, seen along z: {left} and {right} limbs, spine and head in between.", [])
 
 
 def is_present(joints: np.ndarray) -> bool:
-    """Whether a body is there: joints (..., V, 3) that are finite and not all zero."""
+    """True where a body is there: joints (..., V, 3) that are finite and not all zero."""
     return bool(np.isfinite(joints).all() and np.any(joints))
 
 

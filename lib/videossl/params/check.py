@@ -1,6 +1,6 @@
 """params.yaml checked across sections: what a schema cannot say.
 
-Every mistake is an InputError of one line, with the key and a way out.
+Every mistake raises InputError of one line, with the key and a way out.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def _experiments(params: Params) -> None:
 
 
 def _start(params: Params, name: str) -> None:
-    """What an experiment starts from is there, and no circle; it has the same streams."""
+    """Check that the start of an experiment is there, that there is no circle, and that it has the same streams."""
     experiments, recipe = params["experiments"], params["experiments"][name]
     start = recipe["from"]
     if start not in experiments:
@@ -203,7 +203,7 @@ def _settings(params: Params, stream: str, tag: str, experiment: str = "") -> No
 
 
 def _rules(params: Params, name: str) -> None:
-    """What the method says of settings that go together."""
+    """Check the method's rules on settings that go together."""
     recipe, declared = params["experiments"][name], recipes.method(params, name)
     for rule in declared.get("rules", []):
         ((key, values),) = rule["when"].items()
@@ -312,7 +312,7 @@ def _trained(params: Params, name: str) -> None:
 
 
 def _measured(params: Params, name: str) -> None:
-    """What a target measures of an experiment of `all` is measured by `all`: no page depends on which targets were made."""
+    """Check that a target's measurements of an experiment of `all` are measured by `all`: no page depends on which targets were made."""
     target = params["targets"][name]
     for task in target.get("tasks", []):
         if target["show"] == "progress" and registry.declared("tasks", task)["given"] != "features":

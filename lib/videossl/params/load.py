@@ -36,7 +36,7 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 def load(path: str | Path) -> Params:
     """The checked params of `path`, with all that may be left out.
 
-    Anything wrong is an InputError of one line that names key, file and way out.
+    Anything wrong raises InputError of one line that names key, file and way out.
     """
     return parse(_text(path), str(path))
 

@@ -1,4 +1,4 @@
-"""What the recipes of params.yaml say: which trainings an experiment has, in which order, from what, by which settings.
+"""The recipes of params.yaml: the trainings of an experiment, their order, their starts and their settings.
 
 Apart from the checks, so that what is trained does not depend on how params are checked.
 """
@@ -36,7 +36,7 @@ class Setting(NamedTuple):
 
 
 def method(params: Params, experiment: str) -> Params:
-    """What the method of an experiment declares."""
+    """The declaration of the method of an experiment."""
     return registry.declared("methods", params["experiments"][experiment]["method"])
 
 
@@ -142,7 +142,7 @@ def with_starts(params: Params, names: list[str]) -> list[str]:
 
 
 def draws(params: Params, job: Training) -> list[str]:
-    """What the draws of a training are told apart by, beside the run's seed; [] for one that begins at initial weights.
+    """The names that separate the draws of a training, beside the run's seed; [] for one that begins at initial weights.
 
     The experiment has no part in it: experiments share batches and draws, and differ in nothing but their recipe.
     """
@@ -154,7 +154,7 @@ def draws(params: Params, job: Training) -> list[str]:
 
 
 def epochs(params: Params, job: Training) -> int:
-    """How long a training takes: its share of the recipe's epochs, or what its first stream says."""
+    """The epochs of a training: its share of the recipe's epochs, or those of its first stream."""
     setting = settings(params, job.streams[0], params["experiments"][job.experiment]["method"], job.experiment)["epochs"]
     if not setting.place.startswith("experiments."):
         return int(setting.value)
@@ -185,5 +185,5 @@ def settings(params: Params, stream: str, tag: str, experiment: str = "") -> dic
 
 
 def paper_name(params: Params, experiment: str) -> str:
-    """What the paper's tables in paper.yaml call `experiment`."""
+    """The name of `experiment` in the paper's tables of paper.yaml."""
     return str(params["experiments"].get(experiment, {}).get("paper", experiment))

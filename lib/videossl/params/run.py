@@ -1,4 +1,4 @@
-"""What a run consists of: its datasets and where they come from, the caches it needs, and what is measured on what."""
+"""The parts of a run: its datasets and their places, the caches that it needs, and the measurements on each dataset."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from videossl.params import schema
 from videossl.params.recipes import Params
 
 READ = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg", ".m4v", ".skeleton", ".txt", ".csv")
-"""How the names of files end that datasets read."""
+"""The ends of names of the files that datasets read."""
 
 BASELINES = ("untrained", "handmade")
-"""What stands beside the experiments: the encoders at their initial weights, and features without an encoder."""
+"""The baselines beside the experiments: the encoders at their initial weights, and features without an encoder."""
 
 
 def own_root(name: str) -> str:
-    """Where the pipeline keeps dataset `name`; any other root is a person's own, which is only read."""
+    """The place where the pipeline keeps dataset `name`; any other root is a person's own, which is only read."""
     return f"data/raw/{name}"
 
 
@@ -65,18 +65,18 @@ def tasks_of(params: Params, experiment: str) -> list[str]:
 
 
 def is_filled(dataset: Params) -> bool:
-    """Whether `download` puts the videos where this dataset, of params, is read from."""
+    """True where `download` puts the videos where this dataset, of params, is read from."""
     declared = registry.declared("datasets", dataset["name"])
     return bool(declared.get("downloaded") or declared.get("rendered")) and Path(dataset["root"]) == Path(own_root(dataset["name"]))
 
 
 def is_rendered(dataset: str) -> bool:
-    """Whether `download` makes the dataset's videos itself, and leaves their folder."""
+    """True where `download` makes the dataset's videos itself, and leaves their folder."""
     return bool(registry.declared("datasets", dataset).get("rendered"))
 
 
 def brought(params: Params, dataset: str) -> list[str]:
-    """What a person brought of `dataset`: the folder of its videos, unless `download` fills it; lists that lie elsewhere."""
+    """The files that a person brought of `dataset`: the folder of its videos, unless `download` fills it; lists that lie elsewhere."""
     chosen = datasets(params)[dataset]
     root = Path(os.path.normpath(chosen["root"]))
     lists = [Path(os.path.normpath(root / chosen["options"][key])) for key in ("lists", "missing") if key in chosen["options"]]
@@ -129,7 +129,7 @@ def backend(params: Params, cached: str) -> str:
 
 
 def extractor(params: Params, cached: str) -> dict[str, Any]:
-    """What is declared of the extractor that makes a cached modality, and the `files` of the repository that say how it is made.
+    """The declaration of the extractor that makes a cached modality, and the `files` of the repository that say how it is made.
 
     These are the extractor's module, in extract/ or the modality's own, and the modality's YAML, which has the layout.
     """
@@ -153,7 +153,7 @@ def brought_weights(params: Params) -> dict[str, str]:
 
 
 def check_writable(folder: str | Path) -> None:
-    """InputError unless files can be written to `folder`, which is made if need be, and Snakemake can work there."""
+    """Raise InputError unless files can be written to `folder`, which is made if need be, and Snakemake can work there."""
     place = Path(folder).absolute().parent
     if set(str(place)) & set("{}"):
         raise InputError(f"{place} has braces in its name, which Snakemake takes for a wildcard; choose another --directory")
@@ -166,7 +166,7 @@ def check_writable(folder: str | Path) -> None:
 
 
 def check_weights(params: Params) -> None:
-    """InputError where a section names weights that are not there: before hours of downloads and frames."""
+    """Raise InputError where a section names weights that are not there: before hours of downloads and frames."""
     for section, path in brought_weights(params).items():
         if not Path(path).is_file():
             named = next(declared["named_weights"] for declared in schema.sections().values() if declared["name"] == section)
@@ -177,7 +177,7 @@ def check_weights(params: Params) -> None:
 
 
 def check_times(files: Iterable[str]) -> None:
-    """InputError where one of the inputs of a run is from the future, by more than a minute.
+    """Raise InputError where one of the inputs of a run is from the future, by more than a minute.
 
     Snakemake would call all that is made of it older than it, and delete it: an hour's or a week's work.
     """

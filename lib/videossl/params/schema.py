@@ -74,7 +74,7 @@ def ordered(kind: str) -> list[str]:
 
 @cache
 def loop() -> dict[str, Schema]:
-    """How long and how fast a training is: what every method has beside its own settings."""
+    """The length and speed of a training: settings that every method has beside its own."""
     result: dict[str, Schema] = _base()["loop"]
     return result
 
@@ -115,7 +115,7 @@ def _object(properties: dict[str, Schema], required: list[str] | None = None) ->
 
 
 def _options(dataset: str) -> Schema:
-    """What the options of a dataset may be."""
+    """The schema of the options of a dataset."""
     options = {name: plain(option) for name, option in registry.declared("datasets", dataset).get("options", {}).items()}
     return {"if": {"properties": {"name": {"const": dataset}}}, "then": {"properties": {"options": _object(options)}}}
 
@@ -152,7 +152,7 @@ def _stream_of(modality: str, encoder: str) -> Schema:
 
 @cache
 def _train() -> Schema:
-    """How a stream is trained: settings for every method that has them, and of one method, or trained task, alone."""
+    """The schema of a stream's training: settings for every method that has them, and of one method, or trained task, alone."""
     own = {method: _plain_of(method) for method in registry.names("methods")}
     shared = {key: _any(key, own) for method in own.values() for key in method}
     parts = {
@@ -168,7 +168,7 @@ def _plain_of(method: str) -> dict[str, Schema]:
 
 
 def _any(key: str, own: dict[str, dict[str, Schema]]) -> Schema:
-    """What a setting may be for any of the methods that have it."""
+    """The schema of a setting, for any of the methods that have it."""
     kinds: list[Schema] = []
     for method, chosen in own.items():
         if key not in chosen:

@@ -1,4 +1,4 @@
-"""What each job gets of params.yaml. A job reruns when its slice changes, and no script sees more than its slice.
+"""The slice of params.yaml of each job. A job reruns when its slice changes, and no script sees more than its slice.
 
 `keys` says for every slice which dotted keys of params.yaml it rests on: what DVC looks at.
 """
@@ -14,7 +14,7 @@ from videossl.params.recipes import Params, Training
 
 
 def dataset(params: Params, name: str) -> Params:
-    """What names the dataset."""
+    """The keys that name a dataset."""
     return {"dataset": run.datasets(params)[name]}
 
 
@@ -34,7 +34,7 @@ def _not_from_files(params: Params) -> Params:
 
 
 def extraction(params: Params, source: str, name: str) -> Params:
-    """Where the videos lie and how the cached modality `source` is made of them: what its extractor asks for."""
+    """The slice of an extraction: the place of the videos, and the settings of the extractor of the cached modality `source`."""
     chosen = run.datasets(params)[name]
     result: Params = {"dataset": {key: chosen[key] for key in ("name", "root")}}
     for place in run.extractor(params, source)["slice"]:
@@ -47,13 +47,13 @@ def extraction(params: Params, source: str, name: str) -> Params:
 
 
 def stream(params: Params, name: str) -> Params:
-    """What a stream sees and is."""
+    """The keys of a stream: its modality, its encoder, its clips."""
     chosen = params["streams"][name]
     return {key: value for key, value in chosen.items() if key not in ("head", "train")}
 
 
 def training(params: Params, job: Training) -> Params:
-    """How a training goes: its streams, its method, and their settings as they are resolved."""
+    """The slice of a training: its streams, its method, and their settings as they are resolved."""
     recipe, declared = params["experiments"][job.experiment], recipes.method(params, job.experiment)
     frozen = recipes.frozen_streams(params, job)
     streams = {name: stream(params, name) for name in (*job.streams, *frozen.values())}
@@ -79,7 +79,7 @@ def _settings(params: Params, job: Training, name: str) -> Params:
 
 
 def feasible(params: Params, experiment: str) -> Params:
-    """What decides whether a method can do what is asked: the streams' shapes, and the settings that the method names."""
+    """The slice that decides on feasibility: the streams' shapes, and the settings that the method names."""
     recipe, declared = params["experiments"][experiment], recipes.method(params, experiment)
     streams = {name: stream(params, name) for name in recipe["streams"]}
     shapes = {name: {key: value for key, value in chosen.items() if key != "augment"} for name, chosen in streams.items()}
@@ -98,7 +98,7 @@ def features(params: Params, name: str) -> Params:
 
 
 def finetune(params: Params, task: str, name: str) -> Params:
-    """How a task trains the encoder of a stream, and tests it."""
+    """The slice of a task that trains the encoder of a stream, and tests it."""
     settings = {key: setting.value for key, setting in recipes.settings(params, name, task).items()}
     method = schema.tags()[task]
     streams = {name: stream(params, name)}
@@ -113,7 +113,7 @@ def finetune(params: Params, task: str, name: str) -> Params:
 
 
 def score(params: Params, task: str) -> Params:
-    """How features become the numbers of a task."""
+    """The slice of a task that turns features into numbers."""
     return {"evaluate": {"fused": params["evaluate"]["fused"], "tasks": {task: _task(params, task)}}, "threads": params["threads"]}
 
 

@@ -50,7 +50,7 @@ def settings(params: Mapping[str, Any], experiment: str, stream: str) -> dict[st
 
 
 def candidates(params: Mapping[str, Any], experiment: str, stream: str) -> int | None:
-    """The number of keys that a view is told apart among, where the method names the settings that make it up."""
+    """The number of keys that a view is compared with, where the method names the settings that add up to it."""
     values = settings(params, experiment, stream)
     return sum(values[key] for key in recipes.method(dict(params), experiment).get("candidates", [])) or None if values else None
 

@@ -27,7 +27,7 @@ TRAINING = "training"
 
 @dataclass(frozen=True)
 class Measure:
-    """One metric. share: of the test videos, in percent, so that its error is binomial, too; else the seeds alone tell the error."""
+    """One metric. share: of the test videos, in percent, so that its error is binomial as well; else the seeds alone tell the error."""
 
     name: str = ""
     unit: str = "%"
@@ -163,7 +163,7 @@ class Verdict(NamedTuple):
 
 
 def compare(ours: Value, base: Value, tests: int) -> Verdict:
-    """Whether `ours` differs from `base` by more than two standard errors of the difference.
+    """Judge a difference: `ours` against `base`, by two standard errors of the difference.
 
     Its variance is sd² / n each where there are several seeds and, of a share of the test videos, a part from their finite
     number (binomial: p (100 - p) / tests for each of the two, with p the mean of both, so that 100 against 0 on two videos has an
@@ -200,7 +200,7 @@ class Pair(NamedTuple):
 
     @property
     def word(self) -> str:
-        """Whether the paper's order is seen, reversed, not clear or not measured."""
+        """The paper's order here: seen, reversed, not clear or not measured."""
         return SEEN[self.verdict.word] if self.verdict else "not measured"
 
     @property
@@ -255,7 +255,7 @@ class Task:
         return max(values, key=lambda value: value.worth, default=None)
 
     def is_best(self, experiment: str, stream: str) -> bool:
-        """Whether a trained experiment has that mean."""
+        """True for a trained experiment that has that mean."""
         value, best = self.value(experiment, stream), self.best(stream)
         return experiment in self.trained and value is not None and best is not None and value.mean == best.mean
 
@@ -272,7 +272,7 @@ class Task:
 
 
 def tasks(run: Run) -> list[Task]:
-    """The results by dataset and task. Two results of the same experiment and seed are an InputError."""
+    """The results by dataset and task. Two results of the same experiment and seed raise InputError."""
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for result in run.results:
         groups[result["dataset"], result["task"]].append(result)

@@ -214,7 +214,7 @@ def png_uri(image: np.ndarray, width: int = 0) -> str:
 
 
 def is_small(image: np.ndarray | str) -> bool:
-    """Whether an image (h, w, channels) is drawn enlarged, so that its pixels should stay sharp; an SVG has none."""
+    """True for an image (h, w, channels) that is drawn enlarged, so that its pixels should stay sharp; an SVG has none."""
     return not isinstance(image, str) and image.shape[1] < SMALL
 
 

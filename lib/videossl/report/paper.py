@@ -71,13 +71,13 @@ class Figure(NamedTuple):
 
 @cache
 def tables(path: Path = SOURCE) -> Sequence[Table]:
-    """The tables of the paper (1 to 7) and of the poster; a damaged file is an InputError."""
+    """The tables of the paper (1 to 7) and of the poster; a damaged file raises InputError."""
     return _read(path, lambda source: [_table(**item) for item in source["tables"]])
 
 
 @cache
 def figures(path: Path = SOURCE) -> Sequence[Figure]:
-    """The figures of the paper that show numbers (2 and 3); a damaged file is an InputError."""
+    """The figures of the paper that show numbers (2 and 3); a damaged file raises InputError."""
     return _read(path, lambda source: [_figure(**item) for item in source["figures"]])
 
 
@@ -107,7 +107,7 @@ def _table(columns: Sequence[Mapping[str, str]], rows: Sequence[Mapping[str, Any
 
 
 def split(params: Mapping[str, Any], dataset: str) -> int:
-    """Which of the splits of `dataset` a run is on."""
+    """The split of `dataset` that a run is on."""
     known = [one for one in (params.get("dataset"), *params.get("transfer", ())) if one and one["name"] == dataset]
     return int(known[0].get("split", 1)) if known else 1
 

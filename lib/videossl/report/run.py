@@ -32,7 +32,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "h5py", "av", "opencv-contrib-pytho
 class Run:
     """All that a page is made from.
 
-    params: the active run's params.yaml; index: all rows of the dataset's index, dropped ones too.
+    params: the active run's params.yaml; index: all rows of the dataset's index, dropped rows included.
     results: results files as read; progress: those of the encoders kept along a training.
     histories: {"experiment", "seed", "training", "epochs": [{"epoch", "loss", ...}]}.
     samples: {"id", "label", "shown": positions in the video, "strips": its pictures in each modality}; legends: how to read them.
@@ -93,7 +93,7 @@ def by_test_set(run: Run) -> Run:
 
 
 def result(path: Path, *, holds: Sequence[str] = ("values", "chance", "counts")) -> dict[str, Any]:
-    """A results file, of a task unless `holds` says otherwise; an InputError where it is none."""
+    """A results file, of a task unless `holds` says otherwise; raises InputError where it is none."""
     results: dict[str, Any] = read_json(path)
     if not isinstance(results, dict) or not {"experiment", "seed", "dataset", "task", "provenance", *holds} <= results.keys():
         raise InputError(f"{path} holds no results; delete it and run again")
@@ -105,7 +105,7 @@ progress = partial(result, holds=("training", "streams"))
 
 
 def history(path: Path) -> dict[str, Any]:
-    """.../{experiment}/{seed}/{training}.json as `Run.histories` has it; an InputError where it is no training curve."""
+    """.../{experiment}/{seed}/{training}.json as `Run.histories` has it; raises InputError where it is no training curve."""
     experiment, seed = path.parts[-3:-1]
     epochs = read_json(path)
     if not isinstance(epochs, list) or not all(isinstance(row, dict) and {"epoch", "loss"} <= row.keys() for row in epochs):

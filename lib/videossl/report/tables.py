@@ -89,7 +89,7 @@ def render_page(template: str, run: Run, **values: Any) -> str:
 
 
 def write(path: Path, html: str) -> None:
-    """Write the page whole or not at all; InputError when it cannot be written."""
+    """Write the page whole or not at all; raises InputError when it cannot be written."""
     with atomic(path) as temporary:
         temporary.write_text(html, encoding="utf-8")
 

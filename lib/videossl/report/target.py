@@ -40,7 +40,7 @@ class Comparison:
 
 
 def comparison(run: Run, name: str) -> Comparison:
-    """Compare what the target `name` of `run.params` names. An InputError where there is no such target."""
+    """Compare what the target `name` of `run.params` names. Raises InputError where there is no such target."""
     targets = run.params.get("targets", {})
     if name not in targets:
         raise InputError(f"there is no target '{name}' in the params; known: {', '.join(targets) or 'none'}")

@@ -1,4 +1,4 @@
-"""What a task is to the frame: what its module has, and how labels are told apart.
+"""The contract of a task: the functions of its module, and the kinds of label.
 
 A task is a YAML and a module of this folder. It turns features of videos into numbers. Its module has
 
@@ -36,7 +36,7 @@ VALUES: dict[str, tuple[type, ...]] = {"several": (list,), "number": (int, float
 
 @dataclass(frozen=True)
 class Counts:
-    """How much a task has to do: labelled videos, classes, clips of a video, and numbers that stand for a clip."""
+    """The size of a task: labelled videos, classes, clips of a video, and numbers that stand for a clip."""
 
     train: int
     test: int
@@ -55,10 +55,10 @@ class Task(Protocol):
 
 
 def load(name: str) -> Task:
-    """The module of the task `name`; it loads what the task needs, torch or not. InputError where there is no such task."""
+    """The module of the task `name`; it loads what the task needs, torch or not. Raises InputError where there is no such task."""
     return cast(Task, registry.module("tasks", name))
 
 
 def is_labelled(kind: str, label: str, further: Mapping[str, Any]) -> bool:
-    """Whether a video has a label of that kind: `label` is its class name, `further` its other labels by name."""
+    """True where a video has a label of that kind: `label` is its class name, `further` its other labels by name."""
     return bool(label) if kind == CLASS else any(isinstance(value, VALUES[kind]) for value in further.values())

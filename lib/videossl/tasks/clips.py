@@ -47,5 +47,5 @@ class Clips:
             yield collate(loaded)
 
     def by_video(self, parts: Sequence[Tensor]) -> list[Tensor]:
-        """What was computed of each batch, (B, D) each, as one (K, D) a video; K is how many clips the video has."""
+        """Regroup the results of batches, (B, D) each, as one (K, D) a video; K is the number of clips of the video."""
         return list(torch.split(torch.cat(list(parts)), [len(self.of(row.id)) for row in self.rows]))

@@ -19,7 +19,7 @@ so that equal videos would not be equally near."""
 
 @dataclass(frozen=True)
 class Cosines:
-    """How alike one stream finds the test videos and the training videos, some test videos at a time."""
+    """The similarities of test and training videos in one stream, some test videos at a time."""
 
     features: Features
     queries: np.ndarray  # (Q,) positions in the features

@@ -22,7 +22,7 @@ CHUNK = 2**28
 
 
 class Columns(TypedDict):
-    """What a features file holds of V videos: ids, classes ('' unlabelled), split (train or test), (V, K, D) float32; further labels by their
+    """A features file of V videos: ids, classes ('' unlabelled), split (train or test), (V, K, D) float32; further labels by their
     names, as JSON ('' none)."""
 
     ids: list[str]
@@ -101,7 +101,7 @@ class Features:
 
 
 def align(streams: Sequence[Features]) -> list[Features]:
-    """The videos that all streams have, in the order of the first; labels and splits must agree, or InputError."""
+    """The videos that all streams have, in the order of the first; labels and splits must agree, else InputError is raised."""
     first = streams[0]
     places = [{video: i for i, video in enumerate(each.ids)} for each in streams]
     common = [video for video in first.ids if all(video in place for place in places)]
@@ -154,7 +154,7 @@ def write(
 
 
 def read(path: str | Path) -> Features:
-    """Read a features file; one that is absent, damaged or of another form is an InputError that names it."""
+    """Read a features file; one that is absent, damaged or of another form raises InputError that names it."""
     path = Path(path)
     try:
         with h5py.File(path) as file:

@@ -38,7 +38,7 @@ def measure(predictions: Sequence[np.ndarray], features: Features) -> dict[str, 
 
 
 def chance(features: Features) -> dict[str, float]:
-    """What answering the most frequent training class gives."""
+    """The accuracy of answering the most frequent training class."""
     return {"accuracy": metrics.chance_accuracy(features.targets("train"), features.targets("test"))}
 
 

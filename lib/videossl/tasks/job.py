@@ -1,4 +1,4 @@
-"""What the scripts that measure share: arguments, streams, and how numbers are written. Without torch, which few of them need."""
+"""The common ground of scripts that measure: arguments, streams, and the form of results. Without torch, which few of them need."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def streams(args: argparse.Namespace) -> dict[str, list[Features]]:
 
 
 def counts(features: Features, label: str = CLASS) -> dict[str, int]:
-    """How many videos with a label of that kind, and of classes how many, a number rests on."""
+    """Count the videos with a label of that kind, and the classes, that a number rests on."""
     further = features.further_labels()
     there = [is_labelled(label, features.labels[i], further[i]) for i in range(len(features.ids))]
     result = {name: sum(has for has, split in zip(there, features.split, strict=True) if split == name) for name in ("train", "test")}

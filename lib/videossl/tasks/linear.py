@@ -42,7 +42,7 @@ def measure(predictions: Sequence[np.ndarray], features: Features) -> dict[str, 
 
 
 def chance(features: Features) -> dict[str, float]:
-    """What answering the most frequent training class gives."""
+    """The accuracy of answering the most frequent training class."""
     return {"accuracy": metrics.chance_accuracy(features.targets("train"), features.targets("test"))}
 
 
@@ -52,7 +52,7 @@ def work(counts: Counts, settings: Mapping[str, Any]) -> float:
 
 
 class Scaling(NamedTuple):
-    """What makes features standard: (D,) float64 to subtract, then to multiply by."""
+    """The numbers that make features standard: (D,) float64 to subtract, then to multiply by."""
 
     mean: np.ndarray
     factor: np.ndarray
@@ -89,7 +89,7 @@ def chunks(features: Features, positions: np.ndarray, scaling: Scaling) -> Itera
 
 
 def standard(features: Features, positions: np.ndarray) -> Scaling:
-    """What brings the clips of the videos at `positions` to mean 0 and standard deviation 1, number by number.
+    """Find the numbers that bring the clips of the videos at `positions` to mean 0 and standard deviation 1, number by number.
 
     The same for all kinds of features: this alone moves an untrained encoder's probe by some 20 points (docs/methods/tasks.md). A
     number that is constant there becomes zero.

@@ -1,4 +1,4 @@
-"""How good an encoder is along its training: the tasks on the encoders that were kept of it (P figure 2)."""
+"""The quality of an encoder along its training: the tasks on the encoders that were kept of it (P figure 2)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Scores = dict[str, dict[str, float]]  # task -> metric -> number
 
 @dataclass(frozen=True)
 class Tasks:
-    """What to measure: tasks that are given features, with their settings."""
+    """The tasks to measure: those that are given features, with their settings."""
 
     settings: Mapping[str, Mapping[str, Any]]
 
@@ -44,7 +44,7 @@ class Tasks:
         return {name: self._score(base.load(name), features, settings) for name, settings in self.settings.items()}
 
     def chance(self, features: Features) -> Scores:
-        """What chance would give; of `features` only the labels and splits matter."""
+        """The numbers that chance would give; of `features` only the labels and splits matter."""
         return {name: base.load(name).chance(features) for name in self.settings}
 
     @staticmethod
@@ -55,7 +55,7 @@ class Tasks:
 def kept(snapshots: Path) -> list[int]:
     """The epochs whose encoders a snapshots file holds, rising; its tensors are named "{epoch}.{stream}/{name in the encoder}".
 
-    A file that is damaged or holds none is an InputError.
+    A file that is damaged or holds none raises InputError.
     """
     try:
         with safe_open(snapshots, framework="pt") as file:

@@ -33,7 +33,7 @@ def measure(predictions: Sequence[Cosines], features: Features) -> dict[str, flo
 
 
 def chance(features: Features) -> dict[str, float]:
-    """What `measure` would give on average if the gallery were in random order."""
+    """The numbers that `measure` would give on average if the gallery were in random order."""
     features.check()
     queries, gallery = features.targets("test"), features.targets("train")
     return {f"R@{k}": metrics.chance_recall(queries, gallery, k) for k in metrics.KS}

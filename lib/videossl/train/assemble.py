@@ -82,7 +82,7 @@ def opened(paths: Sequence[Path]) -> dict[str, Cache]:
 
 
 def cache_of(settings: Mapping[str, Any], caches: Mapping[str, Cache]) -> Cache:
-    """The cache that a stream reads; InputError where it is not there, or not what the stream wants."""
+    """The cache that a stream reads; raises InputError where it is not there, or not what the stream wants."""
     modality = settings["modality"]
     name = registry.declared("modalities", modality).get("reads", modality)
     if name not in caches:
@@ -123,7 +123,7 @@ def augmentation(settings: Mapping[str, Any], caches: Mapping[str, Cache]) -> Au
 
 
 def plan(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Which streams are trained, which are frozen in which role, what the draws are told apart by."""
+    """Give the streams that are trained, those that are frozen with their roles, and the names that separate the draws."""
     trained = list(params["settings"])
     return params.get("training", {"streams": trained, "frozen": {}, "draws": [], "keep": 0})  # type: ignore[no-any-return]
 
@@ -158,7 +158,7 @@ def _frozen(role: str, name: str, params: Mapping[str, Any], seed: int, files: W
 
 
 def loop(params: Mapping[str, Any]) -> Training:
-    """How long and how fast a training is; its streams agree on it."""
+    """Give the length and speed of a training; its streams agree on it."""
     chosen = params["settings"][plan(params)["streams"][0]]
     epochs = params["training"]["epochs"] if "training" in params else chosen["epochs"]
     return Training(epochs=epochs, **{key: chosen[key] for key in LOOP})
@@ -215,7 +215,7 @@ def views(
     A view depends on (seed, epoch, video, name of the view) alone. Beside the views each batch has "label" and "group", (B,) int64: -1
     without a label; a number for the group of the video. A sample's number stands for its video. With `geometry` each view also has
     "{view}.box" (top, left, height, width as shares of the frame), "{view}.flip" and "{view}.span" (its first and last second). Of several
-    processes (`parallel`) each has its rows of every batch; InputError if they do not come out even.
+    processes (`parallel`) each has its rows of every batch; raises InputError if they do not come out even.
     """
     sampler = EpochSampler(len(dataset), batch, seed)
     if batch % parallel.size():
@@ -250,7 +250,7 @@ def _numbers(names: Sequence[str], device: torch.device) -> Tensor:
 def device() -> torch.device:
     """This process's GPU (the first, unless it is one of several processes), or else the CPU.
 
-    On a GPU convolutions are deterministic and in full float32. InputError for more processes than GPUs.
+    On a GPU convolutions are deterministic and in full float32. Raises InputError for more processes than GPUs.
     """
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True

@@ -23,7 +23,7 @@ from videossl.files import atomic, read_json, write_json
 log = logging.getLogger(__name__)
 
 KEPT = 2
-"""How many are kept: the newest, and one to go back to where it is damaged."""
+"""The number of checkpoints that are kept: the newest, and one to go back to where it is damaged."""
 
 
 class Checkpoint:
@@ -34,7 +34,7 @@ class Checkpoint:
         self._last = time.monotonic()  # which no change of the clock moves
 
     def due(self) -> bool:
-        """Whether `minutes` have passed since the last one, or since the start."""
+        """True where `minutes` have passed since the last one, or since the start."""
         return time.monotonic() - self._last >= 60 * self.minutes
 
     def save(self, state: dict[str, Any], steps: int) -> Path:
@@ -63,7 +63,7 @@ class Checkpoint:
         write_json(self._note, {"reason": reason})
 
     def check_not_given_up(self) -> None:
-        """InputError with the reason if it was noted."""
+        """Raise InputError with the reason if it was noted."""
         if self._note.exists():
             raise InputError(f"{read_json(self._note)['reason']}; to go on from the last checkpoint all the same, delete {self._note}")
 

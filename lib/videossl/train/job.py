@@ -78,7 +78,7 @@ def train(
 
 
 def folder(scratch: Path, made_from: dict[str, Any]) -> Path:
-    """Where the training made from exactly `made_from` keeps its state until it is done."""
+    """The place where the training made from exactly `made_from` keeps its state until it is done."""
     return scratch / "checkpoints" / key(made_from)
 
 
@@ -96,7 +96,7 @@ class Snapshots:
             weights.save(self._path(epoch), flat({name: encoder.state_dict() for name, encoder in self.encoders.items()}), {})
 
     def gather(self) -> dict[str, Tensor]:
-        """All that was kept, as "{epoch}.{stream}/{name}". InputError where a file is damaged: it was kept before the checkpoint, so that goes
+        """All that was kept, as "{epoch}.{stream}/{name}". Raises InputError where a file is damaged: it was kept before the checkpoint, so that goes
         with it."""
         try:
             return {f"{epoch}.{name}": tensor for epoch in self.epochs for name, tensor in weights.load(self._path(epoch)).items()}

@@ -25,14 +25,14 @@ from videossl.train.record import Record
 log = logging.getLogger(__name__)
 
 COLLAPSED, PATIENCE = 1e-4, 50
-"""Features have collapsed when the embeddings of a batch lie this close together (`losses.spread`), so many steps on end."""
+"""Features have collapsed when the embeddings of a batch lie this close together (`losses.spread`) for that number of steps on end."""
 
 History = list[dict[str, float]]
 
 
 @dataclass(frozen=True)
 class Training:
-    """How long and how fast (params/schema.yaml, loop)."""
+    """The length and speed of a training (params/schema.yaml, loop)."""
 
     epochs: int
     batch: int
@@ -50,21 +50,21 @@ class Epochs(Protocol):
 
 @dataclass(frozen=True)
 class Batches:
-    """Where views come from: `epoch(e, start)` yields (views, sample numbers), `steps` of them less those before `start`."""
+    """The source of views: `epoch(e, start)` yields (views, sample numbers), `steps` of them less those before `start`."""
 
     steps: int
     epoch: Epochs
 
 
 class Watcher(Protocol):
-    """Told of every epoch; TensorBoard is one, what keeps encoders on the way another. After a resume it may be told again."""
+    """A watcher is called after every epoch, and may be called again after a resume. TensorBoard is a watcher, and so is the keeper of encoders."""
 
     def __call__(self, row: dict[str, float]) -> None: ...
 
 
 @dataclass
 class Position:
-    """How far a training is: its complete epochs, steps into the next, their summed measures, and steps on end without spread."""
+    """The state of a training: its complete epochs, steps into the next, their summed measures, and steps on end without spread."""
 
     history: History = field(default_factory=list)
     step: int = 0
@@ -110,7 +110,7 @@ def fit(
 
 
 class _Fitting:
-    """What one call of `fit` works on."""
+    """The objects that one call of `fit` works on."""
 
     def __init__(
         self, method: Method, batches: Batches, training: Training, seed: int, checkpoint: Checkpoint, name: str, record: Record
@@ -152,7 +152,7 @@ class _Fitting:
             log.info("%s: %s, %.0f clips/s", title.replace(self.name, f"{self.name} epoch"), self._said(), rate)
 
     def end(self) -> None:
-        """Write the last state, unless it is there or none is ever due: what follows the training may be interrupted, too."""
+        """Write the last state, unless it is there or none is ever due: a signal may also come after the training."""
         if self.saved != self._steps() and math.isfinite(self.checkpoint.minutes):
             self._save()
 
@@ -252,7 +252,7 @@ class _Fitting:
 
 
 def _measure(key: str) -> str:
-    """What is measured, of whichever stream."""
+    """Name a measure without its stream."""
     return key.split("/")[0]
 
 
@@ -275,7 +275,7 @@ class _Step(nn.Module):
 
 
 def _shared(method: Any) -> Any:
-    """What is called for a step: with several processes, one whose gradients are averaged over them."""
+    """The module that is called for a step: with several processes, one whose gradients are averaged over them."""
     if parallel.size() == 1:
         return method.step
     device = next(iter(method.parameters())).device

@@ -1,4 +1,4 @@
-"""What a result was made from: the hashes of data, code and weights, and the params."""
+"""The origin of a result: the hashes of data, code and weights, and the params."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def recorded(path: Path | None, key: str) -> Iterator[Record]:
 
 
 def devices() -> list[str]:
-    """What this job trains on: the GPUs it sees, or the processor."""
+    """The devices that this job trains on: the GPUs it sees, or the processor."""
     if torch.cuda.is_available():
         return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     with contextlib.suppress(OSError):

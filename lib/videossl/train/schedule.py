@@ -9,7 +9,7 @@ import torch
 
 
 def factor(schedule: str | Sequence[float], progress: float) -> float:
-    """What the learning rate is multiplied by after the share `progress` in [0, 1) of a phase.
+    """The factor of the learning rate after the share `progress` in [0, 1) of a training.
 
     `cosine` falls to 0; `steps` is x0.1 at 5/6 and again at 14/15 (docs/methods/moco.md); `constant` is 1; a list of shares is
     x0.1 at each of them, as [0.8] in P appendix 3.i.

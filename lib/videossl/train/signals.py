@@ -13,7 +13,7 @@ HEEDED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
 class Stop:
-    """Which signal came, if one did."""
+    """The signal that came, if one did."""
 
     def __init__(self) -> None:
         self.name = ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ABOUT = "about"
 """The one key of the metadata, a JSON text: of several, safetensors writes now one first, now another."""
 DAMAGE = (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError)
-"""What reading a damaged file ends in."""
+"""The errors that reading a damaged file ends in."""
 
 
 def save(path: Path, state: dict[str, Tensor], provenance: dict[str, Any]) -> None:
@@ -54,7 +54,7 @@ def load(path: Path, prefix: str = "") -> dict[str, Tensor]:
 
 
 def provenance(path: Path) -> dict[str, Any]:
-    """What `path` was made from."""
+    """The origin of `path`."""
     try:
         with safe_open(path, framework="numpy") as file:
             result: dict[str, Any] = _about(file)["provenance"]

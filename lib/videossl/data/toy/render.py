@@ -102,7 +102,7 @@ def seen(joints: Floats, yaw: float, elevation: float, distance: float) -> Float
 
 
 def project(joints: Floats, camera: Camera, size: int) -> Floats:
-    """Where joints fall in a picture of size x size.
+    """Place joints in a picture of size x size.
 
     joints: (T, 25, 3) body axes over the floor, metres. Returns (T, 25, 3): x right and y down in pixels,
     whose middles have integer coordinates, and the pixels a metre takes there, more towards the camera.
