@@ -1,4 +1,4 @@
-"""The numbers of the paper and the poster, as data (paper.yaml), to stand beside a run's; and how scales differ."""
+"""The numbers of the paper, as data (paper.yaml), to stand beside a run's; and how scales differ."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Figure(NamedTuple):
 
 @cache
 def tables(path: Path = SOURCE) -> Sequence[Table]:
-    """The tables of the paper (1 to 7) and of the poster; a damaged file raises InputError."""
+    """The tables of the paper (1 to 7); a damaged file raises InputError."""
     return _read(path, lambda source: [_table(**item) for item in source["tables"]])
 
 
