@@ -49,7 +49,7 @@ cost: setup ## what a run takes on this machine, before anything starts: make co
 	python stages/cost.py "presets/$$PRESET.yaml" --root="$$ROOT" --lists="$$LISTS" --transfer="$$TRANSFER" --split="$$SPLIT" --targets="$$TARGETS"
 
 verify: setup ## whether a copy of a dataset is whole: make verify DATASET=ucf101 [ROOT=path/to/ucf101] [SPLIT=1] [LISTS=...]
-	python stages/verify.py "$$DATASET" "$${ROOT:-data/raw/$$DATASET}" $${SPLIT:+--split="$$SPLIT"} $${LISTS:+--option="lists=$$(realpath -m "$$LISTS")"}
+	python stages/verify_dataset.py "$$DATASET" "$${ROOT:-data/raw/$$DATASET}" $${SPLIT:+--split="$$SPLIT"} $${LISTS:+--option="lists=$$(realpath -m "$$LISTS")"}
 
 verify-cache: setup ## whether the cache of a run is as it was written: make verify-cache [OUT=runs/mine]
 	python stages/verify_cache.py "$${OUT:-.}/data/cache"

@@ -1,6 +1,6 @@
 """runs: what each training of a run ran on, what it took, and how each attempt at it ended.
 
-in:  data/scratch/runs/{experiment}/{seed}/{training}.json (lib/videossl/train/record.py)
+in:  data/scratch/runs/{experiment}/{seed}/{training}.json (lib/videossl/train/run_record.py)
 out: a table on stdout, oldest attempt first
 """
 

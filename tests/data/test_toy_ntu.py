@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from videossl.data import ntu, scan, verify, video
+from videossl.data import ntu, scan, verify_dataset, video
 from videossl.data.toy import render
 from videossl.datasets import ntu60, ntu_rgbd, toy
 from videossl.datasets.ntu_rgbd import Sample
@@ -72,7 +72,7 @@ def test_the_index_leaves_out_what_the_list_names_and_would_find_it_itself(made:
 
 
 def test_a_copy_is_whole_by_either_name(made: Path) -> None:
-    report = verify.examine(toy, made, None, SMALL)
+    report = verify_dataset.examine(toy, made, None, SMALL)
     assert not report.problems
     assert [(side.split, side.named, side.excluded, side.missing) for side in report.sides] == [
         (1, 12, 0, 0),

@@ -24,7 +24,7 @@ from videossl.data.cache import Cache
 from videossl.data.clips import uniform_starts
 from videossl.data.index import Row
 from videossl.encoders.base import Encoder
-from videossl.tasks.clips import Clips
+from videossl.tasks.batches import Clips
 
 MakeEncoder = Callable[[int], Encoder]
 MakeCache = Callable[..., Cache]

@@ -58,7 +58,7 @@ def _complete(source: Any, root: Path) -> bool:
 
 
 def _obtained(root: Path) -> list[dict[str, Any]]:
-    """The archives that were unpacked whole into `root`."""
+    """The archives that were completely unpacked into `root`."""
     return list(files.read_json(root / RECORD)) if (root / RECORD).exists() else []
 
 

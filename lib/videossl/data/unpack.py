@@ -300,7 +300,7 @@ if os.getppid() == parent:
 
 
 def _call(command: Sequence[str], most: int) -> str:
-    """Run a tool that may write no file of more than `most` bytes; what went wrong, "" for nothing."""
+    """Run a tool that must not write a file larger than `most` bytes. Return the error, or "" if there was none."""
     call = [sys.executable, "-I", "-S", "-c", _CHILD, str(os.getpid()), str(most), *command]
     done = subprocess.run(
         call,

@@ -117,7 +117,7 @@ def _with(path: Path, digest: str, params: Mapping[str, Any]) -> Poses:
 
 
 def after(path: Path) -> None:
-    """Warn of the videos in a finished shard in which nobody was found."""
+    """Warn about videos of a finished shard in which no person was found."""
     if nobody := without_people(path):
         shown = ", ".join(nobody[:SHOWN]) + (", ..." if len(nobody) > SHOWN else "")
         said = "warning: nobody was found in %d of %d videos (%s): their joints are all zero; a lower skeleton.score finds more"

@@ -16,7 +16,7 @@ from videossl.data.cache import Cache
 from videossl.data.index import Row
 from videossl.encoders.base import Encoder
 from videossl.errors import InputError
-from videossl.tasks.clips import Clips
+from videossl.tasks.batches import Clips
 from videossl.tasks.features import Columns, columns
 from videossl.train import assemble, weights
 from videossl.train.assemble import Augment

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from videossl.data.cache import Cache
     from videossl.data.index import Row
-    from videossl.tasks.clips import Clips
+    from videossl.tasks.batches import Clips
     from videossl.train.assemble import Augment
 
 

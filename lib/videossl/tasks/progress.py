@@ -17,7 +17,7 @@ from videossl import registry
 from videossl.encoders.base import Encoder
 from videossl.errors import InputError
 from videossl.tasks import base
-from videossl.tasks.clips import Clips
+from videossl.tasks.batches import Clips
 from videossl.tasks.encode import extract
 from videossl.tasks.features import Features, columns
 from videossl.train import weights

@@ -23,7 +23,7 @@ from videossl.train import assemble, signals, weights
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Batches, Training, Watcher, fit
 from videossl.train.provenance import key
-from videossl.train.record import recorded
+from videossl.train.run_record import recorded
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from videossl.errors import InputError, Interrupted
 from videossl.methods.base import Method, Views
 from videossl.train import schedule, signals
 from videossl.train.checkpoint import Checkpoint
-from videossl.train.record import Record
+from videossl.train.run_record import Record
 
 log = logging.getLogger(__name__)
 

@@ -96,7 +96,7 @@ def bow(phase: Floats, amplitude: float) -> Moves:
 
 
 def walk(phase: Floats, amplitude: float) -> Moves:
-    """Steps on the spot, arms against legs."""
+    """Walk on the spot; the arms swing opposite to the legs."""
 
     def leg(phase: Floats) -> tuple[Triple, Triple]:
         hip, knee = 10 + 40 * amplitude * np.sin(phase), -12 - 65 * amplitude * swell(phase + np.pi / 2) ** 2

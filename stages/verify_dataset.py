@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from videossl import registry, script
-from videossl.data import verify
+from videossl.data import verify_dataset
 from videossl.errors import InputError
 
 
 def main() -> None:
     args = _arguments()
     source = registry.module("datasets", args.name)
-    report = verify.examine(source, args.root, args.split, _options(args.option), args.processes, progress=True)
-    print(verify.table(report))
+    report = verify_dataset.examine(source, args.root, args.split, _options(args.option), args.processes, progress=True)
+    print(verify_dataset.table(report))
     if args.csv:
-        verify.write_csv(args.csv, report)
+        verify_dataset.write_csv(args.csv, report)
     if report.problems:
         sys.exit(1)
 

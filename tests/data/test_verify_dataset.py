@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from tests.conftest import REPOSITORY
 
-from videossl.data import ntu, verify
-from videossl.data.verify import Problem, Report
+from videossl.data import ntu, verify_dataset
+from videossl.data.verify_dataset import Problem, Report
 from videossl.datasets import folder, hmdb51, kinetics400, ntu60, ucf101
 from videossl.errors import InputError
 
@@ -73,7 +73,7 @@ WHOLE: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_whole_video_is_well(tmp_path: Path, name: str) -> None:
     write(tmp_path / name, **WHOLE[name])
-    assert verify.skim(tmp_path, name) is None
+    assert verify_dataset.skim(tmp_path, name) is None
 
 
 @pytest.mark.parametrize("share", [0.4, 0.7])
@@ -81,7 +81,7 @@ def test_a_whole_video_is_well(tmp_path: Path, name: str) -> None:
 def test_a_video_that_was_cut_short_says_how_much_is_there(tmp_path: Path, name: str, share: float) -> None:
     settings = WHOLE.get(name) or {"front": True, "codec": "libx264" if "late" in name else "mpeg4"}
     cut(write(tmp_path / name, **settings), share)
-    problem = verify.skim(tmp_path, name)
+    problem = verify_dataset.skim(tmp_path, name)
     assert problem and problem.kind == "short"
     reached, _, whole, unit = problem.detail.split()
     assert 0 < float(reached) < float(whole) and unit in ("frames", "s")
@@ -95,7 +95,7 @@ def test_a_video_that_was_cut_short_says_how_much_is_there(tmp_path: Path, name:
 
 def test_an_mp4_whose_index_was_cut_off_is_unreadable(tmp_path: Path) -> None:
     cut(write(tmp_path / "c.mp4"), 0.6)
-    assert verify.skim(tmp_path, "c.mp4") == Problem("unreadable", "c.mp4", "Invalid data found when processing input")
+    assert verify_dataset.skim(tmp_path, "c.mp4") == Problem("unreadable", "c.mp4", "Invalid data found when processing input")
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.avi", b"FMP4"), ("d.mkv", b"MPEG4/ISO/ASP")])
@@ -103,18 +103,18 @@ def test_a_codec_that_nobody_knows(tmp_path: Path, name: str, codec: bytes) -> N
     data = write(tmp_path / name).read_bytes()
     assert codec in data
     (tmp_path / name).write_bytes(data.replace(codec, b"Z" * len(codec)))
-    assert verify.skim(tmp_path, name) == Problem("unreadable", name, "its codec is not known")
+    assert verify_dataset.skim(tmp_path, name) == Problem("unreadable", name, "its codec is not known")
 
 
 def test_real_clips_cut_short(real_clips: Path, tmp_path: Path) -> None:
     """A quarter of a UCF101 clip; and whole ones, of which HMDB51's headers count a frame more than decodes."""
     ucf = real_clips / "ucf101/UCF-101/SoccerJuggling"
     (tmp_path / "x.avi").write_bytes((ucf / "v_SoccerJuggling_g23_c01.avi").read_bytes()[:170_000])
-    problem = verify.skim(tmp_path, "x.avi")
+    problem = verify_dataset.skim(tmp_path, "x.avi")
     assert problem and problem.kind == "short" and problem.detail.endswith(" of 240 frames")
     for clips in (ucf, real_clips / "hmdb51/videos/wave"):
         for path in clips.iterdir():
-            assert verify.skim(clips, path.name) is None
+            assert verify_dataset.skim(clips, path.name) is None
 
 
 # A folder with everything that can go wrong.
@@ -170,9 +170,9 @@ EXPECTED = {
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_every_kind_of_damage_is_found_once(damaged: Path, processes: int) -> None:
-    report = verify.examine(ucf101, damaged, None, {}, processes)
+    report = verify_dataset.examine(ucf101, damaged, None, {}, processes)
     assert found(report) == EXPECTED
-    assert [problem.kind for problem in report.problems] == sorted((one.kind for one in report.problems), key=verify.KINDS.index)
+    assert [problem.kind for problem in report.problems] == sorted((one.kind for one in report.problems), key=verify_dataset.KINDS.index)
     counts = {(one.split, one.side): (one.official, one.named, one.excluded, one.present, one.missing) for one in report.sides}
     assert counts == {
         (1, "train"): (9537, 6, 0, 4, 2),
@@ -188,7 +188,7 @@ def test_every_kind_of_damage_is_found_once(damaged: Path, processes: int) -> No
 
 
 def test_a_file_under_a_wrong_name_is_shown_with_the_missing_one(damaged: Path) -> None:
-    hints = {one.name: one.detail for one in verify.examine(ucf101, damaged, 1, {}).problems if one.kind == "extra"}
+    hints = {one.name: one.detail for one in verify_dataset.examine(ucf101, damaged, 1, {}).problems if one.kind == "extra"}
     assert hints == {
         "UCF-101/Clap/v_Wave_g01_c01.avi": f"perhaps UCF-101/{CLIPS[5]}, which is missing",
         "UCF-101/Wave/V_WAVE_G02_C01.avi": f"perhaps UCF-101/{CLIPS[6]}, which is missing",
@@ -201,7 +201,7 @@ def test_names_that_are_nearly_right(tmp_path: Path) -> None:
     lists(tmp_path, 1, ["Wave/caf\u00e9.avi", "Wave/v_Wave_g01_c01.avi"], ["Wave/x.avi"])
     for name in ("Wave/cafe\u0301.avi", "Wave/v_Wave_g1_c01.avi", "Wave/x.avi"):
         write(tmp_path / "UCF-101" / name, 2)
-    hints = {one.name: one.detail for one in verify.examine(ucf101, tmp_path, 1, {}).problems if one.kind == "extra"}
+    hints = {one.name: one.detail for one in verify_dataset.examine(ucf101, tmp_path, 1, {}).problems if one.kind == "extra"}
     assert hints == {
         "UCF-101/Wave/cafe\u0301.avi": "perhaps UCF-101/Wave/caf\u00e9.avi, which is missing",
         "UCF-101/Wave/v_Wave_g1_c01.avi": "perhaps UCF-101/Wave/v_Wave_g01_c01.avi, which is missing",
@@ -209,17 +209,17 @@ def test_names_that_are_nearly_right(tmp_path: Path) -> None:
 
 
 def test_one_split_needs_its_own_lists_alone_and_what_it_cannot_read_is_the_users_mistake(damaged: Path) -> None:
-    assert {one.split for one in verify.examine(ucf101, damaged, 2, {}).sides} == {2}
+    assert {one.split for one in verify_dataset.examine(ucf101, damaged, 2, {}).sides} == {2}
     with pytest.raises(InputError, match=r"trainlist03\.txt is missing"):
-        verify.examine(ucf101, damaged, 3, {})
+        verify_dataset.examine(ucf101, damaged, 3, {})
 
 
 def test_what_cannot_be_compared_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="UCF-101: no such folder; unpack"):
-        verify.examine(ucf101, tmp_path, None, {})
+        verify_dataset.examine(ucf101, tmp_path, None, {})
     (tmp_path / "UCF-101").mkdir()
     with pytest.raises(InputError, match="put the official lists"):
-        verify.examine(ucf101, tmp_path, None, {})
+        verify_dataset.examine(ucf101, tmp_path, None, {})
 
 
 def test_clips_that_hmdb51_marks_0_are_not_extra(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_clips_that_hmdb51_marks_0_are_not_extra(tmp_path: Path) -> None:
         write(tmp_path / f"videos/wave/{name}.avi", 2)
     (tmp_path / "testTrainMulti_7030_splits").mkdir()
     (tmp_path / "testTrainMulti_7030_splits/wave_test_split1.txt").write_text("a.avi 1\nb.avi 2\nc.avi 0\n")
-    report = verify.examine(hmdb51, tmp_path, 1, {})
+    report = verify_dataset.examine(hmdb51, tmp_path, 1, {})
     assert [one.name for one in report.problems if one.kind == "extra"] == ["videos/wave/d.avi"]
     assert [(one.named, one.present) for one in report.sides] == [(1, 1), (1, 1)]
 
@@ -242,7 +242,7 @@ def test_videos_and_skeletons_of_ntu(tmp_path: Path) -> None:
     cut(tmp_path / f"nturgb+d_skeletons/{names[2]}.skeleton", 0.5)
     (tmp_path / f"nturgb+d_skeletons/{names[3]}.skeleton").write_text("0\n")
     (tmp_path / "NTU_RGBD_samples_with_missing_skeletons.txt").write_text(f"one\n\n\n{names[3]}\n")
-    report = verify.examine(ntu60, tmp_path, 1, {})
+    report = verify_dataset.examine(ntu60, tmp_path, 1, {})
     kinds = {(one.kind, one.name): one.detail for one in report.problems if one.kind != "count"}
     assert set(kinds) == {("missing", f"nturgb+d_rgb/{names[1]}_rgb.avi"), ("skeleton", f"nturgb+d_skeletons/{names[2]}.skeleton")}
     assert "due" in kinds["skeleton", f"nturgb+d_skeletons/{names[2]}.skeleton"]
@@ -259,30 +259,30 @@ def test_kinetics_counts_are_about_and_what_no_csv_names_is_extra(tmp_path: Path
     (tmp_path / "annotations").mkdir()
     for name, rows in {"train": "wave,a,0,10\nwave,gone,0,10\n", "val": "wave,b,0,10\n"}.items():
         (tmp_path / f"annotations/{name}.csv").write_text("label,youtube_id,time_start,time_end\n" + rows)
-    report = verify.examine(kinetics400, tmp_path, None, {})
+    report = verify_dataset.examine(kinetics400, tmp_path, None, {})
     assert {(one.kind, one.name) for one in report.problems} == {
         ("missing", "train/wave/gone_000000_000010.mp4"),
         ("extra", "train/wave/c_000000_000010.mp4"),
     }
-    assert "about 240000" in verify.table(report)
+    assert "about 240000" in verify_dataset.table(report)
 
 
 def test_a_folder_is_looked_at_for_damage_alone(tmp_path: Path) -> None:
     for name in ("Wave/a.avi", "Wave/b.avi", "Clap/c.mkv"):
         write(tmp_path / name)
-    assert verify.examine(folder, tmp_path, None, {"group": "[abc]$"}).problems == []
+    assert verify_dataset.examine(folder, tmp_path, None, {"group": "[abc]$"}).problems == []
     cut(tmp_path / "Clap/c.mkv", 0.5)
     (tmp_path / "trainlist01.txt").write_text("Clap/c.mkv\n")
     (tmp_path / "testlist01.txt").write_text("Wave/a.avi\n")
-    report = verify.examine(folder, tmp_path, None, {})
+    report = verify_dataset.examine(folder, tmp_path, None, {})
     assert [(one.kind, one.name) for one in report.problems] == [("short", "Clap/c.mkv")]
     assert [(one.official, one.named) for one in report.sides] == [(None, 1), (None, 1)]
 
 
 def test_the_table_shows_the_first_of_each_kind() -> None:
     problems = [Problem("missing", f"{number}.avi") for number in range(5)] + [Problem("short", "x.avi", "1 of 9 frames")]
-    sides = [verify.Side(1, "train", 9537, 7, 1, 1, 5), verify.Side(2, "test", None, None)]
-    assert verify.table(Report(sides, problems, approximate=False)).splitlines() == [
+    sides = [verify_dataset.Side(1, "train", 9537, 7, 1, 1, 5), verify_dataset.Side(2, "test", None, None)]
+    assert verify_dataset.table(Report(sides, problems, approximate=False)).splitlines() == [
         "split  side   official  named  excluded  present  missing",
         "1      train  9537      7      1         1        5",
         "2      test   -         -      -         -        -",
@@ -294,7 +294,7 @@ def test_the_table_shows_the_first_of_each_kind() -> None:
         "                 ...",
         "short    1       x.avi (1 of 9 frames)",
     ]
-    assert verify.table(Report(sides, [], approximate=True)).splitlines()[1::3] == [
+    assert verify_dataset.table(Report(sides, [], approximate=True)).splitlines()[1::3] == [
         "1      train  about 9537  7      1         1        5",
         "nothing is wrong",
     ]
@@ -305,7 +305,7 @@ def test_the_table_shows_the_first_of_each_kind() -> None:
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "stages/verify.py", *map(str, arguments)],
+        [sys.executable, "stages/verify_dataset.py", *map(str, arguments)],
         cwd=REPOSITORY,
         env=os.environ | {"PYTHONPATH": "lib"},
         capture_output=True,
