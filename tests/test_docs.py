@@ -138,7 +138,7 @@ def test_the_readme_is_short() -> None:
 
 
 def test_docstrings_begin_with_a_verb_or_a_noun() -> None:
-    sources = [path for folder in ("lib", "stages") for path in sorted((REPOSITORY / folder).rglob("*.py"))]
-    texts = [(path, text) for path in sources for text in re.findall(r'^\s*"""(\w+)', path.read_text(), re.MULTILINE)]
+    scripts = [path for folder in ("lib", "stages") for path in sorted((REPOSITORY / folder).rglob("*.py"))]
+    texts = [(path, text) for path in scripts for text in re.findall(r'^\s*"""(\w+)', path.read_text(), re.MULTILINE)]
     assert len(texts) > 900
     assert not [f"{path.name}: {text}" for path, text in texts if text in ("What", "How", "Whether", "Where", "Why", "Which")]

@@ -112,6 +112,8 @@ def execute(descriptors: list[int], arguments: list[str], folder: str, environme
         runpy.run_path(arguments[0], run_name="__main__")
     except SystemExit as end:
         status = end.code or 0
+        if isinstance(status, str):
+            print(status, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
         status = 1

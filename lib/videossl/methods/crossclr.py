@@ -40,7 +40,8 @@ class CrosSCLR(nn.Module):
     def __init__(self, mocos: Mapping[str, MoCo], neighbours: int = 1) -> None:
         super().__init__()
         _check(mocos, neighbours)
-        self.names, self.mocos, self.neighbours = tuple(mocos), nn.ModuleList(mocos.values()), neighbours  # a name may be an attribute's
+        # No ModuleDict: it refuses the names of its own attributes, and a stream may be called "train".
+        self.names, self.mocos, self.neighbours = tuple(mocos), nn.ModuleList(mocos.values()), neighbours
         for _, moco in self._views():
             moco.forget()
 

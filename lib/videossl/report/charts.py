@@ -84,7 +84,7 @@ def chart(
         if any(line.name for line in lines):
             figure.legend(loc="lower center", ncols=2)
         for artist in figure.findobj():
-            artist.set_clip_on(False)
+            artist.set_clip_on(False)  # a clip path is used by its id, and ids of several charts may clash on a page
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     return _inline(buffer.getvalue(), title)
