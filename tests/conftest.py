@@ -16,9 +16,24 @@ from videossl import script
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+LONGEST = ("engines", "chaos", "dvc_faults", "parallel", "interrupted", "adding", "bytes", "targets", "faults")
+"""Files of slow tests that take the longest, the longest first."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole pipelines last, so that what is quick to tell is told first; but those on Slurm begin at once: they mostly wait."""
-    items.sort(key=lambda item: (item.path.name != "test_slurm.py", item.get_closest_marker("slow") is not None))
+    """Tests on Slurm begin at once: they mostly wait. Quick tests follow, then whole pipelines, the longest first, so that no process ends
+    long after the others."""
+    longest = [f"test_{name}.py" for name in LONGEST]
+
+    def turn(item: pytest.Item) -> tuple[bool, bool, int]:
+        name = item.path.name
+        return (
+            name != "test_slurm.py",
+            item.get_closest_marker("slow") is not None,
+            longest.index(name) if name in longest else len(longest),
+        )
+
+    items.sort(key=turn)
 
 
 @pytest.fixture(autouse=True)

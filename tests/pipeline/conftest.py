@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +52,15 @@ atexit.register(note)
 
 @dataclass(frozen=True)
 class Workspace:
-    """A copy of the repository in which commands run."""
+    """A copy of the repository in which commands run, with more `variables` in their environment: those of a warm Python."""
 
     path: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def call(self, *command: str, ok: bool = True, python: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command here; its output in one text, stderr included. python: a folder whose sitecustomize.py every Python process reads."""
         before = [str(python)] if python else []
-        environment = ENVIRONMENT | {"PYTHONPATH": os.pathsep.join([*before, str(self.path / "lib")])} | variables
+        environment = ENVIRONMENT | {"PYTHONPATH": os.pathsep.join([*before, str(self.path / "lib")])} | self.variables | variables
         done = subprocess.run(
             command, cwd=self.path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
         )
@@ -81,9 +82,9 @@ class Workspace:
         return {str(path.relative_to(self.path)): path.read_bytes() for path in sorted(self.path.glob("data/models/**/*.safetensors"))}
 
 
-def copy_of_repository(path: Path) -> Workspace:
+def copy_of_repository(path: Path, warm: Mapping[str, str]) -> Workspace:
     """The working tree as git sees it, with the tiny params, in a git repository of its own; without the lock of a run made there."""
-    workspace = Workspace(path)
+    workspace = Workspace(path, warm)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
@@ -136,14 +137,14 @@ def notes_of(workspace: Workspace) -> Path:
     return workspace.path.with_name("finished.notes")
 
 
-def once(factory: pytest.TempPathFactory, worker: str, name: str, make: Callable[[Path], None]) -> Workspace:
+def once(factory: pytest.TempPathFactory, worker: str, name: str, make: Callable[[Path], None], variables: Mapping[str, str]) -> Workspace:
     """A workspace that the first of the test processes makes and all of them read."""
     shared = factory.getbasetemp() if worker == "master" else factory.getbasetemp().parent
     with FileLock(shared / f"{name}.lock"):
         if not (shared / f"{name}.done").exists():
             make(shared / name)
             (shared / f"{name}.done").touch()
-    return Workspace(shared / name)
+    return Workspace(shared / name, variables)
 
 
 @pytest.fixture(scope="session")
@@ -158,25 +159,25 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str, warm:
     """`snakemake --cores 2` from nothing, recorded with DVC. Not to be changed: take `finished`. What its jobs read is noted beside it."""
 
     def make(path: Path) -> None:
-        workspace = copy_of_repository(path)
+        workspace = copy_of_repository(path, warm)
         python, notes = path.with_name("finished.witness"), notes_of(workspace)
         python.mkdir()
         (python / "sitecustomize.py").write_text(WITNESS)
         notes.mkdir()
-        workspace.call("snakemake", "--cores", "2", python=python, NOTES=str(notes), **warm)
+        workspace.call("snakemake", "--cores", "2", python=python, NOTES=str(notes))
         workspace.call("python", "stages/record.py")
 
-    return once(tmp_path_factory, worker_id, "finished", make)
+    return once(tmp_path_factory, worker_id, "finished", make, warm)
 
 
 @pytest.fixture
 def finished(finished_run: Workspace, tmp_path: Path) -> Workspace:
     """A copy of the finished run, times and all."""
     shutil.copytree(finished_run.path, tmp_path / "run", symlinks=True)
-    return Workspace(tmp_path / "run")
+    return Workspace(tmp_path / "run", finished_run.variables)
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Workspace:
+def fresh(tmp_path: Path, warm: dict[str, str]) -> Workspace:
     """A copy of the repository in which nothing has run."""
-    return copy_of_repository(tmp_path / "fresh")
+    return copy_of_repository(tmp_path / "fresh", warm)

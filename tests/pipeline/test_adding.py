@@ -26,7 +26,7 @@ THINGS = {
 @pytest.fixture(scope="module")
 def added(tmp_path_factory: pytest.TempPathFactory, warm: dict[str, str]) -> tuple[Workspace, dict[str, list[str]]]:
     """A copy of the repository with the page's things in it, and what git calls changed by each."""
-    workspace = copy_of_repository(tmp_path_factory.mktemp("adding") / "copy")
+    workspace = copy_of_repository(tmp_path_factory.mktemp("adding") / "copy", warm)
     texts = {match["file"]: match["text"] for match in BLOCK.finditer(PAGE)}
     changed = {}
     for thing, files in THINGS.items():
@@ -41,7 +41,7 @@ def added(tmp_path_factory: pytest.TempPathFactory, warm: dict[str, str]) -> tup
     params |= yaml.safe_load(RUN.search(PAGE)[1])  # type: ignore[index]
     (workspace.path / "params.yaml").write_text(yaml.safe_dump(params | {"seeds": [0]}, sort_keys=False))
     workspace.call("python", "stages/sync.py")
-    workspace.snakemake("all", "compared", f"data/progress/mine/0/{params['dataset']['name']}/brightness.json", **warm)
+    workspace.snakemake("all", "compared", f"data/progress/mine/0/{params['dataset']['name']}/brightness.json")
     return workspace, changed
 
 

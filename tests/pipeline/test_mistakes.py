@@ -168,16 +168,16 @@ def test_a_damaged_cache_is_named(tmp_path: Path, videos: Path) -> None:
 
 
 @pytest.fixture
-def run_folder(tmp_path: Path) -> Workspace:
+def run_folder(tmp_path: Path, warm: dict[str, str]) -> Workspace:
     """A folder with the tiny params, run by the repository's own Snakefile."""
     (tmp_path / "run").mkdir()
     shutil.copy2(REPOSITORY / "tests/pipeline/tiny.yaml", tmp_path / "run/params.yaml")
-    return Workspace(tmp_path / "run")
+    return Workspace(tmp_path / "run", warm)
 
 
 def snakemake(run: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = ["snakemake", *arguments, "--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(run.path), "--cores", "1"]
-    return subprocess.run(command, cwd=run.path, env=ENVIRONMENT, capture_output=True, text=True)
+    return subprocess.run(command, cwd=run.path, env=ENVIRONMENT | run.variables, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -55,7 +55,8 @@ class Run:
 
     @property
     def environment(self) -> dict[str, str]:
-        return self.slurm.environment | {"PYTHONPATH": str(self.path / "lib"), "VIDEOSSL_SITE": str(self.path / "site.yaml")}
+        own = {"PYTHONPATH": str(self.path / "lib"), "VIDEOSSL_SITE": str(self.path / "site.yaml")}
+        return self.slurm.environment | self.workspace.variables | own
 
     def snakemake(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Snakemake as on a login node; what it says is in snakemake.out."""
@@ -134,10 +135,10 @@ class Training:
         return jobs()[number]
 
 
-def sources(finished: Workspace, path: Path) -> Workspace:
+def sources(finished: Workspace, path: Path, variables: Mapping[str, str] | None = None) -> Workspace:
     """What the finished run was made from, and nothing that it made."""
     finished.call("git", "clone", "-q", str(finished.path), str(path))
-    return Workspace(path)
+    return Workspace(path, variables or {})
 
 
 def left_to_do(finished: Workspace, path: Path, weights: str, slurm: Slurm, **site: object) -> Training:
@@ -165,9 +166,10 @@ def assert_no_step_twice(training: Training) -> None:
 
 
 def whole_pipeline(finished: Workspace, path: Path) -> None:
-    """From nothing: all that skeletons are trained to, and what `all` measures of that; each rule of the finished run has a job."""
+    """From nothing: all that skeletons are trained to, and what `all` measures of that; each rule of the finished run has a job. Its scripts
+    run warm: those of the other stories do not."""
     with cluster() as slurm:
-        run = Run(sources(finished, path), slurm, {})
+        run = Run(sources(finished, path, finished.variables), slurm, {})
         (path / "params.yaml").write_text(yaml.safe_dump(skeletons_alone(), sort_keys=False))
         run.workspace.call("python", "stages/sync.py")
         run.finish(run.snakemake("all"))

@@ -26,9 +26,9 @@ def compared(finished_run: Workspace, tmp_path_factory: pytest.TempPathFactory, 
 
     def make(path: Path) -> None:
         shutil.copytree(finished_run.path, path, symlinks=True)
-        Workspace(path).snakemake("table2", "mine", "figure2", "figure3", **warm)
+        Workspace(path, warm).snakemake("table2", "mine", "figure2", "figure3")
 
-    return once(tmp_path_factory, worker_id, "compared", make)
+    return once(tmp_path_factory, worker_id, "compared", make, warm)
 
 
 def data(workspace: Workspace, target: str) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def test_a_target_adds_nothing_to_what_dvc_tracks(compared: Workspace) -> None:
     assert not status, status
 
 
-def test_a_dataset_that_is_only_measured_on(finished: Workspace, tmp_path: Path, warm: dict[str, str]) -> None:
+def test_a_dataset_that_is_only_measured_on(finished: Workspace, tmp_path: Path) -> None:
     """Other videos, other classes, other sizes: encoders are those of the first dataset, nothing of it is trained again."""
     root = tmp_path / "own videos"
     for number in range(6):
@@ -104,7 +104,7 @@ def test_a_dataset_that_is_only_measured_on(finished: Workspace, tmp_path: Path,
     (finished.path / "params.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
     before, made = finished.weights(), times(finished)
     assert not re.search(r"^rule train:", finished.call("snakemake", "-n", "--quiet", "host").stdout, re.M)
-    finished.snakemake(**warm)
+    finished.snakemake()
     assert finished.weights() == before and times(finished) == made
     for experiment, task in itertools.product(("stc-mix", "untrained"), ("retrieval", "finetune")):
         result = json.loads((finished.path / f"data/results/{experiment}/0/folder/{task}.json").read_text())

@@ -58,3 +58,22 @@ def test_other_calls_of_python_are_as_ever(folder: Path, warm: dict[str, str]) -
         ["bash", "-c", "python -c 'import sys; print(\"torch\" in sys.modules)'"], env=ENVIRONMENT | warm, capture_output=True
     )
     assert done.stdout == b"False\n"
+
+
+def test_a_launcher_becomes_its_training(folder: Path, warm: dict[str, str]) -> None:
+    """As `exec` in a rule calls it, which knows no function of a shell, and as `os.execv` hands on."""
+    (folder / "stages/launch.py").write_text("import os, sys\nos.execv(sys.executable, [sys.executable, *sys.argv[1:]])\n")
+    call = ("bash", "-c", "exec python stages/launch.py stages/one.py 3 x")
+    cold, hot = (subprocess.run(call, cwd=folder, env=ENVIRONMENT | more, capture_output=True, text=True) for more in ({}, warm))
+    (cold_loaded, cold_said), (hot_loaded, hot_said) = json.loads(cold.stdout), json.loads(hot.stdout)
+    assert (cold_loaded, hot_loaded) == (False, True)
+    assert cold_said == hot_said and hot_said["arguments"] == ["stages/one.py", "3", "x"]
+    assert cold.returncode == hot.returncode == 3
+
+
+@pytest.mark.parametrize("command", ["snakemake", "dvc"])
+def test_a_command_says_the_same(tmp_path: Path, warm: dict[str, str], command: str) -> None:
+    cold, hot = (
+        subprocess.run([command, "--version"], cwd=tmp_path, env=ENVIRONMENT | more, capture_output=True, text=True) for more in ({}, warm)
+    )
+    assert (cold.stdout, cold.stderr, cold.returncode) == (hot.stdout, hot.stderr, hot.returncode) and cold.stdout

@@ -1,4 +1,4 @@
-"""A warm Python: one process has loaded torch, and each script of a pipeline runs in a fork of that process.
+"""A warm Python: one process has loaded torch, Snakemake and DVC; scripts and both commands run in forks of that process.
 
 To load torch takes longer than most jobs of the tiny run. A script is still the real file, with its own arguments, folder,
 environment, signals and exit status. test_bytes.py and test_slurm.py run cold, and compare their bytes with bytes made warm.
@@ -17,23 +17,29 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-LOADED = ("torch", "torch.distributed", "torchvision", "numpy", "h5py", "cv2", "yaml", "jsonschema", "safetensors.torch", "tqdm")
+TORCH = ("torch", "torch.distributed", "torch.utils.tensorboard", "torchvision", "safetensors.torch")
+ENGINES = ("snakemake.cli", "snakemake.api", "dvc.cli", "dvc.repo", "dvc.commands.status", "dvc.commands.repro", "dvc.commands.commit")
+LOADED = (*TORCH, *ENGINES, "numpy", "h5py", "cv2", "yaml", "jsonschema", "tqdm")
 """Modules that are loaded before a fork. No module of this repository: each copy of the repository has its own."""
+WHERE = tuple(sys.path)
+"""Where all Pythons look for modules."""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 """What Snakemake sets for a job of one thread."""
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
-FUNCTION = """\
-() {{
- case "$1" in stages/*.py | /*/stages/*.py) "{python}" -I -S "{here}" run "{socket}" "$@" ;; *) command python "$@" ;; esac
-}}"""
-"""What `python` means in a shell of Snakemake's, by bash's way to hand functions on in the environment."""
+SHIMS = {
+    "python": 'case "$1" in stages/*.py | /*/stages/*.py) exec {warm} "$@" ;; *) exec "{bin}/python" "$@" ;; esac',
+    "snakemake": 'exec {warm} "{bin}/snakemake" "$@"',
+    "dvc": 'exec {warm} "{bin}/dvc" "$@"',
+}
+"""What stands for these commands at the head of PATH."""
 
 
 @contextlib.contextmanager
@@ -44,17 +50,28 @@ def warm_python(folder: Path) -> Iterator[dict[str, str]]:
     assert server.stdin and server.stdout
     try:
         assert server.stdout.readline() == b"warm\n", "the warm process did not start"
-        function = FUNCTION.format(python=sys.executable, here=Path(__file__).resolve(), socket=folder / "socket")
-        yield {"BASH_FUNC_python%%": function}
+        yield {"PATH": os.pathsep.join([str(shims(folder)), str(Path(sys.executable).parent), os.environ["PATH"]])}
     finally:
         server.stdin.close()  # the server ends with its standard input, so it ends when the tests are killed as well
         server.wait(60)
 
 
-def serve(place: str) -> None:
+def shims(folder: Path) -> Path:
+    """The folder of the commands that ask the server in `folder`."""
+    python = Path(sys.executable)
+    warm = f'"{python}" -I -S "{Path(__file__).resolve()}" run "{folder / "socket"}"'
+    (folder / "bin").mkdir()
+    for name, text in SHIMS.items():
+        (folder / "bin" / name).write_text(f"#!/bin/sh\n{text.format(warm=warm, bin=python.parent)}\n")
+        (folder / "bin" / name).chmod(0o755)
+    return folder / "bin"
+
+
+def serve(place: str) -> NoReturn:
     """Load the modules, then fork a process for each connection until standard input ends."""
     for name in LOADED:
         importlib.import_module(name)
+    sys.executable = str(Path(place).with_name("bin") / "python")  # the Snakefile puts its folder at the head of PATH
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process here waits for a fork
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(place)
@@ -66,6 +83,7 @@ def serve(place: str) -> None:
                 listening.close()
                 attend(connection)
             connection.close()
+    os._exit(0)  # what it has loaded needs no end
 
 
 def attend(connection: socket.socket) -> NoReturn:
@@ -101,9 +119,23 @@ def execute(descriptors: list[int], arguments: list[str], folder: str, environme
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    os.execv = become  # type: ignore[assignment]
+    os._exit(status_of(arguments))
+
+
+def become(path: str, call: list[str]) -> NoReturn:
+    """`os.execv` of this Python, as the launcher of trainings calls it: the other script takes the place of the one that runs."""
+    assert path == sys.executable and call[0] == path, "another program"
+    for name in [name for name in sys.modules if name.partition(".")[0] == "videossl"]:
+        del sys.modules[name]
+    os._exit(status_of(call[1:]))
+
+
+def status_of(arguments: list[str]) -> int:
+    """The exit status of a script that runs as `__main__`, once it has ended."""
+    before = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
     sys.argv, sys.orig_argv = arguments, [sys.executable, *arguments]
-    before = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
-    sys.path[:0] = [str(Path(arguments[0]).resolve().parent), *before]
+    sys.path[:] = [str(Path(arguments[0]).resolve().parent), *before, *WHERE]
     status: Any = 0
     try:
         if any(Path(place, "sitecustomize.py").exists() for place in before):
@@ -117,10 +149,11 @@ def execute(descriptors: list[int], arguments: list[str], folder: str, environme
     except BaseException:
         traceback.print_exc()
         status = 1
+    threading._shutdown()  # as at the end of a Python: it waits for threads, and has executors end
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status if isinstance(status, int) else 1)
+    return status if isinstance(status, int) else 1
 
 
 def run(place: str, arguments: list[str]) -> NoReturn:
