@@ -20,13 +20,13 @@ import torch
 import yaml
 
 from videossl import registry, script
-from videossl.cost import census, film, plan, table
+from videossl.cost import pending_jobs, sample_videos, table, video_counts
 from videossl.cost.measure import Bench
 from videossl.cost.work import Works
 from videossl.data import listing
 from videossl.errors import InputError
 from videossl.files import atomic, write_json
-from videossl.params import load, run
+from videossl.params import load, run_plan
 
 
 def main() -> None:
@@ -36,14 +36,16 @@ def main() -> None:
         temporary = Path(place)
         folder = _folder(args, temporary)
         params = load.load(folder / "params.yaml")
-        counted = {name: census.take(folder, dataset) for name, dataset in run.datasets(params).items()}
+        counted = {name: video_counts.take(folder, dataset) for name, dataset in run_plan.datasets(params).items()}
         counts = {name: known.counts for name, known in counted.items()}
-        jobs = plan.pending(folder, args.targets.split(), params)
-        made = {name: film.render(params, name, counts[name].frames, temporary / name) for name in counts if run.is_rendered(name)}
+        jobs = pending_jobs.pending(folder, args.targets.split(), params)
+        made = {
+            name: sample_videos.render(params, name, counts[name].frames, temporary / name) for name in counts if run_plan.is_rendered(name)
+        }
         main = params["dataset"]["name"]
-        videos = counted[main].sample or (made[main].videos[: census.SAMPLE] if main in made else ())
-        sample = film.take(temporary / "sample", params, counts[main], videos)
-        works = Works(params, counts, film.jpeg_bytes(sample.pictures, params), {name: one.bytes for name, one in made.items()})
+        videos = counted[main].sample or (made[main].videos[: video_counts.SAMPLE] if main in made else ())
+        sample = sample_videos.take(temporary / "sample", params, counts[main], videos)
+        works = Works(params, counts, sample_videos.jpeg_bytes(sample.pictures, params), {name: one.bytes for name, one in made.items()})
         todo = [(job, works.of(job)) for job in jobs]
         bench = Bench(works, sample, {name: one.seconds for name, one in made.items()}, temporary, args.quick)
         rates = bench.rates((kind for _, work in todo for kind in work.needs), _say)
@@ -107,7 +109,9 @@ def _device() -> str:
     return f"{torch.cuda.get_device_name(0)}, {cpu}" if torch.cuda.is_available() else f"{cpu}, no GPU"
 
 
-def _page(args: argparse.Namespace, counted: Mapping[str, census.Census], works: Works, costs: table.Costs, free: int, real: bool) -> str:
+def _page(
+    args: argparse.Namespace, counted: Mapping[str, video_counts.Census], works: Works, costs: table.Costs, free: int, real: bool
+) -> str:
     """The lines above the measurements; real: pictures were of the dataset's own videos."""
     total = costs["total"]
     lines = [f"{args.what}: {args.targets or 'all'}, still to do, on {_device()}", "", table.text(costs), ""]
@@ -130,7 +134,7 @@ def _page(args: argparse.Namespace, counted: Mapping[str, census.Census], works:
     return "\n".join(lines)
 
 
-def _dataset(name: str, known: census.Census, steps: float) -> str:
+def _dataset(name: str, known: video_counts.Census, steps: float) -> str:
     counts = known.counts
     frames = f"{counts.frames:.0f} frames" + (f" ({steps:.0f} once resampled)" if round(steps) != round(counts.frames) else "")
     size = f"{counts.width:.0f} x {counts.height:.0f}"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from videossl import registry, script
-from videossl.code import ROOT
+from videossl.job_code import ROOT
 from videossl.params import schema
 
 HEADER = """\

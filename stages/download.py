@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from videossl import registry, script
-from videossl.data.obtain import obtain
+from videossl.data.download_dataset import obtain
 from videossl.errors import InputError
 from videossl.files import write_json
 

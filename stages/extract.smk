@@ -3,8 +3,8 @@
 #
 # A rule for each source of the run, by the name of its extractor. What it takes is said where the modality is (lib/videossl/modalities).
 
-for cached in run.all_sources(P):
-    extractor = run.extractor(P, cached)
+for cached in run_plan.all_sources(P):
+    extractor = run_plan.extractor(P, cached)
 
     rule:
         name:
@@ -34,10 +34,10 @@ for cached in run.all_sources(P):
             ),
             weights=lambda wildcards, section=registry.declared(
                 "modalities", cached
-            ).get("section", {}).get("name"): run.fingerprint(
+            ).get("section", {}).get("name"): run_plan.fingerprint(
                 *(
                     path
-                    for name, path in run.brought_weights(P).items()
+                    for name, path in run_plan.brought_weights(P).items()
                     if name == section
                 )
             ),
@@ -51,11 +51,11 @@ for cached in run.all_sources(P):
 # The targets that dvc.yaml calls: all shards of one source of one dataset.
 
 for dataset in DATASETS:
-    for cached in run.sources(P, dataset):
+    for cached in run_plan.sources(P, dataset):
 
         rule:
             name:
-                f"all_{run.extractor(P, cached)['module']}"
+                f"all_{run_plan.extractor(P, cached)['module']}"
                 + ("" if dataset == DATASET else f"_{dataset}")
             input:
                 shards(cached, dataset),

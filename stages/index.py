@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from videossl import registry, script
-from videossl.data import index, listing, scan
+from videossl.data import index, listing, make_index
 from videossl.data.listing import Video
 from videossl.errors import InputError
 
@@ -37,7 +37,7 @@ def main() -> None:
     if "skeleton" in args.params:
         videos = without_skeletons(videos, root)
     journal = Path("data/scratch/index", f"{dataset['name']}.jsonl")
-    rows = scan.build(videos, root, args.processes, limits["min_frames"], progress=True, fps=limits["fps"], journal=journal)
+    rows = make_index.build(videos, root, args.processes, limits["min_frames"], progress=True, fps=limits["fps"], journal=journal)
     say_dropped(rows)
     say_unnamed(source, root, videos)
     say_unofficial(source, dataset, videos)

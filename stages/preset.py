@@ -21,7 +21,7 @@ from videossl.data import listing
 from videossl.errors import InputError
 from videossl.extract import shard
 from videossl.files import atomic
-from videossl.params import load, run
+from videossl.params import load, run_plan
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def main() -> None:
         module = registry.module("datasets", chosen["dataset"]["name"])
         split = listing.split_of(module, args.split, chosen["dataset"]["options"])
         text = _with_split(text, split, args.preset)
-    shared = _kept(Path(args.like), run.datasets(chosen)) if args.like else []
+    shared = _kept(Path(args.like), run_plan.datasets(chosen)) if args.like else []
     _write(args, text)
     _share(Path(args.like), args.out, shared)
 

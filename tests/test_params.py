@@ -16,9 +16,9 @@ import yaml
 from stages import describe_params
 
 from tests.conftest import REPOSITORY
-from videossl import graphs, registry
+from videossl import registry, skeleton_graphs
 from videossl.errors import InputError
-from videossl.params import load, recipes, run, schema, slices
+from videossl.params import load, preflight, recipes, run_plan, schema, slices
 from videossl.params.recipes import Params, Training
 
 TINY = REPOSITORY / "tests/pipeline/tiny.yaml"
@@ -357,9 +357,9 @@ def test_joints_that_are_detected_need_no_skeleton_files(good: Params) -> None:
     good = detected(good) | {"dataset": {"name": "ucf101"}, "transfer": [entry("hmdb51", streams=["motion"])]}
     good["targets"] = {}
     checked = load.check(good)
-    assert checked["skeleton"] == DEFAULTS and run.backend(checked, "joint") == "keypoint-rcnn"
-    assert run.extractor(checked, "joint")["module"] == "pose"
-    assert run.sources(checked, "hmdb51") == ["joint"]
+    assert checked["skeleton"] == DEFAULTS and run_plan.backend(checked, "joint") == "keypoint-rcnn"
+    assert run_plan.extractor(checked, "joint")["module"] == "pose"
+    assert run_plan.sources(checked, "hmdb51") == ["joint"]
     joint = slices.extraction(checked, "joint", "ucf101")
     assert joint["skeleton"] == checked["skeleton"] and joint["index"] == {"fps": 30}
     assert "skeleton" not in slices.extraction(checked, "rgb", "ucf101")
@@ -372,8 +372,8 @@ def test_without_the_section_nothing_is_as_if_it_were_there(good: Params) -> Non
     """Jobs get what they got, so that nothing of an older run is made again."""
     assert "skeleton" not in good
     for given in (good, load.check({**good, "skeleton": {"backend": "files"}})):
-        assert run.backend(given, "joint") == "files" and run.extractor(given, "joint")["module"] == "skeleton"
-        assert set(slices.extraction(given, "joint", "toy")) == {"dataset", "cache"} and run.brought_weights(given) == {}
+        assert run_plan.backend(given, "joint") == "files" and run_plan.extractor(given, "joint")["module"] == "skeleton"
+        assert set(slices.extraction(given, "joint", "toy")) == {"dataset", "cache"} and run_plan.brought_weights(given) == {}
         assert set(slices.index(given, "toy")) == {"dataset", "index"}
     assert good["streams"]["joint"]["graph"] == "ntu-rgb+d", "as when absent"
 
@@ -381,30 +381,30 @@ def test_without_the_section_nothing_is_as_if_it_were_there(good: Params) -> Non
 def test_weights_that_a_person_brought_are_seen_to_change(good: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     checked = load.check(detected(good, weights="./mine/w.pth"))
-    assert run.brought_weights(checked) == {"skeleton": "mine/w.pth"} and run.brought_weights(load.check(detected(good))) == {}
+    assert run_plan.brought_weights(checked) == {"skeleton": "mine/w.pth"} and run_plan.brought_weights(load.check(detected(good))) == {}
     with pytest.raises(
         InputError, match=r"skeleton\.weights names mine/w\.pth, and there is no such file; paths are relative to the folder"
     ):
-        run.check_weights(checked)
+        preflight.check_weights(checked)
     (tmp_path / "mine").mkdir()
     prints = []
     for content in ("a", "bc"):
         (tmp_path / "mine/w.pth").write_text(content)
-        run.check_weights(checked)
-        prints.append(run.fingerprint(*run.brought_weights(checked).values()))
+        preflight.check_weights(checked)
+        prints.append(run_plan.fingerprint(*run_plan.brought_weights(checked).values()))
     assert prints[0] != prints[1]
 
 
 def test_an_extractor_may_need_what_no_stream_asks_for(good: Params) -> None:
     """Weights for joints are no matter where no stream is read from joints."""
     ucf101 = load.load(REPOSITORY / "presets/ucf101.yaml") | {"skeleton": {"backend": "keypoint-rcnn", "weights": "nowhere.pth"}}
-    run.check_weights(load.check(ucf101))
+    preflight.check_weights(load.check(ucf101))
 
 
 def test_the_graphs_that_the_schema_knows_are_those_there_are() -> None:
     settings = registry.declared("encoders", "st-gcn")["settings"]["graph"]
-    assert settings["enum"] == list(graphs.GRAPHS) and settings["default"] == graphs.DEFAULT
-    assert settings["sizes"]["joint"] == {name: graph.joints for name, graph in graphs.GRAPHS.items()}
+    assert settings["enum"] == list(skeleton_graphs.GRAPHS) and settings["default"] == skeleton_graphs.DEFAULT
+    assert settings["sizes"]["joint"] == {name: graph.joints for name, graph in skeleton_graphs.GRAPHS.items()}
 
 
 @pytest.mark.parametrize(
@@ -421,54 +421,54 @@ def test_the_graphs_that_the_schema_knows_are_those_there_are() -> None:
 )
 def test_what_a_person_brought(dataset: Any, brought: list[str]) -> None:
     checked = load.check(load.load(REPOSITORY / "presets/ucf101.yaml") | {"dataset": dataset})
-    assert run.brought(checked, checked["dataset"]["name"]) == brought
+    assert run_plan.brought(checked, checked["dataset"]["name"]) == brought
 
 
 def test_what_is_measured_where(good: Params) -> None:
     good["transfer"] = [entry("hmdb51", streams=["rgb", "flow"])]
     good = load.check(good)
-    assert list(run.datasets(good)) == ["toy", "hmdb51"]
-    assert "streams" not in run.datasets(good)["hmdb51"]
-    assert run.measured(good, "mixup", "toy") == ["rgb", "flow"]
-    assert run.measured(good, "moco", "hmdb51") == ["rgb"]
-    assert run.measured(good, "stc-mix-skeleton", "hmdb51") == []
-    assert run.measured(good, "untrained", "hmdb51") == ["rgb", "flow"]
-    assert run.sources(good, "toy") == run.all_sources(good) == ["flow", "joint", "rgb"]
-    assert run.sources(good, "hmdb51") == ["flow", "rgb"]
+    assert list(run_plan.datasets(good)) == ["toy", "hmdb51"]
+    assert "streams" not in run_plan.datasets(good)["hmdb51"]
+    assert run_plan.measured(good, "mixup", "toy") == ["rgb", "flow"]
+    assert run_plan.measured(good, "moco", "hmdb51") == ["rgb"]
+    assert run_plan.measured(good, "stc-mix-skeleton", "hmdb51") == []
+    assert run_plan.measured(good, "untrained", "hmdb51") == ["rgb", "flow"]
+    assert run_plan.sources(good, "toy") == run_plan.all_sources(good) == ["flow", "joint", "rgb"]
+    assert run_plan.sources(good, "hmdb51") == ["flow", "rgb"]
     good["evaluate"]["datasets"] = ["hmdb51"]
     assert "targets.figure2 shows progress on toy, which evaluate.datasets leaves out; add it or leave out the target" in said_of(good)
     del good["targets"]["figure2"]
     load.check(good)
-    assert run.measured(good, "mixup", "toy") == [] and run.measured(good, "mixup", "hmdb51") == ["rgb", "flow"]
+    assert run_plan.measured(good, "mixup", "toy") == [] and run_plan.measured(good, "mixup", "hmdb51") == ["rgb", "flow"]
 
 
 def test_what_is_measured_of_whom(good: Params) -> None:
     """A task that trains needs an encoder, and is measured of those that it names; the untrained encoder always is."""
-    assert run.tasks_of(good, "stc-mix") == run.tasks_of(good, "untrained") == ["retrieval", "linear", "finetune"]
-    assert run.tasks_of(good, "mixup") == run.tasks_of(good, "handmade") == ["retrieval", "linear"]
+    assert run_plan.tasks_of(good, "stc-mix") == run_plan.tasks_of(good, "untrained") == ["retrieval", "linear", "finetune"]
+    assert run_plan.tasks_of(good, "mixup") == run_plan.tasks_of(good, "handmade") == ["retrieval", "linear"]
     good["evaluate"]["tasks"]["linear"]["experiments"] = ["mixup"]
-    assert run.tasks_of(good, "stc-mix") == ["retrieval", "finetune"]
+    assert run_plan.tasks_of(good, "stc-mix") == ["retrieval", "finetune"]
     del good["evaluate"]["tasks"]["finetune"]["experiments"]
-    assert run.tasks_of(good, "moco") == ["retrieval", "finetune"]
+    assert run_plan.tasks_of(good, "moco") == ["retrieval", "finetune"]
 
 
 def test_fingerprint_notices_names_sizes_and_times(tmp_path: Path) -> None:
     (tmp_path / "a [1].avi").write_bytes(b"1")
-    first = run.fingerprint(tmp_path)
-    assert run.fingerprint(tmp_path) == first
+    first = run_plan.fingerprint(tmp_path)
+    assert run_plan.fingerprint(tmp_path) == first
     (tmp_path / "a [1].avi").write_bytes(b"12")
-    assert run.fingerprint(tmp_path) != first
+    assert run_plan.fingerprint(tmp_path) != first
     (tmp_path / "gone.avi").symlink_to(tmp_path / "nowhere")
-    second = run.fingerprint(tmp_path)
+    second = run_plan.fingerprint(tmp_path)
     assert second != first
-    assert run.fingerprint() == ""
+    assert run_plan.fingerprint() == ""
 
 
 def test_fingerprint_of_a_file_alone(tmp_path: Path) -> None:
     (tmp_path / "missing.txt").write_text("S001")
-    first = run.fingerprint(tmp_path / "missing.txt")
+    first = run_plan.fingerprint(tmp_path / "missing.txt")
     (tmp_path / "missing.txt").write_text("S001 S002")
-    assert run.fingerprint(tmp_path / "missing.txt") != first
+    assert run_plan.fingerprint(tmp_path / "missing.txt") != first
 
 
 def test_fingerprint_follows_linked_folders_and_takes_more_than_one(tmp_path: Path) -> None:
@@ -476,18 +476,18 @@ def test_fingerprint_follows_linked_folders_and_takes_more_than_one(tmp_path: Pa
         (tmp_path / name).mkdir()
     (tmp_path / "root/walk").symlink_to(tmp_path / "elsewhere")
     folders = (tmp_path / "root", tmp_path / "lists")
-    seen = {run.fingerprint(*folders)}
+    seen = {run_plan.fingerprint(*folders)}
     (tmp_path / "elsewhere/a.avi").write_bytes(b"1")
-    seen.add(run.fingerprint(*folders))
+    seen.add(run_plan.fingerprint(*folders))
     (tmp_path / "lists/trainlist01.txt").write_text("walk/a.avi 1")
-    seen.add(run.fingerprint(*folders))
+    seen.add(run_plan.fingerprint(*folders))
     assert len(seen) == 3
 
 
 def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder should be")
     with pytest.raises(InputError, match="cannot write to"):
-        run.check_writable(tmp_path / "data")
+        preflight.check_writable(tmp_path / "data")
 
 
 # ----------------------------------------------------------------------------------------------------------------
@@ -500,7 +500,7 @@ def test_a_stream_has_any_name_where_it_says_its_modality(good: Params) -> None:
     good["experiments"]["both"] = {"method": "moco", "streams": ["wide", "joint"], "mixing": "none"}
     good["evaluate"]["fused"].append(["wide", "joint"])
     checked = load.check(good)
-    assert checked["streams"]["wide"]["modality"] == "joint" and run.sources(checked, "toy") == ["flow", "joint", "rgb"]
+    assert checked["streams"]["wide"]["modality"] == "joint" and run_plan.sources(checked, "toy") == ["flow", "joint", "rgb"]
     assert [job.name for job in recipes.trainings(checked, "both")] == ["wide", "joint"]
     assert slices.features(checked, "wide")["streams"]["wide"]["width"] == 0.25
     del good["streams"]["wide"]["modality"]
@@ -901,7 +901,7 @@ def jobs(params: Params) -> dict[str, dict[str, Job]]:
     single |= {"measurable": slices.measurable(params), "report": slices.report(params)}
     single |= {f"compare {target}": slices.compare(params, target) for target in params["targets"]}
     result = {name: {"": (json.dumps(part), slices.keys(part))} for name, part in single.items()}
-    for dataset in run.datasets(params):
+    for dataset in run_plan.datasets(params):
         result |= jobs_of_dataset(params, dataset)
     for experiment in params["experiments"]:
         result |= jobs_of_experiment(params, experiment)
@@ -915,7 +915,7 @@ def jobs(params: Params) -> dict[str, dict[str, Job]]:
 
 def jobs_of_dataset(params: Params, dataset: str) -> dict[str, dict[str, Job]]:
     parts = {"download": slices.dataset(params, dataset), "index": slices.index(params, dataset)}
-    parts |= {f"extract {source}": slices.extraction(params, source, dataset) for source in run.sources(params, dataset)}
+    parts |= {f"extract {source}": slices.extraction(params, source, dataset) for source in run_plan.sources(params, dataset)}
     result = {}
     for name, part in parts.items():
         keys = slices.keys(part)

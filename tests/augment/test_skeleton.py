@@ -13,7 +13,7 @@ from videossl import seeding
 from videossl.augment import skeleton
 from videossl.augment.skeleton import SkeletonAugment
 from videossl.errors import InputError
-from videossl.graphs import GRAPHS, parents
+from videossl.skeleton_graphs import GRAPHS, parents
 
 
 def clips(batch: int, frames: int = 12, joints: int = 25) -> tuple[Tensor, Tensor]:

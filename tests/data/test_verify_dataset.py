@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from tests.conftest import REPOSITORY
 
-from videossl.data import ntu, verify_dataset
+from videossl.data import ntu_skeleton, verify_dataset
 from videossl.data.verify_dataset import Problem, Report
 from videossl.datasets import folder, hmdb51, kinetics400, ntu60, ucf101
 from videossl.errors import InputError
@@ -237,7 +237,7 @@ def test_videos_and_skeletons_of_ntu(tmp_path: Path) -> None:
     names = [SKELETON.format(action) for action in range(1, 5)]
     for name in names:
         write(tmp_path / f"nturgb+d_rgb/{name}_rgb.avi", 20)
-        ntu.write(tmp_path / f"nturgb+d_skeletons/{name}.skeleton", np.ones((3, 25, 3, 1), np.float32))
+        ntu_skeleton.write(tmp_path / f"nturgb+d_skeletons/{name}.skeleton", np.ones((3, 25, 3, 1), np.float32))
     (tmp_path / f"nturgb+d_rgb/{names[1]}_rgb.avi").unlink()
     cut(tmp_path / f"nturgb+d_skeletons/{names[2]}.skeleton", 0.5)
     (tmp_path / f"nturgb+d_skeletons/{names[3]}.skeleton").write_text("0\n")

@@ -11,7 +11,7 @@ from videossl import registry
 from videossl.data import listing
 from videossl.datasets import toy
 from videossl.errors import InputError
-from videossl.params import run, schema
+from videossl.params import run_plan, schema
 
 NAMES = ("folder", "hmdb51", "kinetics400", "ntu120", "ntu60", "toy", "ucf101")
 ALWAYS = {"about", "has", "labels", "options"}
@@ -64,7 +64,7 @@ def test_the_schema_knows_the_same_datasets() -> None:
 
 
 def test_what_params_looks_at_for_changes_is_what_datasets_read() -> None:
-    assert set(run.READ) == {*listing.SUFFIXES, ".skeleton", ".txt", ".csv"}
+    assert set(run_plan.READ) == {*listing.SUFFIXES, ".skeleton", ".txt", ".csv"}
 
 
 @pytest.mark.parametrize("name", ["ucf101", "hmdb51"])

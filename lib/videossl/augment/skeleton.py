@@ -1,4 +1,4 @@
-"""Views of skeleton sequences: shear and temporal crop, the same for all frames and bodies (P 4.2; docs/methods/signals.md)."""
+"""Views of skeleton sequences: shear and temporal crop, the same for all frames and bodies (P 4.2; docs/methods/modalities.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Views of video clips: crop, flip, colour jitter, grey and blur, the same for all frames of a clip (docs/methods/signals.md).
+"""Views of video clips: crop, flip, colour jitter, grey and blur, the same for all frames of a clip (docs/methods/modalities.md).
 
 Everything runs on a padded batch at once, on the batch's device; random numbers are drawn on the host, a fixed number a
 sample from the sample's own generator. So a sample's view depends on its generator alone: not on the other samples of
@@ -56,7 +56,7 @@ class VideoAugment:
 
     Output float32 (B, C, T, size, size). rgb: (x / 255 - mean) / deviation, clamped to [0, 1] before that, once, after the
     colour operations. flow: pixels a frame of the *output*, clamped to [-bound, bound], over `flow_scale`; only crop and
-    flip apply (docs/methods/signals.md).
+    flip apply (docs/methods/modalities.md).
 
     size: output side, px. area: crop's share of the frame, drawn uniformly. flip, jitter_p, grey_p, blur_p:
     probabilities. jitter: strength of brightness, contrast, saturation (factors in 1 +- strength) and hue (a turn of

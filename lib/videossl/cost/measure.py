@@ -20,15 +20,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from videossl import code, registry
-from videossl.cost.film import Sample
+from videossl import job_code, registry
+from videossl.cost.sample_videos import Sample
 from videossl.cost.work import Kind, Works
-from videossl.data import cache, jpeg, scan
+from videossl.data import cache, jpeg, make_index
 from videossl.data.clips import uniform_starts
 from videossl.data.index import CLASS, Label, Row
 from videossl.data.listing import Video
 from videossl.extract import shard
-from videossl.params import run
+from videossl.params import run_plan
 from videossl.tasks import base, encode
 from videossl.tasks.features import Features
 from videossl.train import assemble
@@ -93,7 +93,7 @@ class Bench:
     def _index(self) -> float:
         whole = self.sample.whole
         entry, fps = Video(whole.id, whole.path, skeleton=whole.skeleton), self.params["index"]["fps"]
-        return _timed(lambda: scan.build([entry], self.sample.folder, fps=fps)) / whole.frames
+        return _timed(lambda: make_index.build([entry], self.sample.folder, fps=fps)) / whole.frames
 
     def _extract(self, source: str) -> float:
         """Of some whole videos where a short one says that there is time for them, else of that."""
@@ -110,7 +110,7 @@ class Bench:
         return first if self.quick or not count else seconds(self.rows[:count])
 
     def _start(self) -> float:
-        command = [sys.executable, str(code.ROOT / "stages" / "features.py"), "--help"]
+        command = [sys.executable, str(job_code.ROOT / "stages" / "features.py"), "--help"]
         return _timed(lambda: subprocess.run(command, capture_output=True, check=True))
 
     # Encoders, per clip.
@@ -186,7 +186,7 @@ class Bench:
 
     def _caches_of(self, streams: Iterable[str]) -> dict[str, cache.Cache]:
         """The caches that the streams are read from."""
-        sources = {run.source(self.params["streams"][stream]["modality"]) for stream in streams}
+        sources = {run_plan.source(self.params["streams"][stream]["modality"]) for stream in streams}
         return {source: self._cache(source) for source in sources}
 
     def _cache(self, source: str) -> cache.Cache:
@@ -201,7 +201,7 @@ class Bench:
 
     def _values(self, source: str) -> np.ndarray:
         length, *step = self.works.shape(self.works.main, source)
-        spans = [assemble.span(stream) for stream in self.params["streams"].values() if run.source(stream["modality"]) == source]
+        spans = [assemble.span(stream) for stream in self.params["streams"].values() if run_plan.source(stream["modality"]) == source]
         length = max(length if span is None else span + 2 for span in spans)
         if source in self.sample.pictures:
             shot = self.sample.pictures[source][0]

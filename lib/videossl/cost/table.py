@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from videossl.cost.plan import Job
+from videossl.cost.pending_jobs import Job
 from videossl.cost.work import Kind, Work
 
 COLUMNS = ("rule", "jobs", "epochs", "clips", "bytes", "hours", "longest job")

@@ -16,13 +16,13 @@ from typing import Any
 from torch import Tensor
 
 from videossl import registry
-from videossl.cost.plan import Job
+from videossl.cost.pending_jobs import Job
 from videossl.data import cache
 from videossl.data.clips import windows
 from videossl.data.index import Row
 from videossl.data.listing import Counts
 from videossl.extract.shard import Extractor
-from videossl.params import recipes, run, schema, slices
+from videossl.params import recipes, run_plan, schema, slices
 from videossl.params.recipes import Params, Training
 from videossl.tasks import base
 from videossl.train import assemble
@@ -75,8 +75,8 @@ class Works:
     # Data.
 
     def _download(self, dataset: str) -> Work:
-        if not run.is_rendered(dataset):
-            return Work(bytes=fetched(run.datasets(self.params)[dataset]))
+        if not run_plan.is_rendered(dataset):
+            return Work(bytes=fetched(run_plan.datasets(self.params)[dataset]))
         frames = self._frames(dataset)
         return Work(bytes=frames * self.rendered.get(dataset, 0.0), needs={("render", dataset): frames})
 
@@ -182,7 +182,7 @@ class Works:
         return len(windows(length, span, settings.get("overlap", 0.0))) * int(settings.get("crops", 1))
 
     def _score(self, experiment: str, seed: str, dataset: str, task: str) -> Work:
-        pieces = sum(self._pieces(task, stream, dataset) for stream in run.measured(self.params, experiment, dataset))
+        pieces = sum(self._pieces(task, stream, dataset) for stream in run_plan.measured(self.params, experiment, dataset))
         return Work(needs={("score", task): pieces})
 
     def _progress(self, experiment: str, seed: str, dataset: str, training: str) -> Work:
@@ -210,7 +210,7 @@ class Works:
 
     def _cached(self, stream: str, dataset: str) -> tuple[int, ...]:
         """The shape of a video in the cache that a stream is read from."""
-        return self.shape(dataset, run.source(self.params["streams"][stream]["modality"]))
+        return self.shape(dataset, run_plan.source(self.params["streams"][stream]["modality"]))
 
     @cached_property
     def extractors(self) -> dict[str, Extractor]:
@@ -227,8 +227,8 @@ def extractors(params: Params) -> dict[str, Extractor]:
     """Make the extractor of each cached modality. A module that needs weights may have a `rehearsal` beside its `make`: the same with
     weights that are made up, so that none are looked for before the run."""
     result = {}
-    for source in run.all_sources(params):
-        file, _ = run.extractor(params, source)["files"]
+    for source in run_plan.all_sources(params):
+        file, _ = run_plan.extractor(params, source)["files"]
         module = importlib.import_module(file.removeprefix("lib/").removesuffix(".py").replace("/", "."))
         make: Callable[[Params], Extractor] = getattr(module, "rehearsal", module.make)
         result[source] = make(slices.extraction(params, source, params["dataset"]["name"]))
@@ -237,7 +237,7 @@ def extractors(params: Params) -> dict[str, Extractor]:
 
 def fetched(dataset: Params) -> int:
     """Bytes of the archives that `download` fetches of a dataset, of params; 0 for a copy that a person brought."""
-    sources = registry.module("datasets", dataset["name"]).SOURCES if run.is_filled(dataset) else ()
+    sources = registry.module("datasets", dataset["name"]).SOURCES if run_plan.is_filled(dataset) else ()
     return sum(archive.size or 0 for archive in sources)
 
 

@@ -32,7 +32,7 @@ def span(frames: int, stride: int) -> int:
 def two_starts(length: int, span: int, rng: np.random.Generator) -> tuple[int, int]:
     """Starts of the two clips of a video: half the time drawn independently, half the time one for both.
 
-    So the two views come from two temporal crops of a video or from one (P 4.2; docs/methods/signals.md). Raises InputError
+    So the two views come from two temporal crops of a video or from one (P 4.2; docs/methods/modalities.md). Raises InputError
     where the video has fewer than `span` steps.
     """
     first, second = rng.integers(0, _last(length, span) + 1, size=2)

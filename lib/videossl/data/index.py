@@ -1,6 +1,6 @@
-"""The index: one row a video, with what decodes of it and, for a dropped one, the reason.
+"""The index table: one row a video, with what decodes of it and, for a dropped one, the reason.
 
-Columns are the fields of `Row` (docs/data-contract.md). It is made by data/scan.py, apart from this module so that
+Columns are the fields of `Row` (docs/data-contract.md). It is made by data/make_index.py, apart from this module so that
 what only reads an index does not depend on the code that decodes.
 """
 

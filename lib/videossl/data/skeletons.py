@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from videossl import graphs
+from videossl import skeleton_graphs
 from videossl.data.cache import Cache
 from videossl.errors import InputError
-from videossl.graphs import GRAPHS, Graph
+from videossl.skeleton_graphs import GRAPHS, Graph
 
 
 def graph_name(settings: Mapping[str, Any]) -> str:
     """The name of the graph (graphs.GRAPHS) that the skeletons of a stream have."""
-    return str(settings.get("graph", graphs.DEFAULT))
+    return str(settings.get("graph", skeleton_graphs.DEFAULT))
 
 
 def sequence(cache: Cache, video: str, frames: int, graph: Graph) -> np.ndarray:
@@ -95,4 +95,4 @@ def difference(joints: np.ndarray) -> np.ndarray:
 
 def bones(joints: np.ndarray, graph: Graph) -> np.ndarray:
     """Joints (T, V, 3, M) -> bones of the same shape: each joint less its parent, zero at the centre and for an absent body."""
-    return np.asarray(joints - joints[:, graphs.parents(graph)])
+    return np.asarray(joints - joints[:, skeleton_graphs.parents(graph)])

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from videossl import files
-from videossl.data import listing, ntu, pool
+from videossl.data import listing, ntu_skeleton, pool
 from videossl.data.listing import Video
 from videossl.errors import InputError
 
@@ -194,7 +194,7 @@ def _skeleton(root: Path, name: str) -> Problem | None:
     if not (root / name).is_file():
         return Problem("missing", name)
     try:
-        ntu.parse(root / name)
+        ntu_skeleton.parse(root / name)
     except InputError as error:
         return Problem("skeleton", name, str(error).removeprefix(f"{root / name}:"))
     return None

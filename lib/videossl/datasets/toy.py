@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videossl import seeding
-from videossl.data import listing, ntu, pool
+from videossl.data import listing, ntu_skeleton, pool
 from videossl.data.listing import Archive, Counts, Video
 from videossl.data.toy import motions, render
 from videossl.data.toy.figure import Floats, draw_body, forward_kinematics
@@ -281,7 +281,7 @@ def make(work: Work) -> None:
     with atomic(work.out / video) as temporary:
         render.write_video(temporary, film(work.take, work.options))
     sensed = sense(work.take, work.options)
-    ntu.write(work.out / skeleton, np.zeros_like(sensed) if work.take == unusable(work.options) else sensed)
+    ntu_skeleton.write(work.out / skeleton, np.zeros_like(sensed) if work.take == unusable(work.options) else sensed)
 
 
 def _lists(plan: Mapping[str, list[Take]], options: Options) -> dict[str, str]:

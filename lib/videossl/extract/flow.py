@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from videossl.data.flow_levels import LEVELS, ZERO, quantise
 from videossl.data.index import Row
-from videossl.data.levels import LEVELS, ZERO, quantise
 from videossl.errors import InputError
 from videossl.extract import frames
 

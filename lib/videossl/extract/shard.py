@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
-from videossl import code, files, script
+from videossl import files, job_code, script
 from videossl.data import cache, disk, index, jpeg, pool
 from videossl.data.index import Row
 from videossl.errors import InputError
@@ -65,8 +65,8 @@ def run(args: argparse.Namespace, modality: str, extract: Extractor) -> None:
 def digest(extract: Extractor) -> str:
     """The SHA-256 of the code that makes shards by `extract`: its module, this one, and what they import of videossl.extract and .data."""
     own = Path(inspect.getfile(type(extract)))
-    shared = code.ROOT / "lib/videossl/extract", code.ROOT / "lib/videossl/data"
-    paths = {code.ROOT / name for name in code.closure(str(own), __file__)}
+    shared = job_code.ROOT / "lib/videossl/extract", job_code.ROOT / "lib/videossl/data"
+    paths = {job_code.ROOT / name for name in job_code.closure(str(own), __file__)}
     return files.sha256(*sorted(path for path in paths if path == own or any(path.is_relative_to(folder) for folder in shared)))
 
 

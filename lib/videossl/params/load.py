@@ -10,8 +10,7 @@ import yaml
 
 from videossl import registry
 from videossl.errors import InputError
-from videossl.params import check as checks
-from videossl.params import schema
+from videossl.params import cross_checks, schema
 from videossl.params.recipes import Params
 
 
@@ -63,7 +62,7 @@ def check(params: Any, name: str = "params.yaml") -> Params:
     params = filled(params)
     try:
         schema.check(params)
-        checks.check(params)
+        cross_checks.check(params)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     checked: Params = params

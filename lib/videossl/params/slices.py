@@ -9,18 +9,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from videossl import registry
-from videossl.params import recipes, run, schema
+from videossl.params import recipes, run_plan, schema
 from videossl.params.recipes import Params, Training
 
 
 def dataset(params: Params, name: str) -> Params:
     """The keys that name a dataset."""
-    return {"dataset": run.datasets(params)[name]}
+    return {"dataset": run_plan.datasets(params)[name]}
 
 
 def index(params: Params, name: str) -> Params:
     """The dataset, and which of its videos can be used. Skeleton files decide nothing where people are detected."""
-    return {"dataset": run.datasets(params)[name], "index": params["index"]} | _not_from_files(params)
+    return {"dataset": run_plan.datasets(params)[name], "index": params["index"]} | _not_from_files(params)
 
 
 def _not_from_files(params: Params) -> Params:
@@ -28,16 +28,16 @@ def _not_from_files(params: Params) -> Params:
     result = {}
     for modality, section in schema.sections().items():
         choices = registry.declared("modalities", modality)["extractors"]
-        if len(choices) > 1 and section["name"] in params and run.backend(params, modality) != next(iter(choices)):
-            result[section["name"]] = {"backend": run.backend(params, modality)}
+        if len(choices) > 1 and section["name"] in params and run_plan.backend(params, modality) != next(iter(choices)):
+            result[section["name"]] = {"backend": run_plan.backend(params, modality)}
     return result
 
 
 def extraction(params: Params, source: str, name: str) -> Params:
     """The slice of an extraction: the place of the videos, and the settings of the extractor of the cached modality `source`."""
-    chosen = run.datasets(params)[name]
+    chosen = run_plan.datasets(params)[name]
     result: Params = {"dataset": {key: chosen[key] for key in ("name", "root")}}
-    for place in run.extractor(params, source)["slice"]:
+    for place in run_plan.extractor(params, source)["slice"]:
         section, _, key = place.partition(".")
         if section in params and not key:
             result[section] = params[section]

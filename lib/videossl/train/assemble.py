@@ -22,7 +22,7 @@ from videossl.encoders.base import Encoder, freeze
 from videossl.encoders.build import build
 from videossl.errors import InputError
 from videossl.methods.base import Frozen, Given, Learner, Method, Views
-from videossl.train import signals, weights
+from videossl.train import stop_signals, weights
 from videossl.train.loop import Batches, Training
 
 log = logging.getLogger(__name__)
@@ -225,7 +225,7 @@ def views(
     def epoch(number: int, start: int = 0) -> Iterator[tuple[Views, Tensor]]:
         rows = [whole[own] for whole in sampler.epoch(number)[start:]]
         items = cast(Dataset[dict[str, Any]], dataset)  # one by its methods
-        loader = DataLoader(items, batch_sampler=rows, collate_fn=collate_batch, num_workers=workers, worker_init_fn=signals.ignore)
+        loader = DataLoader(items, batch_sampler=rows, collate_fn=collate_batch, num_workers=workers, worker_init_fn=stop_signals.ignore)
         for item in loader:
             result: Views = {"label": item["labels"].to(device), "group": _numbers(item["groups"], device)}
             for name, augment in augments.items():

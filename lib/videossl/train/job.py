@@ -19,7 +19,7 @@ from videossl import parallel
 from videossl.errors import InputError
 from videossl.files import write_json
 from videossl.methods.base import Method
-from videossl.train import assemble, signals, weights
+from videossl.train import assemble, stop_signals, weights
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Batches, Training, Watcher, fit
 from videossl.train.provenance import key
@@ -65,7 +65,7 @@ def train(
     log_dir = args.scratch / "tensorboard" / place / key(made_from)
     notes = args.scratch / "runs" / f"{place}.json"
     with (
-        signals.heeded() as stop,
+        stop_signals.heeded() as stop,
         recorded(notes if first else None, key(made_from)) as record,
         tensorboard(log_dir if first else None) as board,
     ):

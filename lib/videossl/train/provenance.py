@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from videossl import code, registry, seeding
+from videossl import job_code, registry, seeding
 from videossl.data import cache
 from videossl.files import sha256
 
@@ -39,7 +39,7 @@ def record(
     """
     return {
         "script": script,
-        "code": code.digest(script, *(registry.used(params) if things is None else things)),
+        "code": job_code.digest(script, *(registry.used(params) if things is None else things)),
         "params": params,
         "seed": seed,
         "data": data,

@@ -11,7 +11,7 @@ from videossl import registry
 from videossl.data import index, listing, video
 from videossl.data.listing import Counts
 from videossl.errors import InputError
-from videossl.params import run
+from videossl.params import run_plan
 from videossl.params.recipes import Params
 
 SAMPLE = 5  # videos that are decoded to know how long they are
@@ -36,7 +36,7 @@ def take(folder: Path, dataset: Params) -> Census:
         rows = index.usable(index.read(file))
         return Census(_of_index(rows), "its index", _even(_there(root, [row.path for row in rows])))
     source = registry.module("datasets", dataset["name"])
-    if root.is_dir() and not run.is_filled(dataset):
+    if root.is_dir() and not run_plan.is_filled(dataset):
         census = _of_videos(root, source.videos(root, dataset["split"], dataset["options"]))
         if census:
             return census
@@ -45,7 +45,7 @@ def take(folder: Path, dataset: Params) -> Census:
         raise InputError(
             f"nobody knows how many videos {dataset['name']} has: give ROOT, or make its index first (snakemake data/index/{file.name})"
         )
-    return Census(said, "its options" if run.is_rendered(dataset["name"]) else "what the dataset is said to hold")
+    return Census(said, "its options" if run_plan.is_rendered(dataset["name"]) else "what the dataset is said to hold")
 
 
 def _of_index(rows: Sequence[index.Row]) -> Counts:

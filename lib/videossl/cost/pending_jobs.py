@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videossl import code, paths, registry
+from videossl import job_code, paths, registry
 from videossl.errors import InputError
 from videossl.params.recipes import Params
 
@@ -32,8 +32,8 @@ def pending(folder: Path, targets: Sequence[str], params: Params) -> list[Job]:
 
     Raises InputError where Snakemake cannot plan, with the target that is nearest to one it does not know.
     """
-    command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(code.ROOT / "Snakefile"), "--directory", str(folder)]
-    done = subprocess.run([*command, "--cores", "1", "--detailed-summary"], capture_output=True, text=True, cwd=code.ROOT)
+    command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(job_code.ROOT / "Snakefile"), "--directory", str(folder)]
+    done = subprocess.run([*command, "--cores", "1", "--detailed-summary"], capture_output=True, text=True, cwd=job_code.ROOT)
     if done.returncode:
         raise InputError(_why(done.stderr, targets, params))
     return jobs(done.stdout)

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from videossl import code
+from videossl import job_code
 from videossl.cost.work import extractors
-from videossl.data import cache, jpeg, listing, ntu, scan, video
+from videossl.data import cache, jpeg, listing, make_index, ntu_skeleton, video
 from videossl.data.index import Row
 from videossl.data.listing import Counts
 from videossl.errors import InputError
-from videossl.params import run, slices
+from videossl.params import run_plan, slices
 from videossl.params.recipes import Params
 
 SHORT = 5  # frames of a video that is cut short
@@ -59,15 +59,15 @@ def take(folder: Path, params: Params, counts: Counts, videos: Sequence[Path]) -
     folder: to write to; counts: of the dataset; videos: some of its own that decode, perhaps none: then one is made up.
     """
     folder.mkdir(parents=True)
-    skeletons = any(run.extractor(params, source)["made_of"] == "skeleton" for source in run.all_sources(params))
+    skeletons = any(run_plan.extractor(params, source)["made_of"] == "skeleton" for source in run_plan.all_sources(params))
     entries = []
     for number, film in enumerate(_films(folder, counts, videos) if counts.width else ["", ""]):
         skeleton = f"{number}.skeleton" if skeletons else ""
         if skeleton:
             length = video.probe(folder / film).frames if film else max(2, round(counts.frames))
-            ntu.write(folder / skeleton, np.random.default_rng(0).standard_normal((length, len(ntu.JOINTS), 3, 1)))
+            ntu_skeleton.write(folder / skeleton, np.random.default_rng(0).standard_normal((length, len(ntu_skeleton.JOINTS), 3, 1)))
         entries.append(listing.Video(str(number), film, skeleton=skeleton))
-    whole, *short = scan.build(entries, folder, fps=params["index"]["fps"])
+    whole, *short = make_index.build(entries, folder, fps=params["index"]["fps"])
     drawn = {source: extract for source, extract in extractors(params).items() if cache.layout(source).pictures}
     return Sample(folder, whole, short, {source: [extract(row, folder) for row in short] for source, extract in drawn.items()})
 
@@ -129,8 +129,8 @@ def render(params: Params, name: str, frames: float, folder: Path) -> Rendered:
     Raises InputError where that makes less than two.
     """
     given = ["--params", json.dumps(slices.dataset(params, name)), "--out", str(folder)]
-    command = [sys.executable, str(code.ROOT / "stages" / "download.py"), *given]
-    environment = os.environ | {"PYTHONPATH": str(code.ROOT / "lib")}
+    command = [sys.executable, str(job_code.ROOT / "stages" / "download.py"), *given]
+    environment = os.environ | {"PYTHONPATH": str(job_code.ROOT / "lib")}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment) as job:
         while job.poll() is None and len(_videos(folder)) < RENDERED:
             time.sleep(0.05)

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from videossl import files
-from videossl.data import disk, fetch, listing, unpack
+from videossl.data import disk, download_file, listing, unpack_archive
 from videossl.data.listing import Archive
 from videossl.errors import InputError
 
@@ -78,7 +78,7 @@ def _fill(source: Any, root: Path, options: Mapping[str, Any]) -> None:
         path = root / archive.name
         if archive in missing:
             mirrors = [f"{mirror.rstrip('/')}/{quote(archive.name)}" for mirror in options.get("mirrors", [])]
-            sha256 = fetch.fetch([*mirrors, *archive.urls], path, archive.size, archive.sha256, progress=True)
+            sha256 = download_file.fetch([*mirrors, *archive.urls], path, archive.size, archive.sha256, progress=True)
             files.write_json(root / RECORD, obtained)  # from now on the folder is not a person's
             _unpack(path, root / archive.into, archive.nested)
             url = archive.urls[0] if archive.urls else ""
@@ -95,9 +95,9 @@ def _left(source: Any, root: Path) -> bool:
 
 def _unpack(path: Path, folder: Path, nested: bool) -> None:
     """Unpack an archive into `folder` and, if it holds archives, those beside themselves; they are removed."""
-    unpack.unpack(path, folder)
-    for name in listing.find(folder, unpack.SUFFIXES) if nested else []:
-        unpack.unpack(folder / name, (folder / name).parent)
+    unpack_archive.unpack(path, folder)
+    for name in listing.find(folder, unpack_archive.SUFFIXES) if nested else []:
+        unpack_archive.unpack(folder / name, (folder / name).parent)
         (folder / name).unlink()
 
 

@@ -1,4 +1,4 @@
-"""sync: write dvc.yaml for the params of the active run.
+"""write_dvc_yaml: write dvc.yaml for the params of the active run.
 
 DVC's stages are the rules at the grain a person thinks in. What a stage depends on is not written twice: its params are
 the slices its rules get, its code is what their scripts import and the things that they use. Run after params.yaml gains or
@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
-from videossl import code, paths, registry, script
-from videossl.params import load, recipes, run, slices
+from videossl import job_code, paths, registry, script
+from videossl.params import load, recipes, run_plan, slices
 from videossl.params.recipes import Params
 
 HEADER = """\
@@ -40,7 +40,7 @@ class Stage:
         """Add a job by `rule`: its script, the keys of params that its slice rests on, and the files of the things that it uses."""
         self.rules[rule] = None
         self.keys |= set(keys)
-        self.files |= set(code.closure(f"stages/{script}.py", *things))
+        self.files |= set(job_code.closure(f"stages/{script}.py", *things))
         return self
 
     def written(self) -> dict[str, Any]:
@@ -58,13 +58,13 @@ class Stage:
 def stages(params: Params) -> dict[str, Stage]:
     """The stages of dvc.yaml: what the target `all` makes."""
     result: dict[str, Stage] = {}
-    for dataset in run.datasets(params):
+    for dataset in run_plan.datasets(params):
         result |= _data(params, dataset)
     for experiment in recipes.with_starts(params, params["all"]):
         if "feasible" in recipes.method(params, experiment):
             result[f"feasible-{experiment}"] = _feasible(params, experiment)
         result[f"train-{experiment}"] = _train(params, experiment)
-    measured = [*run.BASELINES, *params["all"]] if params["evaluate"]["tasks"] else []
+    measured = [*run_plan.BASELINES, *params["all"]] if params["evaluate"]["tasks"] else []
     result |= {f"evaluate-{experiment}": _evaluate(params, experiment) for experiment in measured}
     result["report"] = _report(params, measured)
     return result
@@ -75,25 +75,25 @@ def _data(params: Params, dataset: str) -> dict[str, Stage]:
     first = dataset == params["dataset"]["name"]
     rule, stage = ("", "") if first else (f"_{dataset}", f"-{dataset}")
     index, measurable = paths.index(dataset), paths.measurable(dataset)
-    raw, things = paths.raw(dataset, run.is_rendered(dataset)), registry.files("datasets", dataset)
+    raw, things = paths.raw(dataset, run_plan.is_rendered(dataset)), registry.files("datasets", dataset)
     made = {
         "download": Stage(f"download{rule}", "data", [], [raw]).job(
             f"download{rule}", "download", slices.keys(slices.dataset(params, dataset)), things
         ),
-        "index": Stage(index, "data", [raw, *run.brought(params, dataset)], [index]).job(
+        "index": Stage(index, "data", [raw, *run_plan.brought(params, dataset)], [index]).job(
             "index", "index", slices.keys(slices.index(params, dataset)), things
         ),
         "measurable": Stage(measurable, "measure", [index], [measurable]).job(
             "measurable", "measurable", slices.keys(slices.measurable(params)), registry.used(slices.measurable(params))
         ),
     }
-    if dataset not in run.measured_datasets(params):
+    if dataset not in run_plan.measured_datasets(params):
         del made["measurable"]
-    for cached in run.sources(params, dataset):
-        extractor = run.extractor(params, cached)
+    for cached in run_plan.sources(params, dataset):
+        extractor = run_plan.extractor(params, cached)
         module = extractor["module"]
         section = registry.declared("modalities", cached).get("section", {}).get("name")
-        weights = [path for name, path in run.brought_weights(params).items() if name == section]
+        weights = [path for name, path in run_plan.brought_weights(params).items() if name == section]
         keys = slices.keys(slices.extraction(params, cached, dataset))
         made[module] = Stage(f"all_{module}{rule}", "extract", [index, *weights], [paths.cache(dataset, cached)]).job(
             module, "extract", keys, extractor["files"]
@@ -128,8 +128,8 @@ def _train(params: Params, experiment: str) -> Stage:
 
 def _evaluate(params: Params, experiment: str) -> Stage:
     """All that is measured of an experiment, on all datasets."""
-    seed, tasks = params["seed"], run.tasks_of(params, experiment)
-    datasets = {name: there for name in run.datasets(params) if (there := run.measured(params, experiment, name))}
+    seed, tasks = params["seed"], run_plan.tasks_of(params, experiment)
+    datasets = {name: there for name in run_plan.datasets(params) if (there := run_plan.measured(params, experiment, name))}
     streams = list(dict.fromkeys(stream for there in datasets.values() for stream in there))
     deps = [path for name, there in datasets.items() for path in (paths.index(name), *_caches(params, there, name))]
     if experiment in params["experiments"]:
@@ -152,7 +152,7 @@ def _report(params: Params, measured: Sequence[str]) -> Stage:
     seed, tasks = params["seed"], params["evaluate"]["tasks"]
     deps = [
         paths.index(params["dataset"]["name"]),
-        *map(paths.measurable, run.measured_datasets(params)),
+        *map(paths.measurable, run_plan.measured_datasets(params)),
         *_caches(params, params["streams"]),
     ]
     deps += [f"data/results/{experiment}/{seed}" for experiment in measured]
@@ -166,7 +166,7 @@ def _report(params: Params, measured: Sequence[str]) -> Stage:
 def _caches(params: Params, streams: Iterable[str], dataset: str = "") -> list[str]:
     """The folders of the cache that `streams` are read from."""
     name = dataset or params["dataset"]["name"]
-    return sorted({paths.cache(name, run.source(params["streams"][stream]["modality"])) for stream in streams})
+    return sorted({paths.cache(name, run_plan.source(params["streams"][stream]["modality"])) for stream in streams})
 
 
 def as_written(keys: Iterable[str], written: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""params.yaml checked across sections: what a schema cannot say.
+"""The rules between keys of params.yaml, which a schema of single keys cannot say.
 
 Every mistake raises InputError of one line, with the key and a way out.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from videossl import registry
 from videossl.errors import InputError
-from videossl.params import recipes, run, schema
+from videossl.params import recipes, run_plan, schema
 from videossl.params.recipes import Params
 
 
@@ -39,7 +39,7 @@ def _streams(params: Params) -> None:
                 f"streams.{name}.encoder is {stream['encoder']}, which takes {', '.join(encoder['takes'])},"
                 f" and {stream['modality']} has {', '.join(sees['axes'])}; {_taking(sees['axes'])}"
             )
-        cached = run.source(stream["modality"])
+        cached = run_plan.source(stream["modality"])
         for setting, declared in encoder["settings"].items():
             for axis, extents in declared.get("sizes", {}).items():
                 _extent(params, name, cached, setting, axis, extents)
@@ -52,7 +52,7 @@ def _taking(axes: list[str]) -> str:
 
 def _extent(params: Params, stream: str, cached: str, setting: str, axis: str, extents: dict[str, int]) -> None:
     """A setting of the encoder means as many cells of an axis as the cache has."""
-    backend, value = run.backend(params, cached), params["streams"][stream][setting]
+    backend, value = run_plan.backend(params, cached), params["streams"][stream][setting]
     declared = registry.declared("modalities", cached)
     there = declared.get("sizes", {}).get(axis, {}).get(backend)
     if there is None or extents[value] == there:
@@ -68,25 +68,27 @@ def _extent(params: Params, stream: str, cached: str, setting: str, axis: str, e
 
 
 def _datasets(params: Params) -> None:
-    names = list(run.datasets(params))
+    names = list(run_plan.datasets(params))
     if len(names) != 1 + len(params["transfer"]):
         raise InputError(f"transfer names a dataset twice, or {names[0]} again; results are kept by the dataset's name, so give each once")
     for entry in params["transfer"]:
-        if entry["name"] not in run.measured_datasets(params):
+        if entry["name"] not in run_plan.measured_datasets(params):
             raise InputError(f"transfer names '{entry['name']}', which evaluate.datasets leaves out; add it there or take it out")
         _known(entry["streams"], list(params["streams"]), f"transfer names for {entry['name']}", "streams lacks it")
     if params["transfer"] and not params["evaluate"]["tasks"]:
         raise InputError("transfer names datasets to measure on, but evaluate.tasks is empty; set transfer: [] or name tasks")
-    for name, dataset in run.datasets(params).items():
-        if run.is_rendered(name) and dataset["root"] != run.own_root(name):
-            raise InputError(f"the root of the {name} dataset must be {run.own_root(name)}, where it is rendered; or choose name: folder")
-        for cached in run.sources(params, name):
+    for name, dataset in run_plan.datasets(params).items():
+        if run_plan.is_rendered(name) and dataset["root"] != run_plan.own_root(name):
+            raise InputError(
+                f"the root of the {name} dataset must be {run_plan.own_root(name)}, where it is rendered; or choose name: folder"
+            )
+        for cached in run_plan.sources(params, name):
             _there(params, name, cached)
 
 
 def _there(params: Params, dataset: str, cached: str) -> None:
     """A dataset has what a cached modality is made of."""
-    has, needed = registry.declared("datasets", dataset)["has"], run.extractor(params, cached)["made_of"]
+    has, needed = registry.declared("datasets", dataset)["has"], run_plan.extractor(params, cached)["made_of"]
     if needed in has:
         return
     declared = registry.declared("modalities", cached)
@@ -103,7 +105,7 @@ def _there(params: Params, dataset: str, cached: str) -> None:
 
 def _reading(cached: str) -> list[str]:
     """The modalities that are read from a cached one, in the order of tables."""
-    return [name for name in schema.ordered("modalities") if run.source(name) == cached]
+    return [name for name in schema.ordered("modalities") if run_plan.source(name) == cached]
 
 
 def _and(names: list[str]) -> str:
@@ -124,7 +126,7 @@ def _frames(params: Params) -> None:
         clip = stream["clip"]
         if "stride" not in clip:
             continue
-        shorter = registry.declared("modalities", run.source(stream["modality"]))["cached"].get("shorter", 0)
+        shorter = registry.declared("modalities", run_plan.source(stream["modality"]))["cached"].get("shorter", 0)
         spanned = (clip["frames"] - 1) * clip["stride"] + 1 + shorter
         if params["index"]["min_frames"] < spanned:
             raise InputError(
@@ -274,7 +276,9 @@ def _turns(params: Params, name: str) -> None:
 
 
 def _evaluate(params: Params) -> None:
-    _known(run.measured_datasets(params), list(run.datasets(params)), "evaluate.datasets names", "neither dataset nor transfer does")
+    _known(
+        run_plan.measured_datasets(params), list(run_plan.datasets(params)), "evaluate.datasets names", "neither dataset nor transfer does"
+    )
     for task, chosen in params["evaluate"]["tasks"].items():
         known = list(params["experiments"])
         _known(chosen.get("experiments", []), known, f"evaluate.tasks.{task}.experiments names", "there is no such experiment")
@@ -318,14 +322,14 @@ def _measured(params: Params, name: str) -> None:
         if target["show"] == "progress" and registry.declared("tasks", task)["given"] != "features":
             raise InputError(f"targets.{name} shows progress in '{task}', which trains an encoder at every point; name other tasks")
         for experiment in target["experiments"]:
-            if experiment in params["all"] and task not in run.tasks_of(params, experiment):
+            if experiment in params["all"] and task not in run_plan.tasks_of(params, experiment):
                 where = f"evaluate.tasks.{task}.experiments"
                 raise InputError(f"targets.{name} measures {task} of '{experiment}', which is in all but not in {where}; add it there")
 
 
 def _kept(params: Params, name: str) -> None:
     target, first = params["targets"][name], params["dataset"]["name"]
-    if first not in run.measured_datasets(params):
+    if first not in run_plan.measured_datasets(params):
         raise InputError(f"targets.{name} shows progress on {first}, which evaluate.datasets leaves out; add it or leave out the target")
     for job in (
         job for stream in target["streams"] for experiment in target["experiments"] for job in recipes.chain(params, experiment, stream)
