@@ -23,8 +23,8 @@ class SkeletonAugment:
     `sizes` (V, M of each sample) is taken for the same call as VideoAugment's; nothing depends on it.
     """
 
-    shear: float = 0.5
-    padding: int = 6
+    shear: float
+    padding: int
 
     def __post_init__(self) -> None:
         if self.shear < 0 or self.padding < 0:
