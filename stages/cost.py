@@ -37,7 +37,7 @@ def main() -> None:
         folder = _folder(args, temporary)
         params = load.load(folder / "params.yaml")
         counted = {name: video_counts.take(folder, dataset) for name, dataset in run_plan.datasets(params).items()}
-        counts = {name: known.counts for name, known in counted.items()}
+        counts = {name: census.counts for name, census in counted.items()}
         jobs = pending_jobs.pending(folder, args.targets.split(), params)
         made = {
             name: sample_videos.render(params, name, counts[name].frames, temporary / name) for name in counts if run_plan.is_rendered(name)
@@ -45,9 +45,11 @@ def main() -> None:
         main = params["dataset"]["name"]
         videos = counted[main].sample or (made[main].videos[: video_counts.SAMPLE] if main in made else ())
         sample = sample_videos.take(temporary / "sample", params, counts[main], videos)
-        works = Works(params, counts, sample_videos.jpeg_bytes(sample.pictures, params), {name: one.bytes for name, one in made.items()})
+        works = Works(
+            params, counts, sample_videos.jpeg_bytes(sample.pictures, params), {name: rendered.bytes for name, rendered in made.items()}
+        )
         todo = [(job, works.of(job)) for job in jobs]
-        bench = Bench(works, sample, {name: one.seconds for name, one in made.items()}, temporary, args.quick)
+        bench = Bench(works, sample, {name: rendered.seconds for name, rendered in made.items()}, temporary, args.quick)
         rates = bench.rates((kind for _, work in todo for kind in work.needs), _say)
     costs = table.costs(todo, rates)
     free = shutil.disk_usage(args.what if args.what.is_dir() else Path()).free
@@ -55,7 +57,7 @@ def main() -> None:
     print("\nMeasured here, seconds of one piece of work:", *table.rate_lines(rates), sep="\n")
     if args.json:
         about = {"what": str(args.what), "targets": args.targets.split(), "device": _device(), "free": free}
-        datasets = {name: {**vars(known.counts), "from": known.origin} for name, known in counted.items()}
+        datasets = {name: {**vars(census.counts), "from": census.origin} for name, census in counted.items()}
         write_json(args.json, table.record(costs, rates, **about, datasets=datasets, jpeg=works.jpeg))
 
 
@@ -77,9 +79,9 @@ def _folder(args: argparse.Namespace, temporary: Path) -> Path:
     if args.what.is_dir():
         return Path(args.what)
     if not args.what.is_file():
-        known = ", ".join(sorted(path.stem for path in args.what.parent.glob("*.yaml")))
+        presets = ", ".join(sorted(path.stem for path in args.what.parent.glob("*.yaml")))
         raise InputError(
-            f"there is no preset {args.what}; " + (f"known: {known}" if known else "give a file of presets/ or a run's folder")
+            f"there is no preset {args.what}; " + (f"known: {presets}" if presets else "give a file of presets/ or a run's folder")
         )
     params = load.load(args.what)
     for name, value in (("root", args.root), ("lists", args.lists), ("transfer", args.transfer)):
@@ -125,7 +127,7 @@ def _page(
     )
     lines += [
         f"{alone if torch.cuda.is_available() else at_once} Extraction runs on one core a job, so there divide by the cores, {cores}.",
-        *(_dataset(name, known, works.steps(name)) for name, known in counted.items()),
+        *(_dataset(name, census, works.steps(name)) for name, census in counted.items()),
         *_jpeg(works, real),
         "Assumed: a step takes as long at every batch size, the disk is as fast as memory, a task uses all its iterations.",
         "Not counted: the net, checkpoints, logs, the page and Snakemake itself.",
@@ -134,11 +136,11 @@ def _page(
     return "\n".join(lines)
 
 
-def _dataset(name: str, known: video_counts.Census, steps: float) -> str:
-    counts = known.counts
+def _dataset(name: str, census: video_counts.Census, steps: float) -> str:
+    counts = census.counts
     frames = f"{counts.frames:.0f} frames" + (f" ({steps:.0f} once resampled)" if round(steps) != round(counts.frames) else "")
     size = f"{counts.width:.0f} x {counts.height:.0f}"
-    return f"{name}: {counts.train:,} training and {counts.test:,} test videos of {frames}, {size}: {known.origin}."
+    return f"{name}: {counts.train:,} training and {counts.test:,} test videos of {frames}, {size}: {census.origin}."
 
 
 def _jpeg(works: Works, real: bool) -> Sequence[str]:

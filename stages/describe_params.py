@@ -87,8 +87,8 @@ def _rows(node: Mapping[str, Any], key: str, of: tuple[str, ...]) -> Iterator[Ro
         yield Row(key, _value(node), str(node.get("description", "")), of)
     if isinstance(named, dict) and node.get("type") == "object":
         yield from _rows(named, f"{key}.NAME", of)
-    for child, chosen in ({} if node.get("elsewhere") else children).items():
-        yield from _rows(chosen, f"{key}.{child}" if key else child, of)
+    for child, child_node in ({} if node.get("elsewhere") else children).items():
+        yield from _rows(child_node, f"{key}.{child}" if key else child, of)
     for option in node.get("allOf", []):
         conditions = [condition["const"] for condition in option["if"]["properties"].values() if "const" in condition]
         yield from _rows({**option["then"], "description": ""}, key, tuple(conditions) if len(conditions) == 1 else of)

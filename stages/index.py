@@ -80,11 +80,11 @@ def in_file() -> logging.Logger:
 def say_unnamed(source: ModuleType, root: Path, videos: Sequence[Video]) -> None:
     """Say how many videos are there and on no side of the split."""
     try:
-        there = {PurePosixPath(folder, name).as_posix() for folder in source.FOLDERS or (".",) for name in listing.find(root / folder)}
+        on_disk = {PurePosixPath(folder, name).as_posix() for folder in source.FOLDERS or (".",) for name in listing.find(root / folder)}
     except InputError as error:
         logging.warning("%s", error)
         return
-    unnamed = sorted(there - {video.path for video in videos})
+    unnamed = sorted(on_disk - {video.path for video in videos})
     if unnamed:
         logging.info("%d more in %s, on no side of the split and not used; the first: %s", len(unnamed), root, unnamed[0])
 

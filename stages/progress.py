@@ -36,8 +36,8 @@ def main() -> None:
         name = f"{args.experiment} {args.seed} {stream} of {args.training} on {args.dataset}"
         augment = assemble.augmentation(settings, caches)
         points = progress.measure(encoder, args.snapshots, stream, augment, clips, labelled, tasks, encode.BATCH, device)
-        found = progress.shown(points, len(progress.kept(args.snapshots)), name)
-        streams[stream] = {"points": found, "chance": tasks.chance(labelled), "counts": scripts.counts(labelled)}
+        shown = progress.shown(points, len(progress.kept(args.snapshots)), name)
+        streams[stream] = {"points": shown, "chance": tasks.chance(labelled), "counts": scripts.counts(labelled)}
 
     data = provenance.data_digest(args.index, args.cache)
     made_from = provenance.record("stages/progress.py", args.params, args.seed, data, {args.training: args.snapshots})

@@ -80,8 +80,8 @@ def slurm(*command: str) -> str:
     except FileNotFoundError as error:
         raise InputError(f"this run had jobs on Slurm, but there is no {command[0]} here; unlock it where there is") from error
     if done.returncode:
-        said = " ".join(done.stderr.split())
-        raise InputError(f"this run had jobs on Slurm, and {command[0]} cannot say which still run: {said}; unlock it when it can")
+        message = " ".join(done.stderr.split())
+        raise InputError(f"this run had jobs on Slurm, and {command[0]} cannot say which still run: {message}; unlock it when it can")
     return done.stdout
 
 

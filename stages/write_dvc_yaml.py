@@ -73,7 +73,7 @@ def stages(params: Params) -> dict[str, Stage]:
 def _data(params: Params, dataset: str) -> dict[str, Stage]:
     """The stages of one dataset up to its cache; those of `transfer` bear its name."""
     first = dataset == params["dataset"]["name"]
-    rule, stage = ("", "") if first else (f"_{dataset}", f"-{dataset}")
+    rule, suffix = ("", "") if first else (f"_{dataset}", f"-{dataset}")
     index, measurable = paths.index(dataset), paths.measurable(dataset)
     raw, things = paths.raw(dataset, run_plan.is_rendered(dataset)), registry.files("datasets", dataset)
     made = {
@@ -99,9 +99,9 @@ def _data(params: Params, dataset: str) -> dict[str, Stage]:
             module, "extract", keys, extractor["files"]
         )
     if not first:
-        for one in made.values():
-            one.keys = {"transfer" if key.startswith("dataset") else key for key in one.keys}
-    return {f"{name}{stage}": one for name, one in made.items()}
+        for stage in made.values():
+            stage.keys = {"transfer" if key.startswith("dataset") else key for key in stage.keys}
+    return {f"{name}{suffix}": stage for name, stage in made.items()}
 
 
 def _feasible(params: Params, experiment: str) -> Stage:
@@ -129,9 +129,9 @@ def _train(params: Params, experiment: str) -> Stage:
 def _evaluate(params: Params, experiment: str) -> Stage:
     """All that is measured of an experiment, on all datasets."""
     seed, tasks = params["seed"], run_plan.tasks_of(params, experiment)
-    datasets = {name: there for name in run_plan.datasets(params) if (there := run_plan.measured(params, experiment, name))}
-    streams = list(dict.fromkeys(stream for there in datasets.values() for stream in there))
-    deps = [path for name, there in datasets.items() for path in (paths.index(name), *_caches(params, there, name))]
+    measured = {name: names for name in run_plan.datasets(params) if (names := run_plan.measured(params, experiment, name))}
+    streams = list(dict.fromkeys(stream for names in measured.values() for stream in names))
+    deps = [path for name, names in measured.items() for path in (paths.index(name), *_caches(params, names, name))]
     if experiment in params["experiments"]:
         newest = [recipes.chain(params, experiment, stream)[-1] for stream in streams]
         deps += [paths.weights(job.experiment, job.name, seed) for job in newest]
@@ -175,9 +175,9 @@ def as_written(keys: Iterable[str], written: Any) -> list[str]:
     Where one may be left out, and is, it is all that it would be in: so it is noticed when it is put in. Of a stream it is nothing: all
     of a stream has settings of trainings that the stage does not rest on. What is put in there is noticed by `--check`.
     """
-    there = {_above(key, written) for key in keys}
-    known = {key for key in there if not (key.startswith("streams.") and key.count(".") == 1)}
-    return sorted(key for key in known if not any(key.startswith(f"{other}.") for other in known))
+    present = {_above(key, written) for key in keys}
+    tracked = {key for key in present if not (key.startswith("streams.") and key.count(".") == 1)}
+    return sorted(key for key in tracked if not any(key.startswith(f"{other}.") for other in tracked))
 
 
 def _above(key: str, written: Any) -> str:

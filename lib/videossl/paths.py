@@ -26,8 +26,8 @@ LAYOUTS = tuple(
 
 def says(path: str) -> dict[str, str]:
     """Read the path of an artefact: its dataset, experiment, stream, ...; {} for a path with none of them."""
-    found = next((match for layout in LAYOUTS if (match := layout.fullmatch(path))), None)
-    return {key: value for key, value in found.groupdict().items() if value is not None} if found else {}
+    match = next(filter(None, (layout.fullmatch(path) for layout in LAYOUTS)), None)
+    return {key: value for key, value in match.groupdict().items() if value is not None} if match else {}
 
 
 def raw(dataset: str, rendered: bool = False) -> str:

@@ -87,11 +87,11 @@ def check(kind: str, name: str) -> None:
         raise InputError(f"unknown {KINDS[kind]} {name!r}: {nearest(name, names(kind))}")
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, choices: Iterable[str]) -> str:
     """Text for an error: the known word that is meant, or all of them."""
-    known = list(known)
-    close = difflib.get_close_matches(word, known, 1, cutoff=0.5)
-    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
+    choices = list(choices)
+    close = difflib.get_close_matches(word, choices, 1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(choices)}"
 
 
 def _path(kind: str, name: str, suffix: str) -> Path:

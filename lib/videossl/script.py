@@ -54,11 +54,11 @@ def run(main: Callable[[], None]) -> None:
 
 def _first_to_say(line: str) -> bool:
     """True where none of the processes that `stages/launch.py` started together has said this before: most mistakes all of them find."""
-    said = os.environ.get("VIDEOSSL_SAID")
-    if not said:
+    folder = os.environ.get("VIDEOSSL_SAID")
+    if not folder:
         return True
     try:
-        (Path(said) / hashlib.sha256(line.encode()).hexdigest()).touch(exist_ok=False)
+        (Path(folder) / hashlib.sha256(line.encode()).hexdigest()).touch(exist_ok=False)
     except FileExistsError:
         return False
     return True

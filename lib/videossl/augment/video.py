@@ -121,9 +121,9 @@ class VideoAugment:
         blurred = np.flatnonzero(draws["blur"] < self.blur_p)
         if len(blurred):
             low, high = self.blur_sigma
-            chosen = torch.from_numpy(blurred).to(views.device)
+            positions = torch.from_numpy(blurred).to(views.device)
             sigma = torch.from_numpy(low + (high - low) * draws["sigma"][blurred])
-            views[chosen] = blur(views[chosen], sigma, math.ceil(3 * high))
+            views[positions] = blur(views[positions], sigma, math.ceil(3 * high))
         return views.sub_(self.normalise[0]).div_(self.normalise[1])
 
     def evaluate(self, clips: Tensor, sizes: Tensor) -> Tensor:

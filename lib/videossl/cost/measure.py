@@ -121,7 +121,7 @@ class Bench:
 
     def _trial(self, part: Mapping[str, Any], batch: int) -> float:
         """Seconds a clip of `batch`: the median step of a few. part: a training's slice of params."""
-        part = {**part, "settings": {name: chosen | {"batch": batch} for name, chosen in part["settings"].items()}}
+        part = {**part, "settings": {name: settings | {"batch": batch} for name, settings in part["settings"].items()}}
         rows, labels = [self.rows[n % VIDEOS] for n in range(batch)], {"class 0": 0, "class 1": 1}
         batches = assemble.batches(part, 0, rows, self._caches_of(part["streams"]), self.device, labels=labels)
         method = assemble.method(part, 0, assemble.Weights(), len(labels)).to(self.device)

@@ -50,9 +50,9 @@ def jobs(summary: str) -> list[Job]:
 
 def _why(stderr: str, targets: Sequence[str], params: Params) -> str:
     """Give in one line the reason why Snakemake could not plan."""
-    known = ["all", "seeds", *params["targets"]]
+    names = ["all", "seeds", *params["targets"]]
     for target in targets:
-        if target not in known and "/" not in target:
-            return f"there is no target '{target}'; {registry.nearest(target, known)}"
-    said = [line for line in stderr.splitlines() if line.startswith("error: ") or "Error" in line or "Exception" in line]
-    return f"snakemake cannot plan {' '.join(targets) or 'all'}: {(said or ['no reason given'])[-1].removeprefix('error: ')}"
+        if target not in names and "/" not in target:
+            return f"there is no target '{target}'; {registry.nearest(target, names)}"
+    complaints = [line for line in stderr.splitlines() if line.startswith("error: ") or "Error" in line or "Exception" in line]
+    return f"snakemake cannot plan {' '.join(targets) or 'all'}: {(complaints or ['no reason given'])[-1].removeprefix('error: ')}"

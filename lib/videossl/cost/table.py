@@ -40,9 +40,9 @@ def _place(job: Job) -> int:
     return ORDER.index(rule) if rule in ORDER else len(ORDER)
 
 
-def text(found: Costs) -> str:
+def text(by_rule: Costs) -> str:
     """An aligned table, the total last."""
-    rows = [COLUMNS, *(_row(name, row) for name, row in found.items() if name != "total"), _row("total", found["total"])]
+    rows = [COLUMNS, *(_row(name, row) for name, row in by_rule.items() if name != "total"), _row("total", by_rule["total"])]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     lines = [
         "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]) for row in rows
@@ -99,7 +99,7 @@ def _short(seconds: float) -> str:
     return f"{seconds / 1e-12:.3g} ps"
 
 
-def record(found: Costs, rates: Mapping[Kind, float], **about: Any) -> dict[str, Any]:
+def record(by_rule: Costs, rates: Mapping[Kind, float], **about: Any) -> dict[str, Any]:
     """All of it as data, for --json."""
-    rules = {name: row for name, row in found.items() if name != "total"}
-    return {**about, "rules": rules, "total": found["total"], "seconds": {" ".join(kind): value for kind, value in rates.items()}}
+    rules = {name: row for name, row in by_rule.items() if name != "total"}
+    return {**about, "rules": rules, "total": by_rule["total"], "seconds": {" ".join(kind): value for kind, value in rates.items()}}

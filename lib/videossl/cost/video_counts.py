@@ -40,12 +40,12 @@ def take(folder: Path, dataset: Params) -> Census:
         census = _of_videos(root, source.videos(root, dataset["split"], dataset["options"]))
         if census:
             return census
-    said: Counts | None = source.expected(dataset["split"], dataset["options"])
-    if said is None:
+    official: Counts | None = source.expected(dataset["split"], dataset["options"])
+    if official is None:
         raise InputError(
             f"nobody knows how many videos {dataset['name']} has: give ROOT, or make its index first (snakemake data/index/{file.name})"
         )
-    return Census(said, "its options" if run_plan.is_rendered(dataset["name"]) else "what the dataset is said to hold")
+    return Census(official, "its options" if run_plan.is_rendered(dataset["name"]) else "what the dataset is said to hold")
 
 
 def _of_index(rows: Sequence[index.Row]) -> Counts:
@@ -59,16 +59,16 @@ def _of_index(rows: Sequence[index.Row]) -> Counts:
 
 def _of_videos(root: Path, videos: Sequence[listing.Video]) -> Census | None:
     """Counts of the videos that are there, the length and size of an even sample of them; None if none of it decodes."""
-    there = set(_there(root, [item.path for item in videos]))
-    used = [item for item in videos if root / item.path in there]
-    sample = {path: probe for path in _even([root / item.path for item in used]) if (probe := _probe(path))}
+    files = set(_there(root, [entry.path for entry in videos]))
+    used = [entry for entry in videos if root / entry.path in files]
+    sample = {path: probe for path in _even([root / entry.path for entry in used]) if (probe := _probe(path))}
     if not sample:
         return None
     probes = list(sample.values())
-    frames, width, height = (statistics.mean(getattr(item, name) for item in probes) for name in ("frames", "width", "height"))
-    train = sum(item.split == "train" for item in used)
-    rate = _rate([(item.frames, item.fps) for item in probes])
-    counts = Counts(train, len(used) - train, len({item.label for item in used} - {""}), frames, width, height, rate)
+    frames, width, height = (statistics.mean(getattr(probe, name) for probe in probes) for name in ("frames", "width", "height"))
+    train = sum(entry.split == "train" for entry in used)
+    rate = _rate([(probe.frames, probe.fps) for probe in probes])
+    counts = Counts(train, len(used) - train, len({entry.label for entry in used} - {""}), frames, width, height, rate)
     return Census(counts, f"its videos, and how long {SAMPLE} of them are", tuple(sample))
 
 
@@ -84,8 +84,8 @@ def _even(paths: Sequence[Path]) -> tuple[Path, ...]:
 
 def _rate(videos: Sequence[tuple[int, float]]) -> float:
     """Frames a second over (frames, frames a second) of videos: all their frames over all their seconds; 0 where none is known."""
-    known = [(frames, fps) for frames, fps in videos if fps]
-    return sum(frames for frames, _ in known) / sum(frames / fps for frames, fps in known) if known else 0.0
+    timed = [(frames, fps) for frames, fps in videos if fps]
+    return sum(frames for frames, _ in timed) / sum(frames / fps for frames, fps in timed) if timed else 0.0
 
 
 def _probe(path: Path) -> video.Probe | None:

@@ -131,8 +131,8 @@ class Works:
     def _kind(self, job: Training) -> Kind:
         """The method, the streams, the frozen ones by role, and what the recipe itself sets, beside how long and how fast."""
         name = self.params["experiments"][job.experiment]["method"]
-        chosen = recipes.settings(self.params, job.streams[0], name, job.experiment)
-        own = [one.value for key, one in chosen.items() if one.place.startswith("experiments.") and key not in schema.loop()]
+        settings = recipes.settings(self.params, job.streams[0], name, job.experiment)
+        own = [setting.value for key, setting in settings.items() if setting.place.startswith("experiments.") and key not in schema.loop()]
         frozen = [f"{role}:{stream}" for role, stream in recipes.frozen_streams(self.params, job).items()]
         return (
             "train",

@@ -46,9 +46,9 @@ def arrange(frames: int, tracks: Mapping[Any, Track]) -> np.ndarray:
     Returns:
         (N, V, 3, 2) float32; a body is zero in the frames it is not in.
     """
-    found = sorted((track for track in tracks.values() if track), key=min)  # stable: of equals, who was named first
-    kept = sorted(_without_ghosts(_join(found)), key=lambda body: -motion(body))[:BODIES]
-    joints = next(iter(found[0].values()))
+    by_start = sorted((track for track in tracks.values() if track), key=min)  # stable: of equals, who was named first
+    kept = sorted(_without_ghosts(_join(by_start)), key=lambda body: -motion(body))[:BODIES]
+    joints = next(iter(by_start[0].values()))
     arranged = np.zeros((frames, *joints.shape, BODIES), np.float32)
     for place, body in enumerate(kept):
         for frame, joints in body.items():

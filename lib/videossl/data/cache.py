@@ -75,8 +75,8 @@ def write_shard(
     Raises:
         InputError: a video that is not of the modality's layout, an id twice, or a disk that is full. No file is left.
     """
-    known = layout(modality)
-    if codec not in CODECS or (codec == "jpeg" and not known.pictures):
+    expected = layout(modality)
+    if codec not in CODECS or (codec == "jpeg" and not expected.pictures):
         raise InputError(f"{path}: no codec {codec!r} for {modality}; there are raw and, for pictures, jpeg")
     root = attributes(modality, dataset, extractor, codec, **attrs)
     with files.atomic(path) as temporary:
@@ -231,10 +231,10 @@ def verify(path: str | Path) -> None:
     try:
         with Path(path).open("rb") as file:
             file.seek(SEAL)
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            actual = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise _damaged(Path(path), error) from error
-    if found != stated:
+    if actual != stated:
         raise _damaged(Path(path), "its bytes are not those that its digest was made of")
 
 
@@ -253,8 +253,8 @@ def describe(path: str | Path) -> Shard:
         with h5py.File(path, "r") as file:
             attrs = {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
             if attrs.get("schema") != SCHEMA:
-                found = attrs.get("schema", "none")
-                raise InputError(f"{path}: schema {found}, not {SCHEMA}; delete it and extract again")
+                schema = attrs.get("schema", "none")
+                raise InputError(f"{path}: schema {schema}, not {SCHEMA}; delete it and extract again")
             ids, sources = (list(file[name].asstr()[:]) for name in ("ids", "sources"))
             if not len(file["videos"]) == len(ids) == len(sources):
                 raise InputError(f"{path}: {len(ids)} ids, {len(file['videos'])} videos; delete it and extract again")
@@ -384,9 +384,9 @@ class Cache:
         return {**self.__dict__, "_files": {}}
 
 
-def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
     """The names, sorted, of the attributes in which two shards differ."""
-    return sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
+    return sorted(key for key in {*first, *second} if first.get(key) != second.get(key))
 
 
 def _pieces(values: h5py.Dataset, offsets: np.ndarray, step: int) -> list[np.ndarray]:

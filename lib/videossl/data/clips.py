@@ -178,10 +178,10 @@ class ClipDataset:
             for name, start in zip(source.names, first, strict=True)
         ]
         clips = {name: source.load(source.cache, id, start) for source, name, start in drawn}
-        item = {"id": id, "group": self.groups[position], "label": self.labels[position], "clips": clips}
+        sample = {"id": id, "group": self.groups[position], "label": self.labels[position], "clips": clips}
         if self.spans:
-            item["spans"] = {name: self._span(source, position, start) for source, name, start in drawn}
-        return item
+            sample["spans"] = {name: self._span(source, position, start) for source, name, start in drawn}
+        return sample
 
     def _starts(self, source: Source, epoch: int, id: str) -> tuple[int, ...]:
         """First steps of the clips of one source."""
@@ -251,17 +251,17 @@ def collate_batch(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     import torch
 
-    pairs = {name: collate([item["clips"][name] for item in items]) for name in items[0]["clips"]}
+    pairs = {name: collate([sample["clips"][name] for sample in items]) for name in items[0]["clips"]}
     batch = {
-        "ids": [item["id"] for item in items],
-        "groups": [item["group"] for item in items],
-        "labels": torch.tensor([item["label"] for item in items], dtype=torch.int64),
+        "ids": [sample["id"] for sample in items],
+        "groups": [sample["group"] for sample in items],
+        "labels": torch.tensor([sample["label"] for sample in items], dtype=torch.int64),
         "clips": {name: clips for name, (clips, _) in pairs.items()},
         "sizes": {name: sizes for name, (_, sizes) in pairs.items()},
     }
     if "spans" in items[0]:
         names = items[0]["spans"]
-        batch["spans"] = {name: torch.tensor([item["spans"][name] for item in items], dtype=torch.float64) for name in names}
+        batch["spans"] = {name: torch.tensor([sample["spans"][name] for sample in items], dtype=torch.float64) for name in names}
     return batch
 
 

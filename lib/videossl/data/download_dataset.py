@@ -64,8 +64,8 @@ def _obtained(root: Path) -> list[dict[str, Any]]:
 
 def _missing(source: Any, obtained: Sequence[Mapping[str, Any]]) -> list[Archive]:
     """The archives that are still to be unpacked; another one of the same name does not count."""
-    there = {record["name"]: record["sha256"] for record in obtained}
-    return [archive for archive in source.SOURCES if archive.name not in there or archive.sha256 not in (None, there[archive.name])]
+    hashes = {record["name"]: record["sha256"] for record in obtained}
+    return [archive for archive in source.SOURCES if archive.name not in hashes or archive.sha256 not in (None, hashes[archive.name])]
 
 
 def _fill(source: Any, root: Path, options: Mapping[str, Any]) -> None:
@@ -130,7 +130,7 @@ def _space(root: Path, missing: Sequence[Archive]) -> int:
     most = unpacked = 0
     for archive in missing:
         size = archive.size or 0
-        there = sum(path.stat().st_size for path in (root / archive.name, root / f"{archive.name}.part") if path.exists())
+        on_disk = sum(path.stat().st_size for path in (root / archive.name, root / f"{archive.name}.part") if path.exists())
         unpacked += int(size * UNPACKED)
-        most = max(most, unpacked + size - there)
+        most = max(most, unpacked + size - on_disk)
     return most

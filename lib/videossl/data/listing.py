@@ -133,13 +133,13 @@ def identity(path: str) -> str:
 
 def unique(videos: Iterable[Video]) -> list[Video]:
     """The videos sorted by id; two with one id raise InputError that names both."""
-    known: dict[str, Video] = {}
+    by_id: dict[str, Video] = {}
     for video in videos:
-        other = known.setdefault(video.id, video)
+        other = by_id.setdefault(video.id, video)
         if other is not video:
-            where = [f"{item.path} ({item.named_by})" if item.named_by else item.path for item in (other, video)]
+            where = [f"{entry.path} ({entry.named_by})" if entry.named_by else entry.path for entry in (other, video)]
             raise InputError(f"two videos have the id {video.id!r}: {where[0]} and {where[1]}; remove or rename one")
-    return [known[id] for id in sorted(known)]
+    return [by_id[id] for id in sorted(by_id)]
 
 
 def read_list(path: Path) -> list[tuple[int, str, str]]:
@@ -238,10 +238,10 @@ def lists_folder(root: Path, options: Mapping[str, Any], default: str, what: str
 
 def check_options(name: str, options: Mapping[str, Any]) -> None:
     """Raise InputError for an option that dataset `name` does not have; it names the nearest option that there is."""
-    known = sorted(registry.declared("datasets", name)["options"])
+    names = sorted(registry.declared("datasets", name)["options"])
     for key in options:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
+        if key not in names:
+            near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.0)
             hint = f"did you mean {near[0]!r}?" if near else "it has none"
             raise InputError(f"dataset {name} has no option {key!r}: {hint}")
 
@@ -260,9 +260,9 @@ def is_approximate(name: str) -> bool:
 
 def split_of(module: ModuleType, text: str, options: Mapping[str, Any]) -> int:
     """The split that a person names, as a number; raises InputError for a text that names no split of the dataset."""
-    known = [split for split in (1, 2, 3) if module.expected(split, options)] or [1, 2, 3]
-    if text not in map(str, known):
-        raise InputError(f"SPLIT is {text}, and the splits of {module.NAME} are {', '.join(map(str, known))}")
+    splits = [split for split in (1, 2, 3) if module.expected(split, options)] or [1, 2, 3]
+    if text not in map(str, splits):
+        raise InputError(f"SPLIT is {text}, and the splits of {module.NAME} are {', '.join(map(str, splits))}")
     return int(text)
 
 

@@ -100,7 +100,7 @@ def _compare(shards: Sequence[cache.Shard], rows: Sequence[Row] | None) -> list[
     problems = {"in two shards": twice}
     if rows is not None:
         problems |= _against({row.id: row.sha256 for row in index.usable(rows)}, sources)
-    return [f"{len(ids)} {what}: {_some(ids)}" for what, ids in problems.items() if ids]
+    return [f"{len(ids)} {problem}: {_some(ids)}" for problem, ids in problems.items() if ids]
 
 
 def _against(wanted: Mapping[str, str], held: Mapping[str, str]) -> dict[str, list[str]]:

@@ -226,11 +226,11 @@ def _extra(
     source: ModuleType, root: Path, options: Mapping[str, Any], named: Mapping[int, Sequence[Video]], missing: set[str]
 ) -> list[Problem]:
     """Videos and skeletons that no split knows, each with the missing file that it may be, under a wrong name."""
-    known = {path for videos in named.values() for video in videos for path in (video.path, video.skeleton)}
+    expected = {path for videos in named.values() for video in videos for path in (video.path, video.skeleton)}
     if hasattr(source, "unused"):
-        known = known.union(*(source.unused(root, split, options) for split in named))
-    there = [f"{folder}/{name}" for folder in source.FOLDERS for name in listing.find(root / folder, (*listing.SUFFIXES, ".skeleton"))]
-    extra = [name for name in there if name not in known]
+        expected = expected.union(*(source.unused(root, split, options) for split in named))
+    on_disk = [f"{folder}/{name}" for folder in source.FOLDERS for name in listing.find(root / folder, (*listing.SUFFIXES, ".skeleton"))]
+    extra = [name for name in on_disk if name not in expected]
     hints = _hints(extra, missing)
     return [Problem("extra", name, hints.get(name, "")) for name in extra]
 

@@ -67,8 +67,8 @@ def frames(path: str | Path, short_side: int | None = None, grey: bool = False, 
             size = size or target_size(*_shown_size(frame), short_side)
             images.append(_image(frame, size, "gray" if grey else "rgb24"))
             stamps.append(frame.pts)
-        _, chosen = _resample(path, stamps, container, fps)
-    return np.stack([images[position] for position in chosen])
+        _, positions = _resample(path, stamps, container, fps)
+    return np.stack([images[position] for position in positions])
 
 
 def each(path: str | Path, short_side: int | None = None, fps: float | None = None) -> Iterator[np.ndarray]:
@@ -78,8 +78,8 @@ def each(path: str | Path, short_side: int | None = None, fps: float | None = No
     """
     with _open(path) as container:
         stamps = [frame.pts for frame in _decode(path, container)]
-        _, chosen = _resample(path, stamps, container, fps)
-    shown = np.bincount(chosen, minlength=len(stamps))
+        _, positions = _resample(path, stamps, container, fps)
+    shown = np.bincount(positions, minlength=len(stamps))
     size: tuple[int, int] | None = None
     with _open(path) as container:
         for frame, times in zip(_decode(path, container), shown, strict=False):
@@ -95,8 +95,8 @@ def probe(path: str | Path, fps: float | None = None) -> Probe:
         first = next(decoded)
         width, height = _shown_size(first)
         stamps = [first.pts, *(frame.pts for frame in decoded)]
-        rate, chosen = _resample(path, stamps, container, fps)
-    return Probe(len(stamps), len(chosen), rate, width, height)
+        rate, positions = _resample(path, stamps, container, fps)
+    return Probe(len(stamps), len(positions), rate, width, height)
 
 
 def clock(stamps: Sequence[int | None], base: Fraction | None, average: Fraction | None) -> tuple[np.ndarray, float]:

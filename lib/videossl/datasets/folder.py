@@ -47,17 +47,17 @@ def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
     settings = listing.settings(NAME, options)
     paths = _paths(root)
     lists = any(name.startswith(("trainlist", "testlist")) and name.endswith(".txt") for name in _names(root))
-    chosen = (
+    entries = (
         listing.listed(root, split)
         if lists
         else listing.unique(Video(listing.identity(path), path, PurePosixPath(path).parent.name) for path in paths)
     )
     if settings.get("group"):
-        chosen = _grouped(chosen, str(settings["group"]))
+        entries = _grouped(entries, str(settings["group"]))
     if not lists:
-        chosen = draw_split(chosen, _share(settings["test_share"]), int(settings["seed"]), split)
+        entries = draw_split(entries, _share(settings["test_share"]), int(settings["seed"]), split)
     skeletons = {listing.identity(path): path for path in listing.find(root, (".skeleton",))}
-    return [replace(video, skeleton=skeletons.get(video.id, "")) for video in chosen]
+    return [replace(video, skeleton=skeletons.get(video.id, "")) for video in entries]
 
 
 def _grouped(videos: Sequence[Video], pattern: str) -> list[Video]:

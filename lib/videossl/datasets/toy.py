@@ -253,7 +253,7 @@ def download(out: Path, options: Mapping[str, Any], processes: int) -> None:
     for name, text in texts.items():
         with atomic(Path(out) / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    _prune(Path(out), {*texts, *(name for item in work for name in files(item.take, settings))})
+    _prune(Path(out), {*texts, *(name for job in work for name in files(job.take, settings))})
 
 
 def files(take: Take, options: Options) -> tuple[str, str]:

@@ -108,13 +108,13 @@ def _videos(
     rows: Sequence[Row], root: Path, extract: Extractor, processes: int, quality: int | None, before: cache.Cache | None
 ) -> Iterator[tuple[str, str, np.ndarray | jpeg.Encoded]]:
     """Yield the entries that `cache.write_shard` takes: from `before` where that has them of the same source, else extracted."""
-    known = dict(zip(*cache.describe(before.paths[0])[:2], strict=True)) if before else {}
-    todo = [row for row in rows if known.get(row.id) != row.sha256]
+    hashes = dict(zip(*cache.describe(before.paths[0])[:2], strict=True)) if before else {}
+    todo = [row for row in rows if hashes.get(row.id) != row.sha256]
     if before:
         log.info("%d of %d videos are as they were when %s was made", len(rows) - len(todo), len(rows), before.paths[0])
     finished = pool.ordered(partial(_one, root=root, extract=extract, quality=quality), todo, processes)
     for row in rows:
-        if before and known.get(row.id) == row.sha256:
+        if before and hashes.get(row.id) == row.sha256:
             yield row.id, row.sha256, before.stored(row.id)
         else:
             yield row.id, row.sha256, next(finished)
@@ -133,9 +133,9 @@ def _before(kept: Path | None, wanted: dict[str, Any], made_with: str) -> cache.
         if not code_of(kept).is_file() or code_of(kept).read_text(encoding="utf-8", errors="replace") != made_with:
             raise InputError(f"{kept} was made by other code; its videos are extracted again")
         cache.verify(kept)
-        found = cache.Cache([kept])
-        if found.attrs == wanted:
-            return found
+        shard = cache.Cache([kept])
+        if shard.attrs == wanted:
+            return shard
     except InputError as error:
         log.warning("%s", error)
     for path in (code_of(kept), kept):
@@ -192,10 +192,10 @@ def _check_source(row: Row, root: Path) -> None:
         if path.is_absolute() or ".." in path.parts:
             raise InputError(f"{row.id}: {path} does not lie in the dataset's folder; make the index again (delete its file, run again)")
     try:
-        found = files.sha256(*(root / path for path in (row.path, row.skeleton) if path))
+        actual = files.sha256(*(root / path for path in (row.path, row.skeleton) if path))
     except OSError as error:
         raise InputError(
             f"{row.id} cannot be read ({error.filename}: {error.strerror}); make the index again (delete its file, run again)"
         ) from error
-    if found != row.sha256:
+    if actual != row.sha256:
         raise InputError(f"{row.id} changed since it was indexed; make the index again (delete its file, run again)")

@@ -133,9 +133,9 @@ class CMMC(nn.Module):
 def build(given: Given) -> CMMC:
     """CMMC of one stream against its partner, if the mixing has one."""
     name, learner = given.single
-    partner, chosen = given.frozen.get("partner"), learner.settings
-    where = _where(chosen, name, partner.stream if partner else name)
-    mixing = {key: chosen[key] for key in ("axes", "box", "mixing", "alpha")}
+    partner, settings = given.frozen.get("partner"), learner.settings
+    where = _where(settings, name, partner.stream if partner else name)
+    mixing = {key: settings[key] for key in ("axes", "box", "mixing", "alpha")}
     return CMMC(of(name, learner), partner.encoder if partner else None, **mixing, **where)
 
 
@@ -147,9 +147,11 @@ def feasible(name: str, streams: Mapping[str, Shapes], settings: Mapping[str, An
     allowed = {}
     for stream in streams:
         other = stream if settings["mixing"] == "manifold-mixup" else next(name for name in streams if name != stream)
-        one, two, who = streams[stream], streams[other], f"{name}, {stream} with {other}"
+        own, partner, who = streams[stream], streams[other], f"{name}, {stream} with {other}"
         where = _where(settings, stream, other)
-        allowed[stream] = pairs(who, one.maps, two.maps, settings["axes"], mixing=settings["mixing"], dims=(one.axes, two.axes), **where)
+        allowed[stream] = pairs(
+            who, own.maps, partner.maps, settings["axes"], mixing=settings["mixing"], dims=(own.axes, partner.axes), **where
+        )
         log.info("%s: %s can take %d pairs of blocks from %s", name, stream, len(allowed[stream]), other)
     return {"pairs": allowed}
 

@@ -55,8 +55,8 @@ class CrosSCLR(nn.Module):
         view: a collapse of either is one of the method); and of each view "loss/{view}", "accuracy/{view}", "spread/{view}".
         """
         compared = {name: self._compare(name, moco, views, sample) for name, moco in self._views()}
-        (one, first), (other, second) = compared.items()
-        measures = {one: self._measures(first, second), other: self._measures(second, first)}
+        (first_view, first), (second_view, second) = compared.items()
+        measures = {first_view: self._measures(first, second), second_view: self._measures(second, first)}
         loss, accuracy, spread = (torch.stack([measures[name][key] for name in measures]) for key in MEASURES)
         whole = {"loss": loss.sum(), "accuracy": accuracy.mean(), "spread": spread.min()}
         return whole | {f"{key}/{name}": measures[name][key].detach() for name in measures for key in MEASURES}
@@ -127,9 +127,11 @@ def _check(mocos: Mapping[str, MoCo], neighbours: int) -> None:
             raise InputError(
                 f"CrosSCLR: the MoCo of {name} has mixing {moco.mixing!r}: set it to none, neighbours are of clips as they are"
             )
-    (one, first), (other, second) = mocos.items()
+    (first_view, first), (second_view, second) = mocos.items()
     if first.queue.shape[1] != second.queue.shape[1]:
-        sizes = f"{first.queue.shape[1]} keys of {one}, {second.queue.shape[1]} of {other}"
+        sizes = f"{first.queue.shape[1]} keys of {first_view}, {second.queue.shape[1]} of {second_view}"
         raise InputError(f"CrosSCLR: queues of {sizes}: give both the same size, a neighbour is known by its slot")
     if first.negatives != second.negatives:
-        raise InputError(f"CrosSCLR: negatives differ between {one} and {other}: what is no negative in one view must be none in the other")
+        raise InputError(
+            f"CrosSCLR: negatives differ between {first_view} and {second_view}: what is no negative in one view must be none in the other"
+        )

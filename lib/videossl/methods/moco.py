@@ -209,9 +209,9 @@ def build(given: Given) -> MoCo:
 
 def of(stream: str, learner: Learner, **mixing: Any) -> MoCo:
     """MoCo on the encoder of `learner` and a projection head of its own; `mixing`: arguments on that, none where others mix."""
-    chosen, encoder = learner.settings, learner.encoder
-    head = build_head(encoder.out_features, learner.seed, chosen["head"]["hidden"], chosen["head"]["out"])
-    contrast = {key: chosen[key] for key in ("queue", "momentum", "temperature", "alpha", "negatives") if key in chosen}
+    settings, encoder = learner.settings, learner.encoder
+    head = build_head(encoder.out_features, learner.seed, settings["head"]["hidden"], settings["head"]["out"])
+    contrast = {key: settings[key] for key in ("queue", "momentum", "temperature", "alpha", "negatives") if key in settings}
     return MoCo(encoder, head, stream=stream, **contrast, **mixing)
 
 

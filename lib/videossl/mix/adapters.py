@@ -180,10 +180,10 @@ def _adapter(where: str, names1: Dims, names2: Dims) -> Adapter:
     (rest1, space1), (rest2, space2) = _split(names1), _split(names2)
     in_order = (*rest1, *space1) == tuple(names1) and (*rest2, *space2) == tuple(names2)
     if rest1 != rest2 or not in_order or (space1, space2) not in ADAPTERS:
-        known = "; ".join(f"{' x '.join(two)} into {' x '.join(one)}" for one, two in ADAPTERS)
+        choices = "; ".join(f"{' x '.join(origin)} into {' x '.join(target)}" for target, origin in ADAPTERS)
         raise InputError(
             f"{where}, {kind(names1)} and {kind(names2)}: both need the same axes, or an adapter from one to the other; "
-            f"there are adapters of {known}"
+            f"there are adapters of {choices}"
         )
     return ADAPTERS[space1, space2]
 

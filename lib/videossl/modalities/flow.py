@@ -29,14 +29,14 @@ def augmentation(settings: Mapping[str, Any], attrs: Mapping[str, Any]) -> Video
     """Crop and flip, the same for all steps of a clip, with the bound that the cache was quantised by."""
     from videossl.augment.video import VideoAugment
 
-    chosen = settings["augment"]
+    augment = settings["augment"]
     return VideoAugment(
         "flow",
         settings["clip"]["size"],
-        tuple(chosen["area"]),
-        chosen["flip"],
+        tuple(augment["area"]),
+        augment["flip"],
         bound=float(attrs["bound"]),
-        flow_scale=chosen["scale"],
+        flow_scale=augment["scale"],
     )
 
 

@@ -21,10 +21,10 @@ def check(params: Params) -> None:
         rule(params)
 
 
-def _known(names: list[str], known: list[str], who: str, why: str) -> None:
+def _check_named(names: list[str], choices: list[str], who: str, why: str) -> None:
     for name in names:
-        if name not in known:
-            raise InputError(f"{who} '{name}', but {why}; {registry.nearest(name, known)}")
+        if name not in choices:
+            raise InputError(f"{who} '{name}', but {why}; {registry.nearest(name, choices)}")
 
 
 # Streams and data.
@@ -54,15 +54,15 @@ def _extent(params: Params, stream: str, cached: str, setting: str, axis: str, e
     """A setting of the encoder means as many cells of an axis as the cache has."""
     backend, value = run_plan.backend(params, cached), params["streams"][stream][setting]
     declared = registry.declared("modalities", cached)
-    there = declared.get("sizes", {}).get(axis, {}).get(backend)
-    if there is None or extents[value] == there:
+    cached_extent = declared.get("sizes", {}).get(axis, {}).get(backend)
+    if cached_extent is None or extents[value] == cached_extent:
         return
     section = declared["section"]["name"]
-    fitting = " or ".join(name for name, extent in extents.items() if extent == there)
+    fitting = " or ".join(name for name, extent in extents.items() if extent == cached_extent)
     others = [name for name, sizes in declared["sizes"][axis].items() if sizes == extents[value]]
     way_out = f", or {section}.backend to {' or '.join(others)}" if others else ""
     raise InputError(
-        f"streams.{stream}.{setting} is {value}, of {extents[value]} {axis}s, and {section}.backend is {backend}, which gives {there};"
+        f"streams.{stream}.{setting} is {value}, of {extents[value]} {axis}s, and {section}.backend is {backend}, which gives {cached_extent};"
         f" set the {setting} to {fitting}{way_out}"
     )
 
@@ -74,7 +74,7 @@ def _datasets(params: Params) -> None:
     for entry in params["transfer"]:
         if entry["name"] not in run_plan.measured_datasets(params):
             raise InputError(f"transfer names '{entry['name']}', which evaluate.datasets leaves out; add it there or take it out")
-        _known(entry["streams"], list(params["streams"]), f"transfer names for {entry['name']}", "streams lacks it")
+        _check_named(entry["streams"], list(params["streams"]), f"transfer names for {entry['name']}", "streams lacks it")
     if params["transfer"] and not params["evaluate"]["tasks"]:
         raise InputError("transfer names datasets to measure on, but evaluate.tasks is empty; set transfer: [] or name tasks")
     for name, dataset in run_plan.datasets(params).items():
@@ -83,10 +83,10 @@ def _datasets(params: Params) -> None:
                 f"the root of the {name} dataset must be {run_plan.own_root(name)}, where it is rendered; or choose name: folder"
             )
         for cached in run_plan.sources(params, name):
-            _there(params, name, cached)
+            _check_has(params, name, cached)
 
 
-def _there(params: Params, dataset: str, cached: str) -> None:
+def _check_has(params: Params, dataset: str, cached: str) -> None:
     """A dataset has what a cached modality is made of."""
     has, needed = registry.declared("datasets", dataset)["has"], run_plan.extractor(params, cached)["made_of"]
     if needed in has:
@@ -140,7 +140,7 @@ def _frames(params: Params) -> None:
 
 def _experiments(params: Params) -> None:
     for name, recipe in params["experiments"].items():
-        _known(recipe["streams"], list(params["streams"]), f"experiments.{name} trains", "streams lacks it")
+        _check_named(recipe["streams"], list(params["streams"]), f"experiments.{name} trains", "streams lacks it")
         if "from" in recipe:
             _start(params, name)
         for role in recipes.method(params, name).get("frozen", {}):
@@ -153,7 +153,7 @@ def _experiments(params: Params) -> None:
         _by_stream(params, name)
         _equal(params, name)
         _turns(params, name)
-    _known(params["all"], list(params["experiments"]), "all names", "there is no such experiment")
+    _check_named(params["all"], list(params["experiments"]), "all names", "there is no such experiment")
 
 
 def _start(params: Params, name: str) -> None:
@@ -161,8 +161,8 @@ def _start(params: Params, name: str) -> None:
     experiments, recipe = params["experiments"], params["experiments"][name]
     start = recipe["from"]
     if start not in experiments:
-        known = [other for other in experiments if other != name]
-        raise InputError(f"experiments.{name}.from is '{start}'; {registry.nearest(start, known)}")
+        others = [other for other in experiments if other != name]
+        raise InputError(f"experiments.{name}.from is '{start}'; {registry.nearest(start, others)}")
     walked = [name, *recipes.origins(params, name)]
     if walked[-1] in walked[:-1]:
         raise InputError(
@@ -176,8 +176,8 @@ def _start(params: Params, name: str) -> None:
 def _named(params: Params, name: str, role: str) -> None:
     """The frozen encoder that a recipe names is trained, by an experiment that is not made from this one."""
     named = params["experiments"][name][role]
-    _known([named["experiment"]], list(params["experiments"]), f"experiments.{name}.{role} names", "there is no such experiment")
-    _known(
+    _check_named([named["experiment"]], list(params["experiments"]), f"experiments.{name}.{role} names", "there is no such experiment")
+    _check_named(
         [named["stream"]],
         params["experiments"][named["experiment"]]["streams"],
         f"experiments.{name}.{role} names",
@@ -244,14 +244,14 @@ def _equal(params: Params, name: str) -> None:
     if declared["trains"] != "together":
         return
     first, *others = recipe["streams"]
-    one = recipes.settings(params, first, recipe["method"], name)
+    settings = recipes.settings(params, first, recipe["method"], name)
     for other in others:
-        two = recipes.settings(params, other, recipe["method"], name)
+        other_settings = recipes.settings(params, other, recipe["method"], name)
         for key in [*schema.loop(), *declared.get("equal", [])]:
-            if one[key].value != two[key].value:
+            if settings[key].value != other_settings[key].value:
                 raise InputError(
-                    f"experiments.{name} trains {first} and {other} in one, but {_place(one[key], first, key)} is {one[key].value}"
-                    f" and {_place(two[key], other, key)} is {two[key].value}; make them equal"
+                    f"experiments.{name} trains {first} and {other} in one, but {_place(settings[key], first, key)} is {settings[key].value}"
+                    f" and {_place(other_settings[key], other, key)} is {other_settings[key].value}; make them equal"
                 )
 
 
@@ -276,24 +276,26 @@ def _turns(params: Params, name: str) -> None:
 
 
 def _evaluate(params: Params) -> None:
-    _known(
+    _check_named(
         run_plan.measured_datasets(params), list(run_plan.datasets(params)), "evaluate.datasets names", "neither dataset nor transfer does"
     )
-    for task, chosen in params["evaluate"]["tasks"].items():
-        known = list(params["experiments"])
-        _known(chosen.get("experiments", []), known, f"evaluate.tasks.{task}.experiments names", "there is no such experiment")
+    for task, settings in params["evaluate"]["tasks"].items():
+        experiments = list(params["experiments"])
+        _check_named(
+            settings.get("experiments", []), experiments, f"evaluate.tasks.{task}.experiments names", "there is no such experiment"
+        )
         if registry.declared("tasks", task)["given"] == "encoder":
             for stream in params["streams"]:  # of the untrained encoder all streams are
                 _settings(params, stream, task)
     for pair in params["evaluate"]["fused"]:
-        _known(pair, list(params["streams"]), "evaluate.fused names", "streams lacks it")
+        _check_named(pair, list(params["streams"]), "evaluate.fused names", "streams lacks it")
 
 
 def _targets(params: Params) -> None:
     for name, target in params["targets"].items():
-        _known(target["experiments"], list(params["experiments"]), f"targets.{name} names", "there is no such experiment")
+        _check_named(target["experiments"], list(params["experiments"]), f"targets.{name} names", "there is no such experiment")
         for stream in target["streams"]:
-            _known(stream.split("+"), list(params["streams"]), f"targets.{name} names", "streams lacks it")
+            _check_named(stream.split("+"), list(params["streams"]), f"targets.{name} names", "streams lacks it")
             if "+" in stream and stream.split("+") not in params["evaluate"]["fused"]:
                 raise InputError(f"targets.{name} names '{stream}', which evaluate.fused lacks; add [{stream.replace('+', ', ')}]")
             if "+" in stream and target["show"] != "results":

@@ -103,8 +103,8 @@ def _stream(name: Any, given: Any) -> Any:
     if not isinstance(given, dict):
         return given
     modality = {"modality": name} if name in registry.names("modalities") else {}
-    known = isinstance(given.get("encoder"), str) and given["encoder"] in registry.names("encoders")
-    settings = registry.declared("encoders", given["encoder"])["settings"] if known else {}
+    is_encoder = isinstance(given.get("encoder"), str) and given["encoder"] in registry.names("encoders")
+    settings = registry.declared("encoders", given["encoder"])["settings"] if is_encoder else {}
     return modality | {key: setting["default"] for key, setting in settings.items() if "default" in setting} | given
 
 
@@ -114,7 +114,7 @@ def _tasks(given: Any) -> Any:
         given = {task: {} for task in given}
     if not isinstance(given, dict):
         return given
-    return {task: _task(task, chosen) for task, chosen in given.items()}
+    return {task: _task(task, settings) for task, settings in given.items()}
 
 
 def _task(name: Any, given: Any) -> Any:

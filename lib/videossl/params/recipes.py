@@ -176,11 +176,11 @@ def settings(params: Params, stream: str, tag: str, experiment: str = "") -> dic
     )
     result = {}
     for key, declared in schema.settings(name).items():
-        found = next((Setting(given[key], f"{place}.{key}") for place, given in places if key in given), None)
-        if found is None and "default" not in declared:
+        setting = next((Setting(given[key], f"{place}.{key}") for place, given in places if key in given), None)
+        if setting is None and "default" not in declared:
             whose = f"experiments.{experiment} trains" if experiment else f"the task {tag} trains"
             raise InputError(f"{whose} {stream} by {name}, which needs `{key}`; add it to streams.{stream}.train, or to its part {tag}")
-        result[key] = found or Setting(declared["default"], "")
+        result[key] = setting or Setting(declared["default"], "")
     return result
 
 

@@ -46,16 +46,16 @@ def measured(params: Params, experiment: str, dataset: str) -> list[str]:
     if dataset not in measured_datasets(params):
         return []
     own = params["experiments"].get(experiment, {"streams": list(params["streams"])})["streams"]
-    there = {entry["name"]: entry["streams"] for entry in params["transfer"]}.get(dataset, own)
-    return [stream for stream in own if stream in there]
+    wanted = {entry["name"]: entry["streams"] for entry in params["transfer"]}.get(dataset, own)
+    return [stream for stream in own if stream in wanted]
 
 
 def tasks_of(params: Params, experiment: str) -> list[str]:
     """The tasks that are measured of an experiment; nothing is trained of the hand-made feature."""
     result = []
-    for task, chosen in params["evaluate"]["tasks"].items():
+    for task, settings in params["evaluate"]["tasks"].items():
         trains = registry.declared("tasks", task)["given"] == "encoder"
-        if experiment in chosen.get("experiments", [experiment]) or experiment in BASELINES:
+        if experiment in settings.get("experiments", [experiment]) or experiment in BASELINES:
             result += [] if trains and experiment == "handmade" else [task]
     return result
 
@@ -73,10 +73,10 @@ def is_rendered(dataset: str) -> bool:
 
 def brought(params: Params, dataset: str) -> list[str]:
     """The files that a person brought of `dataset`: the folder of its videos, unless `download` fills it; lists that lie elsewhere."""
-    chosen = datasets(params)[dataset]
-    root = Path(os.path.normpath(chosen["root"]))
-    lists = [Path(os.path.normpath(root / chosen["options"][key])) for key in ("lists", "missing") if key in chosen["options"]]
-    folders = [] if is_filled(chosen) else [root]
+    declared = datasets(params)[dataset]
+    root = Path(os.path.normpath(declared["root"]))
+    lists = [Path(os.path.normpath(root / declared["options"][key])) for key in ("lists", "missing") if key in declared["options"]]
+    folders = [] if is_filled(declared) else [root]
     return [str(path) for path in [*folders, *(entry for entry in lists if not entry.is_relative_to(root))]]
 
 
@@ -129,10 +129,10 @@ def extractor(params: Params, cached: str) -> dict[str, Any]:
 
     These are the extractor's module, in extract/ or the modality's own, and the modality's YAML, which has the layout.
     """
-    chosen: dict[str, Any] = registry.declared("modalities", cached)["extractors"][backend(params, cached)]
+    declared: dict[str, Any] = registry.declared("modalities", cached)["extractors"][backend(params, cached)]
     own, layout = registry.files("modalities", cached)
-    made_by = f"lib/videossl/extract/{chosen['module']}.py" if "module" in chosen else own
-    return {"module": cached, "files": (made_by, layout)} | chosen
+    made_by = f"lib/videossl/extract/{declared['module']}.py" if "module" in declared else own
+    return {"module": cached, "files": (made_by, layout)} | declared
 
 
 def brought_weights(params: Params) -> dict[str, str]:

@@ -96,8 +96,8 @@ class Features:
         """The videos at `positions`, in that order."""
         labels, split = [self.labels[i] for i in positions], [self.split[i] for i in positions]
         further = [self.further[i] for i in positions] if self.further else []
-        chosen = self.features[np.asarray(positions, dtype=np.int64)]
-        return Features([self.ids[i] for i in positions], labels, split, chosen, self.provenance, self.name, further)
+        features = self.features[np.asarray(positions, dtype=np.int64)]
+        return Features([self.ids[i] for i in positions], labels, split, features, self.provenance, self.name, further)
 
 
 def align(streams: Sequence[Features]) -> list[Features]:

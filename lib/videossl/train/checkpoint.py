@@ -44,7 +44,7 @@ class Checkpoint:
         path = self.folder / f"{steps:09d}.{hashlib.sha256(buffer.getbuffer()).hexdigest()}.pt"
         with atomic(path) as temporary:
             temporary.write_bytes(buffer.getbuffer())
-        kept = [one for one in self._newest_first() if one.name <= path.name][:KEPT]
+        kept = [saved for saved in self._newest_first() if saved.name <= path.name][:KEPT]
         for other in set(self._newest_first()) - set(kept):
             other.unlink(missing_ok=True)
         self._last = time.monotonic()
