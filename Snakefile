@@ -91,7 +91,7 @@ def shards(cached, dataset):
 def shards_of(streams, dataset=DATASET):
     """The shards that `streams` are read from."""
     cached = dict.fromkeys(
-        run_plan.source(P["streams"][stream]["modality"]) for stream in streams
+        run_plan.cached_modality(P["streams"][stream]["modality"]) for stream in streams
     )
     return [shard for name in cached for shard in shards(name, dataset)]
 

@@ -20,7 +20,7 @@ import torch
 import yaml
 
 from videossl import registry, script
-from videossl.cost import pending_jobs, sample_videos, table, video_counts
+from videossl.cost import pending_jobs, table, trial_videos, video_counts
 from videossl.cost.measure import Bench
 from videossl.cost.work import Works
 from videossl.data import listing
@@ -40,16 +40,16 @@ def main() -> None:
         counts = {name: census.counts for name, census in counted.items()}
         jobs = pending_jobs.pending(folder, args.targets.split(), params)
         made = {
-            name: sample_videos.render(params, name, counts[name].frames, temporary / name) for name in counts if run_plan.is_rendered(name)
+            name: trial_videos.render(params, name, counts[name].frames, temporary / name) for name in counts if run_plan.is_rendered(name)
         }
         main = params["dataset"]["name"]
-        videos = counted[main].sample or (made[main].videos[: video_counts.SAMPLE] if main in made else ())
-        sample = sample_videos.take(temporary / "sample", params, counts[main], videos)
+        videos = counted[main].examples or (made[main].videos[: video_counts.EXAMPLES] if main in made else ())
+        trial = trial_videos.take(temporary / "trial", params, counts[main], videos)
         works = Works(
-            params, counts, sample_videos.jpeg_bytes(sample.pictures, params), {name: rendered.bytes for name, rendered in made.items()}
+            params, counts, trial_videos.jpeg_bytes(trial.pictures, params), {name: rendered.bytes for name, rendered in made.items()}
         )
         todo = [(job, works.of(job)) for job in jobs]
-        bench = Bench(works, sample, {name: rendered.seconds for name, rendered in made.items()}, temporary, args.quick)
+        bench = Bench(works, trial, {name: rendered.seconds for name, rendered in made.items()}, temporary, args.quick)
         rates = bench.rates((kind for _, work in todo for kind in work.needs), _say)
     costs = table.costs(todo, rates)
     free = shutil.disk_usage(args.what if args.what.is_dir() else Path()).free
@@ -145,7 +145,7 @@ def _dataset(name: str, census: video_counts.Census, steps: float) -> str:
 
 def _jpeg(works: Works, real: bool) -> Sequence[str]:
     """The ground of the estimate of JPEG's bytes."""
-    shares = " and ".join(f"{share:.2g} of {source}" for source, share in works.jpeg.items())
+    shares = " and ".join(f"{share:.2g} of {cached}" for cached, share in works.jpeg.items())
     of = f"frames of {works.main}" if real else "made-up pictures; real ones were found to take 0.7 to 1.4 times that"
     return [f"jpeg of quality {works.params['cache']['quality']}: {shares}, bytes a pixel, measured on {of}."] if shares else []
 

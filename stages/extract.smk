@@ -1,9 +1,9 @@
 # in:  data/index/{dataset}.csv and the files it names
-# out: data/cache/{dataset}/{source}/{shard}.h5, a source being a modality that others may be read from, too  (docs/data-contract.md)
+# out: data/cache/{dataset}/{modality}/{shard}.h5, of each cached modality  (docs/data-contract.md)
 #
-# A rule for each source of the run, by the name of its extractor. What it takes is said where the modality is (lib/videossl/modalities).
+# A rule for each cached modality of the run, by the name of its extractor. The modality says what the rule takes (lib/videossl/modalities).
 
-for cached in run_plan.all_sources(P):
+for cached in run_plan.all_cached_modalities(P):
     extractor = run_plan.extractor(P, cached)
 
     rule:
@@ -48,10 +48,10 @@ for cached in run_plan.all_sources(P):
             " --index {input.index:q} --shard {wildcards.shard} --out {output:q} --processes {threads} --log {log:q}"
 
 
-# The targets that dvc.yaml calls: all shards of one source of one dataset.
+# The targets that dvc.yaml calls: all shards of one cached modality of one dataset.
 
 for dataset in DATASETS:
-    for cached in run_plan.sources(P, dataset):
+    for cached in run_plan.cached_modalities(P, dataset):
 
         rule:
             name:

@@ -45,7 +45,7 @@ for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"]))
             measurable=MEASURABLE,
             cache=[
                 path
-                for cached in run_plan.sources(P, DATASET)
+                for cached in run_plan.cached_modalities(P, DATASET)
                 for path in shards(cached, DATASET)
             ],
             results=[

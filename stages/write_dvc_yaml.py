@@ -89,7 +89,7 @@ def _data(params: Params, dataset: str) -> dict[str, Stage]:
     }
     if dataset not in run_plan.measured_datasets(params):
         del made["measurable"]
-    for cached in run_plan.sources(params, dataset):
+    for cached in run_plan.cached_modalities(params, dataset):
         extractor = run_plan.extractor(params, cached)
         module = extractor["module"]
         section = registry.declared("modalities", cached).get("section", {}).get("name")
@@ -166,7 +166,7 @@ def _report(params: Params, measured: Sequence[str]) -> Stage:
 def _caches(params: Params, streams: Iterable[str], dataset: str = "") -> list[str]:
     """The folders of the cache that `streams` are read from."""
     name = dataset or params["dataset"]["name"]
-    return sorted({paths.cache(name, run_plan.source(params["streams"][stream]["modality"])) for stream in streams})
+    return sorted({paths.cache(name, run_plan.cached_modality(params["streams"][stream]["modality"])) for stream in streams})
 
 
 def as_written(keys: Iterable[str], written: Any) -> list[str]:

@@ -19,7 +19,7 @@ from tests import made
 from tests.conftest import REPOSITORY
 from tests.pipeline.conftest import ENVIRONMENT, write_video
 from videossl import paths, registry
-from videossl.cost import measure, pending_jobs, sample_videos, table, video_counts
+from videossl.cost import measure, pending_jobs, table, trial_videos, video_counts
 from videossl.cost.pending_jobs import Job
 from videossl.cost.work import Work, Works, fetched
 from videossl.data import flow_levels, index, jpeg
@@ -80,7 +80,7 @@ def test_outputs_of_one_job_are_one_job_and_what_is_done_is_none() -> None:
     [
         ("data/raw/toy", "dataset=toy"),
         ("data/raw/hmdb51.json", "dataset=hmdb51"),
-        ("data/cache/toy/flow/0001.h5", "dataset=toy source=flow shard=0001"),
+        ("data/cache/toy/flow/0001.h5", "dataset=toy cached=flow shard=0001"),
         ("data/models/stc-mix/2/flow-1.safetensors", "experiment=stc-mix seed=2 training=flow-1"),
         ("data/models/crossclr/0/joint+motion.snapshots.safetensors", "experiment=crossclr seed=0 training=joint+motion"),
         ("data/models/stc-mix/feasible.json", "experiment=stc-mix"),
@@ -126,8 +126,8 @@ def job(rule: str, **wildcards: str) -> Job:
     return Job(rule, {"seed": "0", **wildcards})
 
 
-def extraction(rule: str, source: str) -> Job:
-    return Job(rule, {"dataset": "toy", "source": source, "shard": "0000"})
+def extraction(rule: str, cached: str) -> Job:
+    return Job(rule, {"dataset": "toy", "cached": cached, "shard": "0000"})
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_what_is_resampled_is_cached_as_it_will_be(tiny: dict[str, Any]) -> None
 
 def test_archives_are_counted_where_they_will_be_fetched() -> None:
     ours = {"name": "ucf101", "root": "data/raw/ucf101", "split": 1, "options": {}}
-    assert fetched(ours) == sum(archive.size or 0 for archive in ucf101.SOURCES) > 6.9e9
+    assert fetched(ours) == sum(archive.size or 0 for archive in ucf101.ARCHIVES) > 6.9e9
     assert fetched(ours | {"root": "/mine"}) == fetched(ours | {"name": "kinetics400", "root": "data/raw/kinetics400"}) == 0
 
 
@@ -223,17 +223,17 @@ def test_a_task_has_its_own_pieces_for_each_stream(works: Works) -> None:
 SHAPES = {"rgb": (12, 32, 32, 3), "flow": (11, 32, 32, 2), "joint": (12, 25, 3, 2)}
 
 
-@pytest.mark.parametrize("source", ["rgb", "flow", "joint"])
-def test_bytes_of_the_cache_are_those_of_the_files_within_a_hundredth(works: Works, source: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cached", ["rgb", "flow", "joint"])
+def test_bytes_of_the_cache_are_those_of_the_files_within_a_hundredth(works: Works, cached: str, tmp_path: Path) -> None:
     """Of 60 videos, the smallest of 7 kB: those of a real run are larger, and what HDF5 adds counts for less."""
-    many, shape = Works(works.params, {"toy": Counts(50, 10, 3, 12, 32, 32, 30)}), SHAPES[source]
-    arrays = [(f"Class/v_Class_g{n:02d}_c01", np.ones(shape, np.float32 if source == "joint" else np.uint8)) for n in range(60)]
+    many, shape = Works(works.params, {"toy": Counts(50, 10, 3, 12, 32, 32, 30)}), SHAPES[cached]
+    arrays = [(f"Class/v_Class_g{n:02d}_c01", np.ones(shape, np.float32 if cached == "joint" else np.uint8)) for n in range(60)]
     for shard, part in enumerate((arrays[:28], arrays[28:])):
-        made.shard(tmp_path / f"{shard}.h5", source, part)
+        made.shard(tmp_path / f"{shard}.h5", cached, part)
     written = sum(path.stat().st_size for path in tmp_path.iterdir())
-    assert many.cache_bytes("toy", source) == pytest.approx(written, rel=0.01)
-    said = many.of(extraction(run_plan.extractor(works.params, source)["module"], source))
-    assert said.bytes * 2 == pytest.approx(many.cache_bytes("toy", source))
+    assert many.cache_bytes("toy", cached) == pytest.approx(written, rel=0.01)
+    said = many.of(extraction(run_plan.extractor(works.params, cached)["module"], cached))
+    assert said.bytes * 2 == pytest.approx(many.cache_bytes("toy", cached))
 
 
 def test_joints_that_are_found_are_17_at_the_rate_of_the_frames(works: Works, tmp_path: Path) -> None:
@@ -247,25 +247,25 @@ def test_joints_that_are_found_are_17_at_the_rate_of_the_frames(works: Works, tm
     assert many.of(extraction("pose", "joint")).needs == {("extract", "joint"): 60 * 15 / 2, ("start",): 1}
 
 
-@pytest.mark.parametrize("source", ["rgb", "flow"])
-def test_bytes_under_jpeg_are_those_of_the_files_within_a_fiftieth(works: Works, source: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cached", ["rgb", "flow"])
+def test_bytes_under_jpeg_are_those_of_the_files_within_a_fiftieth(works: Works, cached: str, tmp_path: Path) -> None:
     chosen = works.params | {"cache": {"shards": 1, "short_side": 48, "codec": "jpeg", "quality": 90}}
-    pictures = np.stack(sample_videos.made_up((64, 48), 40))
+    pictures = np.stack(trial_videos.made_up((64, 48), 40))
     moved = flow.make(slices.extraction(chosen, "flow", "toy"))
     quantised = [flow_levels.quantise(each, moved.bound) for each in flow.compute(moved.backend, moved.settings, pictures[..., 0])]
-    array = pictures if source == "rgb" else np.stack(quantised)
-    shares = sample_videos.jpeg_bytes({source: [array]}, chosen)
+    array = pictures if cached == "rgb" else np.stack(quantised)
+    shares = trial_videos.jpeg_bytes({cached: [array]}, chosen)
     videos = [(f"Class/v_Class_g{n:02d}_c01", jpeg.encode(array, 90)) for n in range(20)]
-    made.shard(tmp_path / "0000.h5", source, videos, codec="jpeg", quality=90)
-    said = Works(chosen, {"toy": Counts(15, 5, 3, 40, 64, 48, 30)}, shares).cache_bytes("toy", source)
+    made.shard(tmp_path / "0000.h5", cached, videos, codec="jpeg", quality=90)
+    said = Works(chosen, {"toy": Counts(15, 5, 3, 40, 64, 48, 30)}, shares).cache_bytes("toy", cached)
     assert said == pytest.approx((tmp_path / "0000.h5").stat().st_size, rel=0.02)
-    assert sample_videos.jpeg_bytes({source: [array]}, works.params) == {}
+    assert trial_videos.jpeg_bytes({cached: [array]}, works.params) == {}
 
 
 def frames_of(params: dict[str, Any], folder: Path, counts: Counts, clips: Sequence[Path] = (), side: int = 128) -> list[np.ndarray]:
     """What is measured of videos of a dataset, as they are cached at 128 pixels."""
     chosen = params | {"streams": {"rgb": params["streams"]["rgb"]}, "cache": params["cache"] | {"short_side": side}}
-    return sample_videos.take(folder, chosen, counts, clips).pictures["rgb"]
+    return trial_videos.take(folder, chosen, counts, clips).pictures["rgb"]
 
 
 def test_made_up_pictures_compress_like_real_ones(tiny: dict[str, Any], real_clips: Path, tmp_path: Path) -> None:
@@ -302,14 +302,14 @@ def test_bytes_of_a_training_are_those_of_its_files(tiny: dict[str, Any], experi
 
 def test_what_is_rendered_takes_the_bytes_of_its_first_videos(tiny: dict[str, Any], tmp_path: Path) -> None:
     """Within a fifth of all: the folder with all its videos, skeletons and lists, as the job leaves it."""
-    few = sample_videos.render(tiny, "toy", 12, tmp_path / "few")
+    few = trial_videos.render(tiny, "toy", 12, tmp_path / "few")
     registry.module("datasets", "toy").download(tmp_path / "whole", tiny["dataset"]["options"], 1)
     whole = sum(path.stat().st_size for path in (tmp_path / "whole").rglob("*") if path.is_file())
     said = Works(tiny, {"toy": COUNTS}, rendered={"toy": few.bytes}).of(Job("download", {"dataset": "toy"})).bytes
     assert said == pytest.approx(whole, rel=0.2) and few.seconds > 0 and len(few.videos) >= 2
     broken = tiny | {"dataset": tiny["dataset"] | {"options": {"size": 0}}}
     with pytest.raises(InputError, match=r"^toy cannot be rendered; its rule says why \(snakemake data/raw/toy\)$"):
-        sample_videos.render(broken, "toy", 12, tmp_path / "none")
+        trial_videos.render(broken, "toy", 12, tmp_path / "none")
 
 
 # ----------------------------------------------------------------------------------------------------------------
@@ -333,13 +333,13 @@ def test_the_index_is_believed_first(tmp_path: Path) -> None:
 def test_skeletons_alone_take_no_pixels(tiny: dict[str, Any], tmp_path: Path) -> None:
     rows = [made.row(f"s{n}", "a", path="", skeleton=f"s{n}.skeleton", frames=20, fps=0, width=0, height=0) for n in range(4)]
     index.write(tmp_path / "data/index/ntu60.csv", rows)
-    counts, _, sample = video_counts.take(tmp_path, {"name": "ntu60", "root": "nowhere", "split": 1, "options": {}})
-    assert (counts, sample) == (Counts(4, 0, 1, 20, 0, 0, 0), ())
+    counts, _, examples = video_counts.take(tmp_path, {"name": "ntu60", "root": "nowhere", "split": 1, "options": {}})
+    assert (counts, examples) == (Counts(4, 0, 1, 20, 0, 0, 0), ())
     dataset = {"name": "ntu60", "root": "nowhere", "split": 1, "options": {}}
     own = tiny | {"dataset": dataset, "streams": {"joint": tiny["streams"]["joint"]}}
     works = Works(own, {"ntu60": counts})
     assert works.of(Job("index", {"dataset": "ntu60"})).needs == {("index",): 80, ("start",): 1}
-    alone = sample_videos.take(tmp_path / "sample", own, counts, ())
+    alone = trial_videos.take(tmp_path / "sample", own, counts, ())
     assert (alone.whole.path, alone.whole.frames, alone.whole.status, alone.pictures) == ("", 20, "ok", {})
     assert works.extractors["joint"](alone.whole, alone.folder).shape == (20, 25, 3, 2)
 
@@ -347,12 +347,12 @@ def test_skeletons_alone_take_no_pixels(tiny: dict[str, Any], tmp_path: Path) ->
 def test_videos_are_counted_and_a_few_decoded(tiny: dict[str, Any], tmp_path: Path) -> None:
     for name in ("a/1", "a/2", "a/3", "a/4", "b/1", "b/2", "b/3", "b/4"):
         write_video(tmp_path / "videos" / f"{name}.avi", 12)
-    counts, origin, sample = video_counts.take(tmp_path, folder_dataset("videos"))
+    counts, origin, examples = video_counts.take(tmp_path, folder_dataset("videos"))
     assert (counts.train + counts.test, counts.classes, counts.frames, counts.width, counts.height) == (8, 2, 12, 32, 24)
     assert counts.fps == pytest.approx(30)
     assert counts.test >= 2 and origin.startswith("its videos")
-    assert len(sample) == video_counts.SAMPLE and all(path.is_file() for path in sample)
-    films = frames_of(tiny, tmp_path / "sample", Counts(8, 0, 2, 12, 32, 24, 30), sample, side=12)
+    assert len(examples) == video_counts.EXAMPLES and all(path.is_file() for path in examples)
+    films = frames_of(tiny, tmp_path / "sample", Counts(8, 0, 2, 12, 32, 24, 30), examples, side=12)
     assert [one.shape for one in films] == [(5, 12, 16, 3)] * 5
 
 

@@ -359,7 +359,7 @@ def test_joints_that_are_detected_need_no_skeleton_files(good: Params) -> None:
     checked = load.check(good)
     assert checked["skeleton"] == DEFAULTS and run_plan.backend(checked, "joint") == "keypoint-rcnn"
     assert run_plan.extractor(checked, "joint")["module"] == "pose"
-    assert run_plan.sources(checked, "hmdb51") == ["joint"]
+    assert run_plan.cached_modalities(checked, "hmdb51") == ["joint"]
     joint = slices.extraction(checked, "joint", "ucf101")
     assert joint["skeleton"] == checked["skeleton"] and joint["index"] == {"fps": 30}
     assert "skeleton" not in slices.extraction(checked, "rgb", "ucf101")
@@ -433,8 +433,8 @@ def test_what_is_measured_where(good: Params) -> None:
     assert run_plan.measured(good, "moco", "hmdb51") == ["rgb"]
     assert run_plan.measured(good, "stc-mix-skeleton", "hmdb51") == []
     assert run_plan.measured(good, "untrained", "hmdb51") == ["rgb", "flow"]
-    assert run_plan.sources(good, "toy") == run_plan.all_sources(good) == ["flow", "joint", "rgb"]
-    assert run_plan.sources(good, "hmdb51") == ["flow", "rgb"]
+    assert run_plan.cached_modalities(good, "toy") == run_plan.all_cached_modalities(good) == ["flow", "joint", "rgb"]
+    assert run_plan.cached_modalities(good, "hmdb51") == ["flow", "rgb"]
     good["evaluate"]["datasets"] = ["hmdb51"]
     assert "targets.figure2 shows progress on toy, which evaluate.datasets leaves out; add it or leave out the target" in said_of(good)
     del good["targets"]["figure2"]
@@ -500,7 +500,7 @@ def test_a_stream_has_any_name_where_it_says_its_modality(good: Params) -> None:
     good["experiments"]["both"] = {"method": "moco", "streams": ["wide", "joint"], "mixing": "none"}
     good["evaluate"]["fused"].append(["wide", "joint"])
     checked = load.check(good)
-    assert checked["streams"]["wide"]["modality"] == "joint" and run_plan.sources(checked, "toy") == ["flow", "joint", "rgb"]
+    assert checked["streams"]["wide"]["modality"] == "joint" and run_plan.cached_modalities(checked, "toy") == ["flow", "joint", "rgb"]
     assert [job.name for job in recipes.trainings(checked, "both")] == ["wide", "joint"]
     assert slices.features(checked, "wide")["streams"]["wide"]["width"] == 0.25
     del good["streams"]["wide"]["modality"]
@@ -915,7 +915,7 @@ def jobs(params: Params) -> dict[str, dict[str, Job]]:
 
 def jobs_of_dataset(params: Params, dataset: str) -> dict[str, dict[str, Job]]:
     parts = {"download": slices.dataset(params, dataset), "index": slices.index(params, dataset)}
-    parts |= {f"extract {source}": slices.extraction(params, source, dataset) for source in run_plan.sources(params, dataset)}
+    parts |= {f"extract {source}": slices.extraction(params, source, dataset) for source in run_plan.cached_modalities(params, dataset)}
     result = {}
     for name, part in parts.items():
         keys = slices.keys(part)

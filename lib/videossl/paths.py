@@ -12,7 +12,7 @@ LAYOUTS = tuple(
     for pattern in (
         r"data/raw/(?P<dataset>[^/.]+)(\.json)?",
         r"data/index/(?P<dataset>[^/.]+)\..+",
-        r"data/cache/(?P<dataset>[^/]+)/(?P<source>[^/]+)/(?P<shard>\d+)\.h5",
+        r"data/cache/(?P<dataset>[^/]+)/(?P<cached>[^/]+)/(?P<shard>\d+)\.h5",
         r"data/models/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<training>[^/.]+)\..+",
         r"data/models/(?P<experiment>[^/]+)/feasible\.json",
         r"data/features/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<stream>[^/]+)/(?P<dataset>[^/.]+)\.h5",

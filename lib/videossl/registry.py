@@ -70,8 +70,8 @@ def shown(part: Mapping[str, Any]) -> tuple[str, ...]:
     These are the modalities of its streams and what those are read from, its tasks, and what its experiments' methods say of themselves.
     """
     seen = {stream["modality"] for stream in part["streams"].values()}
-    sources = {declared("modalities", modality).get("reads", modality) for modality in seen}
-    things = [*(("modalities", name) for name in seen | sources), *(("tasks", task) for task in part["evaluate"]["tasks"])]
+    cached = {declared("modalities", modality).get("reads", modality) for modality in seen}
+    things = [*(("modalities", name) for name in seen | cached), *(("tasks", task) for task in part["evaluate"]["tasks"])]
     methods = {files("methods", recipe["method"])[1] for recipe in part["experiments"].values()}
     return tuple(sorted({*_files(things), *methods}))
 

@@ -68,7 +68,7 @@ def archive(name: str, *urls: str, known: bool = True, **changes: object) -> Arc
 
 def source(known: bool = True) -> SimpleNamespace:
     sources = (archive("videos.rar", known=known, into="videos", nested=True), archive("some lists.zip", known=known))
-    return SimpleNamespace(NAME="made", LICENCE="made by this test", SOURCES=sources, check=check)
+    return SimpleNamespace(NAME="made", LICENCE="made by this test", ARCHIVES=sources, check=check)
 
 
 def tree(root: Path) -> dict[str, bytes]:
@@ -100,7 +100,7 @@ def test_all_of_it(server: Server, tmp_path: Path, known: bool, caplog: pytest.L
 
 def test_mirrors_come_before_the_official_addresses(server: Server, tmp_path: Path) -> None:
     made = source()
-    made.SOURCES = (archive("videos.rar", server.url("official/videos.rar"), server.url("m/videos.rar"), into="videos", nested=True),)
+    made.ARCHIVES = (archive("videos.rar", server.url("official/videos.rar"), server.url("m/videos.rar"), into="videos", nested=True),)
     made.check = lambda root: None if (root / "videos").is_dir() else check(root)
     obtained = download_dataset.obtain(made, tmp_path / "made", {"mirrors": [server.url("first"), server.url("second/")]})
     assert [name for name, _, _ in server.requests] == [f"{place}/videos.rar" for place in ("first", "second", "official", "m")]
@@ -144,7 +144,7 @@ def test_another_archive_of_the_same_name_is_obtained_anew(server: Server, tmp_p
     changed = server.files["m/some%20lists.zip"] = lists({"lists/new.txt": b"new"})
     sha256 = hashlib.sha256(changed).hexdigest()
     made = source()
-    made.SOURCES = (made.SOURCES[0], archive("some lists.zip", size=len(changed), sha256=sha256))
+    made.ARCHIVES = (made.ARCHIVES[0], archive("some lists.zip", size=len(changed), sha256=sha256))
     server.requests.clear()
     assert [one["sha256"] for one in download_dataset.obtain(made, tmp_path, options(server))][1] == sha256
     assert tree(tmp_path) == TREE | {"lists/new.txt": b"new"}
@@ -154,7 +154,7 @@ def test_another_archive_of_the_same_name_is_obtained_anew(server: Server, tmp_p
 def test_archives_that_do_not_hold_the_dataset(server: Server, tmp_path: Path) -> None:
     """Nothing is fetched again and again for it."""
     made = source()
-    made.SOURCES = made.SOURCES[1:]
+    made.ARCHIVES = made.ARCHIVES[1:]
     for _ in range(2):
         with pytest.raises(
             InputError, match=r"videos/run: no such folder; its archives were unpacked there: to fetch them again delete .*\.obtained\.json"
@@ -180,7 +180,7 @@ def test_too_little_space_is_said_before_anything_starts(server: Server, tmp_pat
         download_dataset.obtain(source(), tmp_path, options(server))
     assert server.requests == [] and not (tmp_path / download_dataset.RECORD).exists()
     (tmp_path / "videos.rar.part").write_bytes(FILES["videos.rar"][:500])
-    assert download_dataset._space(tmp_path, source().SOURCES) == needed - 500
+    assert download_dataset._space(tmp_path, source().ARCHIVES) == needed - 500
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

@@ -51,7 +51,8 @@ class RunFolder:
     def shards(self, streams: Sequence[str]) -> list[Path]:
         """The shards that streams are read from."""
         return [
-            self.shard(cached) for cached in dict.fromkeys(run_plan.source(self.params["streams"][name]["modality"]) for name in streams)
+            self.shard(cached)
+            for cached in dict.fromkeys(run_plan.cached_modality(self.params["streams"][name]["modality"]) for name in streams)
         ]
 
     def weights(self, training: Training) -> Path:

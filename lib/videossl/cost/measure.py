@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from videossl import job_code, registry
-from videossl.cost.sample_videos import Sample
+from videossl.cost.trial_videos import TrialVideos
 from videossl.cost.work import Kind, Works
 from videossl.data import cache, jpeg, make_index
 from videossl.data.clips import uniform_starts
@@ -64,15 +64,15 @@ class _Clock:
 class Bench:
     """Times kinds of work of `works`.
 
-    sample: videos of the dataset; rendered: seconds a frame by dataset that is rendered; folder: for files while it measures; quick: the
+    trial: videos of the dataset; rendered: seconds a frame by dataset that is rendered; folder: for files while it measures; quick: the
     first trial only, for tests.
     """
 
-    def __init__(self, works: Works, sample: Sample, rendered: Mapping[str, float], folder: Path, quick: bool = False) -> None:
-        self.works, self.params, self.sample, self.rendered, self.folder, self.quick = works, works.params, sample, rendered, folder, quick
+    def __init__(self, works: Works, trial: TrialVideos, rendered: Mapping[str, float], folder: Path, quick: bool = False) -> None:
+        self.works, self.params, self.trial, self.rendered, self.folder, self.quick = works, works.params, trial, rendered, folder, quick
         self.device = assemble.device()
         classes = [f"class {n % 2}" for n in range(VIDEOS)]
-        self.rows = [replace(sample.whole, id=f"v{n}", label=label, group=f"v{n}", split="train") for n, label in enumerate(classes)]
+        self.rows = [replace(trial.whole, id=f"v{n}", label=label, group=f"v{n}", split="train") for n, label in enumerate(classes)]
         self._caches: dict[str, cache.Cache] = {}
 
     def rates(self, kinds: Iterable[Kind], say: Say) -> dict[Kind, float]:
@@ -91,22 +91,22 @@ class Bench:
         return self.rendered[dataset]
 
     def _index(self) -> float:
-        whole = self.sample.whole
+        whole = self.trial.whole
         entry, fps = Video(whole.id, whole.path, skeleton=whole.skeleton), self.params["index"]["fps"]
-        return _timed(lambda: make_index.build([entry], self.sample.folder, fps=fps)) / whole.frames
+        return _timed(lambda: make_index.build([entry], self.trial.folder, fps=fps)) / whole.frames
 
-    def _extract(self, source: str) -> float:
+    def _extract(self, cached: str) -> float:
         """Of some whole videos where a short one says that there is time for them, else of that."""
-        extract, stored = self.works.extractors[source], self.params["cache"]
-        quality = stored["quality"] if cache.layout(source).pictures and stored["codec"] == "jpeg" else None
-        path = self.folder / "extracted" / f"{source}.h5"
+        extract, stored = self.works.extractors[cached], self.params["cache"]
+        quality = stored["quality"] if cache.layout(cached).pictures and stored["codec"] == "jpeg" else None
+        path = self.folder / "extracted" / f"{cached}.h5"
 
         def seconds(rows: list[Row]) -> float:
-            call = partial(shard.build, path, source, "cost", rows, self.sample.folder, extract, quality=quality)
+            call = partial(shard.build, path, cached, "cost", rows, self.trial.folder, extract, quality=quality)
             return _timed(call) / sum(extract.shape(row)[0] for row in rows)
 
-        first = seconds(self.sample.short[:1])
-        count = int(SECONDS / (STEPS * first * extract.shape(self.sample.whole)[0]))
+        first = seconds(self.trial.short[:1])
+        count = int(SECONDS / (STEPS * first * extract.shape(self.trial.whole)[0]))
         return first if self.quick or not count else seconds(self.rows[:count])
 
     def _start(self) -> float:
@@ -186,27 +186,29 @@ class Bench:
 
     def _caches_of(self, streams: Iterable[str]) -> dict[str, cache.Cache]:
         """The caches that the streams are read from."""
-        sources = {run_plan.source(self.params["streams"][stream]["modality"]) for stream in streams}
-        return {source: self._cache(source) for source in sources}
+        cached_modalities = {run_plan.cached_modality(self.params["streams"][stream]["modality"]) for stream in streams}
+        return {cached: self._cache(cached) for cached in cached_modalities}
 
-    def _cache(self, source: str) -> cache.Cache:
-        """One shard of videos that are long enough for a clip of any stream: pictures of the sample over and over, else noise."""
-        if source not in self._caches:
-            path, stored, extract = self.folder / source / "0000.h5", self.params["cache"], self.works.extractors[source]
-            values, codec = self._values(source), stored["codec"] if cache.layout(source).pictures else "raw"
+    def _cache(self, cached: str) -> cache.Cache:
+        """One shard of videos that are long enough for a clip of any stream: pictures of the trial videos over and over, else noise."""
+        if cached not in self._caches:
+            path, stored, extract = self.folder / cached / "0000.h5", self.params["cache"], self.works.extractors[cached]
+            values, codec = self._values(cached), stored["codec"] if cache.layout(cached).pictures else "raw"
             videos = ((row.id, "", jpeg.encode(values, stored["quality"]) if codec == "jpeg" else values) for row in self.rows)
-            cache.write_shard(path, source, "cost", videos, {}, codec=codec, **extract.attrs())
-            self._caches[source] = cache.Cache([path])
-        return self._caches[source]
+            cache.write_shard(path, cached, "cost", videos, {}, codec=codec, **extract.attrs())
+            self._caches[cached] = cache.Cache([path])
+        return self._caches[cached]
 
-    def _values(self, source: str) -> np.ndarray:
-        length, *step = self.works.shape(self.works.main, source)
-        spans = [assemble.span(stream) for stream in self.params["streams"].values() if run_plan.source(stream["modality"]) == source]
+    def _values(self, cached: str) -> np.ndarray:
+        length, *step = self.works.shape(self.works.main, cached)
+        spans = [
+            assemble.span(stream) for stream in self.params["streams"].values() if run_plan.cached_modality(stream["modality"]) == cached
+        ]
         length = max(length if span is None else span + 2 for span in spans)
-        if source in self.sample.pictures:
-            shot = self.sample.pictures[source][0]
+        if cached in self.trial.pictures:
+            shot = self.trial.pictures[cached][0]
             return shot[np.arange(length) % len(shot)]
-        return np.random.default_rng(0).standard_normal((length, *step)).astype(cache.layout(source).dtype)
+        return np.random.default_rng(0).standard_normal((length, *step)).astype(cache.layout(cached).dtype)
 
 
 def _scored(task: base.Task, features: Features, settings: Mapping[str, Any]) -> dict[str, float]:

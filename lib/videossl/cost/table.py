@@ -36,7 +36,7 @@ def costs(works: Iterable[tuple[Job, Work]], rates: Mapping[Kind, float]) -> Cos
 
 
 def _place(job: Job) -> int:
-    rule = "extract" if "source" in job.wildcards else job.family
+    rule = "extract" if "cached" in job.wildcards else job.family
     return ORDER.index(rule) if rule in ORDER else len(ORDER)
 
 

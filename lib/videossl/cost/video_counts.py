@@ -1,4 +1,4 @@
-"""The videos of a run in numbers, and a sample: from the index, else from the videos, else from the dataset's official counts."""
+"""The videos of a run in numbers, and some examples: from the index, else from the videos, else from the dataset's official counts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from videossl.errors import InputError
 from videossl.params import run_plan
 from videossl.params.recipes import Params
 
-SAMPLE = 5  # videos that are decoded to know how long they are
+EXAMPLES = 5  # videos that are decoded to know how long they are
 
 
 class Census(NamedTuple):
@@ -22,7 +22,7 @@ class Census(NamedTuple):
 
     counts: Counts
     origin: str  # where the counts are from, in words
-    sample: tuple[Path, ...] = ()  # some of its videos, where they are there
+    examples: tuple[Path, ...] = ()  # some of its videos, where they are there
 
 
 def take(folder: Path, dataset: Params) -> Census:
@@ -35,12 +35,12 @@ def take(folder: Path, dataset: Params) -> Census:
     if file.exists():
         rows = index.usable(index.read(file))
         return Census(_of_index(rows), "its index", _even(_there(root, [row.path for row in rows])))
-    source = registry.module("datasets", dataset["name"])
+    module = registry.module("datasets", dataset["name"])
     if root.is_dir() and not run_plan.is_filled(dataset):
-        census = _of_videos(root, source.videos(root, dataset["split"], dataset["options"]))
+        census = _of_videos(root, module.videos(root, dataset["split"], dataset["options"]))
         if census:
             return census
-    official: Counts | None = source.expected(dataset["split"], dataset["options"])
+    official: Counts | None = module.expected(dataset["split"], dataset["options"])
     if official is None:
         raise InputError(
             f"nobody knows how many videos {dataset['name']} has: give ROOT, or make its index first (snakemake data/index/{file.name})"
@@ -58,18 +58,18 @@ def _of_index(rows: Sequence[index.Row]) -> Counts:
 
 
 def _of_videos(root: Path, videos: Sequence[listing.Video]) -> Census | None:
-    """Counts of the videos that are there, the length and size of an even sample of them; None if none of it decodes."""
+    """Counts of the videos that are there, the length and size of an even selection of them; None if none of it decodes."""
     files = set(_there(root, [entry.path for entry in videos]))
     used = [entry for entry in videos if root / entry.path in files]
-    sample = {path: probe for path in _even([root / entry.path for entry in used]) if (probe := _probe(path))}
-    if not sample:
+    examples = {path: probe for path in _even([root / entry.path for entry in used]) if (probe := _probe(path))}
+    if not examples:
         return None
-    probes = list(sample.values())
+    probes = list(examples.values())
     frames, width, height = (statistics.mean(getattr(probe, name) for probe in probes) for name in ("frames", "width", "height"))
     train = sum(entry.split == "train" for entry in used)
     rate = _rate([(probe.frames, probe.fps) for probe in probes])
     counts = Counts(train, len(used) - train, len({entry.label for entry in used} - {""}), frames, width, height, rate)
-    return Census(counts, f"its videos, and how long {SAMPLE} of them are", tuple(sample))
+    return Census(counts, f"its videos, and how long {EXAMPLES} of them are", tuple(examples))
 
 
 def _there(root: Path, paths: Sequence[str]) -> list[Path]:
@@ -78,8 +78,8 @@ def _there(root: Path, paths: Sequence[str]) -> list[Path]:
 
 
 def _even(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """SAMPLE of `paths`, evenly spaced."""
-    return tuple(paths[:: max(1, len(paths) // SAMPLE)][:SAMPLE])
+    """EXAMPLES of `paths`, evenly spaced."""
+    return tuple(paths[:: max(1, len(paths) // EXAMPLES)][:EXAMPLES])
 
 
 def _rate(videos: Sequence[tuple[int, float]]) -> float:

@@ -37,7 +37,7 @@ OFFSET, OFFSETS = 8, 400  # bytes more of each step, and of each video, under jp
 
 @dataclass(frozen=True)
 class Work:
-    """The work of one job. clips: samples of a training as its log counts them, or clips that features are taken of."""
+    """The work of one job. clips: the clips of a training as its log counts them, or clips that features are taken of."""
 
     epochs: int = 0
     clips: int = 0
@@ -67,7 +67,7 @@ class Works:
 
     def of(self, job: Job) -> Work:
         """The work of `job`; what is not known to take long is a start of Python and nothing else."""
-        name = "_extract" if "source" in job.wildcards else f"_{job.family}"
+        name = "_extract" if "cached" in job.wildcards else f"_{job.family}"
         made: Callable[..., Work] = getattr(self, name, lambda **_: Work())
         work = made(**job.wildcards)
         return Work(work.epochs, work.clips, work.bytes, {**{kind: amount for kind, amount in work.needs.items() if amount}, ("start",): 1})
@@ -83,25 +83,25 @@ class Works:
     def _index(self, dataset: str) -> Work:
         return Work(needs={("index",): self._frames(dataset)})
 
-    def _extract(self, dataset: str, source: str, shard: str) -> Work:
-        steps = self._videos(dataset) * self.shape(dataset, source)[0]
-        return Work(bytes=self.cache_bytes(dataset, source) / self._shards, needs={("extract", source): steps / self._shards})
+    def _extract(self, dataset: str, cached: str, shard: str) -> Work:
+        steps = self._videos(dataset) * self.shape(dataset, cached)[0]
+        return Work(bytes=self.cache_bytes(dataset, cached) / self._shards, needs={("extract", cached): steps / self._shards})
 
-    def cache_bytes(self, dataset: str, source: str) -> float:
+    def cache_bytes(self, dataset: str, cached: str) -> float:
         """Bytes of all shards of one cached modality (docs/data-contract.md)."""
-        shape = self.shape(dataset, source)
-        video: float = math.prod(shape) * cache.layout(source).dtype.itemsize
-        if source in self.jpeg:
-            video = math.prod(shape[:3]) * self.jpeg[source] + OFFSET * shape[0] + OFFSETS
+        shape = self.shape(dataset, cached)
+        video: float = math.prod(shape) * cache.layout(cached).dtype.itemsize
+        if cached in self.jpeg:
+            video = math.prod(shape[:3]) * self.jpeg[cached] + OFFSET * shape[0] + OFFSETS
         return self._videos(dataset) * (video + VIDEO) + self._shards * SHARD
 
-    def shape(self, dataset: str, source: str) -> tuple[int, ...]:
+    def shape(self, dataset: str, cached: str) -> tuple[int, ...]:
         """The shape of the array of a video of mean length and size, time first."""
         counts, files = self.counts[dataset], {"path": "video" if self.counts[dataset].width else "", "skeleton": "skeleton"}
         extents = {"frames": round(counts.frames), "steps": round(self.steps(dataset))}
         size = {"width": round(counts.width), "height": round(counts.height), "fps": counts.fps}
         row = Row(id=dataset, label="", split="train", group="", sha256="", status="ok", reason="", **files, **extents, **size)  # type: ignore[arg-type]
-        return self.extractors[source].shape(row)
+        return self.extractors[cached].shape(row)
 
     def steps(self, dataset: str) -> float:
         """Frames of a video as they are cached: at the rate that videos are resampled to."""
@@ -210,7 +210,7 @@ class Works:
 
     def _cached(self, stream: str, dataset: str) -> tuple[int, ...]:
         """The shape of a video in the cache that a stream is read from."""
-        return self.shape(dataset, run_plan.source(self.params["streams"][stream]["modality"]))
+        return self.shape(dataset, run_plan.cached_modality(self.params["streams"][stream]["modality"]))
 
     @cached_property
     def extractors(self) -> dict[str, Extractor]:
@@ -227,18 +227,18 @@ def extractors(params: Params) -> dict[str, Extractor]:
     """Make the extractor of each cached modality. A module that needs weights may have a `rehearsal` beside its `make`: the same with
     weights that are made up, so that none are looked for before the run."""
     result = {}
-    for source in run_plan.all_sources(params):
-        file, _ = run_plan.extractor(params, source)["files"]
+    for cached in run_plan.all_cached_modalities(params):
+        file, _ = run_plan.extractor(params, cached)["files"]
         module = importlib.import_module(file.removeprefix("lib/").removesuffix(".py").replace("/", "."))
         make: Callable[[Params], Extractor] = getattr(module, "rehearsal", module.make)
-        result[source] = make(slices.extraction(params, source, params["dataset"]["name"]))
+        result[cached] = make(slices.extraction(params, cached, params["dataset"]["name"]))
     return result
 
 
 def fetched(dataset: Params) -> int:
     """Bytes of the archives that `download` fetches of a dataset, of params; 0 for a copy that a person brought."""
-    sources = registry.module("datasets", dataset["name"]).SOURCES if run_plan.is_filled(dataset) else ()
-    return sum(archive.size or 0 for archive in sources)
+    archives = registry.module("datasets", dataset["name"]).ARCHIVES if run_plan.is_filled(dataset) else ()
+    return sum(archive.size or 0 for archive in archives)
 
 
 def _bytes(states: Mapping[str, Mapping[str, Tensor]]) -> int:

@@ -28,30 +28,30 @@ UNPACKED = 1.1
 """Bytes of videos to a byte of their archive: a codec leaves nothing to pack. Only for the warning before anything starts."""
 
 
-def obtain(source: Any, root: Path, options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Have all that the dataset module `source` names in SOURCES in the folder `root`: name, url, size and sha256 of each archive.
+def obtain(module: Any, root: Path, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Have in the folder `root` all ARCHIVES of a dataset's `module`: name, url, size and sha256 of each archive.
 
     Each base URL in the option `mirrors` is tried before an archive's own addresses, of which `url` is the first: the
     hash says what was obtained. A folder that the module's check is content with, and that this did not fill, gives [].
     InputErrors: those of fetch and unpack, too little space, another process that is at it, or a check that fails in the end.
     """
-    if not (root / RECORD).exists() and _complete(source, root):
-        log.info("%s: %s is there already", source.NAME, root)
+    if not (root / RECORD).exists() and _complete(module, root):
+        log.info("%s: %s is there already", module.NAME, root)
         return []
-    if _missing(source, _obtained(root)) or _left(source, root):
+    if _missing(module, _obtained(root)) or _left(module, root):
         with _alone(root):
-            _fill(source, root, options)
+            _fill(module, root, options)
     try:
-        source.check(root)
+        module.check(root)
     except InputError as error:
         raise InputError(f"{error}; its archives were unpacked there: to fetch them again delete {root / RECORD}") from error
-    order = [archive.name for archive in source.SOURCES]
+    order = [archive.name for archive in module.ARCHIVES]
     return sorted((record for record in _obtained(root) if record["name"] in order), key=lambda record: order.index(record["name"]))
 
 
-def _complete(source: Any, root: Path) -> bool:
+def _complete(module: Any, root: Path) -> bool:
     try:
-        source.check(root)
+        module.check(root)
     except InputError:
         return False
     return True
@@ -62,19 +62,19 @@ def _obtained(root: Path) -> list[dict[str, Any]]:
     return list(files.read_json(root / RECORD)) if (root / RECORD).exists() else []
 
 
-def _missing(source: Any, obtained: Sequence[Mapping[str, Any]]) -> list[Archive]:
+def _missing(module: Any, obtained: Sequence[Mapping[str, Any]]) -> list[Archive]:
     """The archives that are still to be unpacked; another one of the same name does not count."""
     hashes = {record["name"]: record["sha256"] for record in obtained}
-    return [archive for archive in source.SOURCES if archive.name not in hashes or archive.sha256 not in (None, hashes[archive.name])]
+    return [archive for archive in module.ARCHIVES if archive.name not in hashes or archive.sha256 not in (None, hashes[archive.name])]
 
 
-def _fill(source: Any, root: Path, options: Mapping[str, Any]) -> None:
+def _fill(module: Any, root: Path, options: Mapping[str, Any]) -> None:
     """Fetch and unpack what is missing, one archive after the other; each is removed once it is written down."""
     obtained = _obtained(root)
-    missing = _missing(source, obtained)
+    missing = _missing(module, obtained)
     if missing:
-        _announce(source, root, missing)
-    for archive in source.SOURCES:
+        _announce(module, root, missing)
+    for archive in module.ARCHIVES:
         path = root / archive.name
         if archive in missing:
             mirrors = [f"{mirror.rstrip('/')}/{quote(archive.name)}" for mirror in options.get("mirrors", [])]
@@ -88,9 +88,9 @@ def _fill(source: Any, root: Path, options: Mapping[str, Any]) -> None:
         path.unlink(missing_ok=True)
 
 
-def _left(source: Any, root: Path) -> bool:
+def _left(module: Any, root: Path) -> bool:
     """True where an archive is still there: this was killed before it removed it."""
-    return any((root / archive.name).exists() for archive in source.SOURCES)
+    return any((root / archive.name).exists() for archive in module.ARCHIVES)
 
 
 def _unpack(path: Path, folder: Path, nested: bool) -> None:
@@ -115,14 +115,14 @@ def _alone(root: Path) -> Iterator[None]:
         raise InputError(f"cannot write to {root}: {error.strerror or error}; check permissions") from error
 
 
-def _announce(source: Any, root: Path, missing: Sequence[Archive]) -> None:
+def _announce(module: Any, root: Path, missing: Sequence[Archive]) -> None:
     """Say what will be fetched, under which licence; raises InputError if it will not fit."""
     names = ", ".join(f"{archive.name} ({'size not known' if archive.size is None else disk.text(archive.size)})" for archive in missing)
-    log.info("%s: fetching %s into %s", source.NAME, names, root)
-    log.info("%s: licence: %s", source.NAME, source.LICENCE)
+    log.info("%s: fetching %s into %s", module.NAME, names, root)
+    log.info("%s: licence: %s", module.NAME, module.LICENCE)
     needed = _space(root, missing)
-    log.info("%s: about %s are needed, %s are free", source.NAME, disk.text(needed), disk.text(disk.free(root)))
-    disk.need(root, needed, f"{source.NAME}: fetching and unpacking")
+    log.info("%s: about %s are needed, %s are free", module.NAME, disk.text(needed), disk.text(disk.free(root)))
+    disk.need(root, needed, f"{module.NAME}: fetching and unpacking")
 
 
 def _space(root: Path, missing: Sequence[Archive]) -> int:

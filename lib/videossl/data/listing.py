@@ -6,14 +6,14 @@ A dataset is a module and a YAML of one name in lib/videossl/datasets. The YAML 
     has                    what its files are: [video], [skeleton] or both
     labels                 name -> kind (KINDS) of each label of its videos; the one named `class` is the field `label`
     options                the JSON schema of each option, with its description
-    downloaded: true       `download` fetches what SOURCES names into data/raw/NAME
+    downloaded: true       `download` fetches what ARCHIVES names into data/raw/NAME
     rendered: true         `download` calls the module's own `download`, which makes the videos in data/raw/NAME
     approximate: true      its copies differ in size: `expected` is about
 
 and the module has
 
     NAME, LICENCE, CITATION, LAYOUT                  text
-    SOURCES                                          what `download` fetches; () where a person must: LAYOUT says what and where to put it
+    ARCHIVES                                          what `download` fetches; () where a person must: LAYOUT says what and where to put it
     FOLDERS                                          folders below the root in which nothing but its videos and skeletons should lie
     videos(root, split, options) -> list[Video]      what the dataset names, sorted by id
     check(root) -> None                              its InputError says what is missing and what to put where; a look at folders, not at files

@@ -64,12 +64,12 @@ class Report:
 
 
 def examine(
-    source: ModuleType, root: str | Path, split: int | None, options: Mapping[str, Any], processes: int = 1, progress: bool = False
+    module: ModuleType, root: str | Path, split: int | None, options: Mapping[str, Any], processes: int = 1, progress: bool = False
 ) -> Report:
     """Compare the copy of a dataset in `root` with what there should be.
 
     Args:
-        source: the module of the dataset.
+        module: the module of the dataset.
         root: the folder of the copy, which is only read.
         split: the one split to look at, or None for all that the dataset has.
         options: the dataset's, as in params.
@@ -80,33 +80,33 @@ def examine(
         InputError: nothing can be compared: no such folder or split, or no lists.
     """
     root = Path(root)
-    source.check(root)
-    splits = [split] if split else _splits(source, options)
-    named, problems = _named(source, root, splits, options)
+    module.check(root)
+    splits = [split] if split else _splits(module, options)
+    named, problems = _named(module, root, splits, options)
     every = {(video.path, video.skeleton): video for videos in named.values() for video in videos}
     damage = _look_at_all([video for video in every.values() if not video.excluded], root, processes, progress)
     missing = {problem.name for problem in damage if problem.kind == "missing"}
-    sides = [side for number in splits for side in _sides(source, number, options, named.get(number), missing)]
-    approximate = listing.is_approximate(source.NAME)
+    sides = [side for number in splits for side in _sides(module, number, options, named.get(number), missing)]
+    approximate = listing.is_approximate(module.NAME)
     problems += [] if approximate else _miscounted(sides)
-    problems += damage + _extra(source, root, options, named, missing)
+    problems += damage + _extra(module, root, options, named, missing)
     return Report(sides, sorted(problems, key=lambda problem: (KINDS.index(problem.kind), problem.name)), approximate)
 
 
-def _splits(source: ModuleType, options: Mapping[str, Any]) -> list[int]:
+def _splits(module: ModuleType, options: Mapping[str, Any]) -> list[int]:
     """The splits that a dataset has; the first where it does not know."""
-    return [split for split in (1, 2, 3) if source.expected(split, options)] or [1]
+    return [split for split in (1, 2, 3) if module.expected(split, options)] or [1]
 
 
 def _named(
-    source: ModuleType, root: Path, splits: Sequence[int], options: Mapping[str, Any]
+    module: ModuleType, root: Path, splits: Sequence[int], options: Mapping[str, Any]
 ) -> tuple[dict[int, list[Video]], list[Problem]]:
     """The videos of each split whose lists can be read, and what is wrong with those of the others."""
     named: dict[int, list[Video]] = {}
     problems = []
     for split in splits:
         try:
-            named[split] = source.videos(root, split, options)
+            named[split] = module.videos(root, split, options)
         except InputError as error:
             if len(splits) == 1:
                 raise
@@ -200,9 +200,9 @@ def _skeleton(root: Path, name: str) -> Problem | None:
     return None
 
 
-def _sides(source: ModuleType, split: int, options: Mapping[str, Any], videos: Sequence[Video] | None, missing: set[str]) -> Iterator[Side]:
+def _sides(module: ModuleType, split: int, options: Mapping[str, Any], videos: Sequence[Video] | None, missing: set[str]) -> Iterator[Side]:
     """The two sides of a split."""
-    official = source.expected(split, options)
+    official = module.expected(split, options)
     for side in ("train", "test"):
         count = getattr(official, side) if official else None
         if videos is None:
@@ -223,13 +223,13 @@ def _miscounted(sides: Iterable[Side]) -> list[Problem]:
 
 
 def _extra(
-    source: ModuleType, root: Path, options: Mapping[str, Any], named: Mapping[int, Sequence[Video]], missing: set[str]
+    module: ModuleType, root: Path, options: Mapping[str, Any], named: Mapping[int, Sequence[Video]], missing: set[str]
 ) -> list[Problem]:
     """Videos and skeletons that no split knows, each with the missing file that it may be, under a wrong name."""
     expected = {path for videos in named.values() for video in videos for path in (video.path, video.skeleton)}
-    if hasattr(source, "unused"):
-        expected = expected.union(*(source.unused(root, split, options) for split in named))
-    on_disk = [f"{folder}/{name}" for folder in source.FOLDERS for name in listing.find(root / folder, (*listing.SUFFIXES, ".skeleton"))]
+    if hasattr(module, "unused"):
+        expected = expected.union(*(module.unused(root, split, options) for split in named))
+    on_disk = [f"{folder}/{name}" for folder in module.FOLDERS for name in listing.find(root / folder, (*listing.SUFFIXES, ".skeleton"))]
     extra = [name for name in on_disk if name not in expected]
     hints = _hints(extra, missing)
     return [Problem("extra", name, hints.get(name, "")) for name in extra]

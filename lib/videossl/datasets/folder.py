@@ -23,7 +23,7 @@ LAYOUT = """\
 <root>/<class>/<name>.skeleton   optional, beside a video of the same name: its NTU RGB+D skeleton
 <root>/trainlist01.txt       optional, with testlist01.txt: the split, lines "class/video.mp4"; else it is drawn
 """
-SOURCES: tuple[Archive, ...] = ()
+ARCHIVES: tuple[Archive, ...] = ()
 FOLDERS: tuple[str, ...] = ()  # what the lists leave out may lie anywhere
 
 

@@ -21,7 +21,7 @@ LAYOUT = """\
 # The lab's own copy at Hugging Face first: its old address has been reported dead. Checksums: torchvision/prototype/datasets/_builtin/hmdb51.py
 # of pytorch/vision. Sizes: what the old address answered (01-Prepare_HMDB51.ipynb of kiyoon/PyVideoAI-examples).
 _PLACES = ("https://huggingface.co/datasets/Serrelab/hmdb51/resolve/main", "https://serre-lab.clps.brown.edu/wp-content/uploads/2013/10")
-SOURCES = (
+ARCHIVES = (
     Archive(
         "hmdb51_org.rar",
         tuple(f"{place}/hmdb51_org.rar" for place in _PLACES),

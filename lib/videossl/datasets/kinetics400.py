@@ -22,7 +22,7 @@ LAYOUT = """\
 No single download makes this: fetch the archives and lists of github.com/cvdfoundation/kinetics-dataset, or a copy that somebody
 keeps, and unpack them. Without csv files each clip must lie in the folder of its class.
 """
-SOURCES: tuple[Archive, ...] = ()
+ARCHIVES: tuple[Archive, ...] = ()
 SIDES = {"train": "train", "val": "test"}  # folder -> our split
 FOLDERS = tuple(SIDES)
 LISTS = {"train": ("train.csv",), "val": ("val.csv", "validate.csv")}  # names that copies have

@@ -36,7 +36,7 @@ LAYOUT = """\
 <root>/skeletons/S001C001P<subject>R<repeat>A<action>.skeleton  the same poses, seen by a sensor of its own
 With the option `layout: ntu60` as NTU RGB+D (see ntu60): nturgb+d_rgb/, nturgb+d_skeletons/, NTU_RGBD_samples_with_missing_skeletons.txt
 """
-SOURCES: tuple[Archive, ...] = ()  # `download` renders it
+ARCHIVES: tuple[Archive, ...] = ()  # `download` renders it
 FOLDER, LISTS, SKELETONS = "UCF-101", "ucfTrainTestlist", "skeletons"
 FOLDERS = (FOLDER, SKELETONS, ntu_rgbd.RGB, ntu_rgbd.SKELETONS[0])
 LAYOUTS = ("ucf101", "ntu60")

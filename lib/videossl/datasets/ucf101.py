@@ -20,7 +20,7 @@ LAYOUT = """\
 <root>/ucfTrainTestlist/trainlist01.txt, ...      UCF101TrainTestSplits-RecognitionTask.zip, unpacked (option: lists)
 """
 # Checksums: torchvision/prototype/datasets/_builtin/ucf101.py of pytorch/vision; the zip's also in tensorflow/datasets (url_checksums/ucf101.txt).
-SOURCES = (
+ARCHIVES = (
     Archive(
         "UCF101.rar",
         ("https://www.crcv.ucf.edu/data/UCF101/UCF101.rar",),

@@ -39,7 +39,7 @@ def _streams(params: Params) -> None:
                 f"streams.{name}.encoder is {stream['encoder']}, which takes {', '.join(encoder['takes'])},"
                 f" and {stream['modality']} has {', '.join(sees['axes'])}; {_taking(sees['axes'])}"
             )
-        cached = run_plan.source(stream["modality"])
+        cached = run_plan.cached_modality(stream["modality"])
         for setting, declared in encoder["settings"].items():
             for axis, extents in declared.get("sizes", {}).items():
                 _extent(params, name, cached, setting, axis, extents)
@@ -82,7 +82,7 @@ def _datasets(params: Params) -> None:
             raise InputError(
                 f"the root of the {name} dataset must be {run_plan.own_root(name)}, where it is rendered; or choose name: folder"
             )
-        for cached in run_plan.sources(params, name):
+        for cached in run_plan.cached_modalities(params, name):
             _check_has(params, name, cached)
 
 
@@ -105,7 +105,7 @@ def _check_has(params: Params, dataset: str, cached: str) -> None:
 
 def _reading(cached: str) -> list[str]:
     """The modalities that are read from a cached one, in the order of tables."""
-    return [name for name in schema.ordered("modalities") if run_plan.source(name) == cached]
+    return [name for name in schema.ordered("modalities") if run_plan.cached_modality(name) == cached]
 
 
 def _and(names: list[str]) -> str:
@@ -126,7 +126,7 @@ def _frames(params: Params) -> None:
         clip = stream["clip"]
         if "stride" not in clip:
             continue
-        shorter = registry.declared("modalities", run_plan.source(stream["modality"]))["cached"].get("shorter", 0)
+        shorter = registry.declared("modalities", run_plan.cached_modality(stream["modality"]))["cached"].get("shorter", 0)
         spanned = (clip["frames"] - 1) * clip["stride"] + 1 + shorter
         if params["index"]["min_frames"] < spanned:
             raise InputError(

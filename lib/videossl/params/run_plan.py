@@ -100,19 +100,19 @@ def fingerprint(*places: str | Path) -> str:
 # The cache: which modalities are extracted, and by what.
 
 
-def source(modality: str) -> str:
+def cached_modality(modality: str) -> str:
     """The cached modality that `modality` is read from."""
     return str(registry.declared("modalities", modality).get("reads", modality))
 
 
-def sources(params: Params, dataset: str) -> list[str]:
+def cached_modalities(params: Params, dataset: str) -> list[str]:
     """The cached modalities of `dataset` that the run needs."""
-    return sorted({source(params["streams"][stream]["modality"]) for stream in streams_of(params, dataset)})
+    return sorted({cached_modality(params["streams"][stream]["modality"]) for stream in streams_of(params, dataset)})
 
 
-def all_sources(params: Params) -> list[str]:
+def all_cached_modalities(params: Params) -> list[str]:
     """Those of all streams."""
-    return sorted({source(stream["modality"]) for stream in params["streams"].values()})
+    return sorted({cached_modality(stream["modality"]) for stream in params["streams"].values()})
 
 
 def backend(params: Params, cached: str) -> str:
@@ -140,6 +140,6 @@ def brought_weights(params: Params) -> dict[str, str]:
     result = {}
     for modality, section in schema.sections().items():
         weights = params.get(section["name"], {}).get("weights")
-        if weights and weights not in section.get("named_weights", []) and modality in all_sources(params):
+        if weights and weights not in section.get("named_weights", []) and modality in all_cached_modalities(params):
             result[section["name"]] = os.path.normpath(weights)
     return result

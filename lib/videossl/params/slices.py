@@ -33,11 +33,11 @@ def _not_from_files(params: Params) -> Params:
     return result
 
 
-def extraction(params: Params, source: str, name: str) -> Params:
-    """The slice of an extraction: the place of the videos, and the settings of the extractor of the cached modality `source`."""
+def extraction(params: Params, cached: str, name: str) -> Params:
+    """The slice of an extraction: the place of the videos, and the settings of the extractor of a cached modality."""
     declared = run_plan.datasets(params)[name]
     result: Params = {"dataset": {key: declared[key] for key in ("name", "root")}}
-    for place in run_plan.extractor(params, source)["slice"]:
+    for place in run_plan.extractor(params, cached)["slice"]:
         section, _, key = place.partition(".")
         if section in params and not key:
             result[section] = params[section]

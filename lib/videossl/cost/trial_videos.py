@@ -34,7 +34,7 @@ RATE = 30  # frames a second where none is known
 
 
 @dataclass(frozen=True)
-class Sample:
+class TrialVideos:
     """Videos in `folder` by their rows of an index: one as long as the dataset's, and the middle of some, losslessly cut out; and what the
     short ones are in each cached modality of pictures, (N, H, W, C) uint8 each."""
 
@@ -53,13 +53,13 @@ class Rendered:
     bytes: float
 
 
-def take(folder: Path, params: Params, counts: Counts, videos: Sequence[Path]) -> Sample:
+def take(folder: Path, params: Params, counts: Counts, videos: Sequence[Path]) -> TrialVideos:
     """The files that extractors and the index read, of the kinds that the run is made of.
 
     folder: to write to; counts: of the dataset; videos: some of its own that decode, perhaps none: then one is made up.
     """
     folder.mkdir(parents=True)
-    skeletons = any(run_plan.extractor(params, source)["made_of"] == "skeleton" for source in run_plan.all_sources(params))
+    skeletons = any(run_plan.extractor(params, cached)["made_of"] == "skeleton" for cached in run_plan.all_cached_modalities(params))
     entries = []
     for number, film in enumerate(_films(folder, counts, videos) if counts.width else ["", ""]):
         skeleton = f"{number}.skeleton" if skeletons else ""
@@ -68,8 +68,8 @@ def take(folder: Path, params: Params, counts: Counts, videos: Sequence[Path]) -
             ntu_skeleton.write(folder / skeleton, np.random.default_rng(0).standard_normal((length, len(ntu_skeleton.JOINTS), 3, 1)))
         entries.append(listing.Video(str(number), film, skeleton=skeleton))
     whole, *short = make_index.build(entries, folder, fps=params["index"]["fps"])
-    drawn = {source: extract for source, extract in extractors(params).items() if cache.layout(source).pictures}
-    return Sample(folder, whole, short, {source: [extract(row, folder) for row in short] for source, extract in drawn.items()})
+    drawn = {cached: extract for cached, extract in extractors(params).items() if cache.layout(cached).pictures}
+    return TrialVideos(folder, whole, short, {cached: [extract(row, folder) for row in short] for cached, extract in drawn.items()})
 
 
 def _films(folder: Path, counts: Counts, videos: Sequence[Path]) -> list[str]:
@@ -154,6 +154,6 @@ def jpeg_bytes(pictures: Mapping[str, Sequence[np.ndarray]], params: Params) -> 
         return {}
     quality = params["cache"]["quality"]
     shares = {
-        source: [len(jpeg.encode(values, quality).data) / values[..., 0].size for values in videos] for source, videos in pictures.items()
+        cached: [len(jpeg.encode(values, quality).data) / values[..., 0].size for values in videos] for cached, videos in pictures.items()
     }
-    return {source: float(np.mean(of_each)) for source, of_each in shares.items()}
+    return {cached: float(np.mean(of_each)) for cached, of_each in shares.items()}
