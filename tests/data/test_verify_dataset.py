@@ -14,6 +14,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from tests import made
 from tests.conftest import REPOSITORY
 
 from videossl.data import ntu_skeleton, verify_dataset
@@ -36,14 +37,6 @@ def write(path: Path, frames: int = 60, codec: str = "mpeg4", pauses: bool = Fal
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
-
-
-def write_sound(path: Path) -> None:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
-        sound.sample_rate = 8000
-        container.mux(stream.encode(sound))
 
 
 def cut(path: Path, share: float) -> None:
@@ -141,7 +134,7 @@ def damaged(tmp_path: Path) -> Path:
     (videos / CLIPS[0]).unlink()
     (videos / CLIPS[1]).write_bytes(b"")
     (videos / CLIPS[2]).write_bytes(bytes(range(256)) * 9)
-    write_sound(videos / CLIPS[3])
+    made.sound(videos / CLIPS[3])
     cut(videos / CLIPS[4], 0.5)
     (videos / CLIPS[5]).rename(videos / "Clap" / Path(CLIPS[5]).name)  # in another class
     (videos / CLIPS[6]).rename(videos / "Wave/V_WAVE_G02_C01.avi")  # in other letters
