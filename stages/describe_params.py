@@ -16,9 +16,9 @@ from videossl.params import schema
 HEADER = """\
 # Params
 
-What each key of `params.yaml` means and may be. Written by `make dvc.yaml` from `lib/videossl/params/schema.yaml` and from
-what each dataset, modality, encoder, method and task declares. NAME is one that you give. The second column says which things
-have the key, where not all of their kind do.
+This page says what each key of `params.yaml` means and may be. `make dvc.yaml` writes it from
+`lib/videossl/params/schema.yaml` and from what each dataset, modality, encoder, method and task declares. NAME is a name
+that you give. The second column says which things have the key, where not all things of their kind have it.
 
 A setting of a training may stand in three places, and the first that has it counts:
 
