@@ -1,7 +1,7 @@
 """cost: what a preset, or what is left of a run, takes on this machine: jobs, epochs, clips, bytes, hours; nothing is started.
 
 in:  presets/{name}.yaml, or a run's folder with its params.yaml
-out: a table on stdout (--json FILE: the same as data); about a minute of measuring, told of on stderr
+out: a table on stdout (--json FILE: the same as data); about a minute of measuring, with its progress on stderr
 """
 
 from __future__ import annotations

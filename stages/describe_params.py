@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def text() -> str:
-    """docs/params.md, whole: what is the same of several things is said once."""
+    """docs/params.md, whole: keys that several things have alike have one row."""
     things: dict[str, dict[tuple[str, str], list[str]]] = {}
     for row in _rows(schema.schema(), "", ()):
         of = things.setdefault(row.key, {}).setdefault((row.value, row.meaning), [])

@@ -3,7 +3,7 @@
 in:  nothing, or the user's own copy
 out: data/raw/{dataset}/ of a dataset that is rendered; of all others data/raw/{dataset}.json: where it lies, and the archives that it was unpacked from
 
-What can be downloaded is downloaded into data/raw/{dataset}; any other root is the user's own, which is checked and never written to.
+A dataset with ARCHIVES is downloaded into data/raw/{dataset}. Any other root is the user's own: it is checked and never written to.
 """
 
 from __future__ import annotations

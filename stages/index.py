@@ -51,7 +51,7 @@ def without_skeletons(videos: Sequence[Video], root: Path) -> list[Video]:
     if alone := [video.id for video in videos if not video.path]:
         raise InputError(
             f"{root} has skeletons and no video to find people in, such as of {alone[0]}: put the videos there, or set"
-            " skeleton: {backend: files} and take graph: coco out of the modalities"
+            " skeleton: {backend: files} and take graph: coco out of the streams"
         )
     excluded = ["" if video.excluded.startswith("skeleton:") else video.excluded for video in videos]
     return [dataclasses.replace(video, skeleton="", excluded=reason) for video, reason in zip(videos, excluded, strict=True)]

@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _write(args: argparse.Namespace, text: str) -> None:
-    """Write the run's params, unless they are there; those of another split than is asked for raise InputError."""
+    """Write the run's params, unless they are there. Raises InputError if they are there with another split."""
     if (args.out / "params.yaml").exists():
         kept_split = load.load(args.out / "params.yaml")["dataset"]["split"]
         if args.split and int(args.split) != kept_split:
@@ -115,7 +115,7 @@ def _kept(like: Path, datasets: Iterable[str]) -> list[Path]:
 def _share(like: Path, out: Path, paths: Iterable[Path]) -> None:
     """Give the run in `out` what the one in `like` keeps, unless it has its own.
 
-    A split says on which side a video is, not what is in it, so the index and the extractors find all of it known. Shards are links to the same
+    A split says on which side a video is, and nothing of its contents, so index and extractors find everything known. Shards are links to the same
     bytes, since both runs replace such files whole; a journal is added to, so it is a copy. Which code made a shard goes with it, and is read
     before the shard: one that is made anew meanwhile is not taken for what that code made.
     """

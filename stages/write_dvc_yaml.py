@@ -127,7 +127,7 @@ def _train(params: Params, experiment: str) -> Stage:
 
 
 def _evaluate(params: Params, experiment: str) -> Stage:
-    """All that is measured of an experiment, on all datasets."""
+    """The stage that measures an experiment on all datasets."""
     seed, tasks = params["seed"], run_plan.tasks_of(params, experiment)
     measured = {name: names for name in run_plan.datasets(params) if (names := run_plan.measured(params, experiment, name))}
     streams = list(dict.fromkeys(stream for names in measured.values() for stream in names))
@@ -170,10 +170,10 @@ def _caches(params: Params, streams: Iterable[str], dataset: str = "") -> list[s
 
 
 def as_written(keys: Iterable[str], written: Any) -> list[str]:
-    """The dotted `keys` as DVC finds them in what a person wrote.
+    """The dotted `keys` as DVC finds them in the params that a person wrote.
 
-    Where one may be left out, and is, it is all that it would be in: so it is noticed when it is put in. Of a stream it is nothing: all
-    of a stream has settings of trainings that the stage does not rest on. What is put in there is noticed by `--check`.
+    A key that is left out stands for the mapping above it, so that DVC notices when it is put in. Within a stream it stands for nothing:
+    a whole stream has settings of trainings that the stage does not rest on. There `--check` notices the new key.
     """
     present = {_above(key, written) for key in keys}
     tracked = {key for key in present if not (key.startswith("streams.") and key.count(".") == 1)}

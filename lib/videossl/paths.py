@@ -66,7 +66,7 @@ def weights(experiment: str, training: str, seed: int | str = SEEDED) -> str:
 
 
 def history(experiment: str, training: str, seed: int | str = SEEDED) -> str:
-    """Its curve, beside the weights."""
+    """The training curve, beside the weights."""
     return f"{models(experiment, seed)}/{training}.json"
 
 

@@ -1,7 +1,7 @@
 """The five kinds of things that a person may add, each thing a module and a YAML of one name in the folder of its kind.
 
-The YAML is all that planning has to know of a thing, so that neither torch nor cv2 is loaded for it. The module is imported by name
-and never by a statement: so the code that a job depends on (`code.closure`) is that of the things it uses and of no other.
+The YAML holds all that planning has to know of a thing, so that neither torch nor cv2 is loaded for it. The module is imported by
+name and never by a statement. So the code that a job depends on (`job_code.closure`) has the things that the job uses, and no others.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ def used(part: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def shown(part: Mapping[str, Any]) -> tuple[str, ...]:
-    """The files of the things that a page with the slice `part` of params draws, and names things by.
+    """The files of the things that a page with the slice `part` of params draws, or whose names it shows.
 
-    These are the modalities of its streams and what those are read from, its tasks, and what its experiments' methods say of themselves.
+    These are the modalities of its streams, the modalities that they are read from, its tasks, and the YAMLs of its experiments' methods.
     """
     seen = {stream["modality"] for stream in part["streams"].values()}
     cached = {declared("modalities", modality).get("reads", modality) for modality in seen}

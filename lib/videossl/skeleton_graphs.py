@@ -1,4 +1,4 @@
-"""Skeletons as graphs: which joints there are, which are joined, and where the middle of a body is."""
+"""Skeletons as graphs: their joints, the bones between joints, and the middle of a body."""
 
 from __future__ import annotations
 

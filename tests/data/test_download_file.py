@@ -274,7 +274,7 @@ def test_whatever_happens_the_file_is_right_or_not_there(
 
 def test_too_little_space_is_said_before_anything_comes(server: Server, tmp_path: Path) -> None:
     server.answers["a"] = [Answer(claim=10**17, hold=0)]
-    with pytest.raises(InputError, match=r"x, of which 0 bytes are there, needs 1e\+05 TB, but .* free") as raised:
+    with pytest.raises(InputError, match=r"the rest of x \(0 bytes are there\) needs 1e\+05 TB, but .* free") as raised:
         get(server, tmp_path / "x", "a", size=None, sha256=None)
     assert str(tmp_path) in str(raised.value)
     assert (tmp_path / "x.part").exists() is False

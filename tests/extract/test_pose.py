@@ -395,7 +395,9 @@ def test_skeletons_alone_and_joints_nowhere(small_weights: Path, root: Path, row
     with pytest.raises(InputError, match=r"walk/0 has a skeleton and no video to find people in: set skeleton: \{backend: files\}"):
         extractor(small_weights).shape(dataclasses.replace(rows[0], path=""))
     monkeypatch.setattr(pose, "detect", lambda *_: [np.full((1, 17, 2), np.nan, np.float32)] * 4)
-    with pytest.raises(InputError, match=r"walk/0: the detector finds joints at no finite place; its weights, .*small\.pth, are not right"):
+    with pytest.raises(
+        InputError, match=r"walk/0: the detector finds joints that are not finite; its weights, .*small\.pth, are not right"
+    ):
         extractor(small_weights)(rows[0], root)
 
 

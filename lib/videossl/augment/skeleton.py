@@ -37,7 +37,7 @@ class SkeletonAugment:
     def train_with_geometry(self, clips: Tensor, sizes: Tensor, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, dict[str, Tensor]]:
         """The same views, and the geometry that videos' views have: "box" (B, 4) float32, the whole frame, and "flip" (B,) bool, never.
 
-        The crop in time is not told: frames that it lacks are reflected, so a view has no one span.
+        The crop in time is left out: it reflects frames at the ends, so a view has no single span.
         """
         draws = np.stack([rng.random(DRAWS) for rng in rngs])
         matrix = np.tile(np.eye(3), (len(draws), 1, 1))

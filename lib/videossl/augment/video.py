@@ -91,7 +91,7 @@ class VideoAugment:
         return self.train_with_geometry(clips, sizes, rngs)[0]
 
     def train_with_geometry(self, clips: Tensor, sizes: Tensor, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The same views, and what of the frames each shows.
+        """The same views, and the part of the frames that each view shows.
 
         Returns:
             views, and on their device "box": (B, 4) float32, the crop's top, left, height and width as shares of the frame's height and
@@ -226,7 +226,7 @@ def colour_maps(draws: dict[str, np.ndarray], jitter: Sequence[float], jitter_p:
 
     m is the clip's mean colour, which contrast needs: it blends with the mean grey value of the whole clip (not of each
     frame: clip-consistent). brightness scales; saturation blends with the grey value; hue turns the plane of I and Q in
-    YIQ by up to `hue` of a circle. All four are linear, so their composition, in the sample's own random order, is too.
+    YIQ by up to `hue` of a circle. All four are linear, so their composition, in the sample's own random order, is linear as well.
     Contrast comes once, so `direct` is all that its mean has been through. Grey comes last. Nothing is clamped in between.
     """
     batch = len(draws["hue"])

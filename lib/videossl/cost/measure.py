@@ -1,6 +1,6 @@
 """Seconds of one piece of each kind of work on the machine at hand, by doing a little of it with the pipeline's own code.
 
-Weights are made up, and videos where there are none; what is timed is what the jobs call. The first round of everything is not counted.
+Weights are made up, and so are videos where there are none. The functions that the jobs call are timed. The first round is not counted.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ BATCH = 2  # clips of the first trial of a training step
 STEPS = 4  # of a trial at most; the first is slow and not counted if there is another
 SECONDS = 5.0  # after which a trial takes no further step; a full batch is tried where it should fit in
 REPEATS, ENOUGH = 5, 0.5  # calls that are timed, or fewer where these seconds are full
-SCORED, ITERATIONS = 64, 3  # videos of the first trial of a task, of which the next has four times as many; iterations at most
+SCORED, ITERATIONS = 64, 3  # videos of the first trial of a task (each further trial has four times as many); iterations at most
 
 Say = Callable[[str], None]
 
@@ -76,7 +76,7 @@ class Bench:
         self._caches: dict[str, cache.Cache] = {}
 
     def rates(self, kinds: Iterable[Kind], say: Say) -> dict[Kind, float]:
-        """Seconds of one piece of each kind; `say` is told what is measured."""
+        """Seconds of one piece of each kind; `say` is called with the name of what is measured."""
         wanted = sorted(set(kinds))
         result = {}
         for number, kind in enumerate(wanted, 1):
@@ -132,7 +132,7 @@ class Bench:
         return float(np.median(steps[1:] if len(steps) > 1 else steps)) / batch
 
     def _growing(self, trial: Callable[[int], float], most: int) -> float:
-        """Seconds a clip, of `most` at once where a trial of two clips says that there is time and memory for it, else of those two."""
+        """Seconds a clip with `most` clips at once if a trial with two clips says that time and memory suffice, else with two."""
         first = trial(min(BATCH, most))
         while not self.quick and most > BATCH and (self.device.type == "cuda" or STEPS * first * most < SECONDS):
             try:
@@ -160,7 +160,7 @@ class Bench:
     # Tasks, per piece of their own.
 
     def _score(self, name: str) -> float:
-        """Of as many videos as there is time for, at most as many as there are; of a task with `iterations`, with few of them."""
+        """Time a task on as many videos as there is time for, at most as many as there are, and with few `iterations`."""
         task, settings = base.load(name), dict(self.params["evaluate"]["tasks"][name])
         settings |= {key: min(settings[key], ITERATIONS) for key in ("iterations",) if key in settings}
         whole = self.works.given(name, next(iter(self.params["streams"])), self.works.main)

@@ -28,7 +28,7 @@ class Job:
 
 
 def pending(folder: Path, targets: Sequence[str], params: Params) -> list[Job]:
-    """The jobs that `snakemake TARGETS --directory FOLDER` would run, those of the target rules themselves left out.
+    """The jobs that `snakemake TARGETS --directory FOLDER` would run, without the target rules themselves.
 
     Raises InputError where Snakemake cannot plan, with the target that is nearest to one it does not know.
     """

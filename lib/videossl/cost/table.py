@@ -13,7 +13,7 @@ COLUMNS = ("rule", "jobs", "epochs", "clips", "bytes", "hours", "longest job")
 Costs = dict[str, dict[str, float]]  # rule -> column -> number
 
 ORDER = ["download", "index", "measurable", "feasible", "extract", "train", "features", "finetune", "score", "progress"]
-"""The rules as the work goes on, "extract" for those of all cached modalities; others come last."""
+"""The rules in the order of the work, "extract" for all cached modalities; others come last."""
 
 UNITS = {"start": "job", "score": "piece", **dict.fromkeys(("render", "index", "extract", "handmade"), "frame")}
 """The unit of the seconds of a kind of work; of the others a clip."""
@@ -100,6 +100,6 @@ def _short(seconds: float) -> str:
 
 
 def record(by_rule: Costs, rates: Mapping[Kind, float], **about: Any) -> dict[str, Any]:
-    """All of it as data, for --json."""
+    """Costs and rates as data, for --json."""
     rules = {name: row for name, row in by_rule.items() if name != "total"}
     return {**about, "rules": rules, "total": by_rule["total"], "seconds": {" ".join(kind): value for kind, value in rates.items()}}

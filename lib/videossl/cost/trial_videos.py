@@ -97,8 +97,8 @@ def _middle(path: Path) -> list[np.ndarray]:
 def made_up(size: tuple[int, int], count: int) -> list[np.ndarray]:
     """A grey picture that drifts, `count` times (H, W, 3) uint8, in detail like a frame of video; size is (width, height).
 
-    Its spectrum falls as that of pictures of the world does, with phases alone drawn. Shrunk to 128 pixels, JPEG of quality 90 takes 0.3
-    to 0.36 bytes a pixel of it; of two clips of UCF101 and two of HMDB51, 0.25 to 0.45.
+    Its spectrum falls as in real pictures; phases alone are drawn. Shrunk to 128 pixels, JPEG of quality 90 takes 0.3 to 0.36 bytes
+    a pixel. Two clips of UCF101 and two of HMDB51 take 0.25 to 0.45.
     """
     width, height = size
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])

@@ -58,7 +58,7 @@ def _of_index(rows: Sequence[index.Row]) -> Counts:
 
 
 def _of_videos(root: Path, videos: Sequence[listing.Video]) -> Census | None:
-    """Counts of the videos that are there, the length and size of an even selection of them; None if none of it decodes."""
+    """Count the videos that are there, with length and size of an even selection; None if no video of the selection decodes."""
     files = set(_there(root, [entry.path for entry in videos]))
     used = [entry for entry in videos if root / entry.path in files]
     examples = {path: probe for path in _even([root / entry.path for entry in used]) if (probe := _probe(path))}
@@ -73,7 +73,7 @@ def _of_videos(root: Path, videos: Sequence[listing.Video]) -> Census | None:
 
 
 def _there(root: Path, paths: Sequence[str]) -> list[Path]:
-    """Those of `paths`, "" for none, that are files below `root`."""
+    """The `paths` that are files below `root`; "" is none."""
     return [root / path for path in paths if path and (root / path).is_file()]
 
 

@@ -49,8 +49,8 @@ class Work:
 class Works:
     """The work of each job of a run.
 
-    counts: by dataset; jpeg: bytes a pixel by cached modality, where the codec is jpeg (`film.jpeg_bytes`); rendered: bytes a frame by
-    dataset that is rendered (`film.render`). `trained` has of each kind of training that was asked for the slice of one.
+    counts: by dataset; jpeg: bytes a pixel by cached modality, where the codec is jpeg (`trial_videos.jpeg_bytes`); rendered: bytes a
+    frame by dataset that is rendered (`trial_videos.render`). `trained`: by kind of training, the slice of one such training.
     """
 
     params: Params
@@ -148,7 +148,7 @@ class Works:
         return loop.epochs, loop.epochs * (self.counts[dataset].train // loop.batch) * loop.batch
 
     def _bytes(self, kind: Kind) -> tuple[int, int]:
-        """Give the bytes that a training of that kind leaves, and of that its encoders: one is built to know it."""
+        """The bytes that a training of that kind leaves, and the bytes of its encoders alone; a method is built to know them."""
         if kind not in self._sizes:
             method = assemble.method(self.trained[kind], 0, assemble.Weights(), max(2, self.counts[self.main].classes))
             encoders = {name: encoder.state_dict() for name, encoder in method.encoders().items()}
@@ -174,7 +174,7 @@ class Works:
         return Work(epochs, clips + tested, size, {kind: clips, ("forward", stream): tested})
 
     def _tested(self, stream: str, dataset: str, settings: Mapping[str, Any]) -> int:
-        """Clips of a test video that is seen in windows which share `overlap`, in so many `crops` each; one of what is seen whole."""
+        """Clips of a test video: windows that share `overlap`, times `crops`; one for a modality that is seen whole."""
         span = assemble.span(self.params["streams"][stream])
         if span is None:
             return 1
@@ -198,7 +198,7 @@ class Works:
         return base.load(task).work(self.given(task, stream, dataset), self.params["evaluate"]["tasks"][task])
 
     def given(self, task: str, stream: str, dataset: str) -> base.Counts:
-        """Give the amount that a task is given of one stream: features of it, or predictions of a trained encoder."""
+        """The amount that a task is given of one stream: its features, or predictions of a trained encoder."""
         counts, given = self.counts[dataset], registry.declared("tasks", task)["given"]
         clips, numbers = (self._clips(stream), self.numbers[stream]) if given == "features" else (1, counts.classes)
         return base.Counts(counts.train, counts.test, counts.classes, clips, numbers)

@@ -91,7 +91,7 @@ def write_shard(
 
 
 def attributes(modality: str, dataset: str, extractor: Mapping[str, Any], codec: str, **attrs: Any) -> dict[str, Any]:
-    """The root attributes of a shard that `write_shard` is given these for."""
+    """The root attributes of a shard for these arguments of `write_shard`."""
     root = {"schema": SCHEMA, "modality": modality, "dataset": dataset, "codec": codec}
     return root | {"extractor": json.dumps(extractor, sort_keys=True), **attrs}
 
@@ -209,7 +209,7 @@ def _seal_of(digest: str) -> bytes:
 
 
 def digest(path: str | Path) -> str:
-    """The hex SHA-256 that a shard's seal states of its bytes, which are not read; raises InputError where there is no seal."""
+    """The hex SHA-256 that a shard's seal states. The bytes are not read. Raises InputError where there is no seal."""
     path = Path(path)
     try:
         with path.open("rb") as file:
@@ -305,7 +305,7 @@ class Cache:
         self.attrs = attrs
         for position, id in enumerate(ids):
             if id in self._places:
-                raise InputError(f"{path}: {id} is in {self.paths[self._places[id][0]]} too; delete both, extract again")
+                raise InputError(f"{path}: {id} is also in {self.paths[self._places[id][0]]}; delete the two files, extract again")
             self._places[id] = shard, _name(position)
         self.ids += ids
 
@@ -348,7 +348,7 @@ class Cache:
             raise _damaged(self.paths[self._places[id][0]], error) from error
 
     def stored(self, id: str) -> np.ndarray | jpeg.Encoded:
-        """A video as its shard holds it, which is what `write_shard` takes."""
+        """A video as its shard holds it, and as `write_shard` takes it."""
         values = self._dataset("videos", id)[:]
         if self.attrs["codec"] == "jpeg":
             return jpeg.Encoded(values, self._dataset("offsets", id)[:], self.shape(id)[1:])

@@ -91,7 +91,7 @@ def collate(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
 
     Returns:
         of pictures, (T, H, W, C) uint8: (B, T, H, W, C) uint8, padded with zeros right and below to the largest H and W, and the true
-        (H, W) of each, (B, 2) int64. Of other clips, (C, T, ...) of one shape: (B, C, T, ...), and the extents beyond T of each.
+        sizes (H, W), (B, 2) int64. For other clips, (C, T, ...) of one shape: (B, C, T, ...), and each clip's extents beyond T.
     """
     import torch  # here, so that processes that only look at clips start fast
 
@@ -109,7 +109,7 @@ def collate(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
 class Source(NamedTuple):
     """Clips to draw from one cache.
 
-    stream: what the draws are told apart by. names: of the clips, ("query", "key") or ("partner",). load: (cache, video, start) -> array,
+    stream: the name in the draws' seeds. names: of the clips, ("query", "key") or ("partner",). load: (cache, video, start) -> array,
     one clip from step `start`. span: steps that a clip covers, None: a clip is the whole video. rate: steps a second, None: as many as
     the video's duration and its length in the cache say.
     """
@@ -197,7 +197,7 @@ class ClipDataset:
         return several_starts(length, source.span, len(source.names), rng)
 
     def _together(self, epoch: int, position: int) -> list[tuple[int, ...]]:
-        """First steps of the clips of all sources, from one draw of times: of two clips half the time one for both, as `two_starts`."""
+        """First steps of the clips of all sources, from one draw of times. Half the time two clips share one, as in `two_starts`."""
         id, count = self.ids[position], max(len(source.names) for source in self.sources)
         rng = seeding.numpy_rng(self.seed, epoch, id, "starts/together")
         shares = rng.random(count)  # of the latest time at which a clip of every source fits

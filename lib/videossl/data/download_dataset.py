@@ -126,7 +126,7 @@ def _announce(module: Any, root: Path, missing: Sequence[Archive]) -> None:
 
 
 def _space(root: Path, missing: Sequence[Archive]) -> int:
-    """Bytes that the disk needs, about: one archive after the other lies there while it and those before are unpacked."""
+    """The bytes that the disk needs, about: each archive lies there while it is unpacked, beside the contents of those before."""
     most = unpacked = 0
     for archive in missing:
         size = archive.size or 0

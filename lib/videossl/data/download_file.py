@@ -171,7 +171,7 @@ def _append(response: Response, part: _Part, start: int, total: int | None) -> N
     from urllib3.exceptions import HTTPError
 
     if total is not None:
-        disk.need(part.path.parent, total - start, f"{part.whole.name}, of which {disk.text(start)} are there,")
+        disk.need(part.path.parent, total - start, f"the rest of {part.whole.name} ({disk.text(start)} are there)")
     length = start
     try:
         with part.path.open("ab" if start else "wb") as file, _progress(part, start, total) as count:

@@ -49,7 +49,7 @@ KINDS = {
     "number": "a finite number",
     "order": "a whole number from 0",
 }
-"""Kind of a label -> what it must be: one class, several of them, a quantity, a rank."""
+"""Kind of a label -> what it must be: one class, several classes, a quantity, a rank."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Video:
     split: str = "train"  # or "test"
     skeleton: str = ""  # relative to the dataset's root, "" for none
     named_by: str = ""  # "trainlist01.txt:3" where a list names it
-    group: str = ""  # the source that it was cut from ("SoccerJuggling/g23"), "" where it is a source of its own
+    group: str = ""  # the recording that it was cut from ("SoccerJuggling/g23"), "" where it is a recording of its own
     excluded: str = ""  # why an official list takes it out: becomes the reason of its row in the index
 
 
@@ -155,7 +155,7 @@ def read_list(path: Path) -> list[tuple[int, str, str]]:
             continue
         name, flag = _entry(path, number, line)
         if first.setdefault(name, number) != number:
-            raise InputError(f"{path}:{number}: {name} is in line {first[name]} too; remove one of the lines")
+            raise InputError(f"{path}:{number}: {name} is also in line {first[name]}; remove one of the lines")
         entries.append((number, name, flag))
     return entries
 

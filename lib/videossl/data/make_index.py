@@ -20,7 +20,7 @@ from videossl.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """The facts that the files of one video give; the fields are those of `Row`."""
+    """The facts that the files of one video give, under the names of the fields of `Row`."""
 
     sha256: str = ""
     frames: int = 0
@@ -62,7 +62,7 @@ def build(
 
 
 def _contents(videos: Sequence[Video], root: Path, processes: int, fps: float | None, journal: Path | None) -> Iterator[Contents]:
-    """Read each video, in order: from the journal where it knows, from the files otherwise."""
+    """Read each video, in order: from the journal if it is there, else from its files."""
     keys = [_key(entry, root, fps) if journal else "" for entry in videos]
     read_before = _read_before(journal, keys)
     if read_before:
@@ -76,7 +76,7 @@ def _contents(videos: Sequence[Video], root: Path, processes: int, fps: float | 
             yield read_before[key]
             continue
         contents = next(fresh)
-        # What could not be read is read again next time: the reason may have gone. So is what changed since its key was made.
+        # A video that could not be read is read again next time: the reason may have gone. So is a video that changed since its key was made.
         if journal and key and not contents.reason:
             journal = _note(journal, key, contents)
         yield contents
@@ -93,7 +93,7 @@ def _read_before(journal: Path | None, keys: Sequence[str]) -> dict[str, Content
 
 
 def _note(journal: Path, key: str, contents: Contents) -> Path | None:
-    """Add to the journal, and return it; None where it cannot be written, which is said once and costs nothing but time."""
+    """Add to the journal, and return it; None where it cannot be written: one warning, and the next run takes longer."""
     try:
         journals.add(journal, key, dataclasses.asdict(contents))
     except OSError as error:
@@ -105,7 +105,7 @@ def _note(journal: Path, key: str, contents: Contents) -> Path | None:
 def _key(entry: Video, root: Path, fps: float | None) -> str:
     """Hash the input of `_read` to 32 hex digits: the files of a video by name, size and times. "" where there is nothing to read.
 
-    The time of the last change of the inode is one of them: contents that are replaced under the old date are noticed.
+    The times include the last change of the inode, so contents that are replaced under the old date are noticed.
     """
     if entry.excluded:
         return ""
@@ -120,7 +120,7 @@ def _key(entry: Video, root: Path, fps: float | None) -> str:
 
 @cache
 def _version() -> str:
-    """Of what reads videos and skeletons: our code and the libraries that decode."""
+    """The version of what reads videos and skeletons: our code and the libraries that decode."""
     import av
 
     return f"{files.sha256(__file__, video.__file__, ntu_skeleton.__file__)} av {av.__version__} {av.library_versions}"

@@ -17,7 +17,7 @@ from videossl.skeleton_graphs import GRAPHS, Graph
 
 
 def graph_name(settings: Mapping[str, Any]) -> str:
-    """The name of the graph (graphs.GRAPHS) that the skeletons of a stream have."""
+    """The name of the graph (skeleton_graphs.GRAPHS) that the skeletons of a stream have."""
     return str(settings.get("graph", skeleton_graphs.DEFAULT))
 
 

@@ -35,7 +35,7 @@ from videossl.errors import InputError
 log = logging.getLogger(__name__)
 
 MOST = 100
-"""An archive holds at most so many times its own bytes."""
+"""The largest ratio of the bytes that an archive holds to its own bytes."""
 
 ENOUGH = 100_000_000
 """Bytes that any archive may hold, however small it is."""
@@ -264,7 +264,7 @@ def _read_rar(archive: Path) -> Iterator[Member]:
 
 
 def _write_rar(archive: Path, files: Mapping[str, Member], folder: Path) -> dict[str, Path]:
-    """Have the tools try in turn; what the first leaves is taken if it is what was listed."""
+    """Have the tools try in turn, until one leaves exactly the files that were listed."""
     failed = []
     most = max((member.size for member in files.values()), default=0)
     for tool, arguments in TOOLS.items():

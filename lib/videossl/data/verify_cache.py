@@ -68,7 +68,7 @@ def examine(paths: Sequence[Path], rows: Sequence[Row] | None = None, processes:
             groups[file.shard.attrs["dataset"], file.shard.attrs["modality"]].append((position, file.shard))
     datasets = sorted({dataset for dataset, _ in groups})
     if rows is not None and len(datasets) > 1:
-        raise InputError(f"an index is of one dataset, the shards of {', '.join(datasets)}; name the folder of one")
+        raise InputError(f"an index belongs to one dataset, these shards to {', '.join(datasets)}; name the folder of one dataset")
     problems: list[str] = []
     for (dataset, modality), group in groups.items():
         first = group[0][0]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 KINDS = ("lists", "count", "missing", "empty", "unreadable", "audio only", "short", "skeleton", "extra")
 FRAMES_OFF = 2  # headers of whole files can be off by one, and a frame at the end may be empty
 SECONDS_OFF = 0.25  # and lengths in seconds are rounded
-COMPARED = 100  # extra files whose names are compared with those of all missing ones in their folder
+COMPARED = 100  # extra files whose names are compared with the names of all missing files in their folder
 SHOWN = 3  # names of a kind in the table
 
 
@@ -101,7 +101,7 @@ def _splits(module: ModuleType, options: Mapping[str, Any]) -> list[int]:
 def _named(
     module: ModuleType, root: Path, splits: Sequence[int], options: Mapping[str, Any]
 ) -> tuple[dict[int, list[Video]], list[Problem]]:
-    """The videos of each split whose lists can be read, and what is wrong with those of the others."""
+    """The videos of each split whose lists can be read, and the problems of the other splits."""
     named: dict[int, list[Video]] = {}
     problems = []
     for split in splits:
@@ -151,7 +151,7 @@ def skim(root: Path, name: str) -> Problem | None:
 def _skim(container: av.container.InputContainer) -> tuple[str, str]:
     """(kind, detail) of what is wrong with an open video, ("", "") for nothing.
 
-    A file that was cut short says in its header how long it was: in frames (AVI, MP4), which are counted by packets, or
+    The header of a file that was cut short says how long it was: in frames (AVI, MP4), which are counted by packets, or
     by time where some are empty; else in seconds (Matroska, WebM), of whichever stream is the longest.
     """
     if not container.streams.video:

@@ -49,7 +49,7 @@ def frames(path: str | Path, short_side: int | None = None, grey: bool = False, 
         path: the video.
         short_side: pixels of the shorter side after resizing (the aspect ratio is kept), or None to leave the size.
         grey: luminance only.
-        fps: resample to so many frames a second (see `pick`); None for the frames as they are.
+        fps: frames a second to resample to (see `pick`); None for the frames as they are.
 
     Returns:
         (N, H, W, 3) uint8 RGB, or (N, H, W) uint8 grey.
@@ -102,8 +102,8 @@ def probe(path: str | Path, fps: float | None = None) -> Probe:
 def clock(stamps: Sequence[int | None], base: Fraction | None, average: Fraction | None) -> tuple[np.ndarray, float]:
     """When frames are shown, and how many a second.
 
-    Time stamps are believed unless one is missing, one goes back (as those of AVI files with B-frames do), or all are one;
-    then frames are as far apart as the stream's average rate says.
+    Time stamps are believed unless one is missing, one goes back (as in AVI files with B-frames), or all are equal. Then
+    frames are as far apart as the stream's average rate says.
 
     Args:
         stamps: of N frames in their order, in units of `base` seconds.

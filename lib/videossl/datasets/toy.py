@@ -53,15 +53,15 @@ class Options:
     """The parts of a toy set (params: the dataset's options)."""
 
     seed: int = 0  # another seed: other subjects, other views, another room
-    actions: int = 12  # the first so many of the twelve
+    actions: int = 12  # how many of the twelve, from the first
     train_subjects: int = 12
     test_subjects: int = 8
     repeats: int = 1  # videos of a subject and action
     frames: int = 24
     size: int = 64  # pixels a side
-    backgrounds: int = 1  # textures of the room, of which each video draws one
+    backgrounds: int = 1  # textures of the room; each video draws one
     layout: str = "ucf101"  # or ntu60: names, folders and both splits of NTU RGB+D
-    cameras: int = 1  # that see a performance; in params three unless said otherwise, where the layout is ntu60
+    cameras: int = 1  # that see a performance; in params the default is three where the layout is ntu60
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
@@ -76,7 +76,7 @@ class Options:
                 raise InputError(f"toy dataset: {name} is {getattr(self, name)}; with layout {self.layout} there are {most}")
 
     def _most(self) -> dict[str, int]:
-        """The largest numbers: with the layout ntu60 those of NTU RGB+D."""
+        """The largest numbers; with the layout ntu60 they are NTU RGB+D's."""
         if self.layout == "ucf101":
             return {"actions": len(CLASSES), "cameras": 1}
         last, training = ntu60.EDITION.last, len(ntu60.SUBJECTS)

@@ -55,7 +55,7 @@ class Flow:
         return {"name": self.backend, "version": frames.versions(), "params": params}
 
     def attrs(self) -> dict[str, Any]:
-        """The attributes that a reader needs to undo the quantisation; other tools truncate, so the rounding is said as well."""
+        """The attributes that a reader needs to undo the quantisation. The rounding is one of them, because other tools truncate."""
         return {"bound": float(self.bound), "zero": ZERO, "levels": LEVELS, "rounding": "to the nearest, ties to even"}
 
 

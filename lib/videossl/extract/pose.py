@@ -64,7 +64,7 @@ class Poses:
         steps, height, width = frames.steps(row, short_side)
         people = self._people(row, frames.each(row, root, short_side, self.fps))
         if not all(np.isfinite(detected).all() for detected in people):
-            raise InputError(f"{row.id}: the detector finds joints at no finite place; its weights, {self.weights}, are not right")
+            raise InputError(f"{row.id}: the detector finds joints that are not finite; its weights, {self.weights}, are not right")
         tracks = link([place(detected, height, width) for detected in people])
         return bodies.arrange(steps, tracks) if tracks else np.zeros(self.shape(row), np.float32)
 
@@ -304,7 +304,7 @@ class _Followed:
         return np.asarray(self.joints + self.speed * (frame - self.frame))
 
     def see(self, joints: np.ndarray, frame: int) -> None:
-        """Take over where the body is now. The speed is half that of this step, half what it was: keypoints jitter."""
+        """Take over the new place of the body. The speed is the mean of the old speed and this step's, because keypoints jitter."""
         step = (joints - self.joints).mean(axis=0) / (frame - self.frame)
         self.joints, self.frame, self.speed = joints, frame, (self.speed + step) / 2
 

@@ -23,7 +23,7 @@ from videossl.errors import InputError
 log = logging.getLogger(__name__)
 
 OVERHEAD = 2048
-"""Bytes a video beside its values, at most: what HDF5 writes of it; and four times that for the shard."""
+"""Bytes that HDF5 writes for a video beside its values, at most; the shard itself takes four times as many."""
 
 
 class Extractor(Protocol):
@@ -121,12 +121,12 @@ def _videos(
 
 
 def code_of(kept: Path) -> Path:
-    """The file that tells the digest of the code that made the shard `kept`. Not in the shard: a new comment makes no other bytes."""
+    """The file with the digest of the code that made the shard `kept`; not in the shard, since a comment must not change its bytes."""
     return kept.with_suffix(".code")
 
 
 def _before(kept: Path | None, wanted: dict[str, Any], made_with: str) -> cache.Cache | None:
-    """The shard `kept`, if it was made as `wanted` by code of that digest and no byte of it has changed; else it is removed."""
+    """The shard `kept`, if it was made as `wanted` by code of that digest and no byte has changed; else it is removed."""
     if kept is None or not kept.exists():
         return None
     try:

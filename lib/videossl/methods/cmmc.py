@@ -109,7 +109,7 @@ class CMMC(nn.Module):
         return self.layers.draw(rng)
 
     def _partner_map(self, views: Mapping[str, Tensor], g1: Tensor, r: Tensor, ell: int) -> Tensor:
-        """g2 of eq. 4: the partner's map after block l, row i that of sample r(i), in as many rows as g1."""
+        """g2 of eq. 4: the partner's map after block l, in as many rows as g1; row i is of sample r(i)."""
         samples = len(r) // parallel.size()
         if self.partner is None:
             rows = g1.view(samples, -1, *g1.shape[1:])  # the bodies of a sample move together
@@ -140,7 +140,7 @@ def build(given: Given) -> CMMC:
 
 
 def feasible(name: str, streams: Mapping[str, Shapes], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Every pair of blocks (k, l) that may be drawn, for each of the two streams; raises InputError where one of them cannot be mixed.
+    """Every pair of blocks (k, l) that may be drawn, for each of the two streams; raises InputError for a pair that cannot be mixed.
 
     name: of the experiment, for messages. streams: the two, in the order of the recipe.
     """
@@ -157,7 +157,7 @@ def feasible(name: str, streams: Mapping[str, Shapes], settings: Mapping[str, An
 
 
 def _where(settings: Mapping[str, Any], stream: str, other: str) -> dict[str, Any]:
-    """Between which blocks, and with what patch, maps of `other` are mixed into those of `stream`."""
+    """The blocks between which maps of `other` are mixed into maps of `stream`, and the patch."""
     layers, patch = settings["layers"], settings["patch"]
     return {
         "layers": layers if isinstance(layers, str) else (layers[stream], layers[other]),

@@ -29,7 +29,7 @@ from videossl.mix.compiling import eager
 from videossl.mix.strategies import BOXES, INPUT, check_name, mix_inputs
 
 NEGATIVES = ("all", "other-videos", "other-groups")
-"""The negatives of a clip: all; not the keys of its own video; not those of its group, the videos that were cut from one recording."""
+"""The negatives of a clip: all keys; all but its own video's; all but its group's, the videos that were cut from one recording."""
 
 
 class Compared(NamedTuple):
@@ -169,7 +169,7 @@ class MoCo(nn.Module):
         return {self.stream: self.state_dict()}
 
     def begin(self, states: Mapping[str, State]) -> list[str]:
-        """Take over what an earlier training left of the stream: all of a MoCo, or an encoder alone, which the key encoder then equals.
+        """Take over the stream from an earlier training: a whole MoCo, or an encoder alone, which the key encoder then equals.
 
         Returns what was loaded, for the log. Raises InputError, loading nothing, for a tensor too many, missing, or of another shape.
         """
@@ -191,7 +191,7 @@ class MoCo(nn.Module):
         return list(dict.fromkeys(name.split(".")[0] for name in own))
 
     def _enqueue(self, keys: Tensor, ids: Tensor) -> None:
-        """Write keys (B, D) from the pointer on, round the end; of more keys than slots the last stay."""
+        """Write keys (B, D) from the pointer on, and after the end from the start; of more keys than slots the last keys stay."""
         slots = self.queue.shape[1]
         if slots == 0:
             return

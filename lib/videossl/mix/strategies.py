@@ -138,7 +138,7 @@ def check_features(what: str, strategy: str, axes: Collection[str], layers: str 
 
 
 def check_name(what: str, given: str, choices: Sequence[str]) -> None:
-    """Raise InputError with `known` unless `given` is one of them."""
+    """Raise InputError, which names the `choices`, unless `given` is one of the choices."""
     if given not in choices:
         raise InputError(f"{what} {given!r} is unknown: choose of {', '.join(choices)}")
 

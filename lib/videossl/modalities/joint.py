@@ -77,7 +77,7 @@ def is_present(joints: np.ndarray) -> bool:
 def square(joints: np.ndarray) -> tuple[float, float, float]:
     """The square (left, bottom, side) around all bodies of joints (n, V, 3), in their unit, with a margin.
 
-    One square for a whole sequence, so that the frames of it are drawn alike. Nobody there: the unit square.
+    One square serves a whole sequence, so that its frames are drawn alike. Without a body it is the unit square.
     """
     bodies = [body for body in joints if is_present(body)]
     if not bodies:

@@ -239,7 +239,7 @@ def _by_stream(params: Params, name: str) -> None:
 
 
 def _equal(params: Params, name: str) -> None:
-    """Streams that learn in one training have all in common that is of the training."""
+    """Streams that learn in one training have equal settings where a setting is for the training as a whole."""
     recipe, declared = params["experiments"][name], recipes.method(params, name)
     if declared["trains"] != "together":
         return

@@ -49,7 +49,7 @@ def written(path: str | Path) -> Any:
 
 
 def parse(text: str, name: str) -> Params:
-    """The checked params in `text`; `name` is the file to name in errors, which are as in `load`."""
+    """The checked params in `text`; errors are as in `load`, and name the file `name`."""
     return check(_yaml(text, name), name)
 
 
@@ -99,7 +99,7 @@ def _dataset(given: Any) -> Any:
 
 
 def _stream(name: Any, given: Any) -> Any:
-    """A stream with its modality, which is its name where that is one, and what its encoder has defaults for."""
+    """A stream with its modality and the defaults of its encoder. Without `modality`, the name of the stream is its modality."""
     if not isinstance(given, dict):
         return given
     modality = {"modality": name} if name in registry.names("modalities") else {}
@@ -109,7 +109,7 @@ def _stream(name: Any, given: Any) -> Any:
 
 
 def _tasks(given: Any) -> Any:
-    """Tasks with their settings, of which some may be left out; a list of names is short where nothing is set."""
+    """Tasks with their settings and defaults; a list of names is short for tasks without settings."""
     if isinstance(given, list) and all(isinstance(task, str) for task in given):
         given = {task: {} for task in given}
     if not isinstance(given, dict):

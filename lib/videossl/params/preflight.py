@@ -40,13 +40,13 @@ def check_weights(params: Params) -> None:
 def check_times(files: Iterable[str]) -> None:
     """Raise InputError where one of the inputs of a run is from the future, by more than a minute.
 
-    Snakemake would call all that is made of it older than it, and delete it: an hour's or a week's work.
+    Snakemake would take all that is made of such a file for older than the file, and delete it: an hour's or a week's work.
     """
     now = time.time()
     for file in sorted(files):
         ahead = Path(file).stat().st_mtime - now if Path(file).exists() else 0
         if ahead > 60:
             raise InputError(
-                f"{file} is {ahead / 60:.0f} minutes from the future, so what is made of it would look older; set the clock right, or say that such"
-                " files are of now (find data -newermt now -exec touch {} +) and then `snakemake --touch`"
+                f"{file} is {ahead / 60:.0f} minutes from the future, so results made of it would look older than it; set the clock right, or give such"
+                " files the time of now (find data -newermt now -exec touch {} +) and then call `snakemake --touch`"
             )

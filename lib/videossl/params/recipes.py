@@ -17,7 +17,7 @@ Params = dict[str, Any]
 
 @dataclass(frozen=True)
 class Training:
-    """One job that trains `streams` of `experiment`; its name is that of its files.
+    """One job that trains `streams` of `experiment`; its files bear its name.
 
     cycle: of trainings in turn, 1, 2, ... for each stream; else 0.
     """
@@ -73,7 +73,7 @@ def starts(params: Params, job: Training) -> dict[str, Training]:
 
 
 def frozen(params: Params, job: Training) -> dict[str, tuple[str, Training]]:
-    """The frozen encoders that `job` is handed, by role: the stream, and the training that its weights are of.
+    """The frozen encoders that `job` is handed, by role: the stream, and the training that made its weights.
 
     The other stream's are the newest there are then: of the same cycle for the second stream, of the cycle before for the
     first (P section 3.2: "use of the latest learned representations").

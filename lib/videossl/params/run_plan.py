@@ -25,7 +25,7 @@ def own_root(name: str) -> str:
 
 
 def datasets(params: Params) -> dict[str, Params]:
-    """All datasets by name: that which encoders are trained on, then those of `transfer`, each without its `streams`."""
+    """All datasets by name, each without its `streams`: first the one that encoders are trained on, then those of `transfer`."""
     every = [params["dataset"], *params["transfer"]]
     return {entry["name"]: {key: value for key, value in entry.items() if key != "streams"} for entry in every}
 
@@ -51,7 +51,7 @@ def measured(params: Params, experiment: str, dataset: str) -> list[str]:
 
 
 def tasks_of(params: Params, experiment: str) -> list[str]:
-    """The tasks that are measured of an experiment; nothing is trained of the hand-made feature."""
+    """The tasks that an experiment is measured by; a task that trains an encoder leaves out the hand-made feature."""
     result = []
     for task, settings in params["evaluate"]["tasks"].items():
         trains = registry.declared("tasks", task)["given"] == "encoder"
@@ -111,12 +111,12 @@ def cached_modalities(params: Params, dataset: str) -> list[str]:
 
 
 def all_cached_modalities(params: Params) -> list[str]:
-    """Those of all streams."""
+    """The cached modalities of all streams."""
     return sorted({cached_modality(stream["modality"]) for stream in params["streams"].values()})
 
 
 def backend(params: Params, cached: str) -> str:
-    """By what a cached modality is made, where there is a choice; "" where there is none."""
+    """The backend that makes a cached modality; "" where there is no choice."""
     declared = registry.declared("modalities", cached)
     choices = declared["extractors"]
     if "" in choices:

@@ -22,7 +22,7 @@ OWN = ("recipe", "default", "by stream", "own", "sizes")
 
 
 def check(params: Any) -> None:
-    """Raise InputError, of the mistake that lies nearest to the top, where `params` are not as the schema says."""
+    """Raise InputError where `params` are not as the schema says; it names the mistake that lies nearest to the top."""
     errors = sorted(_validator().iter_errors(params), key=lambda error: (len(error.path), str(error.path)))
     if errors:
         raise InputError(_explain(jsonschema.exceptions.best_match(errors), ""))
@@ -93,7 +93,7 @@ def tags() -> dict[str, str]:
 
 
 def plain(setting: Schema) -> Schema:
-    """A declared setting as JSON Schema; what it may be left out for is said."""
+    """A declared setting as JSON Schema; the description says what an absent setting means."""
     result = {key: value for key, value in setting.items() if key not in OWN}
     if "by stream" in setting:
         words = {key: result.pop(key) for key in list(result) if key != "description"}
@@ -273,7 +273,7 @@ def _explain(error: jsonschema.ValidationError, place: str) -> str:
 
 
 def _choices(word: str, values: Iterable[Any]) -> str:
-    """The known value that is meant, if one is near, and all of them."""
+    """The known value that is meant, if one is near, and all known values."""
     texts = [str(value) for value in values]
     close = registry.nearest(word, texts)
     return close if close.startswith("known") else f"{close} known: {', '.join(texts)}"

@@ -24,7 +24,7 @@ def index(params: Params, name: str) -> Params:
 
 
 def _not_from_files(params: Params) -> Params:
-    """The sections of extractors by which what a dataset has in files of its own is made of its videos instead."""
+    """The sections of extractors that make a modality of videos, although datasets have files for it."""
     result = {}
     for modality, section in schema.sections().items():
         choices = registry.declared("modalities", modality)["extractors"]

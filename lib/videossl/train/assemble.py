@@ -50,7 +50,7 @@ class Weights:
     frozen: Mapping[str, Path] = field(default_factory=dict)
 
     def named(self) -> dict[str, Path]:
-        """All of them by stream or role, for the provenance."""
+        """All weights files by stream or role, for the provenance."""
         return {**self.start, **self.frozen}
 
 

@@ -27,7 +27,7 @@ KEPT = 2
 
 
 class Checkpoint:
-    """The states of one training in `folder`, as {steps}.{SHA-256 of the bytes}.pt, one every `minutes` (0: after every step; infinite: only when told to stop)."""
+    """The states of one training in `folder`, as {steps}.{SHA-256 of the bytes}.pt, one every `minutes` (0: after every step; infinite: only at a signal to stop)."""
 
     def __init__(self, folder: Path, minutes: float = 10) -> None:
         self.folder, self.minutes = folder, minutes
@@ -51,7 +51,7 @@ class Checkpoint:
         return path
 
     def load(self) -> dict[str, Any] | None:
-        """The newest sound state, or None. One whose bytes are not those of its name is left out with a warning."""
+        """The newest sound state, or None. A state whose bytes do not fit its name is left out with a warning."""
         return next((state for _, state in self._sound()), None)
 
     def newest(self) -> Path | None:

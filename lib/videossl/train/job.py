@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def add_machine(parser: argparse.ArgumentParser) -> None:
-    """The arguments that say how a training runs, none of which has an effect on the result."""
+    """The arguments that say how a training runs. They have no effect on the result."""
     parser.add_argument("--scratch", type=Path, default=Path("data/scratch"), help="checkpoints, run records and TensorBoard")
     parser.add_argument("--workers", type=int, default=0, help="processes that read clips, for each that trains")
     parser.add_argument("--checkpoint-minutes", type=float, default=10, help="how often a checkpoint is written; 0: after every step")
@@ -108,7 +108,7 @@ class Snapshots:
 
 
 def kept(every: int, epochs: int) -> list[int]:
-    """The epochs whose encoders a training of `epochs` keeps: every so many and the last; none for 0."""
+    """The epochs whose encoders a training of `epochs` keeps: each `every`-th epoch and the last; none for 0."""
     return sorted({*range(every, epochs, every), epochs}) if every else []
 
 

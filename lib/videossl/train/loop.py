@@ -50,7 +50,7 @@ class Epochs(Protocol):
 
 @dataclass(frozen=True)
 class Batches:
-    """The source of views: `epoch(e, start)` yields (views, sample numbers), `steps` of them less those before `start`."""
+    """The batches of each epoch: `epoch(e, start)` yields (views, sample numbers) for each of the `steps` from `start` on."""
 
     steps: int
     epoch: Epochs
@@ -288,7 +288,7 @@ def _shared(method: Any) -> Any:
 
 
 def _agreed(measures: dict[str, Tensor], stop: bool, due: bool) -> dict[str, float]:
-    """The measures, averaged over all processes, and whether any of them was told to stop or says that a checkpoint is due."""
+    """Average the measures over all processes; "stop" and "due" are above 0 where a process has to stop, or to write a checkpoint."""
     values = torch.stack([*(value.detach().double() for value in measures.values())])
     if parallel.size() > 1:
         values = torch.cat([values, values.new_tensor([float(stop), float(due)])])

@@ -185,7 +185,7 @@ def _figure(picture: Picture, points: Floats, clothes: Clothes) -> None:
     parts.append((points[[-1, -1]], 0.24, clothes.hair))
     middle = points[INDEX["SpineMid"], 2]
     for corners, metres, colour in sorted(parts, key=lambda part: float(part[0][:, 2].mean())):
-        # What is farther is darker, so that limbs in front of the trunk or of each other can be told apart.
+        # What is farther is darker, so that limbs in front of the trunk, or of another limb, stand out.
         shade = 1.0 + 3.0 * (corners[:, 2].mean() / middle - 1.0)
         lit = tuple(int(np.clip(value * shade, 0, 255)) for value in colour)
         _shape(picture, corners, metres * clothes.thickness, lit)
