@@ -31,7 +31,7 @@ UNPACKED = 1.1
 def obtain(module: Any, root: Path, options: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Have in the folder `root` all ARCHIVES of a dataset's `module`: name, url, size and sha256 of each archive.
 
-    Each base URL in the option `mirrors` is tried before an archive's own addresses, of which `url` is the first: the
+    Each base URL in the option `mirrors` is tried before an archive's own addresses. `url` is the first of these: the
     hash says what was obtained. A folder that the module's check is content with, and that this did not fill, gives [].
     InputErrors: those of fetch and unpack, too little space, another process that is at it, or a check that fails in the end.
     """

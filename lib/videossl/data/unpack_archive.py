@@ -320,7 +320,7 @@ def _call(command: Sequence[str], most: int) -> str:
 def _left_by_tool(folder: Path) -> dict[str, Path]:
     """All that a tool left but folders, by place; no link is followed."""
     left: dict[str, Path] = {}
-    folder.chmod(0o755)  # the archive may have told the tool otherwise
+    folder.chmod(0o755)  # the archive may have set another mode
     for entry in list(os.scandir(folder)):
         name = _text(os.fsencode(entry.name), "cp1252")
         if entry.is_dir(follow_symlinks=False):

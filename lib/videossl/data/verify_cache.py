@@ -51,7 +51,7 @@ def examine(paths: Sequence[Path], rows: Sequence[Row] | None = None, processes:
 
     Args:
         paths: of the shards.
-        rows: of the index, of which a modality's shards must hold every usable one as it is there; None to leave that.
+        rows: of the index; the shards of a modality must hold every usable row as it is there. None leaves out this check.
         processes: how many to read in.
         progress: show a bar where stderr is a terminal.
 

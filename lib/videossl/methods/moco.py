@@ -94,8 +94,8 @@ class MoCo(nn.Module):
         """The loss of one batch (P eq. 3).
 
         views: "query" and "key", (B, *input) float, two views of each video, and "group", (B,) int64 >= 0, with negatives "other-groups";
-        sample: (B,) int64 >= 0, which video each row is of; rng: a CPU generator for the mix, the same in all processes (`parallel`),
-        each of which holds its rows of the batch. Returns "loss", a scalar with gradient, "accuracy", a scalar in [0, 1],
+        sample: (B,) int64 >= 0, which video each row is of; rng: a CPU generator for the mix, the same in all processes (`parallel`);
+        each process holds its rows of the batch. Returns "loss", a scalar with gradient, "accuracy", a scalar in [0, 1],
         and "spread" (`losses.spread`) of the queries' embeddings. After the optimiser's step, call `update`.
         """
         x = views["query"]
