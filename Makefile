@@ -69,7 +69,7 @@ check: setup ## format, lint, types, layers, dvc.yaml, docs/params.md
 	snakefmt --check $(RULES)
 	mypy
 	lint-imports
-	python stages/sync.py --check
+	python stages/write_dvc_yaml.py --check
 	python stages/describe_params.py --check
 
 format: setup ## mend the format
@@ -78,7 +78,7 @@ format: setup ## mend the format
 	snakefmt $(RULES)
 
 dvc.yaml: .FORCE
-	python stages/sync.py
+	python stages/write_dvc_yaml.py
 	python stages/describe_params.py
 .PHONY: .FORCE
 

@@ -21,9 +21,9 @@ sys.path.insert(
     0, str(REPOSITORY / "lib")
 )  # this repository's library, whatever is installed
 
-from videossl import code as source, paths, registry
+from videossl import job_code, paths, registry
 from videossl.errors import InputError, one_line
-from videossl.params import load, recipes, run, slices
+from videossl.params import load, preflight, recipes, run_plan, slices
 
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(REPOSITORY / "lib"), os.environ.get("PYTHONPATH")])
@@ -42,16 +42,16 @@ def refuse(error):
 
 try:
     P = load.load("params.yaml")
-    run.check_writable("data")
-    run.check_weights(P)
+    preflight.check_writable("data")
+    preflight.check_weights(P)
 except InputError as error:
     refuse(error)
 
 DATASET = P["dataset"]["name"]  # what encoders are trained on
-DATASETS = run.datasets(P)  # and what they are measured on
+DATASETS = run_plan.datasets(P)  # and what they are measured on
 SHARDS = [f"{shard:04d}" for shard in range(P["cache"]["shards"])]
 EXPERIMENTS = list(P["experiments"])
-BASELINES = list(run.BASELINES)
+BASELINES = list(run_plan.BASELINES)
 TASKS = list(P["evaluate"]["tasks"])
 STARTED = time.time()
 
@@ -67,7 +67,7 @@ def depends(script, things=lambda wildcards: ()):
 
     def files(wildcards):
         own = f"stages/{script}"
-        closure = source.closure(own, *things(wildcards))
+        closure = job_code.closure(own, *things(wildcards))
         return [at(own), *(at(path) for path in closure if path != own)]
 
     return files
@@ -91,7 +91,7 @@ def shards(cached, dataset):
 def shards_of(streams, dataset=DATASET):
     """The shards that `streams` are read from."""
     cached = dict.fromkeys(
-        run.source(P["streams"][stream]["modality"]) for stream in streams
+        run_plan.cached_modality(P["streams"][stream]["modality"]) for stream in streams
     )
     return [shard for name in cached for shard in shards(name, dataset)]
 
@@ -113,7 +113,7 @@ include: "stages/measure.smk"
 include: "stages/report.smk"
 
 
-digest = cache(source.digest)
+digest = cache(job_code.digest)
 
 
 def contents(files):
@@ -167,7 +167,9 @@ def prepare_for_slurm():
 def refuse_the_future():
     """Before Snakemake deletes what is made of files that are from it."""
     try:
-        run.check_times({str(file) for job in workflow.dag.jobs for file in job.input})
+        preflight.check_times(
+            {str(file) for job in workflow.dag.jobs for file in job.input}
+        )
     except InputError as error:
         workflow.persistence.unlock()
         refuse(error)

@@ -1,7 +1,7 @@
 """cost: what a preset, or what is left of a run, takes on this machine: jobs, epochs, clips, bytes, hours; nothing is started.
 
 in:  presets/{name}.yaml, or a run's folder with its params.yaml
-out: a table on stdout (--json FILE: the same as data); about a minute of measuring, told of on stderr
+out: a table on stdout (--json FILE: the same as data); about a minute of measuring, with its progress on stderr
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import torch
 import yaml
 
 from videossl import registry, script
-from videossl.cost import census, film, plan, table
+from videossl.cost import pending_jobs, table, trial_videos, video_counts
 from videossl.cost.measure import Bench
 from videossl.cost.work import Works
 from videossl.data import listing
 from videossl.errors import InputError
 from videossl.files import atomic, write_json
-from videossl.params import load, run
+from videossl.params import load, run_plan
 
 
 def main() -> None:
@@ -36,16 +36,20 @@ def main() -> None:
         temporary = Path(place)
         folder = _folder(args, temporary)
         params = load.load(folder / "params.yaml")
-        counted = {name: census.take(folder, dataset) for name, dataset in run.datasets(params).items()}
-        counts = {name: known.counts for name, known in counted.items()}
-        jobs = plan.pending(folder, args.targets.split(), params)
-        made = {name: film.render(params, name, counts[name].frames, temporary / name) for name in counts if run.is_rendered(name)}
+        counted = {name: video_counts.take(folder, dataset) for name, dataset in run_plan.datasets(params).items()}
+        counts = {name: census.counts for name, census in counted.items()}
+        jobs = pending_jobs.pending(folder, args.targets.split(), params)
+        made = {
+            name: trial_videos.render(params, name, counts[name].frames, temporary / name) for name in counts if run_plan.is_rendered(name)
+        }
         main = params["dataset"]["name"]
-        videos = counted[main].sample or (made[main].videos[: census.SAMPLE] if main in made else ())
-        sample = film.take(temporary / "sample", params, counts[main], videos)
-        works = Works(params, counts, film.jpeg_bytes(sample.pictures, params), {name: one.bytes for name, one in made.items()})
+        videos = counted[main].examples or (made[main].videos[: video_counts.EXAMPLES] if main in made else ())
+        trial = trial_videos.take(temporary / "trial", params, counts[main], videos)
+        works = Works(
+            params, counts, trial_videos.jpeg_bytes(trial.pictures, params), {name: rendered.bytes for name, rendered in made.items()}
+        )
         todo = [(job, works.of(job)) for job in jobs]
-        bench = Bench(works, sample, {name: one.seconds for name, one in made.items()}, temporary, args.quick)
+        bench = Bench(works, trial, {name: rendered.seconds for name, rendered in made.items()}, temporary, args.quick)
         rates = bench.rates((kind for _, work in todo for kind in work.needs), _say)
     costs = table.costs(todo, rates)
     free = shutil.disk_usage(args.what if args.what.is_dir() else Path()).free
@@ -53,7 +57,7 @@ def main() -> None:
     print("\nMeasured here, seconds of one piece of work:", *table.rate_lines(rates), sep="\n")
     if args.json:
         about = {"what": str(args.what), "targets": args.targets.split(), "device": _device(), "free": free}
-        datasets = {name: {**vars(known.counts), "from": known.origin} for name, known in counted.items()}
+        datasets = {name: {**vars(census.counts), "from": census.origin} for name, census in counted.items()}
         write_json(args.json, table.record(costs, rates, **about, datasets=datasets, jpeg=works.jpeg))
 
 
@@ -75,9 +79,9 @@ def _folder(args: argparse.Namespace, temporary: Path) -> Path:
     if args.what.is_dir():
         return Path(args.what)
     if not args.what.is_file():
-        known = ", ".join(sorted(path.stem for path in args.what.parent.glob("*.yaml")))
+        presets = ", ".join(sorted(path.stem for path in args.what.parent.glob("*.yaml")))
         raise InputError(
-            f"there is no preset {args.what}; " + (f"known: {known}" if known else "give a file of presets/ or a run's folder")
+            f"there is no preset {args.what}; " + (f"known: {presets}" if presets else "give a file of presets/ or a run's folder")
         )
     params = load.load(args.what)
     for name, value in (("root", args.root), ("lists", args.lists), ("transfer", args.transfer)):
@@ -107,7 +111,9 @@ def _device() -> str:
     return f"{torch.cuda.get_device_name(0)}, {cpu}" if torch.cuda.is_available() else f"{cpu}, no GPU"
 
 
-def _page(args: argparse.Namespace, counted: Mapping[str, census.Census], works: Works, costs: table.Costs, free: int, real: bool) -> str:
+def _page(
+    args: argparse.Namespace, counted: Mapping[str, video_counts.Census], works: Works, costs: table.Costs, free: int, real: bool
+) -> str:
     """The lines above the measurements; real: pictures were of the dataset's own videos."""
     total = costs["total"]
     lines = [f"{args.what}: {args.targets or 'all'}, still to do, on {_device()}", "", table.text(costs), ""]
@@ -121,7 +127,7 @@ def _page(args: argparse.Namespace, counted: Mapping[str, census.Census], works:
     )
     lines += [
         f"{alone if torch.cuda.is_available() else at_once} Extraction runs on one core a job, so there divide by the cores, {cores}.",
-        *(_dataset(name, known, works.steps(name)) for name, known in counted.items()),
+        *(_dataset(name, census, works.steps(name)) for name, census in counted.items()),
         *_jpeg(works, real),
         "Assumed: a step takes as long at every batch size, the disk is as fast as memory, a task uses all its iterations.",
         "Not counted: the net, checkpoints, logs, the page and Snakemake itself.",
@@ -130,16 +136,16 @@ def _page(args: argparse.Namespace, counted: Mapping[str, census.Census], works:
     return "\n".join(lines)
 
 
-def _dataset(name: str, known: census.Census, steps: float) -> str:
-    counts = known.counts
+def _dataset(name: str, census: video_counts.Census, steps: float) -> str:
+    counts = census.counts
     frames = f"{counts.frames:.0f} frames" + (f" ({steps:.0f} once resampled)" if round(steps) != round(counts.frames) else "")
     size = f"{counts.width:.0f} x {counts.height:.0f}"
-    return f"{name}: {counts.train:,} training and {counts.test:,} test videos of {frames}, {size}: {known.origin}."
+    return f"{name}: {counts.train:,} training and {counts.test:,} test videos of {frames}, {size}: {census.origin}."
 
 
 def _jpeg(works: Works, real: bool) -> Sequence[str]:
     """The ground of the estimate of JPEG's bytes."""
-    shares = " and ".join(f"{share:.2g} of {source}" for source, share in works.jpeg.items())
+    shares = " and ".join(f"{share:.2g} of {cached}" for cached, share in works.jpeg.items())
     of = f"frames of {works.main}" if real else "made-up pictures; real ones were found to take 0.7 to 1.4 times that"
     return [f"jpeg of quality {works.params['cache']['quality']}: {shares}, bytes a pixel, measured on {of}."] if shares else []
 

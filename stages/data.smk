@@ -6,12 +6,12 @@
 
 def raw(dataset):
     """What `download` declares of a dataset: never the user's own folder, nor one that a download cut short goes on in."""
-    return paths.raw(dataset, run.is_rendered(dataset))
+    return paths.raw(dataset, run_plan.is_rendered(dataset))
 
 
 def copy_of_the_user(wildcards):
     """Names, sizes and times of the user's own files, so that a change in them is noticed."""
-    return run.fingerprint(*run.brought(P, wildcards.dataset))
+    return run_plan.fingerprint(*run_plan.brought(P, wildcards.dataset))
 
 
 def module_of(name):
@@ -27,7 +27,7 @@ for dataset in DATASETS:
         input:
             code=depends("download.py", module_of(dataset)),
         output:
-            directory(raw(dataset)) if run.is_rendered(dataset) else raw(dataset),
+            directory(raw(dataset)) if run_plan.is_rendered(dataset) else raw(dataset),
         log:
             f"logs/download/{dataset}.log",
         benchmark:

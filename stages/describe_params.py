@@ -10,15 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from videossl import registry, script
-from videossl.code import ROOT
+from videossl.job_code import ROOT
 from videossl.params import schema
 
 HEADER = """\
 # Params
 
-What each key of `params.yaml` means and may be. Written by `make dvc.yaml` from `lib/videossl/params/schema.yaml` and from
-what each dataset, modality, encoder, method and task declares. NAME is one that you give. The second column says which things
-have the key, where not all of their kind do.
+This page says what each key of `params.yaml` means and may be. `make dvc.yaml` writes it from
+`lib/videossl/params/schema.yaml` and from what each dataset, modality, encoder, method and task declares. NAME is a name
+that you give. The second column says which things have the key, where not all things of their kind have it.
 
 A setting of a training may stand in three places, and the first that has it counts:
 
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def text() -> str:
-    """docs/params.md, whole: what is the same of several things is said once."""
+    """docs/params.md, whole: keys that several things have alike have one row."""
     things: dict[str, dict[tuple[str, str], list[str]]] = {}
     for row in _rows(schema.schema(), "", ()):
         of = things.setdefault(row.key, {}).setdefault((row.value, row.meaning), [])
@@ -87,8 +87,8 @@ def _rows(node: Mapping[str, Any], key: str, of: tuple[str, ...]) -> Iterator[Ro
         yield Row(key, _value(node), str(node.get("description", "")), of)
     if isinstance(named, dict) and node.get("type") == "object":
         yield from _rows(named, f"{key}.NAME", of)
-    for child, chosen in ({} if node.get("elsewhere") else children).items():
-        yield from _rows(chosen, f"{key}.{child}" if key else child, of)
+    for child, child_node in ({} if node.get("elsewhere") else children).items():
+        yield from _rows(child_node, f"{key}.{child}" if key else child, of)
     for option in node.get("allOf", []):
         conditions = [condition["const"] for condition in option["if"]["properties"].values() if "const" in condition]
         yield from _rows({**option["then"], "description": ""}, key, tuple(conditions) if len(conditions) == 1 else of)

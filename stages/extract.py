@@ -1,7 +1,7 @@
 """extract: a cached modality of one shard of videos, by the extractor that its YAML names.
 
 in:  the index, the videos or skeleton files, what else the extractor reads
-out: data/cache/{dataset}/{source}/{shard}.h5
+out: data/cache/{dataset}/{modality}/{shard}.h5
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def main() -> None:
         module.after(args.out)
 
 
-def _module(source: str, extractor: str) -> ModuleType:
+def _module(modality: str, extractor: str) -> ModuleType:
     """The module that makes the extractor of a modality: one of videossl.extract that its YAML names, or the modality's own."""
-    named = [declared.get("module") for declared in registry.declared("modalities", source)["extractors"].values()]
-    return importlib.import_module(f"videossl.extract.{extractor}") if extractor in named else registry.module("modalities", source)
+    named = [declared.get("module") for declared in registry.declared("modalities", modality)["extractors"].values()]
+    return importlib.import_module(f"videossl.extract.{extractor}") if extractor in named else registry.module("modalities", modality)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 # in:  data/index/{dataset}.csv and the files it names
-# out: data/cache/{dataset}/{source}/{shard}.h5, a source being a modality that others may be read from, too  (docs/data-contract.md)
+# out: data/cache/{dataset}/{modality}/{shard}.h5, of each cached modality  (docs/data-contract.md)
 #
-# A rule for each source of the run, by the name of its extractor. What it takes is said where the modality is (lib/videossl/modalities).
+# A rule for each cached modality of the run, by the name of its extractor. The modality says what the rule takes (lib/videossl/modalities).
 
-for cached in run.all_sources(P):
-    extractor = run.extractor(P, cached)
+for cached in run_plan.all_cached_modalities(P):
+    extractor = run_plan.extractor(P, cached)
 
     rule:
         name:
@@ -34,10 +34,10 @@ for cached in run.all_sources(P):
             ),
             weights=lambda wildcards, section=registry.declared(
                 "modalities", cached
-            ).get("section", {}).get("name"): run.fingerprint(
+            ).get("section", {}).get("name"): run_plan.fingerprint(
                 *(
                     path
-                    for name, path in run.brought_weights(P).items()
+                    for name, path in run_plan.brought_weights(P).items()
                     if name == section
                 )
             ),
@@ -48,14 +48,14 @@ for cached in run.all_sources(P):
             " --index {input.index:q} --shard {wildcards.shard} --out {output:q} --processes {threads} --log {log:q}"
 
 
-# The targets that dvc.yaml calls: all shards of one source of one dataset.
+# The targets that dvc.yaml calls: all shards of one cached modality of one dataset.
 
 for dataset in DATASETS:
-    for cached in run.sources(P, dataset):
+    for cached in run_plan.cached_modalities(P, dataset):
 
         rule:
             name:
-                f"all_{run.extractor(P, cached)['module']}"
+                f"all_{run_plan.extractor(P, cached)['module']}"
                 + ("" if dataset == DATASET else f"_{dataset}")
             input:
                 shards(cached, dataset),

@@ -13,12 +13,12 @@ import torch
 from videossl import script
 from videossl.data import index
 from videossl.data.clips import uniform_starts
-from videossl.tasks import encode, features, job
+from videossl.tasks import encode, features, scripts
 from videossl.train import assemble, provenance
 
 
 def main() -> None:
-    args = script.read(job.encoder_parser(__doc__))
+    args = script.read(scripts.encoder_parser(__doc__))
     torch.set_num_threads(args.params["threads"])
     stream, settings = script.only(args.params["streams"])
     rows, caches = index.usable(index.read(args.index)), assemble.opened(args.cache)
@@ -30,7 +30,7 @@ def main() -> None:
         clips = encode.clips(caches, rows, stream, settings, partial(uniform_starts, count=args.params["evaluate"]["clips"]))
         columns = encode.extract(encoder, assemble.augmentation(settings, caches), clips, encode.BATCH, device)
     data = provenance.data_digest(args.index, args.cache)
-    made_from = provenance.record("stages/features.py", args.params, args.seed, data, job.weights_of(args, stream))
+    made_from = provenance.record("stages/features.py", args.params, args.seed, data, scripts.weights_of(args, stream))
     features.write(args.out, **columns, provenance=made_from)
 
 

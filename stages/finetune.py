@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from videossl import registry, script
 from videossl.data import index
-from videossl.tasks import features, job
+from videossl.tasks import features, scripts
 from videossl.train import assemble, provenance
 from videossl.train import job as trainings
 
 
 def main() -> None:
-    parser = job.encoder_parser(__doc__)
+    parser = scripts.encoder_parser(__doc__)
     parser.add_argument("--task", required=True)
     trainings.add_machine(parser)
     args = script.read(parser)
@@ -29,7 +29,7 @@ def main() -> None:
     method = assemble.method(params, args.seed, files, len(labels)).to(device)
 
     data = provenance.data_digest(args.index, args.cache)
-    made_from = provenance.record("stages/finetune.py", params, seed, data, job.weights_of(args, stream))
+    made_from = provenance.record("stages/finetune.py", params, seed, data, scripts.weights_of(args, stream))
     made_from["experiment"] = args.experiment  # two whose weights are equal still do not share a checkpoint
     dataset = assemble.cache_of(settings, caches).attrs["dataset"]
     name = f"{args.experiment} {args.seed} {stream} {args.task} {dataset}"

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from videossl import registry, script
-from videossl.data import index, listing, scan
+from videossl.data import index, listing, make_index
 from videossl.data.listing import Video
 from videossl.errors import InputError
 
@@ -30,17 +30,17 @@ def main() -> None:
     args = script.read(parser)
     dataset, limits = args.params["dataset"], args.params["index"]
     root = Path(dataset["root"])
-    source = registry.module("datasets", dataset["name"])
-    source.check(root)
-    videos = source.videos(root, dataset["split"], dataset["options"])
-    listing.check_labels(source.NAME, videos)
+    module = registry.module("datasets", dataset["name"])
+    module.check(root)
+    videos = module.videos(root, dataset["split"], dataset["options"])
+    listing.check_labels(module.NAME, videos)
     if "skeleton" in args.params:
         videos = without_skeletons(videos, root)
     journal = Path("data/scratch/index", f"{dataset['name']}.jsonl")
-    rows = scan.build(videos, root, args.processes, limits["min_frames"], progress=True, fps=limits["fps"], journal=journal)
+    rows = make_index.build(videos, root, args.processes, limits["min_frames"], progress=True, fps=limits["fps"], journal=journal)
     say_dropped(rows)
-    say_unnamed(source, root, videos)
-    say_unofficial(source, dataset, videos)
+    say_unnamed(module, root, videos)
+    say_unofficial(module, dataset, videos)
     index.check_drops(rows, limits["max_dropped"])
     index.write(args.out, rows)
     logging.info("%s: %s", args.out, index.summary(rows))
@@ -51,7 +51,7 @@ def without_skeletons(videos: Sequence[Video], root: Path) -> list[Video]:
     if alone := [video.id for video in videos if not video.path]:
         raise InputError(
             f"{root} has skeletons and no video to find people in, such as of {alone[0]}: put the videos there, or set"
-            " skeleton: {backend: files} and take graph: coco out of the modalities"
+            " skeleton: {backend: files} and take graph: coco out of the streams"
         )
     excluded = ["" if video.excluded.startswith("skeleton:") else video.excluded for video in videos]
     return [dataclasses.replace(video, skeleton="", excluded=reason) for video, reason in zip(videos, excluded, strict=True)]
@@ -77,29 +77,29 @@ def in_file() -> logging.Logger:
     return logger
 
 
-def say_unnamed(source: ModuleType, root: Path, videos: Sequence[Video]) -> None:
+def say_unnamed(module: ModuleType, root: Path, videos: Sequence[Video]) -> None:
     """Say how many videos are there and on no side of the split."""
     try:
-        there = {PurePosixPath(folder, name).as_posix() for folder in source.FOLDERS or (".",) for name in listing.find(root / folder)}
+        on_disk = {PurePosixPath(folder, name).as_posix() for folder in module.FOLDERS or (".",) for name in listing.find(root / folder)}
     except InputError as error:
         logging.warning("%s", error)
         return
-    unnamed = sorted(there - {video.path for video in videos})
+    unnamed = sorted(on_disk - {video.path for video in videos})
     if unnamed:
         logging.info("%d more in %s, on no side of the split and not used; the first: %s", len(unnamed), root, unnamed[0])
 
 
-def say_unofficial(source: ModuleType, dataset: dict[str, Any], videos: Sequence[Video]) -> None:
+def say_unofficial(module: ModuleType, dataset: dict[str, Any], videos: Sequence[Video]) -> None:
     """Warn where the lists or files name more or fewer than there are officially: what nothing names is in no count of drops."""
-    official = source.expected(dataset["split"], dataset["options"])
-    if official is None or listing.is_approximate(source.NAME):
+    official = module.expected(dataset["split"], dataset["options"])
+    if official is None or listing.is_approximate(module.NAME):
         return
     for side, count in (("train", official.train), ("test", official.test)):
         named = sum(video.split == side for video in videos)
         if named != count:
             logging.warning(
                 "warning: %s: %d videos to %s with are named, officially there are %d; stages/verify_dataset.py tells more",
-                source.NAME,
+                module.NAME,
                 named,
                 side,
                 count,

@@ -76,8 +76,8 @@ def together(args: argparse.Namespace) -> int:
     )
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, pass_on)
-    with tempfile.TemporaryDirectory() as said:
-        os.environ["VIDEOSSL_SAID"] = said
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["VIDEOSSL_SAID"] = folder
         try:
             elastic_launch(config, sys.executable)(*args.call)
         except ChildFailedError as error:

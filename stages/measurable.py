@@ -38,14 +38,14 @@ def counts(kind: str, rows: Sequence[index.Row]) -> dict[str, int]:
 
 def check(kind: str, tasks: Sequence[str], rows: Sequence[index.Row], path: Path) -> None:
     """Raise InputError where videos with a label of that kind, which `tasks` need, are not enough."""
-    found, classes = counts(kind, rows), index.classes(rows)
-    if all(found.values()) and (kind != CLASS or len(classes) > 1):
+    labelled, classes = counts(kind, rows), index.classes(rows)
+    if all(labelled.values()) and (kind != CLASS or len(classes) > 1):
         return
     needed, has = f"labelled videos, with the kind of label {kind},", ""
     if kind == CLASS:
         needed, has = "two classes and labelled videos", f"{len(classes)} classes ({', '.join(classes[:3]) or 'none'}), "
     raise InputError(
-        f"{', '.join(tasks)} need {needed} to train and to test with; {path} has {has}{found['train']} training and {found['test']} test videos;"
+        f"{', '.join(tasks)} need {needed} to train and to test with; {path} has {has}{labelled['train']} training and {labelled['test']} test videos;"
         " mend labels and split, leave the dataset out of evaluate.datasets, or set evaluate.tasks: [] to measure nothing"
     )
 

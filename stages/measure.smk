@@ -22,7 +22,7 @@ def features_of(experiment, seed, dataset, task=""):
     """One file of features, or predictions, for each stream of the experiment that is measured on the dataset."""
     return [
         paths.features(experiment, stream, dataset, seed, task)
-        for stream in run.measured(P, experiment, dataset)
+        for stream in run_plan.measured(P, experiment, dataset)
     ]
 
 
@@ -31,7 +31,7 @@ def results(experiment, seed, tasks):
     return [
         paths.results(experiment, dataset, task, seed)
         for dataset in DATASETS
-        if run.measured(P, experiment, dataset)
+        if run_plan.measured(P, experiment, dataset)
         for task in tasks
         if not (experiment == "handmade" and trains(task))
     ]
@@ -188,4 +188,4 @@ for experiment in [*BASELINES, *P["all"]]:
         name:
             f"evaluate_{experiment}"
         input:
-            results(experiment, P["seed"], run.tasks_of(P, experiment)),
+            results(experiment, P["seed"], run_plan.tasks_of(P, experiment)),

@@ -21,7 +21,7 @@ from videossl.data import listing
 from videossl.errors import InputError
 from videossl.extract import shard
 from videossl.files import atomic
-from videossl.params import load, run
+from videossl.params import load, run_plan
 
 
 def main() -> None:
@@ -39,31 +39,31 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     args = script.read(parser)
     if not args.preset.is_file():
-        known = ", ".join(sorted(path.stem for path in args.preset.parent.glob("*.yaml")))
-        raise InputError(f"there is no preset {args.preset}; known: {known}")
+        presets = ", ".join(sorted(path.stem for path in args.preset.parent.glob("*.yaml")))
+        raise InputError(f"there is no preset {args.preset}; known: {presets}")
     text = args.preset.read_text(encoding="utf-8")
     for key, value in (("root", args.root), ("lists", args.lists)):
         if value:
             text = _with_folder(text, key, value, args.preset)
     for entry in load.parse(text, str(args.preset))["transfer"] if args.transfer else []:
         text = _with_folder(text, f"transfer {entry['name']}", str(Path(args.transfer) / entry["name"]), args.preset)
-    chosen = load.parse(text, str(args.preset))
+    params = load.parse(text, str(args.preset))
     if args.split:
-        module = registry.module("datasets", chosen["dataset"]["name"])
-        split = listing.split_of(module, args.split, chosen["dataset"]["options"])
+        module = registry.module("datasets", params["dataset"]["name"])
+        split = listing.split_of(module, args.split, params["dataset"]["options"])
         text = _with_split(text, split, args.preset)
-    shared = _kept(Path(args.like), run.datasets(chosen)) if args.like else []
+    shared = _kept(Path(args.like), run_plan.datasets(params)) if args.like else []
     _write(args, text)
     _share(Path(args.like), args.out, shared)
 
 
 def _write(args: argparse.Namespace, text: str) -> None:
-    """Write the run's params, unless they are there; those of another split than is asked for raise InputError."""
+    """Write the run's params, unless they are there. Raises InputError if they are there with another split."""
     if (args.out / "params.yaml").exists():
-        there = load.load(args.out / "params.yaml")["dataset"]["split"]
-        if args.split and int(args.split) != there:
+        kept_split = load.load(args.out / "params.yaml")["dataset"]["split"]
+        if args.split and int(args.split) != kept_split:
             raise InputError(
-                f"SPLIT is {args.split}, and {args.out / 'params.yaml'} is there with split {there}; give OUT for a run of its own"
+                f"SPLIT is {args.split}, and {args.out / 'params.yaml'} is there with split {kept_split}; give OUT for a run of its own"
             )
         print(f"kept {args.out / 'params.yaml'} as it is; delete it to start from {args.preset} again", file=sys.stderr)
         return
@@ -107,15 +107,15 @@ def _kept(like: Path, datasets: Iterable[str]) -> list[Path]:
         kept += [path for path in [like / scratch / "index" / f"{name}.jsonl"] if path.is_file()]
         kept += sorted((like / scratch / "cache" / name).rglob("*.h5"))
     if not kept:
-        known = " or ".join(datasets)
-        raise InputError(f"LIKE is {like}, in whose data/scratch nothing of {known} is kept; name the folder of a run on the same videos")
+        names = " or ".join(datasets)
+        raise InputError(f"LIKE is {like}, in whose data/scratch nothing of {names} is kept; name the folder of a run on the same videos")
     return [path.relative_to(like) for path in kept]
 
 
 def _share(like: Path, out: Path, paths: Iterable[Path]) -> None:
     """Give the run in `out` what the one in `like` keeps, unless it has its own.
 
-    A split says on which side a video is, not what is in it, so the index and the extractors find all of it known. Shards are links to the same
+    A split says on which side a video is, and nothing of its contents, so index and extractors find everything known. Shards are links to the same
     bytes, since both runs replace such files whole; a journal is added to, so it is a copy. Which code made a shard goes with it, and is read
     before the shard: one that is made anew meanwhile is not taken for what that code made.
     """

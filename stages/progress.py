@@ -15,12 +15,12 @@ from videossl import script
 from videossl.data import index
 from videossl.data.clips import uniform_starts
 from videossl.files import write_json
-from videossl.tasks import encode, job, progress
+from videossl.tasks import encode, progress, scripts
 from videossl.train import assemble, provenance
 
 
 def main() -> None:
-    parser = job.cache_parser(__doc__)
+    parser = scripts.cache_parser(__doc__)
     for name in ("--training", "--dataset"):
         parser.add_argument(name, required=True)
     parser.add_argument("--snapshots", type=Path, required=True, help="the encoders that were kept of the training")
@@ -36,8 +36,8 @@ def main() -> None:
         name = f"{args.experiment} {args.seed} {stream} of {args.training} on {args.dataset}"
         augment = assemble.augmentation(settings, caches)
         points = progress.measure(encoder, args.snapshots, stream, augment, clips, labelled, tasks, encode.BATCH, device)
-        found = progress.shown(points, len(progress.kept(args.snapshots)), name)
-        streams[stream] = {"points": found, "chance": tasks.chance(labelled), "counts": job.counts(labelled)}
+        shown = progress.shown(points, len(progress.kept(args.snapshots)), name)
+        streams[stream] = {"points": shown, "chance": tasks.chance(labelled), "counts": scripts.counts(labelled)}
 
     data = provenance.data_digest(args.index, args.cache)
     made_from = provenance.record("stages/progress.py", args.params, args.seed, data, {args.training: args.snapshots})

@@ -24,9 +24,9 @@ def main() -> None:
     def call(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
-    synced = call("python", str(Path(__file__).with_name("sync.py")), "--check")
-    if synced.returncode:
-        raise InputError(synced.stdout.strip().removeprefix("error: "))
+    up_to_date = call("python", str(Path(__file__).with_name("write_dvc_yaml.py")), "--check")
+    if up_to_date.returncode:
+        raise InputError(up_to_date.stdout.strip().removeprefix("error: "))
     planned = call("snakemake", "all", "-n")
     if planned.returncode:
         raise InputError(f"snakemake cannot plan: {planned.stdout.strip().splitlines()[-1]}")

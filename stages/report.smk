@@ -3,7 +3,7 @@
 #      data/report/{target}.html and .json  what params.targets compares, with the paper's numbers
 
 MADE = recipes.with_starts(P, P["all"])  # the experiments of `all`
-MEASURABLE = [paths.measurable(dataset) for dataset in run.measured_datasets(P)]
+MEASURABLE = [paths.measurable(dataset) for dataset in run_plan.measured_datasets(P)]
 INDEX = paths.index(DATASET)
 
 
@@ -45,14 +45,14 @@ for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"]))
             measurable=MEASURABLE,
             cache=[
                 path
-                for cached in run.sources(P, DATASET)
+                for cached in run_plan.cached_modalities(P, DATASET)
                 for path in shards(cached, DATASET)
             ],
             results=[
                 path
                 for seed in seeds_shown
                 for experiment in [*BASELINES, *P["all"]]
-                for path in results(experiment, seed, run.tasks_of(P, experiment))
+                for path in results(experiment, seed, run_plan.tasks_of(P, experiment))
             ],
             histories=histories(seeds_shown, trained(MADE)),
             features=gallery(),

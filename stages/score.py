@@ -9,19 +9,19 @@ from __future__ import annotations
 import sys
 
 from videossl import script
-from videossl.tasks import base, job
+from videossl.tasks import base, scripts
 
 
 def main() -> None:
-    args = script.read(job.score_parser(__doc__))
+    args = script.read(scripts.score_parser(__doc__))
     task, settings = base.load(args.task), args.params["evaluate"]["tasks"][args.task]
     if torch := sys.modules.get("torch"):  # only where the task needs it: loading it takes seconds
         torch.set_num_threads(args.params["threads"])
-    groups = job.streams(args)
+    groups = scripts.streams(args)
     distinct = {id(features): features for parts in groups.values() for features in parts}  # fused streams mostly are those alone
     predictions = {key: task.predict(features, settings) for key, features in distinct.items()}
     values = {name: task.measure([predictions[id(part)] for part in parts], parts[0]) for name, parts in groups.items()}
-    job.write_result(args, values, task.chance(next(iter(groups.values()))[0]), groups)
+    scripts.write_result(args, values, task.chance(next(iter(groups.values()))[0]), groups)
 
 
 if __name__ == "__main__":

@@ -42,8 +42,8 @@ def main() -> None:
 
 def labelled(rows: list[Row]) -> tuple[list[Row], dict[str, int]]:
     """The rows with a class, and a number for each class."""
-    chosen = [row for row in rows if row.label]
-    return chosen, {name: number for number, name in enumerate(index.classes(chosen))}
+    with_class = [row for row in rows if row.label]
+    return with_class, {name: number for number, name in enumerate(index.classes(with_class))}
 
 
 def _arguments() -> argparse.Namespace:

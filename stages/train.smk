@@ -3,7 +3,7 @@
 #      data/models/{experiment}/{seed}/{training}.snapshots.safetensors  the encoders along the way, where the recipe has `keep`
 #      data/models/{experiment}/feasible.json  what the encoders allow the method to do, checked before anything is trained
 
-# How a training runs, none of which changes what it makes; profiles and --set-resources override it. The launcher becomes
+# These resources say how a training runs. They do not change what it makes. Profiles and --set-resources override it. The launcher becomes
 # the training, and `exec` the launcher: a shell in between would die of the signals that a training heeds, and take it with it.
 MACHINE = {
     "nodes": 1,

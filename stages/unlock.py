@@ -21,7 +21,7 @@ from videossl import script
 from videossl.errors import InputError
 
 NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""The name of Snakemake's jobs on Slurm: one UUID for all that one call of it submits."""
+"""The name of Snakemake's jobs on Slurm: one UUID for all jobs that one call submits."""
 
 PATIENCE = 600
 """Seconds for jobs to end. Slurm itself kills what lasts longer than its KillWait, half a minute by default."""
@@ -52,7 +52,7 @@ def end(logs: Path) -> None:
     while jobs := left(logs):
         if time.monotonic() > deadline:
             raise InputError(
-                f"jobs {' '.join(jobs)} of Slurm do not end; `squeue --jobs={','.join(jobs)}` says where they are; unlock then"
+                f"jobs {' '.join(jobs)} of Slurm do not end; `squeue --jobs={','.join(jobs)}` says where they are; call `make unlock` once they have ended"
             )
         time.sleep(1)
 
@@ -64,7 +64,7 @@ def left(logs: Path) -> list[str]:
 
 
 def submitted(lines: Sequence[str], logs: Path) -> list[str]:
-    """The ids of those of squeue's `lines`, as `left` asks for them."""
+    """The ids in squeue's `lines` (as `left` asks for them) of Snakemake's jobs that log into `logs`."""
     rows = [[field.strip() for field in line.split("|", 3)] for line in lines]
     return [
         job
@@ -78,10 +78,14 @@ def slurm(*command: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
-        raise InputError(f"this run had jobs on Slurm, but there is no {command[0]} here; unlock it where there is") from error
+        raise InputError(
+            f"this run had jobs on Slurm, but there is no {command[0]} here; call `make unlock` on a machine that has it"
+        ) from error
     if done.returncode:
-        said = " ".join(done.stderr.split())
-        raise InputError(f"this run had jobs on Slurm, and {command[0]} cannot say which still run: {said}; unlock it when it can")
+        message = " ".join(done.stderr.split())
+        raise InputError(
+            f"this run had jobs on Slurm, and {command[0]} cannot say which still run: {message}; call `make unlock` when it can"
+        )
     return done.stdout
 
 

@@ -20,8 +20,8 @@ from videossl.errors import InputError
 
 def main() -> None:
     args = _arguments()
-    source = registry.module("datasets", args.name)
-    report = verify_dataset.examine(source, args.root, args.split, _options(args.option), args.processes, progress=True)
+    module = registry.module("datasets", args.name)
+    report = verify_dataset.examine(module, args.root, args.split, _options(args.option), args.processes, progress=True)
     print(verify_dataset.table(report))
     if args.csv:
         verify_dataset.write_csv(args.csv, report)

@@ -1,4 +1,4 @@
-"""Rows of an index and shards of a cache, made up: what tests of training and measuring start from."""
+"""Rows of an index, shards of a cache and a file of sound, made up: what tests start from."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 
 from videossl.data.cache import write_shard
@@ -29,3 +30,13 @@ def shard(path: Path, modality: str, videos: Iterable[tuple[str, np.ndarray]], d
     extractor = {"name": "test", "version": "1", "params": {}}
     write_shard(path, modality, dataset, ((id, sha256(id), array) for id, array in videos), extractor, **attrs)
     return path
+
+
+def sound(path: Path) -> None:
+    """A file of a tenth of a second of silence, without a picture."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))

@@ -19,15 +19,15 @@ from tests import made
 from tests.conftest import REPOSITORY
 from tests.pipeline.conftest import ENVIRONMENT, write_video
 from videossl import paths, registry
-from videossl.cost import census, film, measure, plan, table
-from videossl.cost.plan import Job
+from videossl.cost import measure, pending_jobs, table, trial_videos, video_counts
+from videossl.cost.pending_jobs import Job
 from videossl.cost.work import Work, Works, fetched
-from videossl.data import index, jpeg, levels
+from videossl.data import flow_levels, index, jpeg
 from videossl.data.listing import Counts
 from videossl.datasets import ucf101
 from videossl.errors import InputError
 from videossl.extract import flow
-from videossl.params import load, run, schema, slices
+from videossl.params import load, run_plan, schema, slices
 from videossl.params.recipes import training
 from videossl.train import assemble
 from videossl.train import job as trainings
@@ -65,7 +65,7 @@ def test_outputs_of_one_job_are_one_job_and_what_is_done_is_none() -> None:
         "data/report/table1.json\t-\tcompare_table1\t-\t-\t-\tmissing\tupdate pending",
         "data/report/table1.html\t-\tcompare_table1\t-\t-\t-\tmissing\tupdate pending",
     ]
-    assert plan.jobs("\n".join(lines)) == [
+    assert pending_jobs.jobs("\n".join(lines)) == [
         Job("train", {"experiment": "mixup", "seed": "0", "training": "rgb"}),
         *(Job("train", {"experiment": "crossclr", "seed": seed, "training": "joint+motion"}) for seed in "01"),
         Job("train", {"experiment": "stc-mix", "seed": "0", "training": "flow-1"}),
@@ -80,7 +80,7 @@ def test_outputs_of_one_job_are_one_job_and_what_is_done_is_none() -> None:
     [
         ("data/raw/toy", "dataset=toy"),
         ("data/raw/hmdb51.json", "dataset=hmdb51"),
-        ("data/cache/toy/flow/0001.h5", "dataset=toy source=flow shard=0001"),
+        ("data/cache/toy/flow/0001.h5", "dataset=toy cached=flow shard=0001"),
         ("data/models/stc-mix/2/flow-1.safetensors", "experiment=stc-mix seed=2 training=flow-1"),
         ("data/models/crossclr/0/joint+motion.snapshots.safetensors", "experiment=crossclr seed=0 training=joint+motion"),
         ("data/models/stc-mix/feasible.json", "experiment=stc-mix"),
@@ -104,7 +104,7 @@ def test_jobs_are_those_that_snakemake_counts_and_what_takes_long_is_measured(ti
     counted = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
     assert {"frames", "flow", "skeleton", "train", "features", "score", "progress", "finetune", *targets} <= set(counted)
     without_targets = {rule: count for rule, count in counted.items() if rule not in targets}
-    jobs = plan.pending(tmp_path, targets, tiny)
+    jobs = pending_jobs.pending(tmp_path, targets, tiny)
     assert Counter(job.rule for job in jobs) == without_targets
     needs = {job.rule: works.of(job).needs.keys() for job in jobs}
     quick = {rule for rule, kinds in needs.items() if kinds == {("start",)}}
@@ -115,7 +115,7 @@ def test_jobs_are_those_that_snakemake_counts_and_what_takes_long_is_measured(ti
 def test_an_unknown_target_is_one_line_with_the_nearest(tiny: dict[str, Any], tmp_path: Path) -> None:
     shutil.copy2(TINY, tmp_path / "params.yaml")
     with pytest.raises(InputError, match=r"^there is no target 'tabel2'; did you mean 'table2'\?$"):
-        plan.pending(tmp_path, ["tabel2"], tiny)
+        pending_jobs.pending(tmp_path, ["tabel2"], tiny)
 
 
 # ----------------------------------------------------------------------------------------------------------------
@@ -126,8 +126,8 @@ def job(rule: str, **wildcards: str) -> Job:
     return Job(rule, {"seed": "0", **wildcards})
 
 
-def extraction(rule: str, source: str) -> Job:
-    return Job(rule, {"dataset": "toy", "source": source, "shard": "0000"})
+def extraction(rule: str, cached: str) -> Job:
+    return Job(rule, {"dataset": "toy", "cached": cached, "shard": "0000"})
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_what_is_resampled_is_cached_as_it_will_be(tiny: dict[str, Any]) -> None
 
 def test_archives_are_counted_where_they_will_be_fetched() -> None:
     ours = {"name": "ucf101", "root": "data/raw/ucf101", "split": 1, "options": {}}
-    assert fetched(ours) == sum(archive.size or 0 for archive in ucf101.SOURCES) > 6.9e9
+    assert fetched(ours) == sum(archive.size or 0 for archive in ucf101.ARCHIVES) > 6.9e9
     assert fetched(ours | {"root": "/mine"}) == fetched(ours | {"name": "kinetics400", "root": "data/raw/kinetics400"}) == 0
 
 
@@ -223,17 +223,17 @@ def test_a_task_has_its_own_pieces_for_each_stream(works: Works) -> None:
 SHAPES = {"rgb": (12, 32, 32, 3), "flow": (11, 32, 32, 2), "joint": (12, 25, 3, 2)}
 
 
-@pytest.mark.parametrize("source", ["rgb", "flow", "joint"])
-def test_bytes_of_the_cache_are_those_of_the_files_within_a_hundredth(works: Works, source: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cached", ["rgb", "flow", "joint"])
+def test_bytes_of_the_cache_are_those_of_the_files_within_a_hundredth(works: Works, cached: str, tmp_path: Path) -> None:
     """Of 60 videos, the smallest of 7 kB: those of a real run are larger, and what HDF5 adds counts for less."""
-    many, shape = Works(works.params, {"toy": Counts(50, 10, 3, 12, 32, 32, 30)}), SHAPES[source]
-    arrays = [(f"Class/v_Class_g{n:02d}_c01", np.ones(shape, np.float32 if source == "joint" else np.uint8)) for n in range(60)]
+    many, shape = Works(works.params, {"toy": Counts(50, 10, 3, 12, 32, 32, 30)}), SHAPES[cached]
+    arrays = [(f"Class/v_Class_g{n:02d}_c01", np.ones(shape, np.float32 if cached == "joint" else np.uint8)) for n in range(60)]
     for shard, part in enumerate((arrays[:28], arrays[28:])):
-        made.shard(tmp_path / f"{shard}.h5", source, part)
+        made.shard(tmp_path / f"{shard}.h5", cached, part)
     written = sum(path.stat().st_size for path in tmp_path.iterdir())
-    assert many.cache_bytes("toy", source) == pytest.approx(written, rel=0.01)
-    said = many.of(extraction(run.extractor(works.params, source)["module"], source))
-    assert said.bytes * 2 == pytest.approx(many.cache_bytes("toy", source))
+    assert many.cache_bytes("toy", cached) == pytest.approx(written, rel=0.01)
+    said = many.of(extraction(run_plan.extractor(works.params, cached)["module"], cached))
+    assert said.bytes * 2 == pytest.approx(many.cache_bytes("toy", cached))
 
 
 def test_joints_that_are_found_are_17_at_the_rate_of_the_frames(works: Works, tmp_path: Path) -> None:
@@ -247,25 +247,25 @@ def test_joints_that_are_found_are_17_at_the_rate_of_the_frames(works: Works, tm
     assert many.of(extraction("pose", "joint")).needs == {("extract", "joint"): 60 * 15 / 2, ("start",): 1}
 
 
-@pytest.mark.parametrize("source", ["rgb", "flow"])
-def test_bytes_under_jpeg_are_those_of_the_files_within_a_fiftieth(works: Works, source: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cached", ["rgb", "flow"])
+def test_bytes_under_jpeg_are_those_of_the_files_within_a_fiftieth(works: Works, cached: str, tmp_path: Path) -> None:
     chosen = works.params | {"cache": {"shards": 1, "short_side": 48, "codec": "jpeg", "quality": 90}}
-    pictures = np.stack(film.made_up((64, 48), 40))
+    pictures = np.stack(trial_videos.made_up((64, 48), 40))
     moved = flow.make(slices.extraction(chosen, "flow", "toy"))
-    quantised = [levels.quantise(each, moved.bound) for each in flow.compute(moved.backend, moved.settings, pictures[..., 0])]
-    array = pictures if source == "rgb" else np.stack(quantised)
-    shares = film.jpeg_bytes({source: [array]}, chosen)
+    quantised = [flow_levels.quantise(each, moved.bound) for each in flow.compute(moved.backend, moved.settings, pictures[..., 0])]
+    array = pictures if cached == "rgb" else np.stack(quantised)
+    shares = trial_videos.jpeg_bytes({cached: [array]}, chosen)
     videos = [(f"Class/v_Class_g{n:02d}_c01", jpeg.encode(array, 90)) for n in range(20)]
-    made.shard(tmp_path / "0000.h5", source, videos, codec="jpeg", quality=90)
-    said = Works(chosen, {"toy": Counts(15, 5, 3, 40, 64, 48, 30)}, shares).cache_bytes("toy", source)
+    made.shard(tmp_path / "0000.h5", cached, videos, codec="jpeg", quality=90)
+    said = Works(chosen, {"toy": Counts(15, 5, 3, 40, 64, 48, 30)}, shares).cache_bytes("toy", cached)
     assert said == pytest.approx((tmp_path / "0000.h5").stat().st_size, rel=0.02)
-    assert film.jpeg_bytes({source: [array]}, works.params) == {}
+    assert trial_videos.jpeg_bytes({cached: [array]}, works.params) == {}
 
 
 def frames_of(params: dict[str, Any], folder: Path, counts: Counts, clips: Sequence[Path] = (), side: int = 128) -> list[np.ndarray]:
     """What is measured of videos of a dataset, as they are cached at 128 pixels."""
     chosen = params | {"streams": {"rgb": params["streams"]["rgb"]}, "cache": params["cache"] | {"short_side": side}}
-    return film.take(folder, chosen, counts, clips).pictures["rgb"]
+    return trial_videos.take(folder, chosen, counts, clips).pictures["rgb"]
 
 
 def test_made_up_pictures_compress_like_real_ones(tiny: dict[str, Any], real_clips: Path, tmp_path: Path) -> None:
@@ -302,14 +302,14 @@ def test_bytes_of_a_training_are_those_of_its_files(tiny: dict[str, Any], experi
 
 def test_what_is_rendered_takes_the_bytes_of_its_first_videos(tiny: dict[str, Any], tmp_path: Path) -> None:
     """Within a fifth of all: the folder with all its videos, skeletons and lists, as the job leaves it."""
-    few = film.render(tiny, "toy", 12, tmp_path / "few")
+    few = trial_videos.render(tiny, "toy", 12, tmp_path / "few")
     registry.module("datasets", "toy").download(tmp_path / "whole", tiny["dataset"]["options"], 1)
     whole = sum(path.stat().st_size for path in (tmp_path / "whole").rglob("*") if path.is_file())
     said = Works(tiny, {"toy": COUNTS}, rendered={"toy": few.bytes}).of(Job("download", {"dataset": "toy"})).bytes
     assert said == pytest.approx(whole, rel=0.2) and few.seconds > 0 and len(few.videos) >= 2
     broken = tiny | {"dataset": tiny["dataset"] | {"options": {"size": 0}}}
     with pytest.raises(InputError, match=r"^toy cannot be rendered; its rule says why \(snakemake data/raw/toy\)$"):
-        film.render(broken, "toy", 12, tmp_path / "none")
+        trial_videos.render(broken, "toy", 12, tmp_path / "none")
 
 
 # ----------------------------------------------------------------------------------------------------------------
@@ -327,19 +327,19 @@ def test_the_index_is_believed_first(tmp_path: Path) -> None:
     # 90 frames in 4 s: the third has no rate, and the fourth is dropped
     rows = [row("a1", "train", 30, 30), row("b1", "train", 60, 20), row("a2", "test", 60, 0), row("c", "train", 5, 30, "dropped")]
     index.write(tmp_path / "data/index/folder.csv", rows)
-    assert census.take(tmp_path, folder_dataset("nowhere")) == (Counts(2, 1, 2, 50, 40, 30, 22.5), "its index", ())
+    assert video_counts.take(tmp_path, folder_dataset("nowhere")) == (Counts(2, 1, 2, 50, 40, 30, 22.5), "its index", ())
 
 
 def test_skeletons_alone_take_no_pixels(tiny: dict[str, Any], tmp_path: Path) -> None:
     rows = [made.row(f"s{n}", "a", path="", skeleton=f"s{n}.skeleton", frames=20, fps=0, width=0, height=0) for n in range(4)]
     index.write(tmp_path / "data/index/ntu60.csv", rows)
-    counts, _, sample = census.take(tmp_path, {"name": "ntu60", "root": "nowhere", "split": 1, "options": {}})
-    assert (counts, sample) == (Counts(4, 0, 1, 20, 0, 0, 0), ())
+    counts, _, examples = video_counts.take(tmp_path, {"name": "ntu60", "root": "nowhere", "split": 1, "options": {}})
+    assert (counts, examples) == (Counts(4, 0, 1, 20, 0, 0, 0), ())
     dataset = {"name": "ntu60", "root": "nowhere", "split": 1, "options": {}}
     own = tiny | {"dataset": dataset, "streams": {"joint": tiny["streams"]["joint"]}}
     works = Works(own, {"ntu60": counts})
     assert works.of(Job("index", {"dataset": "ntu60"})).needs == {("index",): 80, ("start",): 1}
-    alone = film.take(tmp_path / "sample", own, counts, ())
+    alone = trial_videos.take(tmp_path / "sample", own, counts, ())
     assert (alone.whole.path, alone.whole.frames, alone.whole.status, alone.pictures) == ("", 20, "ok", {})
     assert works.extractors["joint"](alone.whole, alone.folder).shape == (20, 25, 3, 2)
 
@@ -347,25 +347,25 @@ def test_skeletons_alone_take_no_pixels(tiny: dict[str, Any], tmp_path: Path) ->
 def test_videos_are_counted_and_a_few_decoded(tiny: dict[str, Any], tmp_path: Path) -> None:
     for name in ("a/1", "a/2", "a/3", "a/4", "b/1", "b/2", "b/3", "b/4"):
         write_video(tmp_path / "videos" / f"{name}.avi", 12)
-    counts, origin, sample = census.take(tmp_path, folder_dataset("videos"))
+    counts, origin, examples = video_counts.take(tmp_path, folder_dataset("videos"))
     assert (counts.train + counts.test, counts.classes, counts.frames, counts.width, counts.height) == (8, 2, 12, 32, 24)
     assert counts.fps == pytest.approx(30)
     assert counts.test >= 2 and origin.startswith("its videos")
-    assert len(sample) == census.SAMPLE and all(path.is_file() for path in sample)
-    films = frames_of(tiny, tmp_path / "sample", Counts(8, 0, 2, 12, 32, 24, 30), sample, side=12)
+    assert len(examples) == video_counts.EXAMPLES and all(path.is_file() for path in examples)
+    films = frames_of(tiny, tmp_path / "sample", Counts(8, 0, 2, 12, 32, 24, 30), examples, side=12)
     assert [one.shape for one in films] == [(5, 12, 16, 3)] * 5
 
 
 def test_without_videos_the_official_numbers_are_taken(tmp_path: Path) -> None:
     dataset = {"name": "ucf101", "root": "nowhere", "split": 1, "options": {}}
-    counts, origin, _ = census.take(tmp_path, dataset)
+    counts, origin, _ = video_counts.take(tmp_path, dataset)
     assert (counts.train, counts.test, counts.classes) == (9537, 3783, 101)
     assert origin == "what the dataset is said to hold"
 
 
 def test_a_folder_nobody_knows_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^nobody knows how many videos folder has: give ROOT, or .*data/index/folder\.csv\)$"):
-        census.take(tmp_path, folder_dataset("nowhere"))
+        video_counts.take(tmp_path, folder_dataset("nowhere"))
 
 
 # ----------------------------------------------------------------------------------------------------------------

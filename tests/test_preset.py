@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.conftest import REPOSITORY
-from videossl.data import index, ntu
+from videossl.data import index, ntu_skeleton
 from videossl.params import load, slices
 
 PRESETS = REPOSITORY / "presets"
@@ -47,7 +47,7 @@ def preset(tmp_path: Path) -> Path:
     """A preset for NTU RGB+D 60, and four skeletons to run it on: two performers before two cameras."""
     for number, name in enumerate(NAMES):
         joints = np.random.default_rng(number).normal(size=(20, 25, 3, 1)).astype(np.float32)
-        ntu.write(tmp_path / "ntu/nturgb+d_skeletons" / f"{name}.skeleton", joints)
+        ntu_skeleton.write(tmp_path / "ntu/nturgb+d_skeletons" / f"{name}.skeleton", joints)
     tiny: dict[str, Any] = load.written(REPOSITORY / "tests/pipeline/tiny.yaml")
     tiny["dataset"] = {"name": "ntu60", "root": "elsewhere", "split": 1, "options": {"missing": "none"}}
     tiny["cache"]["shards"] = 1

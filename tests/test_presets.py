@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.pipeline.conftest import ENVIRONMENT
 from videossl.datasets import kinetics400, ucf101
-from videossl.params import load, recipes, run
+from videossl.params import load, recipes, run_plan
 
 PRESETS = REPOSITORY / "presets"
 TARGETS = ["table1", "table2", "table3", "table4", "figure2", "figure3"]
@@ -101,7 +101,7 @@ def test_datasets_lie_in_the_pipelines_own_folders_unless_told_otherwise(name: s
     chosen = preset_of(name, tmp_path / "run")
     roots = {entry["name"]: entry["root"] for entry in (chosen["dataset"], *chosen["transfer"])}
     assert roots == {dataset: f"data/raw/{dataset}" for dataset in (name, *MEASURED_TOO[name])}
-    assert run.brought(chosen, name) == ([] if name == "ucf101" else ["data/raw/kinetics400"])
+    assert run_plan.brought(chosen, name) == ([] if name == "ucf101" else ["data/raw/kinetics400"])
 
 
 @pytest.mark.parametrize("name", ["ucf101", "kinetics400"])

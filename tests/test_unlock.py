@@ -48,11 +48,11 @@ def test_a_run_on_slurm_is_not_unlocked_where_slurm_cannot_be_asked(tmp_path: Pa
     done = called(tmp_path, "")
     assert (done.returncode, done.stderr) == (
         2,
-        "error: this run had jobs on Slurm, but there is no squeue here; unlock it where there is\n",
+        "error: this run had jobs on Slurm, but there is no squeue here; call `make unlock` on a machine that has it\n",
     )
     squeue = tmp_path / "bin/squeue"
     squeue.parent.mkdir()
     squeue.write_text("#!/bin/sh\necho 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1\n")
     squeue.chmod(0o755)
     done = called(tmp_path, str(squeue.parent))
-    assert done.returncode == 2 and "Unable to contact slurm controller; unlock it when it can" in done.stderr
+    assert done.returncode == 2 and "Unable to contact slurm controller; call `make unlock` when it can" in done.stderr

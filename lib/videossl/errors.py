@@ -8,7 +8,7 @@ class InputError(ValueError):
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error
-    """A job was told to stop and has kept what it did: the same command goes on from there. Its text is one line."""
+    """A job has heeded a signal to stop, and has kept its work: the same command goes on from there. Its text is one line."""
 
 
 def one_line(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """Several processes that train as one: each holds its share of the rows of every batch, in the order of the ranks.
 
-All agree on what a single process would do with the whole batch: partners are permuted over all of it, batch-norm takes its
-statistics over all of it, and every query meets the keys of all of it. So the number of processes changes rounding, and
+The processes do what a single process would do with the whole batch: partners are permuted over the whole batch, batch-norm takes
+its statistics over it, and every query meets all its keys. So the number of processes changes rounding, and
 nothing else. Without a process group of torch.distributed all functions here are what they are for one process.
 """
 
@@ -27,7 +27,7 @@ def rank() -> int:
 
 
 def own(count: int) -> slice:
-    """The rows of a whole batch that this process holds, if it holds `count` of them."""
+    """The rows of a whole batch that this process holds, `count` rows."""
     return slice(rank() * count, (rank() + 1) * count)
 
 

@@ -12,7 +12,7 @@ LAYOUTS = tuple(
     for pattern in (
         r"data/raw/(?P<dataset>[^/.]+)(\.json)?",
         r"data/index/(?P<dataset>[^/.]+)\..+",
-        r"data/cache/(?P<dataset>[^/]+)/(?P<source>[^/]+)/(?P<shard>\d+)\.h5",
+        r"data/cache/(?P<dataset>[^/]+)/(?P<cached>[^/]+)/(?P<shard>\d+)\.h5",
         r"data/models/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<training>[^/.]+)\..+",
         r"data/models/(?P<experiment>[^/]+)/feasible\.json",
         r"data/features/(?P<experiment>[^/]+)/(?P<seed>\d+)/(?P<stream>[^/]+)/(?P<dataset>[^/.]+)\.h5",
@@ -26,8 +26,8 @@ LAYOUTS = tuple(
 
 def says(path: str) -> dict[str, str]:
     """Read the path of an artefact: its dataset, experiment, stream, ...; {} for a path with none of them."""
-    found = next((match for layout in LAYOUTS if (match := layout.fullmatch(path))), None)
-    return {key: value for key, value in found.groupdict().items() if value is not None} if found else {}
+    match = next(filter(None, (layout.fullmatch(path) for layout in LAYOUTS)), None)
+    return {key: value for key, value in match.groupdict().items() if value is not None} if match else {}
 
 
 def raw(dataset: str, rendered: bool = False) -> str:
@@ -66,7 +66,7 @@ def weights(experiment: str, training: str, seed: int | str = SEEDED) -> str:
 
 
 def history(experiment: str, training: str, seed: int | str = SEEDED) -> str:
-    """Its curve, beside the weights."""
+    """The training curve, beside the weights."""
     return f"{models(experiment, seed)}/{training}.json"
 
 

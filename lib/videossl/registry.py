@@ -1,7 +1,7 @@
 """The five kinds of things that a person may add, each thing a module and a YAML of one name in the folder of its kind.
 
-The YAML is all that planning has to know of a thing, so that neither torch nor cv2 is loaded for it. The module is imported by name
-and never by a statement: so the code that a job depends on (`code.closure`) is that of the things it uses and of no other.
+The YAML holds all that planning has to know of a thing, so that neither torch nor cv2 is loaded for it. The module is imported by
+name and never by a statement. So the code that a job depends on (`job_code.closure`) has the things that the job uses, and no others.
 """
 
 from __future__ import annotations
@@ -65,13 +65,13 @@ def used(part: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def shown(part: Mapping[str, Any]) -> tuple[str, ...]:
-    """The files of the things that a page with the slice `part` of params draws, and names things by.
+    """The files of the things that a page with the slice `part` of params draws, or whose names it shows.
 
-    These are the modalities of its streams and what those are read from, its tasks, and what its experiments' methods say of themselves.
+    These are the modalities of its streams, the modalities that they are read from, its tasks, and the YAMLs of its experiments' methods.
     """
     seen = {stream["modality"] for stream in part["streams"].values()}
-    sources = {declared("modalities", modality).get("reads", modality) for modality in seen}
-    things = [*(("modalities", name) for name in seen | sources), *(("tasks", task) for task in part["evaluate"]["tasks"])]
+    cached = {declared("modalities", modality).get("reads", modality) for modality in seen}
+    things = [*(("modalities", name) for name in seen | cached), *(("tasks", task) for task in part["evaluate"]["tasks"])]
     methods = {files("methods", recipe["method"])[1] for recipe in part["experiments"].values()}
     return tuple(sorted({*_files(things), *methods}))
 
@@ -87,11 +87,11 @@ def check(kind: str, name: str) -> None:
         raise InputError(f"unknown {KINDS[kind]} {name!r}: {nearest(name, names(kind))}")
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, choices: Iterable[str]) -> str:
     """Text for an error: the known word that is meant, or all of them."""
-    known = list(known)
-    close = difflib.get_close_matches(word, known, 1, cutoff=0.5)
-    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
+    choices = list(choices)
+    close = difflib.get_close_matches(word, choices, 1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(choices)}"
 
 
 def _path(kind: str, name: str, suffix: str) -> Path:

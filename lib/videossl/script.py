@@ -23,7 +23,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     """A parser with the arguments that all scripts share."""
     result = argparse.ArgumentParser(description=description)
     result.add_argument("--params", type=json.loads, default={}, help="the script's slice of params.yaml, as JSON")
-    result.add_argument("--log", type=Path, help="file that keeps what is said on stderr")
+    result.add_argument("--log", type=Path, help="file that keeps a copy of stderr")
     return result
 
 
@@ -53,12 +53,12 @@ def run(main: Callable[[], None]) -> None:
 
 
 def _first_to_say(line: str) -> bool:
-    """True where none of the processes that `stages/launch.py` started together has said this before: most mistakes all of them find."""
-    said = os.environ.get("VIDEOSSL_SAID")
-    if not said:
+    """True for the first process to say a line, of those that `stages/launch.py` started together: all find most mistakes."""
+    folder = os.environ.get("VIDEOSSL_SAID")
+    if not folder:
         return True
     try:
-        (Path(said) / hashlib.sha256(line.encode()).hexdigest()).touch(exist_ok=False)
+        (Path(folder) / hashlib.sha256(line.encode()).hexdigest()).touch(exist_ok=False)
     except FileExistsError:
         return False
     return True

@@ -13,7 +13,7 @@ from videossl import seeding
 from videossl.augment import skeleton
 from videossl.augment.skeleton import SkeletonAugment
 from videossl.errors import InputError
-from videossl.graphs import GRAPHS, parents
+from videossl.skeleton_graphs import GRAPHS, parents
 
 
 def clips(batch: int, frames: int = 12, joints: int = 25) -> tuple[Tensor, Tensor]:
@@ -77,7 +77,7 @@ def test_temporal_crop_is_a_window_of_numpys_reflection(frames: int, data: st.Da
 def test_every_window_is_drawn() -> None:
     """12 frames, a sixth is 2: windows start at -2..2, each a fifth of the time."""
     line = torch.arange(12.0)[None, None, :, None, None].expand(2000, 3, 12, 25, 2)
-    out = SkeletonAugment(shear=0).train(line, torch.empty(0), rngs(*range(2000)))[:, 0, :, 0, 0]
+    out = SkeletonAugment(shear=0, padding=6).train(line, torch.empty(0), rngs(*range(2000)))[:, 0, :, 0, 0]
     expected = {(2, 1, 0, 1), (1, 0, 1, 2), (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5)}
     seen = [tuple(int(value) for value in row[:4]) for row in out]
     assert set(seen) == expected
@@ -86,10 +86,10 @@ def test_every_window_is_drawn() -> None:
 
 def test_an_absent_body_stays_zero_and_shear_stays_in_range() -> None:
     values, sizes = clips(4)
-    out = SkeletonAugment().train(values, sizes, rngs(*range(4)))
+    out = SkeletonAugment(0.5, 6).train(values, sizes, rngs(*range(4)))
     assert not out[..., 1].any() and out[..., 0].any()
     unit = torch.eye(3)[None, :, None, :, None].expand(500, 3, 2, 3, 1)  # frame by frame, joint j is the unit vector j
-    matrices = SkeletonAugment(0.5).train(unit, sizes, rngs(*range(500)))[:, :, 0, :, 0]
+    matrices = SkeletonAugment(0.5, 6).train(unit, sizes, rngs(*range(500)))[:, :, 0, :, 0]
     off = matrices[:, ~torch.eye(3, dtype=torch.bool)]
     assert torch.equal(matrices.diagonal(dim1=1, dim2=2), torch.ones(500, 3))
     assert off.abs().max() <= 0.5 and off.min() < -0.48 and off.max() > 0.48
@@ -98,7 +98,7 @@ def test_an_absent_body_stays_zero_and_shear_stays_in_range() -> None:
 
 def test_a_view_is_bitwise_independent_of_the_other_samples() -> None:
     values, sizes = clips(5)
-    augment = SkeletonAugment()
+    augment = SkeletonAugment(0.5, 6)
     together = augment.train(values, sizes, rngs(*range(5)))
     for b in range(5):
         assert torch.equal(augment.train(values[b : b + 1], sizes[b : b + 1], rngs(b))[0], together[b])
@@ -107,15 +107,15 @@ def test_a_view_is_bitwise_independent_of_the_other_samples() -> None:
 
 def test_the_geometry_is_the_whole_frame() -> None:
     values, sizes = clips(3)
-    views, geometry = SkeletonAugment().train_with_geometry(values, sizes, rngs(1, 2, 3))
-    assert torch.equal(views, SkeletonAugment().train(values, sizes, rngs(1, 2, 3)))
+    views, geometry = SkeletonAugment(0.5, 6).train_with_geometry(values, sizes, rngs(1, 2, 3))
+    assert torch.equal(views, SkeletonAugment(0.5, 6).train(values, sizes, rngs(1, 2, 3)))
     assert geometry["box"].tolist() == [[0, 0, 1, 1]] * 3 and geometry["box"].dtype == torch.float32
     assert geometry["flip"].tolist() == [False] * 3 and geometry["flip"].dtype == torch.bool
 
 
 def test_nothing_is_random_at_test_time() -> None:
     values, sizes = clips(2)
-    augment = SkeletonAugment()
+    augment = SkeletonAugment(0.5, 6)
     assert torch.equal(augment.evaluate(values, sizes), values)
     assert [torch.equal(view, values) for view in augment.crops(values, sizes, 10)] == [True]
     assert augment.without_blur() == augment
@@ -123,6 +123,6 @@ def test_nothing_is_random_at_test_time() -> None:
 
 def test_mistakes_are_named() -> None:
     with pytest.raises(InputError, match="shear -1"):
-        SkeletonAugment(shear=-1)
+        SkeletonAugment(shear=-1, padding=6)
     with pytest.raises(InputError, match="padding -2"):
-        SkeletonAugment(padding=-2)
+        SkeletonAugment(shear=0.5, padding=-2)

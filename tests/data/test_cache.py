@@ -329,7 +329,7 @@ def test_a_video_twice(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="given twice: Wave/é"):
         write(tmp_path / "a.h5", "Wave/é", "Clap/c", "Wave/é")
     pair = [write(tmp_path / "a.h5", "Clap/c"), write(tmp_path / "b.h5", "Clap/c")]
-    with pytest.raises(InputError, match=r"b\.h5: Clap/c is in .*a\.h5 too"):
+    with pytest.raises(InputError, match=r"b\.h5: Clap/c is also in .*a\.h5"):
         Cache(pair)
 
 

@@ -56,7 +56,7 @@ def test_a_list_with_windows_line_ends_and_a_byte_order_mark(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("A/a.avi 1\nA/b.avi\nA/a.avi 2", r"l\.txt:3: A/a\.avi is in line 1 too"),
+        ("A/a.avi 1\nA/b.avi\nA/a.avi 2", r"l\.txt:3: A/a\.avi is also in line 1"),
         ("A/a.avi\nA/b", r"l\.txt:2: 'A/b' is not the name of a video"),
         ("../a.avi", r"l\.txt:1: .* must lie below"),
         ("X\\a.avi", r"l\.txt:1: .* has a backslash; put / between"),

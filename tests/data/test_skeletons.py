@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from tests.made import shard
 
-from videossl import graphs
+from videossl import skeleton_graphs
 from videossl.data import skeletons
 from videossl.data.cache import Cache
-from videossl.graphs import GRAPHS
+from videossl.skeleton_graphs import GRAPHS
 
 
 def naive(joints: np.ndarray, frames: int) -> np.ndarray:
@@ -46,7 +46,7 @@ def skeleton(length: int, seed: int, gaps: float = 0.3) -> np.ndarray:
 
 def load(folder: Path, joints: np.ndarray, modality: str, frames: int, graph: str = "") -> np.ndarray:
     cache = Cache([shard(folder / "j.h5", "joint", [("a", joints.astype(np.float32))])])
-    chosen = GRAPHS[graph] if graph else graphs.of(joints.shape[1])
+    chosen = GRAPHS[graph] if graph else skeleton_graphs.of(joints.shape[1])
     sequence = skeletons.sequence(cache, "a", frames, chosen)
     made = {"joint": sequence, "motion": skeletons.difference(sequence), "bone": skeletons.bones(sequence, chosen)}
     return skeletons.clip(made[modality])

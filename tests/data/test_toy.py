@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from videossl import seeding
-from videossl.data import ntu, video
+from videossl.data import ntu_skeleton, video
 from videossl.data.toy import render
 from videossl.datasets import toy
 from videossl.errors import InputError
@@ -70,7 +70,7 @@ def test_videos_and_skeletons_read_back_as_made(made: Path) -> None:
         path = made / "UCF-101" / take.video
         np.testing.assert_array_equal(video.frames(path), toy.film(take, options))
         assert video.probe(path) == video.Probe(frames=6, steps=6, fps=30.0, width=64, height=64)
-        joints = ntu.parse(made / "skeletons" / take.skeleton)
+        joints = ntu_skeleton.parse(made / "skeletons" / take.skeleton)
         np.testing.assert_array_equal(joints[..., :1], toy.sense(take, options))
         assert not joints[..., 1:].any()
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videossl.data.ntu import JOINTS
+from videossl.data.ntu_skeleton import JOINTS
 from videossl.data.toy import figure, motions
 from videossl.data.toy.figure import INDEX, Floats
 

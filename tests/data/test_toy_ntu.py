@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from videossl.data import ntu, scan, verify_dataset, video
+from videossl.data import make_index, ntu_skeleton, verify_dataset, video
 from videossl.data.toy import render
 from videossl.datasets import ntu60, ntu_rgbd, toy
 from videossl.datasets.ntu_rgbd import Sample
@@ -61,13 +61,13 @@ def test_both_splits_and_as_ntu60_itself(made: Path) -> None:
 
 
 def test_the_index_leaves_out_what_the_list_names_and_would_find_it_itself(made: Path) -> None:
-    rows = scan.build(toy.videos(made, 1, SMALL), made, min_frames=6)
+    rows = make_index.build(toy.videos(made, 1, SMALL), made, min_frames=6)
     assert {row.id: row.reason for row in rows if row.status != "ok"} == {
         LEFT_OUT: "skeleton: NTU_RGBD_samples_with_missing_skeletons.txt:4 names it"
     }
     assert {(row.frames, row.width, row.fps) for row in rows if row.status == "ok"} == {(6, 16, 30.0)}
     (alone,) = [one for one in ntu60.videos(made, 1, {"missing": "none"}) if one.id == LEFT_OUT]
-    (row,) = scan.build([alone], made)
+    (row,) = make_index.build([alone], made)
     assert row.reason.endswith("no body in any of the 6 frames")
 
 
@@ -111,8 +111,8 @@ def test_whom_one_kicks_or_punches_is_the_second_body(label: str, tmp_path: Path
     for subject in range(1, 6):
         take = toy.Take(label, subject, 1, 2)
         sensed = toy.sense(take, options)
-        ntu.write(tmp_path / take.skeleton, sensed)
-        np.testing.assert_array_equal(ntu.parse(tmp_path / take.skeleton), sensed)  # who acts moves more, so comes first
+        ntu_skeleton.write(tmp_path / take.skeleton, sensed)
+        np.testing.assert_array_equal(ntu_skeleton.parse(tmp_path / take.skeleton), sensed)  # who acts moves more, so comes first
         middles = sensed.mean(axis=(0, 1))
         assert 1.0 < np.linalg.norm(middles[:, 0] - middles[:, 1]) < 1.5
         alone = toy.sense(take, toy.Options(seed=1, frames=24, layout="ucf101"))

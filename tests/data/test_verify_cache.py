@@ -93,7 +93,7 @@ def test_against_the_index(caches: Path) -> None:
 def test_an_index_is_of_one_dataset(caches: Path) -> None:
     write(caches / "other/rgb/0000.h5", ["a"], dataset="other")
     assert examine(caches).well
-    with pytest.raises(InputError, match="an index is of one dataset, the shards of other, toy; name the folder of one"):
+    with pytest.raises(InputError, match="an index belongs to one dataset, these shards to other, toy; name the folder of one dataset"):
         examine(caches, ROWS)
 
 

@@ -14,9 +14,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from tests import made
 from tests.conftest import REPOSITORY
 
-from videossl.data import ntu, verify_dataset
+from videossl.data import ntu_skeleton, verify_dataset
 from videossl.data.verify_dataset import Problem, Report
 from videossl.datasets import folder, hmdb51, kinetics400, ntu60, ucf101
 from videossl.errors import InputError
@@ -36,14 +37,6 @@ def write(path: Path, frames: int = 60, codec: str = "mpeg4", pauses: bool = Fal
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
-
-
-def write_sound(path: Path) -> None:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
-        sound.sample_rate = 8000
-        container.mux(stream.encode(sound))
 
 
 def cut(path: Path, share: float) -> None:
@@ -141,7 +134,7 @@ def damaged(tmp_path: Path) -> Path:
     (videos / CLIPS[0]).unlink()
     (videos / CLIPS[1]).write_bytes(b"")
     (videos / CLIPS[2]).write_bytes(bytes(range(256)) * 9)
-    write_sound(videos / CLIPS[3])
+    made.sound(videos / CLIPS[3])
     cut(videos / CLIPS[4], 0.5)
     (videos / CLIPS[5]).rename(videos / "Clap" / Path(CLIPS[5]).name)  # in another class
     (videos / CLIPS[6]).rename(videos / "Wave/V_WAVE_G02_C01.avi")  # in other letters
@@ -237,7 +230,7 @@ def test_videos_and_skeletons_of_ntu(tmp_path: Path) -> None:
     names = [SKELETON.format(action) for action in range(1, 5)]
     for name in names:
         write(tmp_path / f"nturgb+d_rgb/{name}_rgb.avi", 20)
-        ntu.write(tmp_path / f"nturgb+d_skeletons/{name}.skeleton", np.ones((3, 25, 3, 1), np.float32))
+        ntu_skeleton.write(tmp_path / f"nturgb+d_skeletons/{name}.skeleton", np.ones((3, 25, 3, 1), np.float32))
     (tmp_path / f"nturgb+d_rgb/{names[1]}_rgb.avi").unlink()
     cut(tmp_path / f"nturgb+d_skeletons/{names[2]}.skeleton", 0.5)
     (tmp_path / f"nturgb+d_skeletons/{names[3]}.skeleton").write_text("0\n")

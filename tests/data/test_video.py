@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests import made
 
 from videossl.data import video
 from videossl.data.toy.render import write_video
@@ -345,15 +346,6 @@ def test_a_video_with_another_suffix_is_read_by_its_contents(clip: Path) -> None
     assert video.probe(wrong) == Probe(12, 12, 30.0, 64, 48)
 
 
-def audio_only(path: Path) -> None:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), "s16", "mono")
-        sound.sample_rate = 8000
-        container.mux(stream.encode(sound))
-        container.mux(stream.encode(None))
-
-
 def without_frames(path: Path) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=30)
@@ -378,7 +370,7 @@ def of_unknown_codec(path: Path) -> None:
         (lambda path: path.write_text("not a video, whatever its name says\n" * 50), "unreadable: Invalid data"),
         (lambda path: path.write_bytes(path.read_bytes()[:1000]), "unreadable: Invalid data"),
         (lambda path: path.unlink(), "absent: no such file"),
-        (audio_only, "audio only: no video stream"),
+        (made.sound, "audio only: no video stream"),
         (without_frames, "empty: no frame decodes"),
         (of_unknown_codec, "unreadable: its codec is not known"),
     ],

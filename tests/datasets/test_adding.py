@@ -130,6 +130,6 @@ def test_the_page_names_every_dataset_once_with_its_counts() -> None:
         said = {(counts.train, counts.test) for split in (1, 2, 3) if (counts := module.expected(split, {}))}
         if module.NAME != "toy":  # as its options ask for
             assert all(f"{train} / {test}" in row[4] for train, test in said), row
-        assert ("downloaded" in row[3]) == bool(module.SOURCES)
-        if module.SOURCES:
-            assert f"{sum(archive.size for archive in module.SOURCES) / 1e9:.2f} GB" in row[3]
+        assert ("downloaded" in row[3]) == bool(module.ARCHIVES)
+        if module.ARCHIVES:
+            assert f"{sum(archive.size for archive in module.ARCHIVES) / 1e9:.2f} GB" in row[3]

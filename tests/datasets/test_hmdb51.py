@@ -62,7 +62,7 @@ def test_the_group_is_the_title(tmp_path: Path, label: str, name: str, group: st
     [
         ("a.avi 3\n", r"split1\.txt:1: 3 stands behind"),
         ("a.avi\n", "nothing stands"),
-        ("a.avi 1\na.avi 1\n", "line 1 too"),
+        ("a.avi 1\na.avi 1\n", "also in line 1"),
     ],
 )
 def test_bad_lines(tmp_path: Path, text: str, message: str) -> None:

@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from videossl.data import ntu, scan
+from videossl.data import make_index, ntu_skeleton
 from videossl.datasets import ntu60, ntu120, ntu_rgbd
 from videossl.datasets.ntu_rgbd import Sample
 from videossl.errors import InputError
@@ -279,11 +279,11 @@ def test_the_index_of_skeletons_alone(tmp_path: Path) -> None:
     """One is well, one is left out by the official list, one is cut short: each has its row."""
     names = ["S001C001P001R001A001", "S001C001P001R001A002", "S001C001P003R001A001"]
     for name, path in zip(names, skeletons(*names), strict=True):
-        ntu.write(tmp_path / path, np.ones((20, 25, 3, 1), np.float32))
+        ntu_skeleton.write(tmp_path / path, np.ones((20, 25, 3, 1), np.float32))
         if name == names[2]:
             (tmp_path / path).write_text("20\n1\n")
     missing(tmp_path, MISSING + names[1] + "\n")
-    rows = scan.build(ntu60.videos(tmp_path, 1, {}), tmp_path, min_frames=16)
+    rows = make_index.build(ntu60.videos(tmp_path, 1, {}), tmp_path, min_frames=16)
     assert [(row.id, row.path, row.steps, row.group, row.status) for row in rows] == [
         (names[0], "", 20, "S001P001R001A001", "ok"),
         (names[1], "", 0, "S001P001R001A002", "dropped"),

@@ -11,7 +11,7 @@ from videossl import registry
 from videossl.data import listing
 from videossl.datasets import toy
 from videossl.errors import InputError
-from videossl.params import run, schema
+from videossl.params import run_plan, schema
 
 NAMES = ("folder", "hmdb51", "kinetics400", "ntu120", "ntu60", "toy", "ucf101")
 ALWAYS = {"about", "has", "labels", "options"}
@@ -28,7 +28,7 @@ def test_every_module_has_what_listing_asks_for(name: str) -> None:
     assert list(inspect.signature(module.check).parameters) == ["root"]
     assert list(inspect.signature(module.expected).parameters) == ["split", "options"]
     assert name == module.NAME and module.LICENCE and "<root>/" in module.LAYOUT
-    assert isinstance(module.SOURCES, tuple) and isinstance(module.FOLDERS, tuple) and isinstance(module.CITATION, str)
+    assert isinstance(module.ARCHIVES, tuple) and isinstance(module.FOLDERS, tuple) and isinstance(module.CITATION, str)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -39,7 +39,7 @@ def test_every_yaml_says_what_listing_asks_for(name: str) -> None:
     assert set(declared["labels"].values()) <= set(listing.KINDS) and declared["labels"]["class"] == "class"
     for option in declared["options"].values():
         jsonschema.Draft202012Validator.check_schema(option)
-    assert declared.get("downloaded", False) == bool(module.SOURCES)
+    assert declared.get("downloaded", False) == bool(module.ARCHIVES)
     assert declared.get("rendered", False) == hasattr(module, "download")
 
 
@@ -64,11 +64,11 @@ def test_the_schema_knows_the_same_datasets() -> None:
 
 
 def test_what_params_looks_at_for_changes_is_what_datasets_read() -> None:
-    assert set(run.READ) == {*listing.SUFFIXES, ".skeleton", ".txt", ".csv"}
+    assert set(run_plan.READ) == {*listing.SUFFIXES, ".skeleton", ".txt", ".csv"}
 
 
 @pytest.mark.parametrize("name", ["ucf101", "hmdb51"])
 def test_archives_can_be_checked(name: str) -> None:
-    for archive in registry.module("datasets", name).SOURCES:
+    for archive in registry.module("datasets", name).ARCHIVES:
         assert archive.size and archive.sha256 and re.fullmatch("[0-9a-f]{64}", archive.sha256)
         assert archive.urls and all(url.startswith("https://") and url.endswith(f"/{archive.name}") for url in archive.urls)

@@ -4,7 +4,7 @@ import jsonschema
 import pytest
 import torch
 
-from videossl import graphs, registry
+from videossl import registry, skeleton_graphs
 from videossl.encoders.base import Encoder
 from videossl.encoders.build import build, build_head
 from videossl.encoders.s3d import S3D
@@ -79,5 +79,5 @@ def test_an_encoder_is_what_its_file_says(name: str) -> None:
 
 def test_graphs_are_those_that_there_are() -> None:
     graph = registry.declared("encoders", "st-gcn")["settings"]["graph"]
-    assert graph["enum"] == list(graphs.GRAPHS) and graph["default"] == graphs.DEFAULT
-    assert graph["sizes"] == {"joint": {name: one.joints for name, one in graphs.GRAPHS.items()}}
+    assert graph["enum"] == list(skeleton_graphs.GRAPHS) and graph["default"] == skeleton_graphs.DEFAULT
+    assert graph["sizes"] == {"joint": {name: one.joints for name, one in skeleton_graphs.GRAPHS.items()}}

@@ -3,7 +3,7 @@ import torch
 
 from videossl.encoders.st_gcn import STGCN, Fold, GraphLayer, adjacency
 from videossl.errors import InputError
-from videossl.graphs import GRAPHS
+from videossl.skeleton_graphs import GRAPHS
 
 
 def test_shapes_and_channels_of_the_paper() -> None:

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 import torch
 from tests.conftest import REPOSITORY
-from tests.test_graphs import NAMES
+from tests.test_skeleton_graphs import NAMES
 
 from videossl import files
-from videossl.data import cache, index, scan
+from videossl.data import cache, index, make_index
 from videossl.data.cache import Cache
 from videossl.data.index import Row
 from videossl.data.toy.render import write_video
@@ -265,7 +265,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def rows(root: Path) -> list[Row]:
-    return scan.build(folder.videos(root, 1, {}), root)
+    return make_index.build(folder.videos(root, 1, {}), root)
 
 
 def test_joints_of_a_video_are_those_of_its_frames_one_by_one(small_weights: Path, root: Path, rows: list[Row]) -> None:
@@ -301,7 +301,7 @@ def test_a_video_in_pieces_has_the_joints_of_the_whole(
     small_weights: Path, root: Path, fps: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To the last bit; and it is never decoded whole."""
-    row = scan.build(folder.videos(root, 1, {}), root, fps=fps)[2]
+    row = make_index.build(folder.videos(root, 1, {}), root, fps=fps)[2]
     whole = pose.frames.decode(row, root, 32, fps)
     monkeypatch.setattr(pose.frames.video, "frames", None)
     extract = extractor(small_weights, fps=fps)
@@ -343,7 +343,7 @@ def test_on_a_gpu_nearly_all_joints_are_where_they_are_on_the_cpu(
 
 def test_a_shard_and_what_it_says_of_itself(small_weights: Path, tmp_path: Path, root: Path, rows: list[Row]) -> None:
     extract = extractor(small_weights, fps=60)
-    rows = scan.build(folder.videos(root, 1, {}), root, fps=60)
+    rows = make_index.build(folder.videos(root, 1, {}), root, fps=60)
     shard.build(tmp_path / "a.h5", "joint", "mine", rows, root, extract)
     cache.verify(tmp_path / "a.h5")
     read = Cache([tmp_path / "a.h5"])
@@ -395,7 +395,9 @@ def test_skeletons_alone_and_joints_nowhere(small_weights: Path, root: Path, row
     with pytest.raises(InputError, match=r"walk/0 has a skeleton and no video to find people in: set skeleton: \{backend: files\}"):
         extractor(small_weights).shape(dataclasses.replace(rows[0], path=""))
     monkeypatch.setattr(pose, "detect", lambda *_: [np.full((1, 17, 2), np.nan, np.float32)] * 4)
-    with pytest.raises(InputError, match=r"walk/0: the detector finds joints at no finite place; its weights, .*small\.pth, are not right"):
+    with pytest.raises(
+        InputError, match=r"walk/0: the detector finds joints that are not finite; its weights, .*small\.pth, are not right"
+    ):
         extractor(small_weights)(rows[0], root)
 
 

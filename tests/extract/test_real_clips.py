@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from videossl.data import cache, scan
+from videossl.data import cache, make_index
 from videossl.data.cache import Cache
 from videossl.data.index import Row
 from videossl.data.listing import Video
@@ -31,7 +31,7 @@ TVL1 = {"warps": 1, "inner": 2, "outer": 2, "scales": 2}
 
 @pytest.fixture(scope="module")
 def rows(real_clips: Path) -> list[Row]:
-    return scan.build([Video(path, path, "wave", "train", path) for path in FRAMES], real_clips)
+    return make_index.build([Video(path, path, "wave", "train", path) for path in FRAMES], real_clips)
 
 
 def decode(path: Path, grey: bool, short_side: int = SIDE) -> list[np.ndarray]:

@@ -18,7 +18,7 @@ from stages import extract as stage
 from tests.conftest import REPOSITORY
 
 from videossl import files, registry
-from videossl.data import cache, disk, index, jpeg, levels, ntu, scan, video
+from videossl.data import cache, disk, flow_levels, index, jpeg, make_index, ntu_skeleton, video
 from videossl.data.cache import Cache
 from videossl.data.index import Row
 from videossl.data.toy.render import write_video
@@ -51,13 +51,13 @@ def root(tmp_path: Path) -> Path:
             root / f"Wave [1]/é {number}.avi",
             np.stack([np.roll(still, t, axis=1) for t in range(4 + number)]),
         )
-        ntu.write(root / f"Wave [1]/é {number}.skeleton", joints(number))
+        ntu_skeleton.write(root / f"Wave [1]/é {number}.skeleton", joints(number))
     return root
 
 
 @pytest.fixture
 def rows(root: Path) -> list[Row]:
-    return scan.build(folder.videos(root, 1, {}), root)
+    return make_index.build(folder.videos(root, 1, {}), root)
 
 
 @pytest.mark.parametrize(("modality", "quality"), [("rgb", None), ("rgb", 90), ("flow", None), ("flow", 90), ("joint", None)])
@@ -88,7 +88,7 @@ def test_flow_is_quantised_at_the_size_of_the_frames(tmp_path: Path, root: Path,
     assert [read.shape(id) for id in read.ids] == [(3 + number, 24, 32, 2) for number in range(5)]
     grey = video.frames(root / rows[1].path, 24, grey=True)
     expected = flow.compute("tvl1", FAST, grey)
-    back = levels.dequantise(read.read(rows[1].id, 0, 4), read.attrs["bound"])
+    back = flow_levels.dequantise(read.read(rows[1].id, 0, 4), read.attrs["bound"])
     assert (read.attrs["zero"], read.attrs["levels"], read.attrs["rounding"]) == (128, 127, "to the nearest, ties to even")
     assert np.abs(back - np.clip(expected, -10, 10)).max() <= 10 / 254 * 1.00001
     made_by = json.loads(read.attrs["extractor"])
@@ -115,7 +115,7 @@ def test_jpeg_holds_what_its_encoder_makes_of_the_raw_video(tmp_path: Path, root
 
 
 def test_frames_and_flow_are_resampled_to_the_rate(tmp_path: Path, root: Path) -> None:
-    rows = scan.build(folder.videos(root, 1, {}), root, fps=60)
+    rows = make_index.build(folder.videos(root, 1, {}), root, fps=60)
     assert [row.steps for row in rows] != [row.frames for row in rows]
     for modality, extract in (("rgb", Frames(24, 60)), ("flow", Flow(24, 10.0, FAST, fps=60))):
         shard.build(tmp_path / "a.h5", modality, "mine", rows, root, extract)
@@ -221,7 +221,7 @@ def test_an_extractor_may_stand_in_its_modality_s_own_file(tmp_path: Path, monke
     assert stage._module("rgb", "frames") is frames and stage._module("joint", "pose").__name__ == "videossl.extract.pose"
     own = tmp_path / "sensor.py"
     monkeypatch.setattr(files, "sha256", lambda *paths: "\n".join(map(str, paths)))
-    monkeypatch.setattr(shard.code, "closure", lambda *given: tuple(sorted([*given, "lib/videossl/modalities/other.py"])))
+    monkeypatch.setattr(shard.job_code, "closure", lambda *given: tuple(sorted([*given, "lib/videossl/modalities/other.py"])))
     monkeypatch.setattr(shard.inspect, "getfile", lambda _: str(own))
     assert set(shard.digest(Skeletons()).split("\n")) == {str(own), shard.__file__}
 
@@ -298,7 +298,7 @@ def test_what_did_not_change_is_not_extracted_again(
     assert make(rows, path, kept) == ids
     assert make(rows, path, kept) == []
     write_video(root / rows[1].path, np.zeros((5, 64, 64, 3), np.uint8))
-    changed = scan.build(folder.videos(root, 1, {}), root)
+    changed = make_index.build(folder.videos(root, 1, {}), root)
     changed = [changed[4], *changed[:3]]  # one gone, another order
     assert make(changed, path, kept) == [ids[1]]
     make(changed, tmp_path / "fresh.h5", None)
@@ -344,9 +344,9 @@ def test_what_other_code_made_is_not_taken(tmp_path: Path, root: Path, rows: lis
 @pytest.mark.parametrize(
     ("modality", "uses", "others"),
     [
-        ("rgb", {"extract/frames", "data/video", "data/jpeg"}, {"extract/flow", "extract/pose", "data/ntu"}),
-        ("flow", {"extract/flow", "extract/frames", "data/levels", "data/video", "data/jpeg"}, {"extract/pose", "data/bodies"}),
-        ("joint", {"extract/skeleton", "data/ntu", "data/bodies"}, {"extract/flow", "data/video"}),
+        ("rgb", {"extract/frames", "data/video", "data/jpeg"}, {"extract/flow", "extract/pose", "data/ntu_skeleton"}),
+        ("flow", {"extract/flow", "extract/frames", "data/flow_levels", "data/video", "data/jpeg"}, {"extract/pose", "data/bodies"}),
+        ("joint", {"extract/skeleton", "data/ntu_skeleton", "data/bodies"}, {"extract/flow", "data/video"}),
     ],
 )
 def test_the_code_of_a_shard_is_all_that_decides_its_values(
@@ -404,7 +404,7 @@ def test_a_skeleton_without_a_video(tmp_path: Path, root: Path, rows: list[Row],
 
 def test_a_video_without_a_skeleton(tmp_path: Path, root: Path) -> None:
     (root / "Wave [1]/é 0.skeleton").unlink()
-    rows = scan.build(folder.videos(root, 1, {}), root)
+    rows = make_index.build(folder.videos(root, 1, {}), root)
     with pytest.raises(InputError, match="é 0 has no skeleton: take the streams that are made of skeletons out"):
         build(tmp_path / "a.h5", "joint", rows, root)
 

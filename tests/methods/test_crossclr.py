@@ -1,4 +1,4 @@
-"""Cross-view mining against loops written out, and what it must not do: move queues apart, let one view's gradient into the other."""
+"""Cross-stream mining against loops written out, and what it must not do: move queues apart, let one stream's gradient into the other."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ CHANNELS = {"joint": 3, "motion": 2}
 OUT = {"joint": 5, "motion": 4}  # embeddings of two sizes never meet
 
 
-def moco(view: str, queue: int = 6, **options: object) -> MoCo:
-    torch.manual_seed(CHANNELS[view])
-    encoder = nn.Sequential(nn.Conv1d(CHANNELS[view], 6, 3), nn.Sequential(nn.ReLU(), nn.Conv1d(6, 7, 1)))
-    return MoCo(encoder, ProjectionHead(7, 8, OUT[view]), queue, 0.9, 0.2, **options)  # type: ignore[arg-type]
+def moco(stream: str, queue: int = 6, **options: object) -> MoCo:
+    torch.manual_seed(CHANNELS[stream])
+    encoder = nn.Sequential(nn.Conv1d(CHANNELS[stream], 6, 3), nn.Sequential(nn.ReLU(), nn.Conv1d(6, 7, 1)))
+    return MoCo(encoder, ProjectionHead(7, 8, OUT[stream]), queue, 0.9, 0.2, **options)  # type: ignore[arg-type]
 
 
 def method(neighbours: int = 1, queue: int = 6, **options: object) -> CrosSCLR:
-    return CrosSCLR({view: moco(view, queue, **options) for view in CHANNELS}, neighbours)
+    return CrosSCLR({stream: moco(stream, queue, **options) for stream in CHANNELS}, neighbours)
 
 
 def clips(batch: int, seed: int) -> dict[str, Tensor]:
     rng = torch_rng(seed)
     return {
-        f"{view}/{name}": torch.randn(batch, channels, 8, generator=rng) for view, channels in CHANNELS.items() for name in ("query", "key")
+        f"{stream}/{name}": torch.randn(batch, channels, 8, generator=rng)
+        for stream, channels in CHANNELS.items()
+        for name in ("query", "key")
     }
 
 
@@ -52,50 +54,50 @@ def train(chosen: CrosSCLR, steps: range, batch: int = 4, videos: int = 7) -> li
     return told
 
 
-def embeddings(one: MoCo, views: dict[str, Tensor], view: str) -> tuple[Tensor, Tensor]:
+def embeddings(one: MoCo, views: dict[str, Tensor], stream: str) -> tuple[Tensor, Tensor]:
     """Queries and keys, (B, D) each, by copies."""
     with torch.no_grad():
-        query = one.head(copy.deepcopy(one.encoder)(views[f"{view}/query"]).mean(2))
-        key = one.key_head(copy.deepcopy(one.key_encoder)(views[f"{view}/key"]).mean(2))
+        query = one.head(copy.deepcopy(one.encoder)(views[f"{stream}/query"]).mean(2))
+        key = one.key_head(copy.deepcopy(one.key_encoder)(views[f"{stream}/key"]).mean(2))
     return normalize(query, dim=1), normalize(key, dim=1)
 
 
 def written_out(chosen: CrosSCLR, views: dict[str, Tensor], sample: Tensor) -> dict[str, float]:
-    """Each view's loss: one row, one key, one positive after the other."""
+    """Each stream's loss: one row, one key, one positive after the other."""
     mocos: dict[str, MoCo] = dict(zip(chosen.names, chosen.mocos, strict=True))  # type: ignore[arg-type]
     found, columns = {}, {}
-    for view, one in mocos.items():
-        query, key = embeddings(one, views, view)
-        found[view], columns[view] = query, [*key, *one.queue.T]
+    for stream, one in mocos.items():
+        query, key = embeddings(one, views, stream)
+        found[stream], columns[stream] = query, [*key, *one.queue.T]
     videos = [*sample.tolist(), *mocos["joint"].queue_ids.tolist()]
     losses = {}
-    for view, other in (("joint", "motion"), ("motion", "joint")):
+    for stream, other in (("joint", "motion"), ("motion", "joint")):
         total = 0.0
         for i in range(len(sample)):
             usable = [j for j, video in enumerate(videos) if j == i or video not in (EMPTY, int(sample[i]))]
             ranked = sorted((j for j in usable if j != i), key=lambda j: -float(found[other][i] @ columns[other][j]))
             positives = [i, *ranked[: chosen.neighbours]]
-            scores = {j: math.exp(float(found[view][i] @ columns[view][j]) / 0.2) for j in usable}
+            scores = {j: math.exp(float(found[stream][i] @ columns[stream][j]) / 0.2) for j in usable}
             total -= sum(math.log(scores[j] / sum(scores.values())) for j in positives) / len(positives)
-        losses[view] = total / len(sample)
+        losses[stream] = total / len(sample)
     return losses
 
 
 @pytest.mark.parametrize("neighbours", [1, 3, 50])
 @pytest.mark.parametrize("before", [0, 1, 4])
-def test_a_step_is_the_sum_of_both_views_losses_written_out(neighbours: int, before: int) -> None:
+def test_a_step_is_the_sum_of_both_streams_losses_written_out(neighbours: int, before: int) -> None:
     """With an empty queue, a part of one and a full one; of more neighbours than candidates all are taken."""
     chosen = method(neighbours)
     train(chosen, range(before))
     views, sample = clips(4, 99), torch.tensor([2, 0, 2, 5])
     expected = written_out(chosen, views, sample)
     told = chosen.step(views, sample, torch_rng(0))
-    for view, loss in expected.items():
-        assert told[f"loss/{view}"].item() == pytest.approx(loss, rel=1e-5)
+    for stream, loss in expected.items():
+        assert told[f"loss/{stream}"].item() == pytest.approx(loss, rel=1e-5)
     assert told["loss"].item() == pytest.approx(sum(expected.values()), rel=1e-5)
 
 
-def test_measures_of_the_whole_are_those_of_its_views() -> None:
+def test_measures_of_the_whole_are_those_of_its_streams() -> None:
     told = train(method(), range(3))[-1]
     assert set(told) == {f"{key}{of}" for key in ("loss", "accuracy", "spread") for of in ("", "/joint", "/motion")}
     assert all(value.shape == () for value in told.values())
@@ -105,14 +107,14 @@ def test_measures_of_the_whole_are_those_of_its_views() -> None:
 
 
 def test_without_a_candidate_it_is_moco_twice_bit_by_bit() -> None:
-    """One video alone, no queue: no key but its own may be a positive, so each view's loss is its MoCo's."""
+    """One video alone, no queue: no key but its own may be a positive, so each stream's loss is its MoCo's."""
     chosen, views, sample = method(queue=0), clips(4, 1), torch.full((4,), 3)
-    alone = {view: moco(view, 0) for view in CHANNELS}
+    alone = {stream: moco(stream, 0) for stream in CHANNELS}
     told = chosen.step(views, sample, torch_rng(0))
-    for view, one in alone.items():
-        own = {name.split("/")[1]: clip for name, clip in views.items() if name.startswith(view)}
+    for stream, one in alone.items():
+        own = {name.split("/")[1]: clip for name, clip in views.items() if name.startswith(stream)}
         expected = one.step(own, sample, torch_rng(0))
-        assert all(torch.equal(told[f"{key}/{view}"], expected[key].detach()) for key in ("loss", "accuracy", "spread"))
+        assert all(torch.equal(told[f"{key}/{stream}"], expected[key].detach()) for key in ("loss", "accuracy", "spread"))
         one.step(own, sample, torch_rng(0))["loss"].backward()
     chosen.step(views, sample, torch_rng(0))["loss"].backward()
     wanted = [parameter.grad for one in alone.values() for parameter in one.trainable()]
@@ -120,7 +122,7 @@ def test_without_a_candidate_it_is_moco_twice_bit_by_bit() -> None:
         torch.testing.assert_close(parameter.grad, grad)
 
 
-def test_a_neighbour_is_of_the_other_view() -> None:
+def test_a_neighbour_is_of_the_other_stream() -> None:
     """Two of four videos are alike in motion and in nothing else: in joints, and there alone, they become each other's positives."""
     chosen = method(queue=0)
     sample, views = torch.arange(4), clips(4, 5)
@@ -130,7 +132,7 @@ def test_a_neighbour_is_of_the_other_view() -> None:
             chosen.mocos[chosen.names.index("motion")].encoder.state_dict()
         )
         chosen.mocos[chosen.names.index("motion")].key_head.load_state_dict(chosen.mocos[chosen.names.index("motion")].head.state_dict())
-    compared = {view: chosen._compare(view, one, views, sample) for view, one in chosen._views()}
+    compared = {stream: chosen._compare(stream, one, views, sample) for stream, one in chosen._streams()}
     assert int(compared["motion"].logits[2].argmax()) == 1
     log_p = compared["joint"].logits.log_softmax(1)
     pulled = -(log_p[2, 2] + log_p[2, 1]) / 2
@@ -141,16 +143,16 @@ def test_a_neighbour_is_of_the_other_view() -> None:
 
 def test_queues_of_earlier_stages_are_left_and_the_new_ones_stay_aligned() -> None:
     """Slot by slot of the same samples, round the end of the queue, too."""
-    earlier = {view: moco(view) for view in CHANNELS}
+    earlier = {stream: moco(stream) for stream in CHANNELS}
     for number, one in enumerate(earlier.values()):
         one.queue.normal_()
         one.queue_ids.copy_(torch.arange(6) + number)
         one.queue_ptr.fill_(2 + number)
-    before = copy.deepcopy({view: one.encoder.state_dict() for view, one in earlier.items()})
+    before = copy.deepcopy({stream: one.encoder.state_dict() for stream, one in earlier.items()})
     chosen = CrosSCLR(earlier)
-    for view, one in earlier.items():
+    for stream, one in earlier.items():
         assert bool((one.queue_ids == EMPTY).all()) and int(one.queue_ptr) == 0 and not one.queue.any()
-        assert all(torch.equal(tensor, before[view][name]) for name, tensor in one.encoder.state_dict().items())
+        assert all(torch.equal(tensor, before[stream][name]) for name, tensor in one.encoder.state_dict().items())
     for step in range(5):
         train(chosen, range(step, step + 1))
         joint, motion = earlier.values()
@@ -160,12 +162,12 @@ def test_queues_of_earlier_stages_are_left_and_the_new_ones_stay_aligned() -> No
 
 def test_it_begins_from_all_of_a_moco_but_its_queue_or_from_an_encoder_alone() -> None:
     """Of each stream; what comes out is a MoCo's state again, which any later training begins from."""
-    earlier, later = {view: moco(view) for view in CHANNELS}, method()
+    earlier, later = {stream: moco(stream) for stream in CHANNELS}, method()
     for one in earlier.values():
         with torch.no_grad():
             for tensor in one.state_dict().values():
                 tensor.copy_(torch.rand(tensor.shape) * 5)
-    states = {view: {name: tensor.clone() for name, tensor in one.state_dict().items()} for view, one in earlier.items()}
+    states = {stream: {name: tensor.clone() for name, tensor in one.state_dict().items()} for stream, one in earlier.items()}
     alone = {name: tensor for name, tensor in states["motion"].items() if name.startswith("encoder.")}
     said = later.begin({"joint": states["joint"], "motion": alone})
     parts = ["joint/encoder", "joint/head", "joint/key_encoder", "joint/key_head", "motion/encoder"]
@@ -174,8 +176,8 @@ def test_it_begins_from_all_of_a_moco_but_its_queue_or_from_an_encoder_alone() -
     assert list(found) == list(CHANNELS) and list(later.encoders()) == list(CHANNELS)
     queues = [name for name in found["joint"] if name.startswith("queue")]
     assert all(torch.equal(found["joint"][name], states["joint"][name]) for name in found["joint"] if name not in queues)
-    for view, state in found.items():
-        assert bool((state["queue_ids"] == EMPTY).all()) and int(state["queue_ptr"]) == 0 and not state["queue"].any(), view
+    for stream, state in found.items():
+        assert bool((state["queue_ids"] == EMPTY).all()) and int(state["queue_ptr"]) == 0 and not state["queue"].any(), stream
     for name, tensor in alone.items():
         assert torch.equal(found["motion"][name], tensor) and torch.equal(found["motion"][f"key_{name}"], tensor)
     assert moco("joint").begin({"": found["joint"]})[0] == "queue"
@@ -189,7 +191,7 @@ def test_with_other_groups_neighbours_are_of_other_groups() -> None:
     assert all(torch.equal(value, wanted[name]) for name, value in told.items())
     assert told["loss"] != method().step(views | {"group": group}, sample, torch_rng(0))["loss"]
     chosen.update()
-    assert all(one.queue_ids.tolist() == [3, 3, 4, 5, EMPTY, EMPTY] for _, one in chosen._views())
+    assert all(one.queue_ids.tolist() == [3, 3, 4, 5, EMPTY, EMPTY] for _, one in chosen._streams())
 
 
 def test_both_encoders_learn_and_their_keys_follow() -> None:
@@ -212,7 +214,7 @@ def test_the_loss_is_in_single_precision_under_autocast() -> None:
     [
         (lambda: method(neighbours=0), "CrosSCLR: 0 neighbours: give at least 1"),
         (lambda: method(mixing="mixup"), "the MoCo of joint has mixing 'mixup': set it to none"),
-        (lambda: CrosSCLR({"joint": moco("joint")}), "1 views: give two MoCo"),
+        (lambda: CrosSCLR({"joint": moco("joint")}), "1 streams: give two MoCo"),
         (lambda: CrosSCLR({"joint": moco("joint", 4), "motion": moco("motion", 6)}), "queues of 4 keys of joint, 6 of motion: give both"),
         (
             lambda: CrosSCLR({"joint": moco("joint", negatives="all"), "motion": moco("motion")}),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tests.conftest import REPOSITORY
 
-from videossl import graphs, registry
+from videossl import registry, skeleton_graphs
 from videossl.data import cache
 
 NAMES = registry.names("modalities")
@@ -88,7 +88,7 @@ def test_sections_as_they_are_known() -> None:
 def test_joints_are_as_many_as_the_graphs_have() -> None:
     declared = registry.declared("modalities", "joint")
     assert sorted(declared["sizes"]["joint"].values()) == sorted(declared["cached"]["shape"][1]) == [17, 25]
-    assert {graph.joints for graph in graphs.GRAPHS.values()} == {17, 25}
+    assert {graph.joints for graph in skeleton_graphs.GRAPHS.values()} == {17, 25}
 
 
 FUNCTIONS = {

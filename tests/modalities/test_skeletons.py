@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tests.made import shard
 
-from videossl import graphs, registry, seeding
+from videossl import registry, seeding, skeleton_graphs
 from videossl.data.cache import Cache
 from videossl.errors import InputError
 from videossl.modalities import bone, joint, motion
@@ -61,7 +61,7 @@ def test_skeletons_of_another_graph(tmp_path: Path, name: str, joints: int, grap
     )
     with pytest.raises(InputError, match=re.escape(said)):
         module.check(cache, {"graph": graph})
-    if graph == graphs.DEFAULT:
+    if graph == skeleton_graphs.DEFAULT:
         with pytest.raises(InputError, match=re.escape(said)):
             module.check(cache, {})
 
@@ -96,7 +96,7 @@ def test_bone_is_the_mean_vector_from_the_parent(tmp_path: Path) -> None:
 @pytest.mark.parametrize("joints", [25, 17])
 def test_left_and_right_mirror_each_other(joints: int) -> None:
     """Each bone of the left has its twin on the right; hands and feet are far from the other side."""
-    bones = {frozenset(place - 1 for place in pair) for pair in graphs.of(joints).edges}
+    bones = {frozenset(place - 1 for place in pair) for pair in skeleton_graphs.of(joints).edges}
     sides, other = joint.LEFT[joints], joint.RIGHT[joints]
     assert not sides & other and joint.HEAD[joints] not in sides | other
     twin = dict(zip(sorted(sides), sorted(other), strict=True))
@@ -122,7 +122,7 @@ def test_a_skeleton_is_drawn_upright_inside_its_square(count: int) -> None:
     assert len(lines) == count - 1
     numbers = [float(line.get(key) or "nan") for line in lines for key in ("x1", "y1", "x2", "y2")]
     assert min(numbers) >= 0 and max(numbers) <= 100
-    for (a, b), line in zip(graphs.of(count).edges, lines, strict=True):
+    for (a, b), line in zip(skeleton_graphs.of(count).edges, lines, strict=True):
         assert (float(line.get("y1") or 0) > float(line.get("y2") or 0)) == (a < b), "a higher joint is drawn higher"
     assert {line.get("class") for line in lines} == ({"left", "right", "middle"} if count == 25 else {"left", "right"})
 

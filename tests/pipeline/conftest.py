@@ -93,7 +93,7 @@ def copy_of_repository(path: Path, warm: Mapping[str, str]) -> Workspace:
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, path / name)
     shutil.copy2(REPOSITORY / "tests/pipeline/tiny.yaml", path / "params.yaml")
-    workspace.call("python", "stages/sync.py")
+    workspace.call("python", "stages/write_dvc_yaml.py")
     workspace.call("git", "init", "-q")
     workspace.call("git", "add", "-A")
     workspace.call("git", "commit", "-qm", "copy")

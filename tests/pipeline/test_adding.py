@@ -40,7 +40,7 @@ def added(tmp_path_factory: pytest.TempPathFactory, warm: dict[str, str]) -> tup
     params = yaml.safe_load((workspace.path / "params.yaml").read_text())
     params |= yaml.safe_load(RUN.search(PAGE)[1])  # type: ignore[index]
     (workspace.path / "params.yaml").write_text(yaml.safe_dump(params | {"seeds": [0]}, sort_keys=False))
-    workspace.call("python", "stages/sync.py")
+    workspace.call("python", "stages/write_dvc_yaml.py")
     workspace.snakemake("all", "compared", f"data/progress/mine/0/{params['dataset']['name']}/brightness.json")
     return workspace, changed
 

@@ -40,7 +40,7 @@ from videossl import script
 from videossl.datasets import hmdb51, ucf101
 known = json.loads(sys.argv.pop(1))
 for module in (hmdb51, ucf101):
-    module.SOURCES = tuple(dataclasses.replace(archive, urls=(), **known[archive.name]) for archive in module.SOURCES)
+    module.ARCHIVES = tuple(dataclasses.replace(archive, urls=(), **known[archive.name]) for archive in module.ARCHIVES)
 script.run(download.main)
 """
 
@@ -130,7 +130,7 @@ def test_from_nothing_to_the_videos_of_a_split(
     assert tree(root) == files
     assert {video.id: video.split for video in module.videos(root, 1, {})} == videos
     written = (tmp_path / f"data/raw/{module.NAME}.json").read_bytes()
-    names = [archive.name for archive in module.SOURCES]
+    names = [archive.name for archive in module.ARCHIVES]
     assert json.loads(written) == {
         "dataset": module.NAME,
         "root": f"data/raw/{module.NAME}",

@@ -274,7 +274,7 @@ def test_a_changed_video_of_the_users_own_is_noticed_by_both(fresh: Workspace, t
     start, stop = params.index("dataset:"), params.index("transfer:")
     dataset = f"dataset:\n  name: folder\n  root: {own}\n  split: 1\n  options: {{test_share: 0.5, seed: 0}}\n"
     (fresh.path / "params.yaml").write_text(params[:start] + dataset + params[stop:])
-    fresh.call("python", "stages/sync.py")
+    fresh.call("python", "stages/write_dvc_yaml.py")
     fresh.snakemake("data/index/folder.csv")
     fresh.call("dvc", "commit", "--force", "--quiet", "download", "index")
     assert "Nothing to be done" in fresh.snakemake("data/index/folder.csv", "-n")

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 from dvc.repo import Repo
-from stages import preset, sync
+from stages import preset, write_dvc_yaml
 from tests.conftest import REPOSITORY
 from tests.made import row
 from tests.pipeline.conftest import ENVIRONMENT, write_video
@@ -183,7 +183,7 @@ def test_dvc_sees_the_folder_and_calls_nothing_but_snakemake(tmp_path: Path, mon
     run = load.check(odd_run())
     Repo.init(str(tmp_path), no_scm=True)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(run))
-    (tmp_path / "dvc.yaml").write_text(sync.text(run, run))
+    (tmp_path / "dvc.yaml").write_text(write_dvc_yaml.text(run, run))
     stages = {stage.name: stage for stage in Repo(str(tmp_path)).index.stages}
     assert f"/videos/{ODD}" in [dep.def_path for dep in stages["index"].deps]
     assert all(re.fullmatch(r"snakemake [\w./-]+ --allowed-rules( [\w-]+)+", stage.cmd) for stage in stages.values())

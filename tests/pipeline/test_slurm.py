@@ -171,7 +171,7 @@ def whole_pipeline(finished: Workspace, path: Path) -> None:
     with cluster() as slurm:
         run = Run(sources(finished, path, finished.variables), slurm, {})
         (path / "params.yaml").write_text(yaml.safe_dump(skeletons_alone(), sort_keys=False))
-        run.workspace.call("python", "stages/sync.py")
+        run.workspace.call("python", "stages/write_dvc_yaml.py")
         run.finish(run.snakemake("all"))
         for file in path.glob("data/**/*"):
             relative = file.relative_to(path)

@@ -86,7 +86,7 @@ def test_skeletons_are_seen_whole_and_once(modality: str, make_cache: MakeCache,
     cache, rows = make_cache("joint", videos), make_rows([("x", "a", "train"), ("y", "b", "test")])
     encoder = build.build("st-gcn", 3, {"width": 0.0625}, 0)
     clips = clips_of(cache, rows, modality, {"frames": 12}, partial(uniform_starts, count=5))
-    out = encode.extract(encoder, SkeletonAugment(), clips, 8, "cpu")
+    out = encode.extract(encoder, SkeletonAugment(0.5, 6), clips, 8, "cpu")
     assert out["features"].shape == (2, 1, encoder.out_features)
     encoder.eval()
     for v, id in enumerate(videos):

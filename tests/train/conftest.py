@@ -17,7 +17,7 @@ from tests.made import row, shard
 from videossl import seeding
 from videossl.data import index
 from videossl.data.index import Row
-from videossl.params import load, recipes, run, slices
+from videossl.params import load, recipes, run_plan, slices
 from videossl.params.recipes import Training
 
 SHAPES = {"rgb": ((10, 32, 32, 3), np.uint8), "flow": ((9, 32, 32, 2), np.uint8), "joint": ((9, 25, 3, 2), np.float32)}
@@ -50,7 +50,10 @@ class RunFolder:
 
     def shards(self, streams: Sequence[str]) -> list[Path]:
         """The shards that streams are read from."""
-        return [self.shard(cached) for cached in dict.fromkeys(run.source(self.params["streams"][name]["modality"]) for name in streams)]
+        return [
+            self.shard(cached)
+            for cached in dict.fromkeys(run_plan.cached_modality(self.params["streams"][name]["modality"]) for name in streams)
+        ]
 
     def weights(self, training: Training) -> Path:
         """The weights that a training leaves."""

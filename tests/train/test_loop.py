@@ -21,7 +21,7 @@ from videossl.errors import InputError, Interrupted
 from videossl.methods.moco import MoCo
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Batches, Training, fit
-from videossl.train.signals import heeded
+from videossl.train.stop_signals import heeded
 
 
 class Regression(nn.Module):

@@ -1,4 +1,4 @@
-"""Views of skeleton sequences: shear and temporal crop, the same for all frames and bodies (P 4.2; docs/methods/signals.md)."""
+"""Views of skeleton sequences: shear and temporal crop, the same for all frames and bodies (P 4.2; docs/methods/modalities.md)."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class SkeletonAugment:
     `sizes` (V, M of each sample) is taken for the same call as VideoAugment's; nothing depends on it.
     """
 
-    shear: float = 0.5
-    padding: int = 6
+    shear: float
+    padding: int
 
     def __post_init__(self) -> None:
         if self.shear < 0 or self.padding < 0:
@@ -37,7 +37,7 @@ class SkeletonAugment:
     def train_with_geometry(self, clips: Tensor, sizes: Tensor, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, dict[str, Tensor]]:
         """The same views, and the geometry that videos' views have: "box" (B, 4) float32, the whole frame, and "flip" (B,) bool, never.
 
-        The crop in time is not told: frames that it lacks are reflected, so a view has no one span.
+        The crop in time is left out: it reflects frames at the ends, so a view has no single span.
         """
         draws = np.stack([rng.random(DRAWS) for rng in rngs])
         matrix = np.tile(np.eye(3), (len(draws), 1, 1))

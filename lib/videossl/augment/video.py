@@ -1,4 +1,4 @@
-"""Views of video clips: crop, flip, colour jitter, grey and blur, the same for all frames of a clip (docs/methods/signals.md).
+"""Views of video clips: crop, flip, colour jitter, grey and blur, the same for all frames of a clip (docs/methods/modalities.md).
 
 Everything runs on a padded batch at once, on the batch's device; random numbers are drawn on the host, a fixed number a
 sample from the sample's own generator. So a sample's view depends on its generator alone: not on the other samples of
@@ -56,7 +56,7 @@ class VideoAugment:
 
     Output float32 (B, C, T, size, size). rgb: (x / 255 - mean) / deviation, clamped to [0, 1] before that, once, after the
     colour operations. flow: pixels a frame of the *output*, clamped to [-bound, bound], over `flow_scale`; only crop and
-    flip apply (docs/methods/signals.md).
+    flip apply (docs/methods/modalities.md).
 
     size: output side, px. area: crop's share of the frame, drawn uniformly. flip, jitter_p, grey_p, blur_p:
     probabilities. jitter: strength of brightness, contrast, saturation (factors in 1 +- strength) and hue (a turn of
@@ -91,7 +91,7 @@ class VideoAugment:
         return self.train_with_geometry(clips, sizes, rngs)[0]
 
     def train_with_geometry(self, clips: Tensor, sizes: Tensor, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The same views, and what of the frames each shows.
+        """The same views, and the part of the frames that each view shows.
 
         Returns:
             views, and on their device "box": (B, 4) float32, the crop's top, left, height and width as shares of the frame's height and
@@ -121,9 +121,9 @@ class VideoAugment:
         blurred = np.flatnonzero(draws["blur"] < self.blur_p)
         if len(blurred):
             low, high = self.blur_sigma
-            chosen = torch.from_numpy(blurred).to(views.device)
+            positions = torch.from_numpy(blurred).to(views.device)
             sigma = torch.from_numpy(low + (high - low) * draws["sigma"][blurred])
-            views[chosen] = blur(views[chosen], sigma, math.ceil(3 * high))
+            views[positions] = blur(views[positions], sigma, math.ceil(3 * high))
         return views.sub_(self.normalise[0]).div_(self.normalise[1])
 
     def evaluate(self, clips: Tensor, sizes: Tensor) -> Tensor:
@@ -226,7 +226,7 @@ def colour_maps(draws: dict[str, np.ndarray], jitter: Sequence[float], jitter_p:
 
     m is the clip's mean colour, which contrast needs: it blends with the mean grey value of the whole clip (not of each
     frame: clip-consistent). brightness scales; saturation blends with the grey value; hue turns the plane of I and Q in
-    YIQ by up to `hue` of a circle. All four are linear, so their composition, in the sample's own random order, is too.
+    YIQ by up to `hue` of a circle. All four are linear, so their composition, in the sample's own random order, is linear as well.
     Contrast comes once, so `direct` is all that its mean has been through. Grey comes last. Nothing is clamped in between.
     """
     batch = len(draws["hue"])

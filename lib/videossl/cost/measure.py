@@ -1,6 +1,6 @@
 """Seconds of one piece of each kind of work on the machine at hand, by doing a little of it with the pipeline's own code.
 
-Weights are made up, and videos where there are none; what is timed is what the jobs call. The first round of everything is not counted.
+Weights are made up, and so are videos where there are none. The functions that the jobs call are timed. The first round is not counted.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from videossl import code, registry
-from videossl.cost.film import Sample
+from videossl import job_code, registry
+from videossl.cost.trial_videos import TrialVideos
 from videossl.cost.work import Kind, Works
-from videossl.data import cache, jpeg, scan
+from videossl.data import cache, jpeg, make_index
 from videossl.data.clips import uniform_starts
 from videossl.data.index import CLASS, Label, Row
 from videossl.data.listing import Video
 from videossl.extract import shard
-from videossl.params import run
+from videossl.params import run_plan
 from videossl.tasks import base, encode
 from videossl.tasks.features import Features
 from videossl.train import assemble
@@ -40,7 +40,7 @@ BATCH = 2  # clips of the first trial of a training step
 STEPS = 4  # of a trial at most; the first is slow and not counted if there is another
 SECONDS = 5.0  # after which a trial takes no further step; a full batch is tried where it should fit in
 REPEATS, ENOUGH = 5, 0.5  # calls that are timed, or fewer where these seconds are full
-SCORED, ITERATIONS = 64, 3  # videos of the first trial of a task, of which the next has four times as many; iterations at most
+SCORED, ITERATIONS = 64, 3  # videos of the first trial of a task (each further trial has four times as many); iterations at most
 
 Say = Callable[[str], None]
 
@@ -64,19 +64,19 @@ class _Clock:
 class Bench:
     """Times kinds of work of `works`.
 
-    sample: videos of the dataset; rendered: seconds a frame by dataset that is rendered; folder: for files while it measures; quick: the
+    trial: videos of the dataset; rendered: seconds a frame by dataset that is rendered; folder: for files while it measures; quick: the
     first trial only, for tests.
     """
 
-    def __init__(self, works: Works, sample: Sample, rendered: Mapping[str, float], folder: Path, quick: bool = False) -> None:
-        self.works, self.params, self.sample, self.rendered, self.folder, self.quick = works, works.params, sample, rendered, folder, quick
+    def __init__(self, works: Works, trial: TrialVideos, rendered: Mapping[str, float], folder: Path, quick: bool = False) -> None:
+        self.works, self.params, self.trial, self.rendered, self.folder, self.quick = works, works.params, trial, rendered, folder, quick
         self.device = assemble.device()
         classes = [f"class {n % 2}" for n in range(VIDEOS)]
-        self.rows = [replace(sample.whole, id=f"v{n}", label=label, group=f"v{n}", split="train") for n, label in enumerate(classes)]
+        self.rows = [replace(trial.whole, id=f"v{n}", label=label, group=f"v{n}", split="train") for n, label in enumerate(classes)]
         self._caches: dict[str, cache.Cache] = {}
 
     def rates(self, kinds: Iterable[Kind], say: Say) -> dict[Kind, float]:
-        """Seconds of one piece of each kind; `say` is told what is measured."""
+        """Seconds of one piece of each kind; `say` is called with the name of what is measured."""
         wanted = sorted(set(kinds))
         result = {}
         for number, kind in enumerate(wanted, 1):
@@ -91,26 +91,26 @@ class Bench:
         return self.rendered[dataset]
 
     def _index(self) -> float:
-        whole = self.sample.whole
+        whole = self.trial.whole
         entry, fps = Video(whole.id, whole.path, skeleton=whole.skeleton), self.params["index"]["fps"]
-        return _timed(lambda: scan.build([entry], self.sample.folder, fps=fps)) / whole.frames
+        return _timed(lambda: make_index.build([entry], self.trial.folder, fps=fps)) / whole.frames
 
-    def _extract(self, source: str) -> float:
+    def _extract(self, cached: str) -> float:
         """Of some whole videos where a short one says that there is time for them, else of that."""
-        extract, stored = self.works.extractors[source], self.params["cache"]
-        quality = stored["quality"] if cache.layout(source).pictures and stored["codec"] == "jpeg" else None
-        path = self.folder / "extracted" / f"{source}.h5"
+        extract, stored = self.works.extractors[cached], self.params["cache"]
+        quality = stored["quality"] if cache.layout(cached).pictures and stored["codec"] == "jpeg" else None
+        path = self.folder / "extracted" / f"{cached}.h5"
 
         def seconds(rows: list[Row]) -> float:
-            call = partial(shard.build, path, source, "cost", rows, self.sample.folder, extract, quality=quality)
+            call = partial(shard.build, path, cached, "cost", rows, self.trial.folder, extract, quality=quality)
             return _timed(call) / sum(extract.shape(row)[0] for row in rows)
 
-        first = seconds(self.sample.short[:1])
-        count = int(SECONDS / (STEPS * first * extract.shape(self.sample.whole)[0]))
+        first = seconds(self.trial.short[:1])
+        count = int(SECONDS / (STEPS * first * extract.shape(self.trial.whole)[0]))
         return first if self.quick or not count else seconds(self.rows[:count])
 
     def _start(self) -> float:
-        command = [sys.executable, str(code.ROOT / "stages" / "features.py"), "--help"]
+        command = [sys.executable, str(job_code.ROOT / "stages" / "features.py"), "--help"]
         return _timed(lambda: subprocess.run(command, capture_output=True, check=True))
 
     # Encoders, per clip.
@@ -121,7 +121,7 @@ class Bench:
 
     def _trial(self, part: Mapping[str, Any], batch: int) -> float:
         """Seconds a clip of `batch`: the median step of a few. part: a training's slice of params."""
-        part = {**part, "settings": {name: chosen | {"batch": batch} for name, chosen in part["settings"].items()}}
+        part = {**part, "settings": {name: settings | {"batch": batch} for name, settings in part["settings"].items()}}
         rows, labels = [self.rows[n % VIDEOS] for n in range(batch)], {"class 0": 0, "class 1": 1}
         batches = assemble.batches(part, 0, rows, self._caches_of(part["streams"]), self.device, labels=labels)
         method = assemble.method(part, 0, assemble.Weights(), len(labels)).to(self.device)
@@ -132,7 +132,7 @@ class Bench:
         return float(np.median(steps[1:] if len(steps) > 1 else steps)) / batch
 
     def _growing(self, trial: Callable[[int], float], most: int) -> float:
-        """Seconds a clip, of `most` at once where a trial of two clips says that there is time and memory for it, else of those two."""
+        """Seconds a clip with `most` clips at once if a trial with two clips says that time and memory suffice, else with two."""
         first = trial(min(BATCH, most))
         while not self.quick and most > BATCH and (self.device.type == "cuda" or STEPS * first * most < SECONDS):
             try:
@@ -160,7 +160,7 @@ class Bench:
     # Tasks, per piece of their own.
 
     def _score(self, name: str) -> float:
-        """Of as many videos as there is time for, at most as many as there are; of a task with `iterations`, with few of them."""
+        """Time a task on as many videos as there is time for, at most as many as there are, and with few `iterations`."""
         task, settings = base.load(name), dict(self.params["evaluate"]["tasks"][name])
         settings |= {key: min(settings[key], ITERATIONS) for key in ("iterations",) if key in settings}
         whole = self.works.given(name, next(iter(self.params["streams"])), self.works.main)
@@ -186,27 +186,29 @@ class Bench:
 
     def _caches_of(self, streams: Iterable[str]) -> dict[str, cache.Cache]:
         """The caches that the streams are read from."""
-        sources = {run.source(self.params["streams"][stream]["modality"]) for stream in streams}
-        return {source: self._cache(source) for source in sources}
+        cached_modalities = {run_plan.cached_modality(self.params["streams"][stream]["modality"]) for stream in streams}
+        return {cached: self._cache(cached) for cached in cached_modalities}
 
-    def _cache(self, source: str) -> cache.Cache:
-        """One shard of videos that are long enough for a clip of any stream: pictures of the sample over and over, else noise."""
-        if source not in self._caches:
-            path, stored, extract = self.folder / source / "0000.h5", self.params["cache"], self.works.extractors[source]
-            values, codec = self._values(source), stored["codec"] if cache.layout(source).pictures else "raw"
+    def _cache(self, cached: str) -> cache.Cache:
+        """One shard of videos that are long enough for a clip of any stream: pictures of the trial videos over and over, else noise."""
+        if cached not in self._caches:
+            path, stored, extract = self.folder / cached / "0000.h5", self.params["cache"], self.works.extractors[cached]
+            values, codec = self._values(cached), stored["codec"] if cache.layout(cached).pictures else "raw"
             videos = ((row.id, "", jpeg.encode(values, stored["quality"]) if codec == "jpeg" else values) for row in self.rows)
-            cache.write_shard(path, source, "cost", videos, {}, codec=codec, **extract.attrs())
-            self._caches[source] = cache.Cache([path])
-        return self._caches[source]
+            cache.write_shard(path, cached, "cost", videos, {}, codec=codec, **extract.attrs())
+            self._caches[cached] = cache.Cache([path])
+        return self._caches[cached]
 
-    def _values(self, source: str) -> np.ndarray:
-        length, *step = self.works.shape(self.works.main, source)
-        spans = [assemble.span(stream) for stream in self.params["streams"].values() if run.source(stream["modality"]) == source]
+    def _values(self, cached: str) -> np.ndarray:
+        length, *step = self.works.shape(self.works.main, cached)
+        spans = [
+            assemble.span(stream) for stream in self.params["streams"].values() if run_plan.cached_modality(stream["modality"]) == cached
+        ]
         length = max(length if span is None else span + 2 for span in spans)
-        if source in self.sample.pictures:
-            shot = self.sample.pictures[source][0]
+        if cached in self.trial.pictures:
+            shot = self.trial.pictures[cached][0]
             return shot[np.arange(length) % len(shot)]
-        return np.random.default_rng(0).standard_normal((length, *step)).astype(cache.layout(source).dtype)
+        return np.random.default_rng(0).standard_normal((length, *step)).astype(cache.layout(cached).dtype)
 
 
 def _scored(task: base.Task, features: Features, settings: Mapping[str, Any]) -> dict[str, float]:

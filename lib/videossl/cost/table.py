@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from videossl.cost.plan import Job
+from videossl.cost.pending_jobs import Job
 from videossl.cost.work import Kind, Work
 
 COLUMNS = ("rule", "jobs", "epochs", "clips", "bytes", "hours", "longest job")
 Costs = dict[str, dict[str, float]]  # rule -> column -> number
 
 ORDER = ["download", "index", "measurable", "feasible", "extract", "train", "features", "finetune", "score", "progress"]
-"""The rules as the work goes on, "extract" for those of all cached modalities; others come last."""
+"""The rules in the order of the work, "extract" for all cached modalities; others come last."""
 
 UNITS = {"start": "job", "score": "piece", **dict.fromkeys(("render", "index", "extract", "handmade"), "frame")}
 """The unit of the seconds of a kind of work; of the others a clip."""
@@ -36,13 +36,13 @@ def costs(works: Iterable[tuple[Job, Work]], rates: Mapping[Kind, float]) -> Cos
 
 
 def _place(job: Job) -> int:
-    rule = "extract" if "source" in job.wildcards else job.family
+    rule = "extract" if "cached" in job.wildcards else job.family
     return ORDER.index(rule) if rule in ORDER else len(ORDER)
 
 
-def text(found: Costs) -> str:
+def text(by_rule: Costs) -> str:
     """An aligned table, the total last."""
-    rows = [COLUMNS, *(_row(name, row) for name, row in found.items() if name != "total"), _row("total", found["total"])]
+    rows = [COLUMNS, *(_row(name, row) for name, row in by_rule.items() if name != "total"), _row("total", by_rule["total"])]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     lines = [
         "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]) for row in rows
@@ -99,7 +99,7 @@ def _short(seconds: float) -> str:
     return f"{seconds / 1e-12:.3g} ps"
 
 
-def record(found: Costs, rates: Mapping[Kind, float], **about: Any) -> dict[str, Any]:
-    """All of it as data, for --json."""
-    rules = {name: row for name, row in found.items() if name != "total"}
-    return {**about, "rules": rules, "total": found["total"], "seconds": {" ".join(kind): value for kind, value in rates.items()}}
+def record(by_rule: Costs, rates: Mapping[Kind, float], **about: Any) -> dict[str, Any]:
+    """Costs and rates as data, for --json."""
+    rules = {name: row for name, row in by_rule.items() if name != "total"}
+    return {**about, "rules": rules, "total": by_rule["total"], "seconds": {" ".join(kind): value for kind, value in rates.items()}}

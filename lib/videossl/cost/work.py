@@ -16,13 +16,13 @@ from typing import Any
 from torch import Tensor
 
 from videossl import registry
-from videossl.cost.plan import Job
+from videossl.cost.pending_jobs import Job
 from videossl.data import cache
 from videossl.data.clips import windows
 from videossl.data.index import Row
 from videossl.data.listing import Counts
 from videossl.extract.shard import Extractor
-from videossl.params import recipes, run, schema, slices
+from videossl.params import recipes, run_plan, schema, slices
 from videossl.params.recipes import Params, Training
 from videossl.tasks import base
 from videossl.train import assemble
@@ -37,7 +37,7 @@ OFFSET, OFFSETS = 8, 400  # bytes more of each step, and of each video, under jp
 
 @dataclass(frozen=True)
 class Work:
-    """The work of one job. clips: samples of a training as its log counts them, or clips that features are taken of."""
+    """The work of one job. clips: the clips of a training as its log counts them, or clips that features are taken of."""
 
     epochs: int = 0
     clips: int = 0
@@ -49,8 +49,8 @@ class Work:
 class Works:
     """The work of each job of a run.
 
-    counts: by dataset; jpeg: bytes a pixel by cached modality, where the codec is jpeg (`film.jpeg_bytes`); rendered: bytes a frame by
-    dataset that is rendered (`film.render`). `trained` has of each kind of training that was asked for the slice of one.
+    counts: by dataset; jpeg: bytes a pixel by cached modality, where the codec is jpeg (`trial_videos.jpeg_bytes`); rendered: bytes a
+    frame by dataset that is rendered (`trial_videos.render`). `trained`: by kind of training, the slice of one such training.
     """
 
     params: Params
@@ -67,7 +67,7 @@ class Works:
 
     def of(self, job: Job) -> Work:
         """The work of `job`; what is not known to take long is a start of Python and nothing else."""
-        name = "_extract" if "source" in job.wildcards else f"_{job.family}"
+        name = "_extract" if "cached" in job.wildcards else f"_{job.family}"
         made: Callable[..., Work] = getattr(self, name, lambda **_: Work())
         work = made(**job.wildcards)
         return Work(work.epochs, work.clips, work.bytes, {**{kind: amount for kind, amount in work.needs.items() if amount}, ("start",): 1})
@@ -75,33 +75,33 @@ class Works:
     # Data.
 
     def _download(self, dataset: str) -> Work:
-        if not run.is_rendered(dataset):
-            return Work(bytes=fetched(run.datasets(self.params)[dataset]))
+        if not run_plan.is_rendered(dataset):
+            return Work(bytes=fetched(run_plan.datasets(self.params)[dataset]))
         frames = self._frames(dataset)
         return Work(bytes=frames * self.rendered.get(dataset, 0.0), needs={("render", dataset): frames})
 
     def _index(self, dataset: str) -> Work:
         return Work(needs={("index",): self._frames(dataset)})
 
-    def _extract(self, dataset: str, source: str, shard: str) -> Work:
-        steps = self._videos(dataset) * self.shape(dataset, source)[0]
-        return Work(bytes=self.cache_bytes(dataset, source) / self._shards, needs={("extract", source): steps / self._shards})
+    def _extract(self, dataset: str, cached: str, shard: str) -> Work:
+        steps = self._videos(dataset) * self.shape(dataset, cached)[0]
+        return Work(bytes=self.cache_bytes(dataset, cached) / self._shards, needs={("extract", cached): steps / self._shards})
 
-    def cache_bytes(self, dataset: str, source: str) -> float:
+    def cache_bytes(self, dataset: str, cached: str) -> float:
         """Bytes of all shards of one cached modality (docs/data-contract.md)."""
-        shape = self.shape(dataset, source)
-        video: float = math.prod(shape) * cache.layout(source).dtype.itemsize
-        if source in self.jpeg:
-            video = math.prod(shape[:3]) * self.jpeg[source] + OFFSET * shape[0] + OFFSETS
+        shape = self.shape(dataset, cached)
+        video: float = math.prod(shape) * cache.layout(cached).dtype.itemsize
+        if cached in self.jpeg:
+            video = math.prod(shape[:3]) * self.jpeg[cached] + OFFSET * shape[0] + OFFSETS
         return self._videos(dataset) * (video + VIDEO) + self._shards * SHARD
 
-    def shape(self, dataset: str, source: str) -> tuple[int, ...]:
+    def shape(self, dataset: str, cached: str) -> tuple[int, ...]:
         """The shape of the array of a video of mean length and size, time first."""
         counts, files = self.counts[dataset], {"path": "video" if self.counts[dataset].width else "", "skeleton": "skeleton"}
         extents = {"frames": round(counts.frames), "steps": round(self.steps(dataset))}
         size = {"width": round(counts.width), "height": round(counts.height), "fps": counts.fps}
         row = Row(id=dataset, label="", split="train", group="", sha256="", status="ok", reason="", **files, **extents, **size)  # type: ignore[arg-type]
-        return self.extractors[source].shape(row)
+        return self.extractors[cached].shape(row)
 
     def steps(self, dataset: str) -> float:
         """Frames of a video as they are cached: at the rate that videos are resampled to."""
@@ -131,8 +131,8 @@ class Works:
     def _kind(self, job: Training) -> Kind:
         """The method, the streams, the frozen ones by role, and what the recipe itself sets, beside how long and how fast."""
         name = self.params["experiments"][job.experiment]["method"]
-        chosen = recipes.settings(self.params, job.streams[0], name, job.experiment)
-        own = [one.value for key, one in chosen.items() if one.place.startswith("experiments.") and key not in schema.loop()]
+        settings = recipes.settings(self.params, job.streams[0], name, job.experiment)
+        own = [setting.value for key, setting in settings.items() if setting.place.startswith("experiments.") and key not in schema.loop()]
         frozen = [f"{role}:{stream}" for role, stream in recipes.frozen_streams(self.params, job).items()]
         return (
             "train",
@@ -148,7 +148,7 @@ class Works:
         return loop.epochs, loop.epochs * (self.counts[dataset].train // loop.batch) * loop.batch
 
     def _bytes(self, kind: Kind) -> tuple[int, int]:
-        """Give the bytes that a training of that kind leaves, and of that its encoders: one is built to know it."""
+        """The bytes that a training of that kind leaves, and the bytes of its encoders alone; a method is built to know them."""
         if kind not in self._sizes:
             method = assemble.method(self.trained[kind], 0, assemble.Weights(), max(2, self.counts[self.main].classes))
             encoders = {name: encoder.state_dict() for name, encoder in method.encoders().items()}
@@ -174,7 +174,7 @@ class Works:
         return Work(epochs, clips + tested, size, {kind: clips, ("forward", stream): tested})
 
     def _tested(self, stream: str, dataset: str, settings: Mapping[str, Any]) -> int:
-        """Clips of a test video that is seen in windows which share `overlap`, in so many `crops` each; one of what is seen whole."""
+        """Clips of a test video: windows that share `overlap`, times `crops`; one for a modality that is seen whole."""
         span = assemble.span(self.params["streams"][stream])
         if span is None:
             return 1
@@ -182,7 +182,7 @@ class Works:
         return len(windows(length, span, settings.get("overlap", 0.0))) * int(settings.get("crops", 1))
 
     def _score(self, experiment: str, seed: str, dataset: str, task: str) -> Work:
-        pieces = sum(self._pieces(task, stream, dataset) for stream in run.measured(self.params, experiment, dataset))
+        pieces = sum(self._pieces(task, stream, dataset) for stream in run_plan.measured(self.params, experiment, dataset))
         return Work(needs={("score", task): pieces})
 
     def _progress(self, experiment: str, seed: str, dataset: str, training: str) -> Work:
@@ -198,7 +198,7 @@ class Works:
         return base.load(task).work(self.given(task, stream, dataset), self.params["evaluate"]["tasks"][task])
 
     def given(self, task: str, stream: str, dataset: str) -> base.Counts:
-        """Give the amount that a task is given of one stream: features of it, or predictions of a trained encoder."""
+        """The amount that a task is given of one stream: its features, or predictions of a trained encoder."""
         counts, given = self.counts[dataset], registry.declared("tasks", task)["given"]
         clips, numbers = (self._clips(stream), self.numbers[stream]) if given == "features" else (1, counts.classes)
         return base.Counts(counts.train, counts.test, counts.classes, clips, numbers)
@@ -210,7 +210,7 @@ class Works:
 
     def _cached(self, stream: str, dataset: str) -> tuple[int, ...]:
         """The shape of a video in the cache that a stream is read from."""
-        return self.shape(dataset, run.source(self.params["streams"][stream]["modality"]))
+        return self.shape(dataset, run_plan.cached_modality(self.params["streams"][stream]["modality"]))
 
     @cached_property
     def extractors(self) -> dict[str, Extractor]:
@@ -227,18 +227,18 @@ def extractors(params: Params) -> dict[str, Extractor]:
     """Make the extractor of each cached modality. A module that needs weights may have a `rehearsal` beside its `make`: the same with
     weights that are made up, so that none are looked for before the run."""
     result = {}
-    for source in run.all_sources(params):
-        file, _ = run.extractor(params, source)["files"]
+    for cached in run_plan.all_cached_modalities(params):
+        file, _ = run_plan.extractor(params, cached)["files"]
         module = importlib.import_module(file.removeprefix("lib/").removesuffix(".py").replace("/", "."))
         make: Callable[[Params], Extractor] = getattr(module, "rehearsal", module.make)
-        result[source] = make(slices.extraction(params, source, params["dataset"]["name"]))
+        result[cached] = make(slices.extraction(params, cached, params["dataset"]["name"]))
     return result
 
 
 def fetched(dataset: Params) -> int:
     """Bytes of the archives that `download` fetches of a dataset, of params; 0 for a copy that a person brought."""
-    sources = registry.module("datasets", dataset["name"]).SOURCES if run.is_filled(dataset) else ()
-    return sum(archive.size or 0 for archive in sources)
+    archives = registry.module("datasets", dataset["name"]).ARCHIVES if run_plan.is_filled(dataset) else ()
+    return sum(archive.size or 0 for archive in archives)
 
 
 def _bytes(states: Mapping[str, Mapping[str, Tensor]]) -> int:

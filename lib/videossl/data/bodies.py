@@ -1,7 +1,7 @@
 """The bodies of a video that are kept, and their places: of a sensor's tracks, or of a detector's.
 
 A sensor numbers the bodies that it follows. It loses them, finds them again under another number, and takes furniture for
-people for a few frames. What is done about that, here in one place [settled: P says nothing of it; common preprocessing of
+people for a few frames. This is the one place that mends it [settled: P says nothing of it; common preprocessing of
 NTU RGB+D drops what is seen for 11 frames or fewer, ranks by variance and lets a body that comes after another take its
 place, each by thresholds of its own]:
 
@@ -46,9 +46,9 @@ def arrange(frames: int, tracks: Mapping[Any, Track]) -> np.ndarray:
     Returns:
         (N, V, 3, 2) float32; a body is zero in the frames it is not in.
     """
-    found = sorted((track for track in tracks.values() if track), key=min)  # stable: of equals, who was named first
-    kept = sorted(_without_ghosts(_join(found)), key=lambda body: -motion(body))[:BODIES]
-    joints = next(iter(found[0].values()))
+    by_start = sorted((track for track in tracks.values() if track), key=min)  # stable: of equals, who was named first
+    kept = sorted(_without_ghosts(_join(by_start)), key=lambda body: -motion(body))[:BODIES]
+    joints = next(iter(by_start[0].values()))
     arranged = np.zeros((frames, *joints.shape, BODIES), np.float32)
     for place, body in enumerate(kept):
         for frame, joints in body.items():
@@ -66,10 +66,10 @@ def motion(body: Track) -> float:
 
 
 def _join(tracks: Sequence[Track]) -> list[dict[int, np.ndarray]]:
-    """Bodies of one or more tracks each, by their first frames. `tracks` are given by their first frames.
+    """Join tracks to bodies, in the order of their first frames; `tracks` are given in this order.
 
-    Each goes on with the nearest body that has ended and is within reach, or is a new one. A body with a hole, which the
-    sensor itself knew again, has not ended before its last frame.
+    Each track goes on with the nearest body that has ended and is within reach, or is a new body. A body with a hole, which
+    the sensor itself knew again, has not ended before its last frame.
     """
     bodies: list[dict[int, np.ndarray]] = []
     for track in tracks:
@@ -99,6 +99,6 @@ def _size(joints: np.ndarray) -> float:
 
 
 def _without_ghosts(bodies: Sequence[Track]) -> list[Track]:
-    """Those that are there long enough; the longest always is."""
+    """The bodies that are there long enough; the longest body always is."""
     longest = max(map(len, bodies))
     return [body for body in bodies if len(body) > GHOST or SHARE * len(body) >= longest]

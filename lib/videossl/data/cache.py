@@ -75,8 +75,8 @@ def write_shard(
     Raises:
         InputError: a video that is not of the modality's layout, an id twice, or a disk that is full. No file is left.
     """
-    known = layout(modality)
-    if codec not in CODECS or (codec == "jpeg" and not known.pictures):
+    expected = layout(modality)
+    if codec not in CODECS or (codec == "jpeg" and not expected.pictures):
         raise InputError(f"{path}: no codec {codec!r} for {modality}; there are raw and, for pictures, jpeg")
     root = attributes(modality, dataset, extractor, codec, **attrs)
     with files.atomic(path) as temporary:
@@ -91,7 +91,7 @@ def write_shard(
 
 
 def attributes(modality: str, dataset: str, extractor: Mapping[str, Any], codec: str, **attrs: Any) -> dict[str, Any]:
-    """The root attributes of a shard that `write_shard` is given these for."""
+    """The root attributes of a shard for these arguments of `write_shard`."""
     root = {"schema": SCHEMA, "modality": modality, "dataset": dataset, "codec": codec}
     return root | {"extractor": json.dumps(extractor, sort_keys=True), **attrs}
 
@@ -209,7 +209,7 @@ def _seal_of(digest: str) -> bytes:
 
 
 def digest(path: str | Path) -> str:
-    """The hex SHA-256 that a shard's seal states of its bytes, which are not read; raises InputError where there is no seal."""
+    """The hex SHA-256 that a shard's seal states. The bytes are not read. Raises InputError where there is no seal."""
     path = Path(path)
     try:
         with path.open("rb") as file:
@@ -231,10 +231,10 @@ def verify(path: str | Path) -> None:
     try:
         with Path(path).open("rb") as file:
             file.seek(SEAL)
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            actual = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise _damaged(Path(path), error) from error
-    if found != stated:
+    if actual != stated:
         raise _damaged(Path(path), "its bytes are not those that its digest was made of")
 
 
@@ -253,8 +253,8 @@ def describe(path: str | Path) -> Shard:
         with h5py.File(path, "r") as file:
             attrs = {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
             if attrs.get("schema") != SCHEMA:
-                found = attrs.get("schema", "none")
-                raise InputError(f"{path}: schema {found}, not {SCHEMA}; delete it and extract again")
+                schema = attrs.get("schema", "none")
+                raise InputError(f"{path}: schema {schema}, not {SCHEMA}; delete it and extract again")
             ids, sources = (list(file[name].asstr()[:]) for name in ("ids", "sources"))
             if not len(file["videos"]) == len(ids) == len(sources):
                 raise InputError(f"{path}: {len(ids)} ids, {len(file['videos'])} videos; delete it and extract again")
@@ -305,7 +305,7 @@ class Cache:
         self.attrs = attrs
         for position, id in enumerate(ids):
             if id in self._places:
-                raise InputError(f"{path}: {id} is in {self.paths[self._places[id][0]]} too; delete both, extract again")
+                raise InputError(f"{path}: {id} is also in {self.paths[self._places[id][0]]}; delete the two files, extract again")
             self._places[id] = shard, _name(position)
         self.ids += ids
 
@@ -348,7 +348,7 @@ class Cache:
             raise _damaged(self.paths[self._places[id][0]], error) from error
 
     def stored(self, id: str) -> np.ndarray | jpeg.Encoded:
-        """A video as its shard holds it, which is what `write_shard` takes."""
+        """A video as its shard holds it, and as `write_shard` takes it."""
         values = self._dataset("videos", id)[:]
         if self.attrs["codec"] == "jpeg":
             return jpeg.Encoded(values, self._dataset("offsets", id)[:], self.shape(id)[1:])
@@ -384,9 +384,9 @@ class Cache:
         return {**self.__dict__, "_files": {}}
 
 
-def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
     """The names, sorted, of the attributes in which two shards differ."""
-    return sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
+    return sorted(key for key in {*first, *second} if first.get(key) != second.get(key))
 
 
 def _pieces(values: h5py.Dataset, offsets: np.ndarray, step: int) -> list[np.ndarray]:

@@ -32,7 +32,7 @@ def span(frames: int, stride: int) -> int:
 def two_starts(length: int, span: int, rng: np.random.Generator) -> tuple[int, int]:
     """Starts of the two clips of a video: half the time drawn independently, half the time one for both.
 
-    So the two views come from two temporal crops of a video or from one (P 4.2; docs/methods/signals.md). Raises InputError
+    So the two views come from two temporal crops of a video or from one (P 4.2; docs/methods/modalities.md). Raises InputError
     where the video has fewer than `span` steps.
     """
     first, second = rng.integers(0, _last(length, span) + 1, size=2)
@@ -91,7 +91,7 @@ def collate(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
 
     Returns:
         of pictures, (T, H, W, C) uint8: (B, T, H, W, C) uint8, padded with zeros right and below to the largest H and W, and the true
-        (H, W) of each, (B, 2) int64. Of other clips, (C, T, ...) of one shape: (B, C, T, ...), and the extents beyond T of each.
+        sizes (H, W), (B, 2) int64. For other clips, (C, T, ...) of one shape: (B, C, T, ...), and each clip's extents beyond T.
     """
     import torch  # here, so that processes that only look at clips start fast
 
@@ -109,7 +109,7 @@ def collate(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
 class Source(NamedTuple):
     """Clips to draw from one cache.
 
-    stream: what the draws are told apart by. names: of the clips, ("query", "key") or ("partner",). load: (cache, video, start) -> array,
+    stream: the name in the draws' seeds. names: of the clips, ("query", "key") or ("partner",). load: (cache, video, start) -> array,
     one clip from step `start`. span: steps that a clip covers, None: a clip is the whole video. rate: steps a second, None: as many as
     the video's duration and its length in the cache say.
     """
@@ -178,10 +178,10 @@ class ClipDataset:
             for name, start in zip(source.names, first, strict=True)
         ]
         clips = {name: source.load(source.cache, id, start) for source, name, start in drawn}
-        item = {"id": id, "group": self.groups[position], "label": self.labels[position], "clips": clips}
+        sample = {"id": id, "group": self.groups[position], "label": self.labels[position], "clips": clips}
         if self.spans:
-            item["spans"] = {name: self._span(source, position, start) for source, name, start in drawn}
-        return item
+            sample["spans"] = {name: self._span(source, position, start) for source, name, start in drawn}
+        return sample
 
     def _starts(self, source: Source, epoch: int, id: str) -> tuple[int, ...]:
         """First steps of the clips of one source."""
@@ -197,7 +197,7 @@ class ClipDataset:
         return several_starts(length, source.span, len(source.names), rng)
 
     def _together(self, epoch: int, position: int) -> list[tuple[int, ...]]:
-        """First steps of the clips of all sources, from one draw of times: of two clips half the time one for both, as `two_starts`."""
+        """First steps of the clips of all sources, from one draw of times. Half the time two clips share one, as in `two_starts`."""
         id, count = self.ids[position], max(len(source.names) for source in self.sources)
         rng = seeding.numpy_rng(self.seed, epoch, id, "starts/together")
         shares = rng.random(count)  # of the latest time at which a clip of every source fits
@@ -251,17 +251,17 @@ def collate_batch(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     import torch
 
-    pairs = {name: collate([item["clips"][name] for item in items]) for name in items[0]["clips"]}
+    pairs = {name: collate([sample["clips"][name] for sample in items]) for name in items[0]["clips"]}
     batch = {
-        "ids": [item["id"] for item in items],
-        "groups": [item["group"] for item in items],
-        "labels": torch.tensor([item["label"] for item in items], dtype=torch.int64),
+        "ids": [sample["id"] for sample in items],
+        "groups": [sample["group"] for sample in items],
+        "labels": torch.tensor([sample["label"] for sample in items], dtype=torch.int64),
         "clips": {name: clips for name, (clips, _) in pairs.items()},
         "sizes": {name: sizes for name, (_, sizes) in pairs.items()},
     }
     if "spans" in items[0]:
         names = items[0]["spans"]
-        batch["spans"] = {name: torch.tensor([item["spans"][name] for item in items], dtype=torch.float64) for name in names}
+        batch["spans"] = {name: torch.tensor([sample["spans"][name] for sample in items], dtype=torch.float64) for name in names}
     return batch
 
 

@@ -1,6 +1,6 @@
-"""The index: one row a video, with what decodes of it and, for a dropped one, the reason.
+"""The index table: one row a video, with the facts that decoding found and, for a dropped video, the reason.
 
-Columns are the fields of `Row` (docs/data-contract.md). It is made by data/scan.py, apart from this module so that
+Columns are the fields of `Row` (docs/data-contract.md). It is made by data/make_index.py, apart from this module so that
 what only reads an index does not depend on the code that decodes.
 """
 
@@ -30,13 +30,13 @@ class Row:
     """One video of a dataset."""
 
     id: str  # unique: the path of the video below the folder of videos, without suffix, with "/"
-    path: str  # relative to the dataset's root; "" for a video of which there is a skeleton alone
+    path: str  # relative to the dataset's root; "" where there is a skeleton alone
     label: str  # class name, "" for an unlabelled video
     labels: Mapping[str, Label] = dataclasses.field(default_factory=dict, hash=False, kw_only=True)  # further labels by their names
     split: str  # "train" or "test"
-    group: str  # of all that was cut from one source; the video's own id where it is a source of its own
-    frames: int  # that decode, 0 where none does; of the skeleton where there is no video
-    fps: float  # of them, 0 where unknown
+    group: str  # the recording that the video was cut from; the video's own id where it is a recording of its own
+    frames: int  # that decode, 0 where none does; where there is no video, frames of the skeleton
+    fps: float  # frames a second, 0 where unknown
     steps: int  # after resampling (data/video.py); what the caches of `rgb` hold
     width: int  # pixels as shown
     height: int

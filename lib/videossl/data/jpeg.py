@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 BLOCK = 16
-"""Rows: the v of a flow starts at a multiple of them, so that no block of the JPEG holds both u and v."""
+"""Rows: the v of a flow starts at a multiple of this number, so that no block of the JPEG holds u and v."""
 
 
 class Encoded(NamedTuple):

@@ -6,14 +6,14 @@ A dataset is a module and a YAML of one name in lib/videossl/datasets. The YAML 
     has                    what its files are: [video], [skeleton] or both
     labels                 name -> kind (KINDS) of each label of its videos; the one named `class` is the field `label`
     options                the JSON schema of each option, with its description
-    downloaded: true       `download` fetches what SOURCES names into data/raw/NAME
+    downloaded: true       `download` fetches what ARCHIVES names into data/raw/NAME
     rendered: true         `download` calls the module's own `download`, which makes the videos in data/raw/NAME
     approximate: true      its copies differ in size: `expected` is about
 
 and the module has
 
     NAME, LICENCE, CITATION, LAYOUT                  text
-    SOURCES                                          what `download` fetches; () where a person must: LAYOUT says what and where to put it
+    ARCHIVES                                          what `download` fetches; () where a person must: LAYOUT says what and where to put it
     FOLDERS                                          folders below the root in which nothing but its videos and skeletons should lie
     videos(root, split, options) -> list[Video]      what the dataset names, sorted by id
     check(root) -> None                              its InputError says what is missing and what to put where; a look at folders, not at files
@@ -49,7 +49,7 @@ KINDS = {
     "number": "a finite number",
     "order": "a whole number from 0",
 }
-"""Kind of a label -> what it must be: one class, several of them, a quantity, a rank."""
+"""Kind of a label -> what it must be: one class, several classes, a quantity, a rank."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Video:
     split: str = "train"  # or "test"
     skeleton: str = ""  # relative to the dataset's root, "" for none
     named_by: str = ""  # "trainlist01.txt:3" where a list names it
-    group: str = ""  # the source that it was cut from ("SoccerJuggling/g23"), "" where it is a source of its own
+    group: str = ""  # the recording that it was cut from ("SoccerJuggling/g23"), "" where it is a recording of its own
     excluded: str = ""  # why an official list takes it out: becomes the reason of its row in the index
 
 
@@ -133,13 +133,13 @@ def identity(path: str) -> str:
 
 def unique(videos: Iterable[Video]) -> list[Video]:
     """The videos sorted by id; two with one id raise InputError that names both."""
-    known: dict[str, Video] = {}
+    by_id: dict[str, Video] = {}
     for video in videos:
-        other = known.setdefault(video.id, video)
+        other = by_id.setdefault(video.id, video)
         if other is not video:
-            where = [f"{item.path} ({item.named_by})" if item.named_by else item.path for item in (other, video)]
+            where = [f"{entry.path} ({entry.named_by})" if entry.named_by else entry.path for entry in (other, video)]
             raise InputError(f"two videos have the id {video.id!r}: {where[0]} and {where[1]}; remove or rename one")
-    return [known[id] for id in sorted(known)]
+    return [by_id[id] for id in sorted(by_id)]
 
 
 def read_list(path: Path) -> list[tuple[int, str, str]]:
@@ -155,7 +155,7 @@ def read_list(path: Path) -> list[tuple[int, str, str]]:
             continue
         name, flag = _entry(path, number, line)
         if first.setdefault(name, number) != number:
-            raise InputError(f"{path}:{number}: {name} is in line {first[name]} too; remove one of the lines")
+            raise InputError(f"{path}:{number}: {name} is also in line {first[name]}; remove one of the lines")
         entries.append((number, name, flag))
     return entries
 
@@ -238,10 +238,10 @@ def lists_folder(root: Path, options: Mapping[str, Any], default: str, what: str
 
 def check_options(name: str, options: Mapping[str, Any]) -> None:
     """Raise InputError for an option that dataset `name` does not have; it names the nearest option that there is."""
-    known = sorted(registry.declared("datasets", name)["options"])
+    names = sorted(registry.declared("datasets", name)["options"])
     for key in options:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
+        if key not in names:
+            near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.0)
             hint = f"did you mean {near[0]!r}?" if near else "it has none"
             raise InputError(f"dataset {name} has no option {key!r}: {hint}")
 
@@ -260,9 +260,9 @@ def is_approximate(name: str) -> bool:
 
 def split_of(module: ModuleType, text: str, options: Mapping[str, Any]) -> int:
     """The split that a person names, as a number; raises InputError for a text that names no split of the dataset."""
-    known = [split for split in (1, 2, 3) if module.expected(split, options)] or [1, 2, 3]
-    if text not in map(str, known):
-        raise InputError(f"SPLIT is {text}, and the splits of {module.NAME} are {', '.join(map(str, known))}")
+    splits = [split for split in (1, 2, 3) if module.expected(split, options)] or [1, 2, 3]
+    if text not in map(str, splits):
+        raise InputError(f"SPLIT is {text}, and the splits of {module.NAME} are {', '.join(map(str, splits))}")
     return int(text)
 
 

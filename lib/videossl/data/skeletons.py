@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from videossl import graphs
+from videossl import skeleton_graphs
 from videossl.data.cache import Cache
 from videossl.errors import InputError
-from videossl.graphs import GRAPHS, Graph
+from videossl.skeleton_graphs import GRAPHS, Graph
 
 
 def graph_name(settings: Mapping[str, Any]) -> str:
-    """The name of the graph (graphs.GRAPHS) that the skeletons of a stream have."""
-    return str(settings.get("graph", graphs.DEFAULT))
+    """The name of the graph (skeleton_graphs.GRAPHS) that the skeletons of a stream have."""
+    return str(settings.get("graph", skeleton_graphs.DEFAULT))
 
 
 def sequence(cache: Cache, video: str, frames: int, graph: Graph) -> np.ndarray:
@@ -64,10 +64,10 @@ def centred(joints: np.ndarray, graph: Graph) -> np.ndarray:
     One origin for both bodies keeps how they stand to each other; it is the second body's where the first is absent.
     An absent body stays zero.
     """
-    there = present(joints)
+    is_present = present(joints)
     middle = joints[:, [joint - 1 for joint in graph.origin]].mean(axis=1)  # (N, 3, M)
-    origin = np.where(there[:, None, :1], middle[..., :1], middle[..., -1:])  # (N, 3, 1)
-    return np.where(there[:, None, None], joints - origin[:, None], np.float32(0))
+    origin = np.where(is_present[:, None, :1], middle[..., :1], middle[..., -1:])  # (N, 3, 1)
+    return np.where(is_present[:, None, None], joints - origin[:, None], np.float32(0))
 
 
 def resample(joints: np.ndarray, frames: int) -> np.ndarray:
@@ -75,24 +75,24 @@ def resample(joints: np.ndarray, frames: int) -> np.ndarray:
 
     Never between a pose and an absent body: there the nearer frame decides, alone, for pose or absence.
     """
-    there = present(joints)
+    is_present = present(joints)
     position = np.linspace(0, len(joints) - 1, frames)
     before = np.minimum(position.astype(int), len(joints) - 1)
     after = np.minimum(before + 1, len(joints) - 1)
     weight = np.broadcast_to((position - before)[:, None], (frames, joints.shape[3]))  # (frames, M) of `after`
-    weight = np.where(there[before] & there[after], weight, weight >= 0.5)[:, None, None]
+    weight = np.where(is_present[before] & is_present[after], weight, weight >= 0.5)[:, None, None]
     return np.asarray((1 - weight) * joints[before] + weight * joints[after], np.float32)
 
 
 def difference(joints: np.ndarray) -> np.ndarray:
     """Joints (T, V, 3, M) -> motion of the same shape: next frame less this one, zero at the end and beside absence."""
-    there = present(joints)
+    is_present = present(joints)
     motion = np.zeros_like(joints)
-    both = (there[1:] & there[:-1])[:, None, None]
+    both = (is_present[1:] & is_present[:-1])[:, None, None]
     motion[:-1] = np.where(both, joints[1:] - joints[:-1], np.float32(0))
     return motion
 
 
 def bones(joints: np.ndarray, graph: Graph) -> np.ndarray:
     """Joints (T, V, 3, M) -> bones of the same shape: each joint less its parent, zero at the centre and for an absent body."""
-    return np.asarray(joints - joints[:, graphs.parents(graph)])
+    return np.asarray(joints - joints[:, skeleton_graphs.parents(graph)])

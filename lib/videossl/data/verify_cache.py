@@ -51,7 +51,7 @@ def examine(paths: Sequence[Path], rows: Sequence[Row] | None = None, processes:
 
     Args:
         paths: of the shards.
-        rows: of the index, of which a modality's shards must hold every usable one as it is there; None to leave that.
+        rows: of the index; the shards of a modality must hold every usable row as it is there. None leaves out this check.
         processes: how many to read in.
         progress: show a bar where stderr is a terminal.
 
@@ -68,7 +68,7 @@ def examine(paths: Sequence[Path], rows: Sequence[Row] | None = None, processes:
             groups[file.shard.attrs["dataset"], file.shard.attrs["modality"]].append((position, file.shard))
     datasets = sorted({dataset for dataset, _ in groups})
     if rows is not None and len(datasets) > 1:
-        raise InputError(f"an index is of one dataset, the shards of {', '.join(datasets)}; name the folder of one")
+        raise InputError(f"an index belongs to one dataset, these shards to {', '.join(datasets)}; name the folder of one dataset")
     problems: list[str] = []
     for (dataset, modality), group in groups.items():
         first = group[0][0]
@@ -100,7 +100,7 @@ def _compare(shards: Sequence[cache.Shard], rows: Sequence[Row] | None) -> list[
     problems = {"in two shards": twice}
     if rows is not None:
         problems |= _against({row.id: row.sha256 for row in index.usable(rows)}, sources)
-    return [f"{len(ids)} {what}: {_some(ids)}" for what, ids in problems.items() if ids]
+    return [f"{len(ids)} {problem}: {_some(ids)}" for problem, ids in problems.items() if ids]
 
 
 def _against(wanted: Mapping[str, str], held: Mapping[str, str]) -> dict[str, list[str]]:

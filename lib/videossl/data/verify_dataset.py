@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from videossl import files
-from videossl.data import listing, ntu, pool
+from videossl.data import listing, ntu_skeleton, pool
 from videossl.data.listing import Video
 from videossl.errors import InputError
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 KINDS = ("lists", "count", "missing", "empty", "unreadable", "audio only", "short", "skeleton", "extra")
 FRAMES_OFF = 2  # headers of whole files can be off by one, and a frame at the end may be empty
 SECONDS_OFF = 0.25  # and lengths in seconds are rounded
-COMPARED = 100  # extra files whose names are compared with those of all missing ones in their folder
+COMPARED = 100  # extra files whose names are compared with the names of all missing files in their folder
 SHOWN = 3  # names of a kind in the table
 
 
@@ -64,12 +64,12 @@ class Report:
 
 
 def examine(
-    source: ModuleType, root: str | Path, split: int | None, options: Mapping[str, Any], processes: int = 1, progress: bool = False
+    module: ModuleType, root: str | Path, split: int | None, options: Mapping[str, Any], processes: int = 1, progress: bool = False
 ) -> Report:
     """Compare the copy of a dataset in `root` with what there should be.
 
     Args:
-        source: the module of the dataset.
+        module: the module of the dataset.
         root: the folder of the copy, which is only read.
         split: the one split to look at, or None for all that the dataset has.
         options: the dataset's, as in params.
@@ -80,33 +80,33 @@ def examine(
         InputError: nothing can be compared: no such folder or split, or no lists.
     """
     root = Path(root)
-    source.check(root)
-    splits = [split] if split else _splits(source, options)
-    named, problems = _named(source, root, splits, options)
+    module.check(root)
+    splits = [split] if split else _splits(module, options)
+    named, problems = _named(module, root, splits, options)
     every = {(video.path, video.skeleton): video for videos in named.values() for video in videos}
     damage = _look_at_all([video for video in every.values() if not video.excluded], root, processes, progress)
     missing = {problem.name for problem in damage if problem.kind == "missing"}
-    sides = [side for number in splits for side in _sides(source, number, options, named.get(number), missing)]
-    approximate = listing.is_approximate(source.NAME)
+    sides = [side for number in splits for side in _sides(module, number, options, named.get(number), missing)]
+    approximate = listing.is_approximate(module.NAME)
     problems += [] if approximate else _miscounted(sides)
-    problems += damage + _extra(source, root, options, named, missing)
+    problems += damage + _extra(module, root, options, named, missing)
     return Report(sides, sorted(problems, key=lambda problem: (KINDS.index(problem.kind), problem.name)), approximate)
 
 
-def _splits(source: ModuleType, options: Mapping[str, Any]) -> list[int]:
+def _splits(module: ModuleType, options: Mapping[str, Any]) -> list[int]:
     """The splits that a dataset has; the first where it does not know."""
-    return [split for split in (1, 2, 3) if source.expected(split, options)] or [1]
+    return [split for split in (1, 2, 3) if module.expected(split, options)] or [1]
 
 
 def _named(
-    source: ModuleType, root: Path, splits: Sequence[int], options: Mapping[str, Any]
+    module: ModuleType, root: Path, splits: Sequence[int], options: Mapping[str, Any]
 ) -> tuple[dict[int, list[Video]], list[Problem]]:
-    """The videos of each split whose lists can be read, and what is wrong with those of the others."""
+    """The videos of each split whose lists can be read, and the problems of the other splits."""
     named: dict[int, list[Video]] = {}
     problems = []
     for split in splits:
         try:
-            named[split] = source.videos(root, split, options)
+            named[split] = module.videos(root, split, options)
         except InputError as error:
             if len(splits) == 1:
                 raise
@@ -151,7 +151,7 @@ def skim(root: Path, name: str) -> Problem | None:
 def _skim(container: av.container.InputContainer) -> tuple[str, str]:
     """(kind, detail) of what is wrong with an open video, ("", "") for nothing.
 
-    A file that was cut short says in its header how long it was: in frames (AVI, MP4), which are counted by packets, or
+    The header of a file that was cut short says how long it was: in frames (AVI, MP4), which are counted by packets, or
     by time where some are empty; else in seconds (Matroska, WebM), of whichever stream is the longest.
     """
     if not container.streams.video:
@@ -194,15 +194,15 @@ def _skeleton(root: Path, name: str) -> Problem | None:
     if not (root / name).is_file():
         return Problem("missing", name)
     try:
-        ntu.parse(root / name)
+        ntu_skeleton.parse(root / name)
     except InputError as error:
         return Problem("skeleton", name, str(error).removeprefix(f"{root / name}:"))
     return None
 
 
-def _sides(source: ModuleType, split: int, options: Mapping[str, Any], videos: Sequence[Video] | None, missing: set[str]) -> Iterator[Side]:
+def _sides(module: ModuleType, split: int, options: Mapping[str, Any], videos: Sequence[Video] | None, missing: set[str]) -> Iterator[Side]:
     """The two sides of a split."""
-    official = source.expected(split, options)
+    official = module.expected(split, options)
     for side in ("train", "test"):
         count = getattr(official, side) if official else None
         if videos is None:
@@ -223,14 +223,14 @@ def _miscounted(sides: Iterable[Side]) -> list[Problem]:
 
 
 def _extra(
-    source: ModuleType, root: Path, options: Mapping[str, Any], named: Mapping[int, Sequence[Video]], missing: set[str]
+    module: ModuleType, root: Path, options: Mapping[str, Any], named: Mapping[int, Sequence[Video]], missing: set[str]
 ) -> list[Problem]:
     """Videos and skeletons that no split knows, each with the missing file that it may be, under a wrong name."""
-    known = {path for videos in named.values() for video in videos for path in (video.path, video.skeleton)}
-    if hasattr(source, "unused"):
-        known = known.union(*(source.unused(root, split, options) for split in named))
-    there = [f"{folder}/{name}" for folder in source.FOLDERS for name in listing.find(root / folder, (*listing.SUFFIXES, ".skeleton"))]
-    extra = [name for name in there if name not in known]
+    expected = {path for videos in named.values() for video in videos for path in (video.path, video.skeleton)}
+    if hasattr(module, "unused"):
+        expected = expected.union(*(module.unused(root, split, options) for split in named))
+    on_disk = [f"{folder}/{name}" for folder in module.FOLDERS for name in listing.find(root / folder, (*listing.SUFFIXES, ".skeleton"))]
+    extra = [name for name in on_disk if name not in expected]
     hints = _hints(extra, missing)
     return [Problem("extra", name, hints.get(name, "")) for name in extra]
 

@@ -49,7 +49,7 @@ def frames(path: str | Path, short_side: int | None = None, grey: bool = False, 
         path: the video.
         short_side: pixels of the shorter side after resizing (the aspect ratio is kept), or None to leave the size.
         grey: luminance only.
-        fps: resample to so many frames a second (see `pick`); None for the frames as they are.
+        fps: frames a second to resample to (see `pick`); None for the frames as they are.
 
     Returns:
         (N, H, W, 3) uint8 RGB, or (N, H, W) uint8 grey.
@@ -67,8 +67,8 @@ def frames(path: str | Path, short_side: int | None = None, grey: bool = False, 
             size = size or target_size(*_shown_size(frame), short_side)
             images.append(_image(frame, size, "gray" if grey else "rgb24"))
             stamps.append(frame.pts)
-        _, chosen = _resample(path, stamps, container, fps)
-    return np.stack([images[position] for position in chosen])
+        _, positions = _resample(path, stamps, container, fps)
+    return np.stack([images[position] for position in positions])
 
 
 def each(path: str | Path, short_side: int | None = None, fps: float | None = None) -> Iterator[np.ndarray]:
@@ -78,8 +78,8 @@ def each(path: str | Path, short_side: int | None = None, fps: float | None = No
     """
     with _open(path) as container:
         stamps = [frame.pts for frame in _decode(path, container)]
-        _, chosen = _resample(path, stamps, container, fps)
-    shown = np.bincount(chosen, minlength=len(stamps))
+        _, positions = _resample(path, stamps, container, fps)
+    shown = np.bincount(positions, minlength=len(stamps))
     size: tuple[int, int] | None = None
     with _open(path) as container:
         for frame, times in zip(_decode(path, container), shown, strict=False):
@@ -95,15 +95,15 @@ def probe(path: str | Path, fps: float | None = None) -> Probe:
         first = next(decoded)
         width, height = _shown_size(first)
         stamps = [first.pts, *(frame.pts for frame in decoded)]
-        rate, chosen = _resample(path, stamps, container, fps)
-    return Probe(len(stamps), len(chosen), rate, width, height)
+        rate, positions = _resample(path, stamps, container, fps)
+    return Probe(len(stamps), len(positions), rate, width, height)
 
 
 def clock(stamps: Sequence[int | None], base: Fraction | None, average: Fraction | None) -> tuple[np.ndarray, float]:
     """When frames are shown, and how many a second.
 
-    Time stamps are believed unless one is missing, one goes back (as those of AVI files with B-frames do), or all are one;
-    then frames are as far apart as the stream's average rate says.
+    Time stamps are believed unless one is missing, one goes back (as in AVI files with B-frames), or all are equal. Then
+    frames are as far apart as the stream's average rate says.
 
     Args:
         stamps: of N frames in their order, in units of `base` seconds.

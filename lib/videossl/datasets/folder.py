@@ -23,7 +23,7 @@ LAYOUT = """\
 <root>/<class>/<name>.skeleton   optional, beside a video of the same name: its NTU RGB+D skeleton
 <root>/trainlist01.txt       optional, with testlist01.txt: the split, lines "class/video.mp4"; else it is drawn
 """
-SOURCES: tuple[Archive, ...] = ()
+ARCHIVES: tuple[Archive, ...] = ()
 FOLDERS: tuple[str, ...] = ()  # what the lists leave out may lie anywhere
 
 
@@ -47,17 +47,17 @@ def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
     settings = listing.settings(NAME, options)
     paths = _paths(root)
     lists = any(name.startswith(("trainlist", "testlist")) and name.endswith(".txt") for name in _names(root))
-    chosen = (
+    entries = (
         listing.listed(root, split)
         if lists
         else listing.unique(Video(listing.identity(path), path, PurePosixPath(path).parent.name) for path in paths)
     )
     if settings.get("group"):
-        chosen = _grouped(chosen, str(settings["group"]))
+        entries = _grouped(entries, str(settings["group"]))
     if not lists:
-        chosen = draw_split(chosen, _share(settings["test_share"]), int(settings["seed"]), split)
+        entries = draw_split(entries, _share(settings["test_share"]), int(settings["seed"]), split)
     skeletons = {listing.identity(path): path for path in listing.find(root, (".skeleton",))}
-    return [replace(video, skeleton=skeletons.get(video.id, "")) for video in chosen]
+    return [replace(video, skeleton=skeletons.get(video.id, "")) for video in entries]
 
 
 def _grouped(videos: Sequence[Video], pattern: str) -> list[Video]:

@@ -21,7 +21,7 @@ LAYOUT = """\
 # The lab's own copy at Hugging Face first: its old address has been reported dead. Checksums: torchvision/prototype/datasets/_builtin/hmdb51.py
 # of pytorch/vision. Sizes: what the old address answered (01-Prepare_HMDB51.ipynb of kiyoon/PyVideoAI-examples).
 _PLACES = ("https://huggingface.co/datasets/Serrelab/hmdb51/resolve/main", "https://serre-lab.clps.brown.edu/wp-content/uploads/2013/10")
-SOURCES = (
+ARCHIVES = (
     Archive(
         "hmdb51_org.rar",
         tuple(f"{place}/hmdb51_org.rar" for place in _PLACES),
@@ -55,7 +55,7 @@ def check(root: Path) -> None:
 
 
 def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
-    """The videos of official split 1, 2 or 3 (a clip marked 0 is in neither side of it and left out).
+    """The videos of official split 1, 2 or 3 (a clip marked 0 is on neither side, and left out).
 
     The group is the title of the film or video that a clip was cut from. Within a class no title is on both sides of an
     official split; across classes some are.
@@ -92,7 +92,7 @@ def _class(path: Path, label: str) -> Iterator[Video]:
 def _title(name: str, label: str) -> str:
     """The title in TITLE_CLASS_BODY_CAMERA_PEOPLE_VIEW_QUALITY_NUMBER ("h", "cm", "np1", "fr", "goo", 0); "" for another form.
 
-    Titles and classes hold underscores too, so the class must be known.
+    Titles and classes also hold underscores, so the class must be known.
     """
     match = re.fullmatch(rf"(.+)_{re.escape(label)}_[a-z]+_[a-z]+_np\d+_[a-z]+_[a-z]+_\d+", name)
     return match[1] if match else ""

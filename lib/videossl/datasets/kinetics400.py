@@ -22,12 +22,12 @@ LAYOUT = """\
 No single download makes this: fetch the archives and lists of github.com/cvdfoundation/kinetics-dataset, or a copy that somebody
 keeps, and unpack them. Without csv files each clip must lie in the folder of its class.
 """
-SOURCES: tuple[Archive, ...] = ()
+ARCHIVES: tuple[Archive, ...] = ()
 SIDES = {"train": "train", "val": "test"}  # folder -> our split
 FOLDERS = tuple(SIDES)
 LISTS = {"train": ("train.csv",), "val": ("val.csv", "validate.csv")}  # names that copies have
 COLUMNS = ("label", "youtube_id", "time_start", "time_end")
-TRAIN = 240_000  # videos, about: P section 4.1; the csv files name 246534, of which 240258 were to be had (arrange_by_classes.py of cvdfoundation/kinetics-dataset)
+TRAIN = 240_000  # videos, about: P section 4.1; the csv files name 246534, and 240258 were to be had (arrange_by_classes.py of cvdfoundation/kinetics-dataset)
 TEST = 20_000  # about: arXiv:1705.06950 has 50 a class; the csv file names 19906
 FRAMES, FPS = 300, 30  # 10 s (arXiv:1705.06950) at 30 a second (P section 4.2)
 CLASSES = 400
@@ -86,11 +86,11 @@ def _in_classes(root: Path, folder: str) -> Iterator[Video]:
 
 def _named(root: Path, folder: str, lists: Path) -> Iterator[Video]:
     """The clips of one side that its csv file names: where they lie, or where they should."""
-    there = _places(root, folder)
+    places = _places(root, folder)
     path = next((lists / name for name in LISTS[folder] if (lists / name).is_file()), lists / LISTS[folder][0])
     for line, label, youtube, times in _read(path):
         name = f"{youtube}_{times}"
-        place = there.get(name, f"{folder}/{label}/{name}.mp4")
+        place = places.get(name, f"{folder}/{label}/{name}.mp4")
         yield Video(f"{label}/{name}", place, label, SIDES[folder], named_by=f"{path.name}:{line}", group=youtube)
 
 
@@ -130,9 +130,9 @@ def _clip(row: Mapping[str, str | None], where: str) -> tuple[str, str, str]:
 
 def _check_classes(named: list[Video]) -> None:
     """Names that are spelt in two ways (with spaces, with underscores) would be measured as two classes."""
-    known = {video.label for video in named if video.split == "train"}
+    training_classes = {video.label for video in named if video.split == "train"}
     for video in named:
-        if video.label not in known:
+        if video.label not in training_classes:
             raise InputError(
                 f"{video.named_by or video.path}: train has no video of the class {video.label!r}; give it there the same name, or take the class out"
             )
@@ -144,7 +144,7 @@ def _check_once(named: list[Video]) -> None:
     for video in named:
         other = first.setdefault(PurePosixPath(video.id).name, video)
         if other is not video:
-            where = [f"{item.path} ({item.named_by})" if item.named_by else item.path for item in (other, video)]
+            where = [f"{entry.path} ({entry.named_by})" if entry.named_by else entry.path for entry in (other, video)]
             raise InputError(f"one clip is named twice: {where[0]} and {where[1]}; remove one")
 
 

@@ -20,7 +20,7 @@ LAYOUT = """\
 <root>/NTU_RGBD120_samples_with_missing_skeletons.txt                from github.com/shahroudy/NTURGB-D (option: missing)
 One of videos and skeletons is enough. The archives are given out by https://rose1.ntu.edu.sg/dataset/actionRecognition/ to who asks for them.
 """
-SOURCES: tuple[Archive, ...] = ()
+ARCHIVES: tuple[Archive, ...] = ()
 FOLDERS = ntu_rgbd.FOLDERS
 SUBJECTS = ntu60.SUBJECTS | {
     45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78,

@@ -18,9 +18,9 @@ LAYOUT = """\
 <root>/nturgb+d_skeletons/S001C001P001R001A001.skeleton, ...         nturgbd_skeletons_s001_to_s017.zip, unpacked
 <root>/NTU_RGBD_samples_with_missing_skeletons.txt                   from github.com/shahroudy/NTURGB-D (option: missing)
 One of the two folders is enough. The archives are given out by https://rose1.ntu.edu.sg/dataset/actionRecognition/ to who asks for them.
-A copy of NTU RGB+D 120 serves too: setups 1 to 17 are used.
+A copy of NTU RGB+D 120 serves as well: setups 1 to 17 are used.
 """
-SOURCES: tuple[Archive, ...] = ()
+ARCHIVES: tuple[Archive, ...] = ()
 FOLDERS = ntu_rgbd.FOLDERS
 SUBJECTS = frozenset((1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38))  # for training: CVPR 2016
 CAMERAS = frozenset((2, 3))  # for training, of three

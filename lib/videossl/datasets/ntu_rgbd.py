@@ -21,7 +21,7 @@ LICENCE = (
 )
 RGB = "nturgb+d_rgb"
 SKELETONS = ("nturgb+d_skeletons", "nturgb+d_skeletons120")
-"""Folders of skeletons: the second is where many copies have those of the setups 18 to 32."""
+"""Folders of skeletons: in many copies the second has the skeletons of the setups 18 to 32."""
 FOLDERS = (RGB, *SKELETONS)
 WIDTH, HEIGHT, FPS = 1920, 1080, 30  # of videos by Kinect V2 (README of github.com/shahroudy/NTURGB-D)
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videossl import seeding
-from videossl.data import listing, ntu, pool
+from videossl.data import listing, ntu_skeleton, pool
 from videossl.data.listing import Archive, Counts, Video
 from videossl.data.toy import motions, render
 from videossl.data.toy.figure import Floats, draw_body, forward_kinematics
@@ -36,7 +36,7 @@ LAYOUT = """\
 <root>/skeletons/S001C001P<subject>R<repeat>A<action>.skeleton  the same poses, seen by a sensor of its own
 With the option `layout: ntu60` as NTU RGB+D (see ntu60): nturgb+d_rgb/, nturgb+d_skeletons/, NTU_RGBD_samples_with_missing_skeletons.txt
 """
-SOURCES: tuple[Archive, ...] = ()  # `download` renders it
+ARCHIVES: tuple[Archive, ...] = ()  # `download` renders it
 FOLDER, LISTS, SKELETONS = "UCF-101", "ucfTrainTestlist", "skeletons"
 FOLDERS = (FOLDER, SKELETONS, ntu_rgbd.RGB, ntu_rgbd.SKELETONS[0])
 LAYOUTS = ("ucf101", "ntu60")
@@ -53,15 +53,15 @@ class Options:
     """The parts of a toy set (params: the dataset's options)."""
 
     seed: int = 0  # another seed: other subjects, other views, another room
-    actions: int = 12  # the first so many of the twelve
+    actions: int = 12  # how many of the twelve, from the first
     train_subjects: int = 12
     test_subjects: int = 8
     repeats: int = 1  # videos of a subject and action
     frames: int = 24
     size: int = 64  # pixels a side
-    backgrounds: int = 1  # textures of the room, of which each video draws one
+    backgrounds: int = 1  # textures of the room; each video draws one
     layout: str = "ucf101"  # or ntu60: names, folders and both splits of NTU RGB+D
-    cameras: int = 1  # that see a performance; in params three unless said otherwise, where the layout is ntu60
+    cameras: int = 1  # that see a performance; in params the default is three where the layout is ntu60
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
@@ -76,7 +76,7 @@ class Options:
                 raise InputError(f"toy dataset: {name} is {getattr(self, name)}; with layout {self.layout} there are {most}")
 
     def _most(self) -> dict[str, int]:
-        """The largest numbers: with the layout ntu60 those of NTU RGB+D."""
+        """The largest numbers; with the layout ntu60 they are NTU RGB+D's."""
         if self.layout == "ucf101":
             return {"actions": len(CLASSES), "cameras": 1}
         last, training = ntu60.EDITION.last, len(ntu60.SUBJECTS)
@@ -253,7 +253,7 @@ def download(out: Path, options: Mapping[str, Any], processes: int) -> None:
     for name, text in texts.items():
         with atomic(Path(out) / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    _prune(Path(out), {*texts, *(name for item in work for name in files(item.take, settings))})
+    _prune(Path(out), {*texts, *(name for job in work for name in files(job.take, settings))})
 
 
 def files(take: Take, options: Options) -> tuple[str, str]:
@@ -281,7 +281,7 @@ def make(work: Work) -> None:
     with atomic(work.out / video) as temporary:
         render.write_video(temporary, film(work.take, work.options))
     sensed = sense(work.take, work.options)
-    ntu.write(work.out / skeleton, np.zeros_like(sensed) if work.take == unusable(work.options) else sensed)
+    ntu_skeleton.write(work.out / skeleton, np.zeros_like(sensed) if work.take == unusable(work.options) else sensed)
 
 
 def _lists(plan: Mapping[str, list[Take]], options: Options) -> dict[str, str]:

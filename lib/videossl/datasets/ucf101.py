@@ -20,7 +20,7 @@ LAYOUT = """\
 <root>/ucfTrainTestlist/trainlist01.txt, ...      UCF101TrainTestSplits-RecognitionTask.zip, unpacked (option: lists)
 """
 # Checksums: torchvision/prototype/datasets/_builtin/ucf101.py of pytorch/vision; the zip's also in tensorflow/datasets (url_checksums/ucf101.txt).
-SOURCES = (
+ARCHIVES = (
     Archive(
         "UCF101.rar",
         ("https://www.crcv.ucf.edu/data/UCF101/UCF101.rar",),
@@ -57,7 +57,7 @@ def check(root: Path) -> None:
 def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
     """The videos of official split 1, 2 or 3; whether each is there is for the index to find out.
 
-    The group is what the clips v_Class_gXX_c01, v_Class_gXX_c02, ... were cut from: "Class/gXX".
+    The group is the recording that the clips v_Class_gXX_c01, v_Class_gXX_c02, ... were cut from: "Class/gXX".
     """
     listing.check_options(NAME, options)
     folder = listing.lists_folder(Path(root), options, LISTS, "the official lists (trainlist01.txt, testlist01.txt, ...)")

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from videossl.encoders.base import Encoder, scaled
 from videossl.errors import InputError
-from videossl.graphs import DEFAULT, GRAPHS, Graph, distances
+from videossl.skeleton_graphs import DEFAULT, GRAPHS, Graph, distances
 
 # Channels at width 1, and stride in time, layer by layer.
 LAYERS = (*[(64, 1)] * 4, (128, 2), *[(128, 1)] * 2, (256, 2), (256, 1), (1024, 1))

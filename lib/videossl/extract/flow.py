@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from videossl.data.flow_levels import LEVELS, ZERO, quantise
 from videossl.data.index import Row
-from videossl.data.levels import LEVELS, ZERO, quantise
 from videossl.errors import InputError
 from videossl.extract import frames
 
@@ -55,7 +55,7 @@ class Flow:
         return {"name": self.backend, "version": frames.versions(), "params": params}
 
     def attrs(self) -> dict[str, Any]:
-        """The attributes that a reader needs to undo the quantisation; other tools truncate, so the rounding is said as well."""
+        """The attributes that a reader needs to undo the quantisation. The rounding is one of them, because other tools truncate."""
         return {"bound": float(self.bound), "zero": ZERO, "levels": LEVELS, "rounding": "to the nearest, ties to even"}
 
 
@@ -112,7 +112,7 @@ def tvl1(settings: Mapping[str, Any]) -> tuple[VideoFlow, dict[str, Any]]:
     optflow: Any = getattr(cv2, "optflow", None)
     if optflow is None:
         raise InputError("this OpenCV has no TV-L1: install opencv-contrib-python-headless, and no other opencv package")
-    _check_known("tvl1", settings, list(TVL1))
+    _check_keys("tvl1", settings, list(TVL1))
     method = optflow.DualTVL1OpticalFlow_create()
     for name, value in settings.items():
         if value is not None:
@@ -130,7 +130,7 @@ def dis(settings: Mapping[str, Any]) -> tuple[VideoFlow, dict[str, Any]]:
     """Dense inverse search (Kroeger et al., ECCV 2016) by OpenCV, on the CPU: some 100 times faster than TV-L1, and rougher."""
     import cv2
 
-    _check_known("dis", settings, ["preset"])
+    _check_keys("dis", settings, ["preset"])
     preset = settings.get("preset") or "medium"
     if preset not in DIS:
         raise InputError(f"dis has no preset {preset!r}; there are {', '.join(DIS)}")
@@ -153,10 +153,10 @@ def _backend(name: str) -> Callable[[Mapping[str, Any]], tuple[VideoFlow, dict[s
     return BACKENDS[name]
 
 
-def _check_known(backend: str, settings: Mapping[str, Any], known: Sequence[str]) -> None:
+def _check_keys(backend: str, settings: Mapping[str, Any], keys: Sequence[str]) -> None:
     for name in settings:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+        if name not in keys:
+            near = difflib.get_close_matches(name, keys, n=1, cutoff=0.0)[0]
             raise InputError(f"{backend} has no setting {name!r}: did you mean {near!r}?")
 
 

@@ -64,9 +64,9 @@ def each(row: Row, root: Path, short_side: int | None, fps: float | None = None)
     _check_count(row, count, expected)
 
 
-def _check_count(row: Row, found: int, expected: int) -> None:
-    if found != expected:
-        raise InputError(f"{row.id}: {found} steps decode, the index has {expected}; make the index again (delete its file, run again)")
+def _check_count(row: Row, decoded: int, expected: int) -> None:
+    if decoded != expected:
+        raise InputError(f"{row.id}: {decoded} steps decode, the index has {expected}; make the index again (delete its file, run again)")
 
 
 def steps(row: Row, short_side: int | None) -> tuple[int, int, int]:

@@ -63,9 +63,9 @@ class Poses:
         short_side = min(self.short_side, *_steps(row)[1:])
         steps, height, width = frames.steps(row, short_side)
         people = self._people(row, frames.each(row, root, short_side, self.fps))
-        if not all(np.isfinite(one).all() for one in people):
-            raise InputError(f"{row.id}: the detector finds joints at no finite place; its weights, {self.weights}, are not right")
-        tracks = link([place(one, height, width) for one in people])
+        if not all(np.isfinite(detected).all() for detected in people):
+            raise InputError(f"{row.id}: the detector finds joints that are not finite; its weights, {self.weights}, are not right")
+        tracks = link([place(detected, height, width) for detected in people])
         return bodies.arrange(steps, tracks) if tracks else np.zeros(self.shape(row), np.float32)
 
     def _people(self, row: Row, pictures: Iterable[np.ndarray]) -> list[np.ndarray]:
@@ -120,8 +120,8 @@ def after(path: Path) -> None:
     """Warn about videos of a finished shard in which no person was found."""
     if nobody := without_people(path):
         shown = ", ".join(nobody[:SHOWN]) + (", ..." if len(nobody) > SHOWN else "")
-        said = "warning: nobody was found in %d of %d videos (%s): their joints are all zero; a lower skeleton.score finds more"
-        log.warning(said, len(nobody), len(describe(path).ids), shown)
+        message = "warning: nobody was found in %d of %d videos (%s): their joints are all zero; a lower skeleton.score finds more"
+        log.warning(message, len(nobody), len(describe(path).ids), shown)
 
 
 def _steps(row: Row) -> tuple[int, int, int]:
@@ -234,8 +234,10 @@ def _load(detector: torch.nn.Module, path: Path) -> None:
     try:
         detector.load_state_dict(state)
     except Exception as error:  # names or shapes, which torch lists in as many lines
-        wanted, there = ({str(key): getattr(value, "shape", None) for key, value in one.items()} for one in (detector.state_dict(), state))
-        odd = sorted(key for key in {*wanted, *there} if wanted.get(key) != there.get(key))
+        wanted, given = (
+            {str(key): getattr(value, "shape", None) for key, value in tensors.items()} for tensors in (detector.state_dict(), state)
+        )
+        odd = sorted(key for key in {*wanted, *given} if wanted.get(key) != given.get(key))
         raise InputError(f"{path} is of another model ({len(odd)} tensors differ, such as {', '.join(odd[:2])}); {fitting}") from error
 
 
@@ -245,20 +247,20 @@ def detect(detector: KeypointRCNN, pictures: Iterable[np.ndarray], batch: int, s
     `batch` frames at a time, and no more are held. A frame that is the one before again, as where a lower rate was resampled, is
     not looked at twice.
     """
-    found: list[np.ndarray] = []
+    people: list[np.ndarray] = []
     waiting: list[np.ndarray] = []
     looked_at: list[int] = []  # of each frame: which of the different ones it is
     last: np.ndarray | None = None
     for picture in pictures:
         if last is None or not np.array_equal(last, picture):
             if len(waiting) == batch:
-                found += _batch(detector, np.stack(waiting), score)
+                people += _batch(detector, np.stack(waiting), score)
                 waiting.clear()
             waiting.append(picture)
         last = picture
-        looked_at.append(len(found) + len(waiting) - 1)
-    found += _batch(detector, np.stack(waiting), score) if waiting else []
-    return [found[position] for position in looked_at]
+        looked_at.append(len(people) + len(waiting) - 1)
+    people += _batch(detector, np.stack(waiting), score) if waiting else []
+    return [people[position] for position in looked_at]
 
 
 def _batch(detector: KeypointRCNN, pictures: np.ndarray, score: float) -> Iterator[np.ndarray]:
@@ -268,10 +270,10 @@ def _batch(detector: KeypointRCNN, pictures: np.ndarray, score: float) -> Iterat
     device = next(detector.parameters()).device
     with torch.inference_mode():
         images = torch.from_numpy(np.ascontiguousarray(pictures)).to(device).permute(0, 3, 1, 2).float() / 255
-        found = detector(list(images))
-        scores = torch.cat([one["scores"] for one in found]).cpu().numpy()
-        points = torch.cat([one["keypoints"][..., :2] for one in found]).float().cpu().numpy()
-    ends = np.cumsum([len(one["scores"]) for one in found])
+        detections = detector(list(images))
+        scores = torch.cat([detection["scores"] for detection in detections]).cpu().numpy()
+        points = torch.cat([detection["keypoints"][..., :2] for detection in detections]).float().cpu().numpy()
+    ends = np.cumsum([len(detection["scores"]) for detection in detections])
     for first, last in zip([0, *ends], ends, strict=False):
         yield points[first:last][scores[first:last] >= score]
 
@@ -302,7 +304,7 @@ class _Followed:
         return np.asarray(self.joints + self.speed * (frame - self.frame))
 
     def see(self, joints: np.ndarray, frame: int) -> None:
-        """Take over where the body is now. The speed is half that of this step, half what it was: keypoints jitter."""
+        """Take over the new place of the body. The speed is the mean of the old speed and this step's, because keypoints jitter."""
         step = (joints - self.joints).mean(axis=0) / (frame - self.frame)
         self.joints, self.frame, self.speed = joints, frame, (self.speed + step) / 2
 
@@ -328,7 +330,7 @@ def link(people: Sequence[np.ndarray]) -> dict[int, dict[int, np.ndarray]]:
     followed: dict[int, _Followed] = {}
     tracks: dict[int, dict[int, np.ndarray]] = {}
     for frame, seen in enumerate(people):
-        near = {body: one for body, one in followed.items() if frame - one.frame <= AWAY + 1}
+        near = {body: last for body, last in followed.items() if frame - last.frame <= AWAY + 1}
         pairs = dict(_pairs(near, seen, frame))
         for position, joints in enumerate(seen):
             body = pairs.get(position, len(tracks))
@@ -346,19 +348,19 @@ def _pairs(followed: dict[int, _Followed], seen: np.ndarray, frame: int) -> Iter
     if not followed or not len(seen):
         return
     numbers = list(followed)
-    expected = np.stack([one.expected(frame) for one in followed.values()])
-    sizes = np.array([one.size for one in followed.values()])
+    expected = np.stack([body.expected(frame) for body in followed.values()])
+    sizes = np.array([body.size for body in followed.values()])
     distances = np.linalg.norm(expected[:, None] - seen[None], axis=-1).mean(axis=-1) / np.maximum(sizes, 1e-6)[:, None]
     taken: set[int] = set()
     given: set[int] = set()
     for flat in np.argsort(distances, axis=None, kind="stable"):
-        one, position = divmod(int(flat), len(seen))
-        if distances[one, position] > NEAR:
+        row, position = divmod(int(flat), len(seen))
+        if distances[row, position] > NEAR:
             return
-        if one not in taken and position not in given:
-            taken.add(one)
+        if row not in taken and position not in given:
+            taken.add(row)
             given.add(position)
-            yield position, numbers[one]
+            yield position, numbers[row]
 
 
 def without_people(path: Path) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
-from videossl import code, files, script
+from videossl import files, job_code, script
 from videossl.data import cache, disk, index, jpeg, pool
 from videossl.data.index import Row
 from videossl.errors import InputError
@@ -23,7 +23,7 @@ from videossl.errors import InputError
 log = logging.getLogger(__name__)
 
 OVERHEAD = 2048
-"""Bytes a video beside its values, at most: what HDF5 writes of it; and four times that for the shard."""
+"""Bytes that HDF5 writes for a video beside its values, at most; the shard itself takes four times as many."""
 
 
 class Extractor(Protocol):
@@ -65,8 +65,8 @@ def run(args: argparse.Namespace, modality: str, extract: Extractor) -> None:
 def digest(extract: Extractor) -> str:
     """The SHA-256 of the code that makes shards by `extract`: its module, this one, and what they import of videossl.extract and .data."""
     own = Path(inspect.getfile(type(extract)))
-    shared = code.ROOT / "lib/videossl/extract", code.ROOT / "lib/videossl/data"
-    paths = {code.ROOT / name for name in code.closure(str(own), __file__)}
+    shared = job_code.ROOT / "lib/videossl/extract", job_code.ROOT / "lib/videossl/data"
+    paths = {job_code.ROOT / name for name in job_code.closure(str(own), __file__)}
     return files.sha256(*sorted(path for path in paths if path == own or any(path.is_relative_to(folder) for folder in shared)))
 
 
@@ -108,34 +108,34 @@ def _videos(
     rows: Sequence[Row], root: Path, extract: Extractor, processes: int, quality: int | None, before: cache.Cache | None
 ) -> Iterator[tuple[str, str, np.ndarray | jpeg.Encoded]]:
     """Yield the entries that `cache.write_shard` takes: from `before` where that has them of the same source, else extracted."""
-    known = dict(zip(*cache.describe(before.paths[0])[:2], strict=True)) if before else {}
-    todo = [row for row in rows if known.get(row.id) != row.sha256]
+    hashes = dict(zip(*cache.describe(before.paths[0])[:2], strict=True)) if before else {}
+    todo = [row for row in rows if hashes.get(row.id) != row.sha256]
     if before:
         log.info("%d of %d videos are as they were when %s was made", len(rows) - len(todo), len(rows), before.paths[0])
     finished = pool.ordered(partial(_one, root=root, extract=extract, quality=quality), todo, processes)
     for row in rows:
-        if before and known.get(row.id) == row.sha256:
+        if before and hashes.get(row.id) == row.sha256:
             yield row.id, row.sha256, before.stored(row.id)
         else:
             yield row.id, row.sha256, next(finished)
 
 
 def code_of(kept: Path) -> Path:
-    """The file that tells the digest of the code that made the shard `kept`. Not in the shard: a new comment makes no other bytes."""
+    """The file with the digest of the code that made the shard `kept`; not in the shard, since a comment must not change its bytes."""
     return kept.with_suffix(".code")
 
 
 def _before(kept: Path | None, wanted: dict[str, Any], made_with: str) -> cache.Cache | None:
-    """The shard `kept`, if it was made as `wanted` by code of that digest and no byte of it has changed; else it is removed."""
+    """The shard `kept`, if it was made as `wanted` by code of that digest and no byte has changed; else it is removed."""
     if kept is None or not kept.exists():
         return None
     try:
         if not code_of(kept).is_file() or code_of(kept).read_text(encoding="utf-8", errors="replace") != made_with:
             raise InputError(f"{kept} was made by other code; its videos are extracted again")
         cache.verify(kept)
-        found = cache.Cache([kept])
-        if found.attrs == wanted:
-            return found
+        shard = cache.Cache([kept])
+        if shard.attrs == wanted:
+            return shard
     except InputError as error:
         log.warning("%s", error)
     for path in (code_of(kept), kept):
@@ -192,10 +192,10 @@ def _check_source(row: Row, root: Path) -> None:
         if path.is_absolute() or ".." in path.parts:
             raise InputError(f"{row.id}: {path} does not lie in the dataset's folder; make the index again (delete its file, run again)")
     try:
-        found = files.sha256(*(root / path for path in (row.path, row.skeleton) if path))
+        actual = files.sha256(*(root / path for path in (row.path, row.skeleton) if path))
     except OSError as error:
         raise InputError(
             f"{row.id} cannot be read ({error.filename}: {error.strerror}); make the index again (delete its file, run again)"
         ) from error
-    if found != row.sha256:
+    if actual != row.sha256:
         raise InputError(f"{row.id} changed since it was indexed; make the index again (delete its file, run again)")

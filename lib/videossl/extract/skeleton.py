@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from videossl.data import ntu
+from videossl.data import ntu_skeleton
 from videossl.data.index import Row
 from videossl.errors import InputError
 
@@ -20,12 +20,12 @@ class Skeletons:
 
     def __call__(self, row: Row, root: Path) -> np.ndarray:
         """The joints of one video."""
-        return ntu.parse(root / _file(row))
+        return ntu_skeleton.parse(root / _file(row))
 
     def shape(self, row: Row) -> tuple[int, ...]:
         """(N, 25, 3, 2), N by the index: the skeleton file may have a few frames less or more than its video."""
         _file(row)
-        return row.frames, len(ntu.JOINTS), 3, ntu.BODIES
+        return row.frames, len(ntu_skeleton.JOINTS), 3, ntu_skeleton.BODIES
 
     def made_by(self) -> dict[str, Any]:
         """Name, versions and params, for the cache."""

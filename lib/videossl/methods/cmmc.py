@@ -109,7 +109,7 @@ class CMMC(nn.Module):
         return self.layers.draw(rng)
 
     def _partner_map(self, views: Mapping[str, Tensor], g1: Tensor, r: Tensor, ell: int) -> Tensor:
-        """g2 of eq. 4: the partner's map after block l, row i that of sample r(i), in as many rows as g1."""
+        """g2 of eq. 4: the partner's map after block l, in as many rows as g1; row i is of sample r(i)."""
         samples = len(r) // parallel.size()
         if self.partner is None:
             rows = g1.view(samples, -1, *g1.shape[1:])  # the bodies of a sample move together
@@ -133,29 +133,31 @@ class CMMC(nn.Module):
 def build(given: Given) -> CMMC:
     """CMMC of one stream against its partner, if the mixing has one."""
     name, learner = given.single
-    partner, chosen = given.frozen.get("partner"), learner.settings
-    where = _where(chosen, name, partner.stream if partner else name)
-    mixing = {key: chosen[key] for key in ("axes", "box", "mixing", "alpha")}
+    partner, settings = given.frozen.get("partner"), learner.settings
+    where = _where(settings, name, partner.stream if partner else name)
+    mixing = {key: settings[key] for key in ("axes", "box", "mixing", "alpha")}
     return CMMC(of(name, learner), partner.encoder if partner else None, **mixing, **where)
 
 
 def feasible(name: str, streams: Mapping[str, Shapes], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Every pair of blocks (k, l) that may be drawn, for each of the two streams; raises InputError where one of them cannot be mixed.
+    """Every pair of blocks (k, l) that may be drawn, for each of the two streams; raises InputError for a pair that cannot be mixed.
 
     name: of the experiment, for messages. streams: the two, in the order of the recipe.
     """
     allowed = {}
     for stream in streams:
         other = stream if settings["mixing"] == "manifold-mixup" else next(name for name in streams if name != stream)
-        one, two, who = streams[stream], streams[other], f"{name}, {stream} with {other}"
+        own, partner, who = streams[stream], streams[other], f"{name}, {stream} with {other}"
         where = _where(settings, stream, other)
-        allowed[stream] = pairs(who, one.maps, two.maps, settings["axes"], mixing=settings["mixing"], dims=(one.axes, two.axes), **where)
+        allowed[stream] = pairs(
+            who, own.maps, partner.maps, settings["axes"], mixing=settings["mixing"], dims=(own.axes, partner.axes), **where
+        )
         log.info("%s: %s can take %d pairs of blocks from %s", name, stream, len(allowed[stream]), other)
     return {"pairs": allowed}
 
 
 def _where(settings: Mapping[str, Any], stream: str, other: str) -> dict[str, Any]:
-    """Between which blocks, and with what patch, maps of `other` are mixed into those of `stream`."""
+    """The blocks between which maps of `other` are mixed into maps of `stream`, and the patch."""
     layers, patch = settings["layers"], settings["patch"]
     return {
         "layers": layers if isinstance(layers, str) else (layers[stream], layers[other]),

@@ -1,4 +1,4 @@
-"""Cross-view mining: keys that one view of the data finds alike are positives for the other view (P table 5, P appendix 3.ii; CrosSCLR,
+"""Cross-view mining: keys that one stream finds alike are positives for the other stream (P table 5, P appendix 3.ii; CrosSCLR,
 Li et al., CVPR 2021; docs/methods/crossclr.md).
 
 Both encoders learn together. Departures from Li et al.:
@@ -27,9 +27,9 @@ MEASURES = ("loss", "accuracy", "spread")
 
 
 class CrosSCLR(nn.Module):
-    """Two MoCo, one a view, each with the keys that the other's queries are most similar to as further positives.
+    """Two MoCo, one a stream, each with the keys that the other's queries are most similar to as further positives.
 
-    mocos: by the names of the views, mixing "none", queues of one size, the same negatives; embeddings may differ in
+    mocos: by the names of the streams, mixing "none", queues of one size, the same negatives; embeddings may differ in
     size. neighbours: how many are taken, K >= 1; 1 in the presets of P. Raises InputError for values outside these.
 
     A neighbour is known by its column, so both queues must hold keys of the same samples in the same slots. Those of earlier
@@ -42,52 +42,52 @@ class CrosSCLR(nn.Module):
         _check(mocos, neighbours)
         # No ModuleDict: it refuses the names of its own attributes, and a stream may be called "train".
         self.names, self.mocos, self.neighbours = tuple(mocos), nn.ModuleList(mocos.values()), neighbours
-        for _, moco in self._views():
+        for _, moco in self._streams():
             moco.forget()
 
     def step(self, views: Mapping[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        """The loss of one batch: the sum over the views of the mean of -log p at a query's own key and at its neighbours.
+        """The loss of one batch: the sum over the streams of the mean of -log p at a query's own key and at its neighbours.
 
-        views: "{view}/query" and "{view}/key" of each view, (B, *input) float; sample: (B,) int64 >= 0, what each row is of
+        views: "{stream}/query" and "{stream}/key" of each stream, (B, *input) float; sample: (B,) int64 >= 0, what each row is of
         (`losses.false_negatives`); rng: not drawn from. Neighbours are the K keys, of the batch and the queue, that the other
-        view's query of the same sample is most similar to, its own and those that are no negatives left out. Returns scalars:
-        "loss" with gradient, "accuracy" (of the views' mean; a query whose own key is its most similar), "spread" (of the worse
-        view: a collapse of either is one of the method); and of each view "loss/{view}", "accuracy/{view}", "spread/{view}".
+        stream's query of the same sample is most similar to, its own and those that are no negatives left out. Returns scalars:
+        "loss" with gradient, "accuracy" (of the streams' mean; a query whose own key is its most similar), "spread" (of the worse
+        stream: a collapse of either is one of the method); and of each stream "loss/{stream}", "accuracy/{stream}", "spread/{stream}".
         """
-        compared = {name: self._compare(name, moco, views, sample) for name, moco in self._views()}
-        (one, first), (other, second) = compared.items()
-        measures = {one: self._measures(first, second), other: self._measures(second, first)}
+        compared = {name: self._compare(name, moco, views, sample) for name, moco in self._streams()}
+        (first_stream, first), (second_stream, second) = compared.items()
+        measures = {first_stream: self._measures(first, second), second_stream: self._measures(second, first)}
         loss, accuracy, spread = (torch.stack([measures[name][key] for name in measures]) for key in MEASURES)
         whole = {"loss": loss.sum(), "accuracy": accuracy.mean(), "spread": spread.min()}
         return whole | {f"{key}/{name}": measures[name][key].detach() for name in measures for key in MEASURES}
 
     def update(self) -> None:
         """See `MoCo.update`."""
-        for _, moco in self._views():
+        for _, moco in self._streams():
             moco.update()
 
     def trainable(self) -> list[nn.Parameter]:
-        """Both views' query encoders and heads."""
-        return [parameter for _, moco in self._views() for parameter in moco.trainable()]
+        """Both streams' query encoders and heads."""
+        return [parameter for _, moco in self._streams() for parameter in moco.trainable()]
 
     def encoders(self) -> dict[str, nn.Sequential]:
-        """Both query encoders, by the names of the views."""
-        return {name: moco.encoder for name, moco in self._views()}
+        """Both query encoders, by the names of the streams."""
+        return {name: moco.encoder for name, moco in self._streams()}
 
     def states(self) -> dict[str, dict[str, Tensor]]:
         """See `MoCo.states`."""
-        return {name: moco.state_dict() for name, moco in self._views()}
+        return {name: moco.state_dict() for name, moco in self._streams()}
 
     def begin(self, states: Mapping[str, State]) -> list[str]:
         """See `MoCo.begin`; the queues stay empty."""
         loaded = []
-        for name, moco in self._views():
+        for name, moco in self._streams():
             parts = moco.begin({moco.stream: states[name]})
             loaded += [f"{name}/{part}" for part in parts if not part.startswith("queue")]
             moco.forget()
         return [*loaded, "queues start empty: those of earlier trainings have other samples in their slots"]
 
-    def _views(self) -> Iterator[tuple[str, MoCo]]:
+    def _streams(self) -> Iterator[tuple[str, MoCo]]:
         for name, moco in zip(self.names, self.mocos, strict=True):
             assert isinstance(moco, MoCo)
             yield name, moco
@@ -97,16 +97,16 @@ class CrosSCLR(nn.Module):
         r = torch.arange(len(query) * parallel.size())  # nothing is mixed: each row is its own partner
         return moco.compare(partial_forward(moco.encoder, query, 0, len(moco.encoder)), views[f"{name}/key"], moco.origin(views, sample), r)
 
-    def _measures(self, view: Compared, other: Compared) -> dict[str, Tensor]:
-        """The measures of one view, with the positives that the other view mined."""
-        start, own = view.own.start, torch.zeros_like(view.logits, dtype=torch.bool)
+    def _measures(self, stream: Compared, other: Compared) -> dict[str, Tensor]:
+        """The measures of one stream, with the positives that the other stream mined."""
+        start, own = stream.own.start, torch.zeros_like(stream.logits, dtype=torch.bool)
         own.diagonal(start).fill_(True)
         positives = own | losses.neighbours(other.logits, self.neighbours, start)
-        r = torch.arange(start, view.own.stop)
+        r = torch.arange(start, stream.own.stop)
         return {
-            "loss": losses.multi_positive_cross_entropy(view.logits, positives),
-            "accuracy": losses.accuracy(view.logits, r, 1.0, start),
-            "spread": losses.spread(view.queries),
+            "loss": losses.multi_positive_cross_entropy(stream.logits, positives),
+            "accuracy": losses.accuracy(stream.logits, r, 1.0, start),
+            "spread": losses.spread(stream.queries),
         }
 
 
@@ -119,7 +119,7 @@ def build(given: Given) -> CrosSCLR:
 
 def _check(mocos: Mapping[str, MoCo], neighbours: int) -> None:
     if len(mocos) != 2:
-        raise InputError(f"CrosSCLR: {len(mocos)} views: give two MoCo by the names of their views")
+        raise InputError(f"CrosSCLR: {len(mocos)} streams: give two MoCo by the names of their streams")
     if neighbours < 1:
         raise InputError(f"CrosSCLR: {neighbours} neighbours: give at least 1")
     for name, moco in mocos.items():
@@ -127,9 +127,11 @@ def _check(mocos: Mapping[str, MoCo], neighbours: int) -> None:
             raise InputError(
                 f"CrosSCLR: the MoCo of {name} has mixing {moco.mixing!r}: set it to none, neighbours are of clips as they are"
             )
-    (one, first), (other, second) = mocos.items()
+    (first_stream, first), (second_stream, second) = mocos.items()
     if first.queue.shape[1] != second.queue.shape[1]:
-        sizes = f"{first.queue.shape[1]} keys of {one}, {second.queue.shape[1]} of {other}"
+        sizes = f"{first.queue.shape[1]} keys of {first_stream}, {second.queue.shape[1]} of {second_stream}"
         raise InputError(f"CrosSCLR: queues of {sizes}: give both the same size, a neighbour is known by its slot")
     if first.negatives != second.negatives:
-        raise InputError(f"CrosSCLR: negatives differ between {one} and {other}: what is no negative in one view must be none in the other")
+        raise InputError(
+            f"CrosSCLR: negatives differ between {first_stream} and {second_stream}: what is no negative in one stream must be none in the other"
+        )

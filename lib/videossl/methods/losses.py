@@ -2,7 +2,7 @@
 
 Columns of the logits: the B keys of the batch, then the K keys of the queue. Row i's targets are columns i,
 with weight lam, and r(i), with weight 1 - lam; or its own key and those that were mined, equally. Everything
-here runs in float32, under autocast too: at temperature 0.07 half precision is too coarse.
+here runs in float32, also under autocast: at temperature 0.07 half precision is too coarse.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def false_negatives(sample: Tensor, r: Tensor, queue_ids: Tensor, mask_same: boo
     """The keys that are no negatives of a row: (B, B + K) bool.
 
     sample: (B,) int64 >= 0, what each row is of: a number for its video, or for the group of videos that were
-    cut from one source; r: (B,) int64; queue_ids: (K,) int64, `EMPTY` for empty slots. Masked are empty
+    cut from one recording; r: (B,) int64; queue_ids: (K,) int64, `EMPTY` for empty slots. Masked are empty
     slots and, if `mask_same`, keys of the row's number or of its partner's, targets i and r(i) excepted: a
     mixed query shows both, so other clips of either would be pushed away from themselves.
     """

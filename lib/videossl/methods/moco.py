@@ -29,7 +29,7 @@ from videossl.mix.compiling import eager
 from videossl.mix.strategies import BOXES, INPUT, check_name, mix_inputs
 
 NEGATIVES = ("all", "other-videos", "other-groups")
-"""The negatives of a clip: all; not the keys of its own video; not those of its group, the videos that were cut from one recording."""
+"""The negatives of a clip: all keys; all but its own video's; all but its group's, the videos that were cut from one recording."""
 
 
 class Compared(NamedTuple):
@@ -94,8 +94,8 @@ class MoCo(nn.Module):
         """The loss of one batch (P eq. 3).
 
         views: "query" and "key", (B, *input) float, two views of each video, and "group", (B,) int64 >= 0, with negatives "other-groups";
-        sample: (B,) int64 >= 0, which video each row is of; rng: a CPU generator for the mix, the same in all processes (`parallel`),
-        each of which holds its rows of the batch. Returns "loss", a scalar with gradient, "accuracy", a scalar in [0, 1],
+        sample: (B,) int64 >= 0, which video each row is of; rng: a CPU generator for the mix, the same in all processes (`parallel`);
+        each process holds its rows of the batch. Returns "loss", a scalar with gradient, "accuracy", a scalar in [0, 1],
         and "spread" (`losses.spread`) of the queries' embeddings. After the optimiser's step, call `update`.
         """
         x = views["query"]
@@ -169,7 +169,7 @@ class MoCo(nn.Module):
         return {self.stream: self.state_dict()}
 
     def begin(self, states: Mapping[str, State]) -> list[str]:
-        """Take over what an earlier training left of the stream: all of a MoCo, or an encoder alone, which the key encoder then equals.
+        """Take over the stream from an earlier training: a whole MoCo, or an encoder alone, which the key encoder then equals.
 
         Returns what was loaded, for the log. Raises InputError, loading nothing, for a tensor too many, missing, or of another shape.
         """
@@ -191,7 +191,7 @@ class MoCo(nn.Module):
         return list(dict.fromkeys(name.split(".")[0] for name in own))
 
     def _enqueue(self, keys: Tensor, ids: Tensor) -> None:
-        """Write keys (B, D) from the pointer on, round the end; of more keys than slots the last stay."""
+        """Write keys (B, D) from the pointer on, and after the end from the start; of more keys than slots the last keys stay."""
         slots = self.queue.shape[1]
         if slots == 0:
             return
@@ -209,9 +209,9 @@ def build(given: Given) -> MoCo:
 
 def of(stream: str, learner: Learner, **mixing: Any) -> MoCo:
     """MoCo on the encoder of `learner` and a projection head of its own; `mixing`: arguments on that, none where others mix."""
-    chosen, encoder = learner.settings, learner.encoder
-    head = build_head(encoder.out_features, learner.seed, chosen["head"]["hidden"], chosen["head"]["out"])
-    contrast = {key: chosen[key] for key in ("queue", "momentum", "temperature", "alpha", "negatives") if key in chosen}
+    settings, encoder = learner.settings, learner.encoder
+    head = build_head(encoder.out_features, learner.seed, settings["head"]["hidden"], settings["head"]["out"])
+    contrast = {key: settings[key] for key in ("queue", "momentum", "temperature", "alpha", "negatives") if key in settings}
     return MoCo(encoder, head, stream=stream, **contrast, **mixing)
 
 

@@ -172,24 +172,24 @@ def match_rows(g2: Tensor, rows: int, samples: int) -> Tensor:
         return g2.view(samples, other, *g2.shape[1:]).mean(1)
     if other == 1:
         return g2.repeat_interleave(own, 0)
-    raise InputError(f"a mix of {own} rows a sample with {other}: give encoders that have as many, or one of them a single one")
+    raise InputError(f"a mix of {own} rows a sample with {other}: give encoders with equally many rows, or one with a single row")
 
 
 def _adapter(where: str, names1: Dims, names2: Dims) -> Adapter:
-    """The adapter between two kinds of maps, whose axes but those of space are the same and come first."""
+    """The adapter between two kinds of maps; axes other than space must be the same, and come first."""
     (rest1, space1), (rest2, space2) = _split(names1), _split(names2)
     in_order = (*rest1, *space1) == tuple(names1) and (*rest2, *space2) == tuple(names2)
     if rest1 != rest2 or not in_order or (space1, space2) not in ADAPTERS:
-        known = "; ".join(f"{' x '.join(two)} into {' x '.join(one)}" for one, two in ADAPTERS)
+        choices = "; ".join(f"{' x '.join(origin)} into {' x '.join(target)}" for target, origin in ADAPTERS)
         raise InputError(
             f"{where}, {kind(names1)} and {kind(names2)}: both need the same axes, or an adapter from one to the other; "
-            f"there are adapters of {known}"
+            f"there are adapters of {choices}"
         )
     return ADAPTERS[space1, space2]
 
 
 def _split(names: Dims) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The axes beside space, and those of space."""
+    """The axes beside space, and the axes of space."""
     return tuple(name for name in names if group(name) != "space"), tuple(name for name in names if group(name) == "space")
 
 

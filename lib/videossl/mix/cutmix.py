@@ -240,7 +240,7 @@ def clip(span: Span, size: int) -> Span:
 
 
 def place(cut: Span, centre: float, size: int) -> tuple[Span, Span]:
-    """Place the cells `cut` around `centre` on an axis of `size`, and say which of them lie on it (eq. 8)."""
+    """Place the cells `cut` around `centre` on an axis of `size`, and say which cells lie on the axis (eq. 8)."""
     start, stop = _around(centre, size, cut[1] - cut[0])
     put = clip((start, stop), size)
     return put, (cut[0] + put[0] - start, cut[1] + put[1] - stop)

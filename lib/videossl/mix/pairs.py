@@ -72,7 +72,7 @@ def draw_layers(
 ) -> tuple[int, int]:
     """k uniform in `blocks`, then l uniform in the partner's blocks that are at least as deep.
 
-    partner: the blocks of the partner; `blocks` too if None. depths: as in `at_least_as_deep`.
+    partner: the blocks of the partner; None means `blocks`. depths: as in `at_least_as_deep`.
     """
     k = _choose(sorted(blocks), rng)
     return k, _choose(at_least_as_deep(k, blocks if partner is None else partner, depths), rng)

@@ -137,10 +137,10 @@ def check_features(what: str, strategy: str, axes: Collection[str], layers: str 
         raise InputError(f"{what}: {strategy} with axes {list(axes)}: it mixes whole maps, set axes to {', '.join(AXES)}")
 
 
-def check_name(what: str, given: str, known: Sequence[str]) -> None:
-    """Raise InputError with `known` unless `given` is one of them."""
-    if given not in known:
-        raise InputError(f"{what} {given!r} is unknown: choose of {', '.join(known)}")
+def check_name(what: str, given: str, choices: Sequence[str]) -> None:
+    """Raise InputError, which names the `choices`, unless `given` is one of the choices."""
+    if given not in choices:
+        raise InputError(f"{what} {given!r} is unknown: choose of {', '.join(choices)}")
 
 
 @eager

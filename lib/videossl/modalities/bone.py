@@ -9,8 +9,8 @@ import numpy as np
 
 from videossl.data import skeletons
 from videossl.data.cache import Cache
-from videossl.graphs import GRAPHS
 from videossl.modalities.base import Strip
+from videossl.skeleton_graphs import GRAPHS
 
 if TYPE_CHECKING:
     from videossl.augment.skeleton import SkeletonAugment

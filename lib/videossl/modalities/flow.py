@@ -1,4 +1,4 @@
-"""Optical flow from each frame to the next, (T, H, W, 2) uint8 levels: u to the right, v down (data/levels.py)."""
+"""Optical flow from each frame to the next, (T, H, W, 2) uint8 levels: u to the right, v down (data/flow_levels.py)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from videossl.data import levels
+from videossl.data import flow_levels
 from videossl.data import pictures as frames
 from videossl.data.cache import Cache
 from videossl.modalities.base import Picture, Strip, evenly
@@ -29,14 +29,14 @@ def augmentation(settings: Mapping[str, Any], attrs: Mapping[str, Any]) -> Video
     """Crop and flip, the same for all steps of a clip, with the bound that the cache was quantised by."""
     from videossl.augment.video import VideoAugment
 
-    chosen = settings["augment"]
+    augment = settings["augment"]
     return VideoAugment(
         "flow",
         settings["clip"]["size"],
-        tuple(chosen["area"]),
-        chosen["flip"],
+        tuple(augment["area"]),
+        augment["flip"],
         bound=float(attrs["bound"]),
-        flow_scale=chosen["scale"],
+        flow_scale=augment["scale"],
     )
 
 
@@ -47,7 +47,7 @@ def input_shape(settings: Mapping[str, Any]) -> tuple[int, ...]:
 
 def handmade(cache: Cache, video: str, settings: Mapping[str, Any]) -> np.ndarray:
     """The mean length of the flow, pixels a frame, on an 8 x 8 grid, (64,)."""
-    flow = (frames.whole(cache, video).astype(np.float32) - levels.ZERO) * (float(cache.attrs["bound"]) / levels.LEVELS)
+    flow = (frames.whole(cache, video).astype(np.float32) - flow_levels.ZERO) * (float(cache.attrs["bound"]) / flow_levels.LEVELS)
     return frames.grid_mean(np.linalg.norm(flow, axis=-1).mean(axis=0, dtype=np.float64)[..., None])
 
 
@@ -56,7 +56,7 @@ def handmade(cache: Cache, video: str, settings: Mapping[str, Any]) -> np.ndarra
 
 def pictures(cache: Cache, video: str, count: int) -> Strip:
     """Flow as colours, from the frames that the strip of frames shows; from the last frame there is no flow, so the last is shown."""
-    flow = levels.dequantise(frames.whole(cache, video), float(cache.attrs["bound"]))
+    flow = flow_levels.dequantise(frames.whole(cache, video), float(cache.attrs["bound"]))
     limit = full_colour(flow)
     shown = evenly(len(flow) + 1, count)
     drawn = [Picture("png", colours(flow[min(i, len(flow) - 1)], limit), f"flow at frame {i}") for i in shown]

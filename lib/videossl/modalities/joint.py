@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from videossl import graphs
+from videossl import skeleton_graphs
 from videossl.data import skeletons
 from videossl.data.cache import Cache
-from videossl.graphs import GRAPHS
 from videossl.modalities.base import Picture, Strip, evenly
+from videossl.skeleton_graphs import GRAPHS
 
 if TYPE_CHECKING:
     from videossl.augment.skeleton import SkeletonAugment
@@ -22,7 +22,7 @@ input_shape = skeletons.input_shape
 
 
 def load(cache: Cache, video: str, settings: Mapping[str, Any], start: int) -> np.ndarray:
-    """Read the whole sequence, resampled to T frames: (3, T, V, 2) float32; `start` does not matter (docs/methods/signals.md)."""
+    """Read the whole sequence, resampled to T frames: (3, T, V, 2) float32; `start` does not matter (docs/methods/modalities.md)."""
     return skeletons.clip(_joints(cache, video, settings, settings["clip"]["frames"]))
 
 
@@ -57,7 +57,7 @@ HEAD = {25: 3, 17: 0}
 def pictures(cache: Cache, video: str, count: int) -> Strip:
     """The first body as lines, seen along z, at one scale for the whole video."""
     body = cache.read(video, 0, cache.length(video))[..., :1]
-    joints = skeletons.centred(body, graphs.of(body.shape[1]))[..., 0]
+    joints = skeletons.centred(body, skeleton_graphs.of(body.shape[1]))[..., 0]
     around = square(joints)
     drawn = [(f"skeleton, frame {i}", joints[i]) for i in evenly(len(joints), count)]
     return Strip("skeleton", [Picture("svg", svg(pose, around, label), label) for label, pose in drawn])
@@ -77,7 +77,7 @@ def is_present(joints: np.ndarray) -> bool:
 def square(joints: np.ndarray) -> tuple[float, float, float]:
     """The square (left, bottom, side) around all bodies of joints (n, V, 3), in their unit, with a margin.
 
-    One square for a whole sequence, so that the frames of it are drawn alike. Nobody there: the unit square.
+    One square serves a whole sequence, so that its frames are drawn alike. Without a body it is the unit square.
     """
     bodies = [body for body in joints if is_present(body)]
     if not bodies:
@@ -99,7 +99,7 @@ def svg(joints: np.ndarray, around: tuple[float, float, float], label: str) -> s
     left, bottom, side = around
     x = (joints[:, 0].astype(np.float64) - left) / side * 100
     y = 100 - (joints[:, 1].astype(np.float64) - bottom) / side * 100
-    lines = [_bone(a - 1, b - 1, x, y) for a, b in graphs.of(len(joints)).edges]
+    lines = [_bone(a - 1, b - 1, x, y) for a, b in skeleton_graphs.of(len(joints)).edges]
     top = HEAD[len(joints)]
     return _element(label, "".join([*lines, f'<circle class="middle" cx="{x[top]:.1f}" cy="{y[top]:.1f}" r="3.5"/>']))
 

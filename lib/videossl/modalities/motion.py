@@ -1,4 +1,4 @@
-"""Motion of joints, (3, T, V, 2) float32: the change of each joint to the next frame, zero at the end (docs/methods/signals.md)."""
+"""Motion of joints, (3, T, V, 2) float32: the change of each joint to the next frame, zero at the end (docs/methods/modalities.md)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from videossl.data import skeletons
 from videossl.data.cache import Cache
-from videossl.graphs import GRAPHS
 from videossl.modalities.base import Strip
+from videossl.skeleton_graphs import GRAPHS
 
 if TYPE_CHECKING:
     from videossl.augment.skeleton import SkeletonAugment

@@ -28,18 +28,18 @@ def augmentation(settings: Mapping[str, Any], attrs: Mapping[str, Any]) -> Video
     """Crop, flip, colour and blur, the same for all frames of a clip."""
     from videossl.augment.video import VideoAugment
 
-    chosen = settings["augment"]
+    augment = settings["augment"]
     return VideoAugment(
         "rgb",
         settings["clip"]["size"],
-        tuple(chosen["area"]),
-        chosen["flip"],
-        jitter=tuple(chosen["jitter"]),
-        jitter_p=chosen["jitter_p"],
-        grey_p=chosen["grey_p"],
-        blur_p=chosen["blur_p"],
-        blur_sigma=tuple(chosen["blur_sigma"]),
-        normalise=tuple(chosen["normalise"]),
+        tuple(augment["area"]),
+        augment["flip"],
+        jitter=tuple(augment["jitter"]),
+        jitter_p=augment["jitter_p"],
+        grey_p=augment["grey_p"],
+        blur_p=augment["blur_p"],
+        blur_sigma=tuple(augment["blur_sigma"]),
+        normalise=tuple(augment["normalise"]),
     )
 
 

@@ -1,2 +1,6 @@
-"""params.yaml: read and checked (load), against a schema (schema) and across sections (check); what it asks for: trainings
-(recipes), data and measurements (run); and the part of it that each job gets (slices)."""
+"""The params of a run, params.yaml.
+
+load: read, filled and checked. schema: the keys and their values. cross_checks: the rules between keys. recipes: experiments and their
+trainings. run_plan: datasets, caches and measurements that a run needs. slices: the part of the params that each job gets. preflight:
+looks at the files of a run before anything starts.
+"""

@@ -10,8 +10,7 @@ import yaml
 
 from videossl import registry
 from videossl.errors import InputError
-from videossl.params import check as checks
-from videossl.params import schema
+from videossl.params import cross_checks, schema
 from videossl.params.recipes import Params
 
 
@@ -50,7 +49,7 @@ def written(path: str | Path) -> Any:
 
 
 def parse(text: str, name: str) -> Params:
-    """The checked params in `text`; `name` is the file to name in errors, which are as in `load`."""
+    """The checked params in `text`; errors are as in `load`, and name the file `name`."""
     return check(_yaml(text, name), name)
 
 
@@ -63,7 +62,7 @@ def check(params: Any, name: str = "params.yaml") -> Params:
     params = filled(params)
     try:
         schema.check(params)
-        checks.check(params)
+        cross_checks.check(params)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     checked: Params = params
@@ -100,22 +99,22 @@ def _dataset(given: Any) -> Any:
 
 
 def _stream(name: Any, given: Any) -> Any:
-    """A stream with its modality, which is its name where that is one, and what its encoder has defaults for."""
+    """A stream with its modality and the defaults of its encoder. Without `modality`, the name of the stream is its modality."""
     if not isinstance(given, dict):
         return given
     modality = {"modality": name} if name in registry.names("modalities") else {}
-    known = isinstance(given.get("encoder"), str) and given["encoder"] in registry.names("encoders")
-    settings = registry.declared("encoders", given["encoder"])["settings"] if known else {}
+    is_encoder = isinstance(given.get("encoder"), str) and given["encoder"] in registry.names("encoders")
+    settings = registry.declared("encoders", given["encoder"])["settings"] if is_encoder else {}
     return modality | {key: setting["default"] for key, setting in settings.items() if "default" in setting} | given
 
 
 def _tasks(given: Any) -> Any:
-    """Tasks with their settings, of which some may be left out; a list of names is short where nothing is set."""
+    """Tasks with their settings and defaults; a list of names is short for tasks without settings."""
     if isinstance(given, list) and all(isinstance(task, str) for task in given):
         given = {task: {} for task in given}
     if not isinstance(given, dict):
         return given
-    return {task: _task(task, chosen) for task, chosen in given.items()}
+    return {task: _task(task, settings) for task, settings in given.items()}
 
 
 def _task(name: Any, given: Any) -> Any:

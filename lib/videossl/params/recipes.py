@@ -17,7 +17,7 @@ Params = dict[str, Any]
 
 @dataclass(frozen=True)
 class Training:
-    """One job that trains `streams` of `experiment`; its name is that of its files.
+    """One job that trains `streams` of `experiment`; its files bear its name.
 
     cycle: of trainings in turn, 1, 2, ... for each stream; else 0.
     """
@@ -73,7 +73,7 @@ def starts(params: Params, job: Training) -> dict[str, Training]:
 
 
 def frozen(params: Params, job: Training) -> dict[str, tuple[str, Training]]:
-    """The frozen encoders that `job` is handed, by role: the stream, and the training that its weights are of.
+    """The frozen encoders that `job` is handed, by role: the stream, and the training that made its weights.
 
     The other stream's are the newest there are then: of the same cycle for the second stream, of the cycle before for the
     first (P section 3.2: "use of the latest learned representations").
@@ -176,11 +176,11 @@ def settings(params: Params, stream: str, tag: str, experiment: str = "") -> dic
     )
     result = {}
     for key, declared in schema.settings(name).items():
-        found = next((Setting(given[key], f"{place}.{key}") for place, given in places if key in given), None)
-        if found is None and "default" not in declared:
+        setting = next((Setting(given[key], f"{place}.{key}") for place, given in places if key in given), None)
+        if setting is None and "default" not in declared:
             whose = f"experiments.{experiment} trains" if experiment else f"the task {tag} trains"
             raise InputError(f"{whose} {stream} by {name}, which needs `{key}`; add it to streams.{stream}.train, or to its part {tag}")
-        result[key] = found or Setting(declared["default"], "")
+        result[key] = setting or Setting(declared["default"], "")
     return result
 
 

@@ -22,7 +22,7 @@ OWN = ("recipe", "default", "by stream", "own", "sizes")
 
 
 def check(params: Any) -> None:
-    """Raise InputError, of the mistake that lies nearest to the top, where `params` are not as the schema says."""
+    """Raise InputError where `params` are not as the schema says; it names the mistake that lies nearest to the top."""
     errors = sorted(_validator().iter_errors(params), key=lambda error: (len(error.path), str(error.path)))
     if errors:
         raise InputError(_explain(jsonschema.exceptions.best_match(errors), ""))
@@ -64,7 +64,7 @@ def schema() -> Schema:
 def sections() -> dict[str, Schema]:
     """The sections of params.yaml that modalities have for themselves, by modality."""
     declared = {name: registry.declared("modalities", name) for name in ordered("modalities")}
-    return {name: one["section"] for name, one in declared.items() if "section" in one}
+    return {name: modality["section"] for name, modality in declared.items() if "section" in modality}
 
 
 def ordered(kind: str) -> list[str]:
@@ -88,12 +88,12 @@ def settings(method: str) -> dict[str, Schema]:
 def tags() -> dict[str, str]:
     """Name in `streams.*.train` -> method: each method's own, and each task's that trains."""
     trained = {name: registry.declared("tasks", name) for name in registry.names("tasks")}
-    tasks = {name: one["method"] for name, one in trained.items() if one["given"] == "encoder"}
+    tasks = {name: task["method"] for name, task in trained.items() if task["given"] == "encoder"}
     return {name: name for name in registry.names("methods")} | tasks
 
 
 def plain(setting: Schema) -> Schema:
-    """A declared setting as JSON Schema; what it may be left out for is said."""
+    """A declared setting as JSON Schema; the description says what an absent setting means."""
     result = {key: value for key, value in setting.items() if key not in OWN}
     if "by stream" in setting:
         words = {key: result.pop(key) for key in list(result) if key != "description"}
@@ -131,23 +131,23 @@ def _stream() -> Schema:
         for encoder in encoders
         if registry.declared("modalities", modality)["axes"] == registry.declared("encoders", encoder)["takes"]
     ]
-    chosen = {
+    properties = {
         "modality": {"enum": modalities, "description": "what the encoder sees; absent means the stream's name"},
         "encoder": {"enum": list(encoders), "description": "by what it is encoded"},
     }
-    return {"type": "object", "required": ["modality", "encoder"], "properties": chosen, "allOf": kinds}
+    return {"type": "object", "required": ["modality", "encoder"], "properties": properties, "allOf": kinds}
 
 
 def _stream_of(modality: str, encoder: str) -> Schema:
     base, sees, network = _base(), registry.declared("modalities", modality), registry.declared("encoders", encoder)
-    chosen = {
+    properties = {
         "modality": {"const": modality, "description": sees["about"]},
         "encoder": {"const": encoder, "description": network["about"], "of": [modality]},
     }
     own = {name: plain(setting) | {"of": [encoder]} for name, setting in network["settings"].items()}
     parts = {part: sees[part] | {"of": [modality]} for part in ("clip", "augment")} | {"head": base["head"], "train": _train()}
     needed = [name for name, setting in network["settings"].items() if "default" not in setting]
-    return _object(chosen | own | parts, [*chosen, *needed, "clip", "augment"])
+    return _object(properties | own | parts, [*properties, *needed, "clip", "augment"])
 
 
 @cache
@@ -170,11 +170,11 @@ def _plain_of(method: str) -> dict[str, Schema]:
 def _any(key: str, own: dict[str, dict[str, Schema]]) -> Schema:
     """The schema of a setting, for any of the methods that have it."""
     kinds: list[Schema] = []
-    for method, chosen in own.items():
-        if key not in chosen:
+    for method, declared in own.items():
+        if key not in declared:
             continue
-        same = [kind for kind in kinds if {**kind, "of": []} == {**chosen[key], "of": []}]
-        kinds += [] if same else [{**chosen[key], "of": []}]
+        same = [kind for kind in kinds if {**kind, "of": []} == {**declared[key], "of": []}]
+        kinds += [] if same else [{**declared[key], "of": []}]
         (same or kinds[-1:])[0]["of"].append(method)
     return kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
 
@@ -197,10 +197,10 @@ def _recipe(method: str) -> Schema:
     keys |= {"from": base["from"]} if declared["from"] != "none" else {}
     keys |= {"stages": base["stages"]} if declared["trains"] == "in turn" else {}
     keys |= {role: base["named"] for role, frozen in declared.get("frozen", {}).items() if frozen["stream"] == "named"}
-    chosen = {name: plain(setting) for name, setting in settings(method).items()} | {"epochs": base["epochs"]}
+    own = {name: plain(setting) for name, setting in settings(method).items()} | {"epochs": base["epochs"]}
     needed = [key for key in keys if key != "from" or declared["from"] == "required"]
     needed += [name for name, setting in settings(method).items() if setting.get("recipe") and "default" not in setting]
-    return _object(keys | chosen | {"keep": base["keep"], "paper": base["paper"]}, needed)
+    return _object(keys | own | {"keep": base["keep"], "paper": base["paper"]}, needed)
 
 
 def _tasks() -> Schema:
@@ -209,9 +209,9 @@ def _tasks() -> Schema:
     properties = {}
     for name in ordered("tasks"):
         declared = registry.declared("tasks", name)
-        chosen = {key: plain(setting) for key, setting in declared.get("settings", {}).items()}
+        own = {key: plain(setting) for key, setting in declared.get("settings", {}).items()}
         needed = [key for key, setting in declared.get("settings", {}).items() if "default" not in setting]
-        properties[name] = _object(chosen | experiments, needed) | {"description": declared["about"]}
+        properties[name] = _object(own | experiments, needed) | {"description": declared["about"]}
     return _object(properties) | {"description": base["tasks"]}
 
 
@@ -251,9 +251,9 @@ def _explain(error: jsonschema.ValidationError, place: str) -> str:
         kind, taken = kinds.get(where, ("an experiment", ", not 'untrained' or 'handmade'"))
         return f"{error.instance!r} is no name for {kind}; use a-z, 0-9 and '-'{taken}"
     if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        unknown = next(key for key in error.instance if key not in known)
-        return f"unknown key '{'.'.join(filter(None, (where, str(unknown))))}'; {registry.nearest(str(unknown), known)}"
+        keys = list(error.schema.get("properties", {}))
+        unknown = next(key for key in error.instance if key not in keys)
+        return f"unknown key '{'.'.join(filter(None, (where, str(unknown))))}'; {registry.nearest(str(unknown), keys)}"
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in error.instance)
         if missing == "modality":  # which is absent where the stream's name says it
@@ -273,7 +273,7 @@ def _explain(error: jsonschema.ValidationError, place: str) -> str:
 
 
 def _choices(word: str, values: Iterable[Any]) -> str:
-    """The known value that is meant, if one is near, and all of them."""
-    known = [str(value) for value in values]
-    close = registry.nearest(word, known)
-    return close if close.startswith("known") else f"{close} known: {', '.join(known)}"
+    """The known value that is meant, if one is near, and all known values."""
+    texts = [str(value) for value in values]
+    close = registry.nearest(word, texts)
+    return close if close.startswith("known") else f"{close} known: {', '.join(texts)}"

@@ -9,35 +9,35 @@ from collections.abc import Iterator
 from typing import Any
 
 from videossl import registry
-from videossl.params import recipes, run, schema
+from videossl.params import recipes, run_plan, schema
 from videossl.params.recipes import Params, Training
 
 
 def dataset(params: Params, name: str) -> Params:
     """The keys that name a dataset."""
-    return {"dataset": run.datasets(params)[name]}
+    return {"dataset": run_plan.datasets(params)[name]}
 
 
 def index(params: Params, name: str) -> Params:
     """The dataset, and which of its videos can be used. Skeleton files decide nothing where people are detected."""
-    return {"dataset": run.datasets(params)[name], "index": params["index"]} | _not_from_files(params)
+    return {"dataset": run_plan.datasets(params)[name], "index": params["index"]} | _not_from_files(params)
 
 
 def _not_from_files(params: Params) -> Params:
-    """The sections of extractors by which what a dataset has in files of its own is made of its videos instead."""
+    """The sections of extractors that make a modality of videos, although datasets have files for it."""
     result = {}
     for modality, section in schema.sections().items():
         choices = registry.declared("modalities", modality)["extractors"]
-        if len(choices) > 1 and section["name"] in params and run.backend(params, modality) != next(iter(choices)):
-            result[section["name"]] = {"backend": run.backend(params, modality)}
+        if len(choices) > 1 and section["name"] in params and run_plan.backend(params, modality) != next(iter(choices)):
+            result[section["name"]] = {"backend": run_plan.backend(params, modality)}
     return result
 
 
-def extraction(params: Params, source: str, name: str) -> Params:
-    """The slice of an extraction: the place of the videos, and the settings of the extractor of the cached modality `source`."""
-    chosen = run.datasets(params)[name]
-    result: Params = {"dataset": {key: chosen[key] for key in ("name", "root")}}
-    for place in run.extractor(params, source)["slice"]:
+def extraction(params: Params, cached: str, name: str) -> Params:
+    """The slice of an extraction: the place of the videos, and the settings of the extractor of a cached modality."""
+    declared = run_plan.datasets(params)[name]
+    result: Params = {"dataset": {key: declared[key] for key in ("name", "root")}}
+    for place in run_plan.extractor(params, cached)["slice"]:
         section, _, key = place.partition(".")
         if section in params and not key:
             result[section] = params[section]
@@ -48,8 +48,8 @@ def extraction(params: Params, source: str, name: str) -> Params:
 
 def stream(params: Params, name: str) -> Params:
     """The keys of a stream: its modality, its encoder, its clips."""
-    chosen = params["streams"][name]
-    return {key: value for key, value in chosen.items() if key not in ("head", "train")}
+    settings = params["streams"][name]
+    return {key: value for key, value in settings.items() if key not in ("head", "train")}
 
 
 def training(params: Params, job: Training) -> Params:
@@ -72,8 +72,8 @@ def training(params: Params, job: Training) -> Params:
 def _settings(params: Params, job: Training, name: str) -> Params:
     """The settings of one stream; where one has a value for each stream and a training needs its own alone, that."""
     declared = schema.settings(params["experiments"][job.experiment]["method"])
-    chosen = recipes.settings(params, name, params["experiments"][job.experiment]["method"], job.experiment)
-    values = {key: setting.value for key, setting in chosen.items() if key != "epochs"}
+    settings = recipes.settings(params, name, params["experiments"][job.experiment]["method"], job.experiment)
+    values = {key: setting.value for key, setting in settings.items() if key != "epochs"}
     own = [key for key, value in values.items() if declared[key].get("own") and isinstance(value, dict)]
     return values | {key: {name: values[key][name]} for key in own}
 
@@ -82,7 +82,7 @@ def feasible(params: Params, experiment: str) -> Params:
     """The slice that decides on feasibility: the streams' shapes, and the settings that the method names."""
     recipe, declared = params["experiments"][experiment], recipes.method(params, experiment)
     streams = {name: stream(params, name) for name in recipe["streams"]}
-    shapes = {name: {key: value for key, value in chosen.items() if key != "augment"} for name, chosen in streams.items()}
+    shapes = {name: {key: value for key, value in settings.items() if key != "augment"} for name, settings in streams.items()}
     first = recipes.settings(params, recipe["streams"][0], recipe["method"], experiment)
     return {"method": recipe["method"], "streams": shapes, "settings": {key: first[key].value for key in declared["feasible"]}}
 
@@ -138,8 +138,8 @@ def report(params: Params) -> Params:
 def compare(params: Params, target: str) -> Params:
     """One target, with the experiments it names and those they start from."""
     keys = ("dataset", "transfer", "seeds", "streams", "evaluate")
-    chosen = params["targets"][target]
-    return {key: params[key] for key in keys} | {"targets": {target: chosen}} | _experiments(params, chosen["experiments"])
+    compared = params["targets"][target]
+    return {key: params[key] for key in keys} | {"targets": {target: compared}} | _experiments(params, compared["experiments"])
 
 
 def _experiments(params: Params, names: list[str]) -> Params:
@@ -164,8 +164,8 @@ def training_keys(params: Params, job: Training) -> set[str]:
     recipe = params["experiments"][job.experiment]
     result = keys(training(params, job))
     for name in job.streams:
-        chosen = recipes.settings(params, name, recipe["method"], job.experiment)
-        result |= {setting.place for setting in chosen.values() if setting.place}
+        settings = recipes.settings(params, name, recipe["method"], job.experiment)
+        result |= {setting.place for setting in settings.values() if setting.place}
     plan = ("method", "streams", "from", "stages", "keep", *recipes.method(params, job.experiment).get("frozen", {}))
     return result | {f"experiments.{job.experiment}.{key}" for key in plan if key in recipe}
 

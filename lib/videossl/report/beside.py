@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from videossl.data.index import usable
-from videossl.params.run import measured_datasets
+from videossl.params.run_plan import measured_datasets
 from videossl.report import courses, numbers, paper
 from videossl.report.numbers import BASELINES, Measure, Pair, Task, Value, compare, headline
 from videossl.report.run import Run

@@ -62,7 +62,7 @@ def frozen(module: nn.Module) -> Iterator[None]:
 
 
 def extract(encoder: Encoder, augment: Augment, clips: Clips, batch: int, device: torch.device | str) -> Columns:
-    """Pooled features of the clips, of which each video has equally many; nothing random.
+    """Pooled features of the clips; each video has equally many clips, and nothing is random.
 
     encoder: (B, C, ...) -> maps, with `pool(maps) -> (B, D)`; used in evaluation mode without gradients, it is
     bit-identical afterwards, its batch-norm statistics included. batch: clips in one forward pass.

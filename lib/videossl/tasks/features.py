@@ -77,7 +77,7 @@ class Features:
         return [json.loads(text) if text else {} for text in self.further or [""] * len(self.ids)]
 
     def chunks(self, positions: np.ndarray) -> Iterator[np.ndarray]:
-        """Features (v, K, D) float32 of the videos at `positions`, so many at a time as take CHUNK bytes in float64, and at least one."""
+        """Features (v, K, D) float32 of the videos at `positions`, in chunks of at most CHUNK bytes in float64, and of at least one video."""
         step = max(1, CHUNK // (8 * self.features.shape[1] * self.features.shape[2]))
         for start in range(0, len(positions), step):
             yield self.features[positions[start : start + step]]
@@ -96,8 +96,8 @@ class Features:
         """The videos at `positions`, in that order."""
         labels, split = [self.labels[i] for i in positions], [self.split[i] for i in positions]
         further = [self.further[i] for i in positions] if self.further else []
-        chosen = self.features[np.asarray(positions, dtype=np.int64)]
-        return Features([self.ids[i] for i in positions], labels, split, chosen, self.provenance, self.name, further)
+        features = self.features[np.asarray(positions, dtype=np.int64)]
+        return Features([self.ids[i] for i in positions], labels, split, features, self.provenance, self.name, further)
 
 
 def align(streams: Sequence[Features]) -> list[Features]:
@@ -174,7 +174,7 @@ def _texts(file: h5py.File, name: str) -> list[str]:
 
 
 def _digest(features: Features) -> str:
-    """The SHA-256 of all that a file of them holds: HDF5 does not notice a flipped byte, and a number rests on each."""
+    """The SHA-256 of all that a file of features holds: HDF5 does not notice a flipped byte, and numbers rest on each byte."""
     text = [features.ids, features.labels, features.split, features.features.shape, features.provenance]
     text += [features.further] if features.further else []
     digest = hashlib.sha256(json.dumps(text, sort_keys=True).encode())

@@ -53,22 +53,22 @@ def tested(
     stream: str,
     settings: Mapping[str, Any],
     caches: Mapping[str, Cache],
-    chosen: Mapping[str, Any],
+    task: Mapping[str, Any],
     classes: int,
     device: torch.device | str,
 ) -> np.ndarray:
     """Class probabilities (V, 1, classes) float64 of the videos `rows`, zeros for those of training.
 
-    method: (B, C, ...) -> logits (B, classes). settings: of the stream. chosen: of the task, overlap of windows and number of crops.
+    method: (B, C, ...) -> logits (B, classes). settings: of the stream. task: settings of the task, overlap of windows and number of crops.
     """
     from videossl.tasks import encode
     from videossl.train import assemble
 
     test = [position for position, row in enumerate(rows) if row.split == "test"]
-    clips = encode.clips(caches, [rows[position] for position in test], stream, settings, partial(windows, overlap=chosen["overlap"]))
+    clips = encode.clips(caches, [rows[position] for position in test], stream, settings, partial(windows, overlap=task["overlap"]))
     result = np.zeros((len(rows), 1, classes))
     augment = assemble.augmentation(settings, caches)
-    result[test, 0] = probabilities(method, augment, clips, chosen["crops"], encode.BATCH, device)
+    result[test, 0] = probabilities(method, augment, clips, task["crops"], encode.BATCH, device)
     return result
 
 

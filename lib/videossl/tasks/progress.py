@@ -53,7 +53,7 @@ class Tasks:
 
 
 def kept(snapshots: Path) -> list[int]:
-    """The epochs whose encoders a snapshots file holds, rising; its tensors are named "{epoch}.{stream}/{name in the encoder}".
+    """The epochs whose encoders a snapshots file holds, in rising order; its tensors are named "{epoch}.{stream}/{name in the encoder}".
 
     A file that is damaged or holds none raises InputError.
     """
@@ -64,9 +64,7 @@ def kept(snapshots: Path) -> list[int]:
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(f"cannot read the snapshots {snapshots}: {error}; delete the file and train again") from error
     if not epochs:
-        raise InputError(
-            f"{snapshots} holds no encoder: give the experiment that it is of `keep: 10` or so in params.yaml, then train again"
-        )
+        raise InputError(f"{snapshots} holds no encoder: give its experiment `keep: 10` or so in params.yaml, then train again")
     return epochs
 
 

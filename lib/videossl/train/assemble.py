@@ -22,7 +22,7 @@ from videossl.encoders.base import Encoder, freeze
 from videossl.encoders.build import build
 from videossl.errors import InputError
 from videossl.methods.base import Frozen, Given, Learner, Method, Views
-from videossl.train import signals, weights
+from videossl.train import stop_signals, weights
 from videossl.train.loop import Batches, Training
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Weights:
     frozen: Mapping[str, Path] = field(default_factory=dict)
 
     def named(self) -> dict[str, Path]:
-        """All of them by stream or role, for the provenance."""
+        """All weights files by stream or role, for the provenance."""
         return {**self.start, **self.frozen}
 
 
@@ -159,9 +159,9 @@ def _frozen(role: str, name: str, params: Mapping[str, Any], seed: int, files: W
 
 def loop(params: Mapping[str, Any]) -> Training:
     """Give the length and speed of a training; its streams agree on it."""
-    chosen = params["settings"][plan(params)["streams"][0]]
-    epochs = params["training"]["epochs"] if "training" in params else chosen["epochs"]
-    return Training(epochs=epochs, **{key: chosen[key] for key in LOOP})
+    settings = params["settings"][plan(params)["streams"][0]]
+    epochs = params["training"]["epochs"] if "training" in params else settings["epochs"]
+    return Training(epochs=epochs, **{key: settings[key] for key in LOOP})
 
 
 def batches(
@@ -225,19 +225,19 @@ def views(
     def epoch(number: int, start: int = 0) -> Iterator[tuple[Views, Tensor]]:
         rows = [whole[own] for whole in sampler.epoch(number)[start:]]
         items = cast(Dataset[dict[str, Any]], dataset)  # one by its methods
-        loader = DataLoader(items, batch_sampler=rows, collate_fn=collate_batch, num_workers=workers, worker_init_fn=signals.ignore)
-        for item in loader:
-            result: Views = {"label": item["labels"].to(device), "group": _numbers(item["groups"], device)}
+        loader = DataLoader(items, batch_sampler=rows, collate_fn=collate_batch, num_workers=workers, worker_init_fn=stop_signals.ignore)
+        for loaded in loader:
+            result: Views = {"label": loaded["labels"].to(device), "group": _numbers(loaded["groups"], device)}
             for name, augment in augments.items():
-                rngs = [seeding.numpy_rng(seed, number, video, f"augment/{name}") for video in item["ids"]]
-                given = item["clips"][name].to(device, non_blocking=True), item["sizes"][name].to(device), rngs
+                rngs = [seeding.numpy_rng(seed, number, video, f"augment/{name}") for video in loaded["ids"]]
+                given = loaded["clips"][name].to(device, non_blocking=True), loaded["sizes"][name].to(device), rngs
                 if geometry:
                     result[name], where = augment.train_with_geometry(*given)
                     result |= {f"{name}.{key}": value.to(device) for key, value in where.items()}
-                    result[f"{name}.span"] = item["spans"][name].to(device)
+                    result[f"{name}.span"] = loaded["spans"][name].to(device)
                 else:
                     result[name] = augment.train(*given)
-            yield result, _numbers(item["ids"], device)
+            yield result, _numbers(loaded["ids"], device)
 
     return Batches(len(sampler.epoch(0)), epoch)
 

@@ -27,7 +27,7 @@ KEPT = 2
 
 
 class Checkpoint:
-    """The states of one training in `folder`, as {steps}.{SHA-256 of the bytes}.pt, one every `minutes` (0: after every step; infinite: only when told to stop)."""
+    """The states of one training in `folder`, as {steps}.{SHA-256 of the bytes}.pt, one every `minutes` (0: after every step; infinite: only at a signal to stop)."""
 
     def __init__(self, folder: Path, minutes: float = 10) -> None:
         self.folder, self.minutes = folder, minutes
@@ -44,14 +44,14 @@ class Checkpoint:
         path = self.folder / f"{steps:09d}.{hashlib.sha256(buffer.getbuffer()).hexdigest()}.pt"
         with atomic(path) as temporary:
             temporary.write_bytes(buffer.getbuffer())
-        kept = [one for one in self._newest_first() if one.name <= path.name][:KEPT]
+        kept = [saved for saved in self._newest_first() if saved.name <= path.name][:KEPT]
         for other in set(self._newest_first()) - set(kept):
             other.unlink(missing_ok=True)
         self._last = time.monotonic()
         return path
 
     def load(self) -> dict[str, Any] | None:
-        """The newest sound state, or None. One whose bytes are not those of its name is left out with a warning."""
+        """The newest sound state, or None. A state whose bytes do not fit its name is left out with a warning."""
         return next((state for _, state in self._sound()), None)
 
     def newest(self) -> Path | None:

@@ -19,7 +19,7 @@ from videossl import parallel
 from videossl.errors import InputError
 from videossl.files import write_json
 from videossl.methods.base import Method
-from videossl.train import assemble, signals, weights
+from videossl.train import assemble, stop_signals, weights
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Batches, Training, Watcher, fit
 from videossl.train.provenance import key
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def add_machine(parser: argparse.ArgumentParser) -> None:
-    """The arguments that say how a training runs, none of which has an effect on the result."""
+    """The arguments that say how a training runs. They have no effect on the result."""
     parser.add_argument("--scratch", type=Path, default=Path("data/scratch"), help="checkpoints, run records and TensorBoard")
     parser.add_argument("--workers", type=int, default=0, help="processes that read clips, for each that trains")
     parser.add_argument("--checkpoint-minutes", type=float, default=10, help="how often a checkpoint is written; 0: after every step")
@@ -65,7 +65,7 @@ def train(
     log_dir = args.scratch / "tensorboard" / place / key(made_from)
     notes = args.scratch / "runs" / f"{place}.json"
     with (
-        signals.heeded() as stop,
+        stop_signals.heeded() as stop,
         recorded(notes if first else None, key(made_from)) as record,
         tensorboard(log_dir if first else None) as board,
     ):
@@ -108,7 +108,7 @@ class Snapshots:
 
 
 def kept(every: int, epochs: int) -> list[int]:
-    """The epochs whose encoders a training of `epochs` keeps: every so many and the last; none for 0."""
+    """The epochs whose encoders a training of `epochs` keeps: each `every`-th epoch and the last; none for 0."""
     return sorted({*range(every, epochs, every), epochs}) if every else []
 
 

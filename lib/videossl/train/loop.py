@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from videossl import parallel, seeding
 from videossl.errors import InputError, Interrupted
 from videossl.methods.base import Method, Views
-from videossl.train import schedule, signals
+from videossl.train import schedule, stop_signals
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.run_record import Record
 
@@ -50,7 +50,7 @@ class Epochs(Protocol):
 
 @dataclass(frozen=True)
 class Batches:
-    """The source of views: `epoch(e, start)` yields (views, sample numbers), `steps` of them less those before `start`."""
+    """The batches of each epoch: `epoch(e, start)` yields (views, sample numbers) for each of the `steps` from `start` on."""
 
     steps: int
     epoch: Epochs
@@ -84,7 +84,7 @@ def fit(
     name: str,
     watchers: Sequence[Watcher] = (),
     record: Record | None = None,
-    stop: signals.Stop | None = None,
+    stop: stop_signals.Stop | None = None,
 ) -> History:
     """Train `method`; returns one row an epoch: epoch, loss, lr, and what else the method measures in a step, such as accuracy (in percent),
     spread, and of a method that trains several streams `loss/{stream}`, ...
@@ -97,7 +97,7 @@ def fit(
     """
     checkpoint.check_not_given_up()
     fitting = _Fitting(method, batches, training, seed, checkpoint, name, record or Record(None, ""))
-    at, stop = fitting.at, stop or signals.Stop()
+    at, stop = fitting.at, stop or stop_signals.Stop()
     while len(at.history) < training.epochs:
         fitting.epoch(stop)
         row = fitting.row()
@@ -124,7 +124,7 @@ class _Fitting:
         self.saved = self._steps()  # after how many steps there is a checkpoint
         self.learner = _shared(method)
 
-    def epoch(self, stop: signals.Stop) -> None:
+    def epoch(self, stop: stop_signals.Stop) -> None:
         """The rest of the epoch that has begun."""
         from tqdm import tqdm
 
@@ -162,7 +162,7 @@ class _Fitting:
         first = {key: means.pop(key) for key in ("loss", "accuracy") if key in means}
         return {"epoch": len(self.at.history) + 1, **first, "lr": self._lr(self.batches.steps - 1), **means}
 
-    def _step(self, views: Views, sample: Tensor, stop: signals.Stop) -> dict[str, float]:
+    def _step(self, views: Views, sample: Tensor, stop: stop_signals.Stop) -> dict[str, float]:
         """One step of the optimiser; returns its measures, and what all processes agree on: to `stop`, or that a checkpoint is `due`."""
         at = self.at
         for group in self.optimiser.param_groups:
@@ -186,7 +186,7 @@ class _Fitting:
             self._give_up(what, f"lower the lr ({self.training.lr}), raise the batch, the queue or the temperature, or augment more")
         return measured
 
-    def _keep(self, measured: dict[str, float], stop: signals.Stop) -> None:
+    def _keep(self, measured: dict[str, float], stop: stop_signals.Stop) -> None:
         """Write a checkpoint if it is due, but none over a good one while there is no spread; stop if a signal said so."""
         if measured["stop"] or (measured["due"] and not self.at.flat):
             self._save()
@@ -288,7 +288,7 @@ def _shared(method: Any) -> Any:
 
 
 def _agreed(measures: dict[str, Tensor], stop: bool, due: bool) -> dict[str, float]:
-    """The measures, averaged over all processes, and whether any of them was told to stop or says that a checkpoint is due."""
+    """Average the measures over all processes; "stop" and "due" are above 0 where a process has to stop, or to write a checkpoint."""
     values = torch.stack([*(value.detach().double() for value in measures.values())])
     if parallel.size() > 1:
         values = torch.cat([values, values.new_tensor([float(stop), float(due)])])

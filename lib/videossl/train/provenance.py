@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from videossl import code, registry, seeding
+from videossl import job_code, registry, seeding
 from videossl.data import cache
 from videossl.files import sha256
 
@@ -39,7 +39,7 @@ def record(
     """
     return {
         "script": script,
-        "code": code.digest(script, *(registry.used(params) if things is None else things)),
+        "code": job_code.digest(script, *(registry.used(params) if things is None else things)),
         "params": params,
         "seed": seed,
         "data": data,
@@ -56,9 +56,9 @@ def _device() -> str:
 
 
 def derived_seed(seed: int, draws: Sequence[str]) -> int:
-    """The seed of a training whose draws are told apart by `draws`, so that it does not see the augmentations of another again.
+    """The seed of a training. `draws` names its draws, so that they differ from those of the trainings before it.
 
-    One that begins at initial weights has no `draws`, and the run's own seed.
+    A training that begins at initial weights has no `draws`, and the run's own seed.
     """
     return seeding.derive(seed, *draws) % 2**31 if draws else seed
 

@@ -112,7 +112,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _peak_memory() -> dict[str, float]:
-    """Of this process, in MB (10^6 bytes): in main memory, and on the GPU."""
+    """The peak memory of this process in MB (10^6 bytes): main memory, and the GPU's."""
     host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     return {"host": round(host, 1), "device": round(torch.cuda.max_memory_allocated() / 1e6, 1) if torch.cuda.is_available() else 0.0}
 

@@ -16,12 +16,12 @@ def factor(schedule: str | Sequence[float], progress: float) -> float:
     """
     if not isinstance(schedule, str):
         return float(0.1 ** sum(progress >= share - 1e-9 for share in schedule))  # 80 of 100 epochs are 0.8, however they were added up
-    known: dict[str, Callable[[float], float]] = {
+    schedules: dict[str, Callable[[float], float]] = {
         "cosine": lambda p: 0.5 * (1 + math.cos(math.pi * p)),
         "steps": lambda p: 0.1 ** ((p >= 5 / 6) + (p >= 14 / 15)),
         "constant": lambda p: 1.0,
     }
-    return known[schedule](progress)
+    return schedules[schedule](progress)
 
 
 def optimiser(name: str, parameters: Iterable[torch.nn.Parameter], lr: float, weight_decay: float) -> torch.optim.Optimizer:

@@ -68,7 +68,7 @@ def _about(file: Any) -> Any:
 
 
 def _digest(tensor: Tensor) -> str:
-    """The SHA-256 of its type, shape and bytes: safetensors notices a file that is cut, but no flipped byte, and numbers rest on each."""
+    """The SHA-256 of a tensor's type, shape and bytes: safetensors notices a file that is cut, but no flipped byte."""
     import torch
 
     digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from videossl.data.ntu import JOINTS
+from videossl.data.ntu_skeleton import JOINTS
 
 Floats = NDArray[np.float64]
 

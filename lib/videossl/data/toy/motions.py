@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from videossl.data.ntu import JOINTS
+from videossl.data.ntu_skeleton import JOINTS
 from videossl.data.toy.figure import INDEX, MIRROR, Floats
 
 Triple = tuple[Floats | float, Floats | float, Floats | float]

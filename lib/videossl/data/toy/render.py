@@ -178,14 +178,14 @@ def _shifted(backdrop: Picture, right: float, down: float, size: int) -> Picture
 
 def _figure(picture: Picture, points: Floats, clothes: Clothes) -> None:
     """Draw one figure into `picture`, farthest parts first. points: (26, 3), joints and crown projected."""
-    parts = [(points[[INDEX[one], INDEX[other]]], metres, getattr(clothes, wear)) for one, other, metres, wear in _LIMBS]
+    parts = [(points[[INDEX[start], INDEX[end]]], metres, getattr(clothes, wear)) for start, end, metres, wear in _LIMBS]
     parts.append((points[[INDEX[name] for name in _TRUNK]], 0.16, clothes.shirt))
     parts.append((points[[INDEX["SpineShoulder"], INDEX["Neck"]]], 0.12, clothes.skin))
     parts.append((points[[INDEX["Head"], INDEX["Head"]]], 0.26, clothes.skin))
     parts.append((points[[-1, -1]], 0.24, clothes.hair))
     middle = points[INDEX["SpineMid"], 2]
     for corners, metres, colour in sorted(parts, key=lambda part: float(part[0][:, 2].mean())):
-        # What is farther is darker, so that limbs in front of the trunk or of each other can be told apart.
+        # What is farther is darker, so that limbs in front of the trunk, or of another limb, stand out.
         shade = 1.0 + 3.0 * (corners[:, 2].mean() / middle - 1.0)
         lit = tuple(int(np.clip(value * shade, 0, 255)) for value in colour)
         _shape(picture, corners, metres * clothes.thickness, lit)
@@ -197,8 +197,8 @@ def _shape(picture: Picture, corners: Floats, metres: float, colour: tuple[int, 
 
     if len(corners) > 2:
         cv2.fillConvexPoly(picture, cv2.convexHull(_fixed(corners)), colour, cv2.LINE_AA, _FINE)
-    for one, other in zip(corners, np.roll(corners, 1, axis=0), strict=True):
-        _line(picture, one, other, metres, colour)
+    for start, end in zip(corners, np.roll(corners, 1, axis=0), strict=True):
+        _line(picture, start, end, metres, colour)
 
 
 def _line(picture: Picture, start: Floats, end: Floats, thickness: float, colour: tuple[int, ...]) -> None:
@@ -206,8 +206,8 @@ def _line(picture: Picture, start: Floats, end: Floats, thickness: float, colour
     import cv2
 
     pixels = max(1, round(thickness * (start[2] + end[2]) / 2))
-    one, other = _fixed(np.stack([start, end])).tolist()
-    cv2.line(picture, one, other, colour, pixels, cv2.LINE_AA, _FINE)
+    first, last = _fixed(np.stack([start, end])).tolist()
+    cv2.line(picture, first, last, colour, pixels, cv2.LINE_AA, _FINE)
 
 
 def _fixed(points: Floats) -> NDArray[np.int32]:

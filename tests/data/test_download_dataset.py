@@ -17,7 +17,7 @@ from types import MappingProxyType, SimpleNamespace
 import pytest
 from tests.data.serving import Answer, Rar, Server, rar4, serving
 
-from videossl.data import disk, obtain
+from videossl.data import disk, download_dataset
 from videossl.data.listing import Archive
 from videossl.errors import InputError
 
@@ -68,7 +68,7 @@ def archive(name: str, *urls: str, known: bool = True, **changes: object) -> Arc
 
 def source(known: bool = True) -> SimpleNamespace:
     sources = (archive("videos.rar", known=known, into="videos", nested=True), archive("some lists.zip", known=known))
-    return SimpleNamespace(NAME="made", LICENCE="made by this test", SOURCES=sources, check=check)
+    return SimpleNamespace(NAME="made", LICENCE="made by this test", ARCHIVES=sources, check=check)
 
 
 def tree(root: Path) -> dict[str, bytes]:
@@ -85,7 +85,7 @@ def test_all_of_it(server: Server, tmp_path: Path, known: bool, caplog: pytest.L
     """Archives in archives unpacked, all archives gone; again, nothing is fetched; what is recorded is what was there."""
     root = tmp_path / "data" / "raw" / "made"
     with caplog.at_level(logging.INFO):
-        obtained = obtain.obtain(source(known), root, options(server))
+        obtained = download_dataset.obtain(source(known), root, options(server))
     assert tree(root) == TREE
     assert sorted(path.name for path in root.iterdir()) == [".lock", ".obtained.json", "lists", "videos"]
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in FILES.items()}
@@ -94,15 +94,15 @@ def test_all_of_it(server: Server, tmp_path: Path, known: bool, caplog: pytest.L
     said = caplog.text
     assert "made by this test" in said and "are free" in said
     assert (f"videos.rar ({disk.text(len(FILES['videos.rar']))})" if known else "videos.rar (size not known)") in said
-    assert obtain.obtain(source(known), root, options(server)) == obtained
+    assert download_dataset.obtain(source(known), root, options(server)) == obtained
     assert len(server.requests) == 2
 
 
 def test_mirrors_come_before_the_official_addresses(server: Server, tmp_path: Path) -> None:
     made = source()
-    made.SOURCES = (archive("videos.rar", server.url("official/videos.rar"), server.url("m/videos.rar"), into="videos", nested=True),)
+    made.ARCHIVES = (archive("videos.rar", server.url("official/videos.rar"), server.url("m/videos.rar"), into="videos", nested=True),)
     made.check = lambda root: None if (root / "videos").is_dir() else check(root)
-    obtained = obtain.obtain(made, tmp_path / "made", {"mirrors": [server.url("first"), server.url("second/")]})
+    obtained = download_dataset.obtain(made, tmp_path / "made", {"mirrors": [server.url("first"), server.url("second/")]})
     assert [name for name, _, _ in server.requests] == [f"{place}/videos.rar" for place in ("first", "second", "official", "m")]
     assert obtained[0]["url"] == server.url("official/videos.rar")  # where it is published
 
@@ -110,21 +110,21 @@ def test_mirrors_come_before_the_official_addresses(server: Server, tmp_path: Pa
 def test_a_copy_that_a_person_put_there_is_left_alone(server: Server, tmp_path: Path) -> None:
     for name in ("videos/run", "lists"):
         (tmp_path / name).mkdir(parents=True)
-    assert obtain.obtain(source(), tmp_path, options(server)) == []
+    assert download_dataset.obtain(source(), tmp_path, options(server)) == []
     assert server.requests == [] and sorted(path.name for path in tmp_path.iterdir()) == ["lists", "videos"]
 
 
 def test_an_archive_that_a_person_put_there_is_used(server: Server, tmp_path: Path) -> None:
     (tmp_path / "videos.rar").write_bytes(FILES["videos.rar"])
-    obtain.obtain(source(), tmp_path, options(server))
+    download_dataset.obtain(source(), tmp_path, options(server))
     assert tree(tmp_path) == TREE
     assert [name for name, _, _ in server.requests] == ["m/some%20lists.zip"]
 
 
 def test_an_archive_that_a_kill_left_is_removed(server: Server, tmp_path: Path) -> None:
-    obtained = obtain.obtain(source(), tmp_path, options(server))
+    obtained = download_dataset.obtain(source(), tmp_path, options(server))
     (tmp_path / "videos.rar").write_bytes(FILES["videos.rar"])
-    assert obtain.obtain(source(), tmp_path, {}) == obtained
+    assert download_dataset.obtain(source(), tmp_path, {}) == obtained
     assert tree(tmp_path) == TREE
 
 
@@ -132,21 +132,21 @@ def test_what_was_obtained_is_kept_when_the_next_archive_fails(server: Server, t
     """A person may then put there what could not be fetched."""
     lost = server.files.pop("m/some%20lists.zip")
     with pytest.raises(InputError, match=rf"cannot fetch some lists.zip: .*404.*put it at {tmp_path}/some lists.zip"):
-        obtain.obtain(source(), tmp_path, options(server))
+        download_dataset.obtain(source(), tmp_path, options(server))
     (tmp_path / "some lists.zip").write_bytes(lost)
     server.requests.clear()
-    assert len(obtain.obtain(source(), tmp_path, {})) == 2
+    assert len(download_dataset.obtain(source(), tmp_path, {})) == 2
     assert tree(tmp_path) == TREE and server.requests == []
 
 
 def test_another_archive_of_the_same_name_is_obtained_anew(server: Server, tmp_path: Path) -> None:
-    obtain.obtain(source(), tmp_path, options(server))
+    download_dataset.obtain(source(), tmp_path, options(server))
     changed = server.files["m/some%20lists.zip"] = lists({"lists/new.txt": b"new"})
     sha256 = hashlib.sha256(changed).hexdigest()
     made = source()
-    made.SOURCES = (made.SOURCES[0], archive("some lists.zip", size=len(changed), sha256=sha256))
+    made.ARCHIVES = (made.ARCHIVES[0], archive("some lists.zip", size=len(changed), sha256=sha256))
     server.requests.clear()
-    assert [one["sha256"] for one in obtain.obtain(made, tmp_path, options(server))][1] == sha256
+    assert [one["sha256"] for one in download_dataset.obtain(made, tmp_path, options(server))][1] == sha256
     assert tree(tmp_path) == TREE | {"lists/new.txt": b"new"}
     assert [name for name, _, _ in server.requests] == ["m/some%20lists.zip"]
 
@@ -154,20 +154,20 @@ def test_another_archive_of_the_same_name_is_obtained_anew(server: Server, tmp_p
 def test_archives_that_do_not_hold_the_dataset(server: Server, tmp_path: Path) -> None:
     """Nothing is fetched again and again for it."""
     made = source()
-    made.SOURCES = made.SOURCES[1:]
+    made.ARCHIVES = made.ARCHIVES[1:]
     for _ in range(2):
         with pytest.raises(
             InputError, match=r"videos/run: no such folder; its archives were unpacked there: to fetch them again delete .*\.obtained\.json"
         ):
-            obtain.obtain(made, tmp_path, options(server))
+            download_dataset.obtain(made, tmp_path, options(server))
     assert len(server.requests) == 1
 
 
 def test_an_archive_that_is_refused_is_not_recorded(server: Server, tmp_path: Path) -> None:
     server.files["m/videos.rar"] = rar4(Rar("run.rar", rar4(Rar("../../evil", b"x"))))
     with pytest.raises(InputError, match=r"run\.rar is not unpacked: its member '../../evil' would leave the folder"):
-        obtain.obtain(source(known=False), tmp_path / "root", options(server))
-    assert json.loads((tmp_path / "root" / obtain.RECORD).read_text()) == []
+        download_dataset.obtain(source(known=False), tmp_path / "root", options(server))
+    assert json.loads((tmp_path / "root" / download_dataset.RECORD).read_text()) == []
     assert not list(tmp_path.rglob("evil"))
 
 
@@ -177,16 +177,16 @@ def test_too_little_space_is_said_before_anything_starts(server: Server, tmp_pat
     needed = max(int(1.1 * sizes[0]) + sizes[0], int(1.1 * sizes[0]) + int(1.1 * sizes[1]) + sizes[1])
     monkeypatch.setattr(disk, "free", lambda folder: needed - 1)
     with pytest.raises(InputError, match=f"made: fetching and unpacking needs {disk.text(needed)}, but {tmp_path}"):
-        obtain.obtain(source(), tmp_path, options(server))
-    assert server.requests == [] and not (tmp_path / obtain.RECORD).exists()
+        download_dataset.obtain(source(), tmp_path, options(server))
+    assert server.requests == [] and not (tmp_path / download_dataset.RECORD).exists()
     (tmp_path / "videos.rar.part").write_bytes(FILES["videos.rar"][:500])
-    assert obtain._space(tmp_path, source().SOURCES) == needed - 500
+    assert download_dataset._space(tmp_path, source().ARCHIVES) == needed - 500
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"cannot write to .*file/root"):
-        obtain.obtain(source(), tmp_path / "file" / "root", {})
+        download_dataset.obtain(source(), tmp_path / "file" / "root", {})
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -195,17 +195,17 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 CHILD = """
 import sys
 from pathlib import Path
-from tests.data.test_obtain import source
-from videossl.data import obtain, unpack
+from tests.data.test_download_dataset import source
+from videossl.data import download_dataset, unpack_archive
 from videossl.errors import InputError
-def stop(archive, target, unpack=unpack.unpack):
+def stop(archive, target, unpack=unpack_archive.unpack):
     unpack(archive, target)
     if archive.name == sys.argv[3]:
         print("there", flush=True)
         sys.stdin.read()
-unpack.unpack = stop
+unpack_archive.unpack = stop
 try:
-    obtain.obtain(source(), Path(sys.argv[1]), {"mirrors": [sys.argv[2]]})
+    download_dataset.obtain(source(), Path(sys.argv[1]), {"mirrors": [sys.argv[2]]})
 except InputError as error:
     sys.exit(str(error))
 """
@@ -239,7 +239,7 @@ def test_killed_and_run_again(server: Server, tmp_path: Path, start: Callable[[P
     running = start(tmp_path, server)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    obtain.obtain(source(), tmp_path, options(server))
+    download_dataset.obtain(source(), tmp_path, options(server))
     assert tree(tmp_path) == TREE
     assert sum(name == "m/videos.rar" for name, _, _ in server.requests) == (2 if start is killed_in_the_transfer else 1)
 
@@ -251,7 +251,7 @@ def test_half_unpacked_is_not_taken_for_a_persons_copy(server: Server, tmp_path:
     running.send_signal(signal.SIGKILL)
     running.wait()
     check(tmp_path)
-    obtain.obtain(source(), tmp_path, options(server))
+    download_dataset.obtain(source(), tmp_path, options(server))
     assert tree(tmp_path) == TREE
 
 

@@ -1,4 +1,4 @@
-"""The videos of a run in numbers, and a sample: from the index, else from the videos, else from the dataset's official counts."""
+"""The videos of a run in numbers, and some examples: from the index, else from the videos, else from the dataset's official counts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from videossl import registry
 from videossl.data import index, listing, video
 from videossl.data.listing import Counts
 from videossl.errors import InputError
-from videossl.params import run
+from videossl.params import run_plan
 from videossl.params.recipes import Params
 
-SAMPLE = 5  # videos that are decoded to know how long they are
+EXAMPLES = 5  # videos that are decoded to know how long they are
 
 
 class Census(NamedTuple):
@@ -22,7 +22,7 @@ class Census(NamedTuple):
 
     counts: Counts
     origin: str  # where the counts are from, in words
-    sample: tuple[Path, ...] = ()  # some of its videos, where they are there
+    examples: tuple[Path, ...] = ()  # some of its videos, where they are there
 
 
 def take(folder: Path, dataset: Params) -> Census:
@@ -35,17 +35,17 @@ def take(folder: Path, dataset: Params) -> Census:
     if file.exists():
         rows = index.usable(index.read(file))
         return Census(_of_index(rows), "its index", _even(_there(root, [row.path for row in rows])))
-    source = registry.module("datasets", dataset["name"])
-    if root.is_dir() and not run.is_filled(dataset):
-        census = _of_videos(root, source.videos(root, dataset["split"], dataset["options"]))
+    module = registry.module("datasets", dataset["name"])
+    if root.is_dir() and not run_plan.is_filled(dataset):
+        census = _of_videos(root, module.videos(root, dataset["split"], dataset["options"]))
         if census:
             return census
-    said: Counts | None = source.expected(dataset["split"], dataset["options"])
-    if said is None:
+    official: Counts | None = module.expected(dataset["split"], dataset["options"])
+    if official is None:
         raise InputError(
             f"nobody knows how many videos {dataset['name']} has: give ROOT, or make its index first (snakemake data/index/{file.name})"
         )
-    return Census(said, "its options" if run.is_rendered(dataset["name"]) else "what the dataset is said to hold")
+    return Census(official, "its options" if run_plan.is_rendered(dataset["name"]) else "what the dataset is said to hold")
 
 
 def _of_index(rows: Sequence[index.Row]) -> Counts:
@@ -58,34 +58,34 @@ def _of_index(rows: Sequence[index.Row]) -> Counts:
 
 
 def _of_videos(root: Path, videos: Sequence[listing.Video]) -> Census | None:
-    """Counts of the videos that are there, the length and size of an even sample of them; None if none of it decodes."""
-    there = set(_there(root, [item.path for item in videos]))
-    used = [item for item in videos if root / item.path in there]
-    sample = {path: probe for path in _even([root / item.path for item in used]) if (probe := _probe(path))}
-    if not sample:
+    """Count the videos that are there, with length and size of an even selection; None if no video of the selection decodes."""
+    files = set(_there(root, [entry.path for entry in videos]))
+    used = [entry for entry in videos if root / entry.path in files]
+    examples = {path: probe for path in _even([root / entry.path for entry in used]) if (probe := _probe(path))}
+    if not examples:
         return None
-    probes = list(sample.values())
-    frames, width, height = (statistics.mean(getattr(item, name) for item in probes) for name in ("frames", "width", "height"))
-    train = sum(item.split == "train" for item in used)
-    rate = _rate([(item.frames, item.fps) for item in probes])
-    counts = Counts(train, len(used) - train, len({item.label for item in used} - {""}), frames, width, height, rate)
-    return Census(counts, f"its videos, and how long {SAMPLE} of them are", tuple(sample))
+    probes = list(examples.values())
+    frames, width, height = (statistics.mean(getattr(probe, name) for probe in probes) for name in ("frames", "width", "height"))
+    train = sum(entry.split == "train" for entry in used)
+    rate = _rate([(probe.frames, probe.fps) for probe in probes])
+    counts = Counts(train, len(used) - train, len({entry.label for entry in used} - {""}), frames, width, height, rate)
+    return Census(counts, f"its videos, and how long {EXAMPLES} of them are", tuple(examples))
 
 
 def _there(root: Path, paths: Sequence[str]) -> list[Path]:
-    """Those of `paths`, "" for none, that are files below `root`."""
+    """The `paths` that are files below `root`; "" is none."""
     return [root / path for path in paths if path and (root / path).is_file()]
 
 
 def _even(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """SAMPLE of `paths`, evenly spaced."""
-    return tuple(paths[:: max(1, len(paths) // SAMPLE)][:SAMPLE])
+    """EXAMPLES of `paths`, evenly spaced."""
+    return tuple(paths[:: max(1, len(paths) // EXAMPLES)][:EXAMPLES])
 
 
 def _rate(videos: Sequence[tuple[int, float]]) -> float:
     """Frames a second over (frames, frames a second) of videos: all their frames over all their seconds; 0 where none is known."""
-    known = [(frames, fps) for frames, fps in videos if fps]
-    return sum(frames for frames, _ in known) / sum(frames / fps for frames, fps in known) if known else 0.0
+    timed = [(frames, fps) for frames, fps in videos if fps]
+    return sum(frames for frames, _ in timed) / sum(frames / fps for frames, fps in timed) if timed else 0.0
 
 
 def _probe(path: Path) -> video.Probe | None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videossl.data import ntu
+from videossl.data import ntu_skeleton
 from videossl.errors import InputError
 
 
@@ -28,7 +28,7 @@ def save(path: Path, lines: list[str], end: str = "\n") -> Path:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_file_by_hand(tmp_path: Path, end: str) -> None:
-    joints = ntu.parse(save(tmp_path / "a.skeleton", by_hand(), end))
+    joints = ntu_skeleton.parse(save(tmp_path / "a.skeleton", by_hand(), end))
     assert joints.shape == (3, 25, 3, 2) and joints.dtype == np.float32
     moving, still = (
         joints[..., 0],
@@ -51,21 +51,21 @@ def by_frame(*frames: dict[str, float]) -> list[str]:
 
 def test_of_three_bodies_the_two_that_move_most_are_kept(tmp_path: Path) -> None:
     lines = by_frame(*({"slow": frame, "still": 0, "fast": 10 * frame} for frame in range(2)))
-    joints = ntu.parse(save(tmp_path / "a.skeleton", lines))
+    joints = ntu_skeleton.parse(save(tmp_path / "a.skeleton", lines))
     assert joints[1, 0, 0].tolist() == [10, 1]
 
 
 def test_a_ghost_of_three_frames_does_not_win_over_a_person(tmp_path: Path) -> None:
     """It jumps by 100 m in 3 of 12 frames, the person shifts by 1 m."""
     lines = by_frame(*({"person": frame % 2, "ghost": 100 * frame} if frame < 3 else {"person": frame % 2} for frame in range(12)))
-    joints = ntu.parse(save(tmp_path / "a.skeleton", lines))
+    joints = ntu_skeleton.parse(save(tmp_path / "a.skeleton", lines))
     assert joints[:, 0, 0, 0].tolist() == [0, 1] * 6 and not joints[..., 1].any()
 
 
 @pytest.mark.parametrize("again", ["A", "B"], ids=["same id", "new id"])
 def test_a_body_that_leaves_and_returns_is_one_body(tmp_path: Path, again: str) -> None:
     lines = by_frame({"A": 1, "C": 0}, {"C": 90}, {}, {"C": 0, again: 2})
-    joints = ntu.parse(save(tmp_path / "a.skeleton", lines))
+    joints = ntu_skeleton.parse(save(tmp_path / "a.skeleton", lines))
     assert joints[:, 0, 0].tolist() == [[0, 1], [90, 0], [0, 0], [0, 2]]
 
 
@@ -77,8 +77,8 @@ def test_written_joints_are_read_back_exactly(tmp_path_factory, frames: int, bod
     joints[..., :bodies] = rng.normal(size=(frames, 25, 3, bodies))
     joints[..., 0] *= 100  # moves most, so the order stays, unless one frame alone leaves no motion: then by appearance
     path = tmp_path_factory.mktemp("ntu") / "a.skeleton"
-    ntu.write(path, joints)
-    np.testing.assert_array_equal(ntu.parse(path), joints)
+    ntu_skeleton.write(path, joints)
+    np.testing.assert_array_equal(ntu_skeleton.parse(path), joints)
 
 
 def test_an_absent_body_stays_absent(tmp_path: Path) -> None:
@@ -86,12 +86,12 @@ def test_an_absent_body_stays_absent(tmp_path: Path) -> None:
     joints[..., 0] *= 10
     joints[1, ..., 0] = 0
     joints[2] = 0
-    ntu.write(tmp_path / "a.skeleton", joints)
-    np.testing.assert_array_equal(ntu.parse(tmp_path / "a.skeleton"), joints)
+    ntu_skeleton.write(tmp_path / "a.skeleton", joints)
+    np.testing.assert_array_equal(ntu_skeleton.parse(tmp_path / "a.skeleton"), joints)
 
 
 def test_written_lines_have_the_format_of_the_data_set(tmp_path: Path) -> None:
-    ntu.write(tmp_path / "a.skeleton", np.ones((2, 25, 3, 1), np.float32))
+    ntu_skeleton.write(tmp_path / "a.skeleton", np.ones((2, 25, 3, 1), np.float32))
     lines = (tmp_path / "a.skeleton").read_text().splitlines()
     assert [len(line.split()) for line in lines[:4]] == [1, 1, 10, 1] and lines[3] == "25"
     assert all(len(line.split()) == 12 for line in lines[4:29])
@@ -129,24 +129,24 @@ def change(line: int, text: str) -> list[str]:
 def test_what_is_wrong_is_named_by_line(tmp_path: Path, lines: list[str], line: int, message: str) -> None:
     path = save(tmp_path / "bad.skeleton", lines)
     with pytest.raises(InputError) as caught:
-        ntu.parse(path)
+        ntu_skeleton.parse(path)
     assert str(caught.value).startswith(f"{path}:{line}: ") and message in str(caught.value)
 
 
 def test_bytes_that_are_not_text(tmp_path: Path) -> None:
     (tmp_path / "bad.skeleton").write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(InputError, match="not text"):
-        ntu.parse(tmp_path / "bad.skeleton")
+        ntu_skeleton.parse(tmp_path / "bad.skeleton")
 
 
 def test_writing_refuses_what_it_could_not_read_back(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="finite"):
-        ntu.write(tmp_path / "a.skeleton", np.full((1, 25, 3, 1), np.nan, np.float32))
+        ntu_skeleton.write(tmp_path / "a.skeleton", np.full((1, 25, 3, 1), np.nan, np.float32))
     assert not list(tmp_path.iterdir())
 
 
 def test_joint_names() -> None:
-    assert len(set(ntu.JOINTS)) == 25
-    assert [ntu.JOINTS[i] for i in (0, 1, 3, 20, 22, 24)] == [
+    assert len(set(ntu_skeleton.JOINTS)) == 25
+    assert [ntu_skeleton.JOINTS[i] for i in (0, 1, 3, 20, 22, 24)] == [
         "SpineBase", "SpineMid", "Head", "SpineShoulder", "ThumbLeft", "ThumbRight",
     ]  # fmt: skip

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from tests.data.serving import Answer, Server, serving, wait_for
 
 from videossl import files
-from videossl.data import fetch
+from videossl.data import download_file
 from videossl.errors import InputError
 
 DATA = random.Random(0).randbytes(300_000)
@@ -42,7 +42,7 @@ def server() -> Iterator[Server]:
 
 
 def get(server: Server, path: Path, *names: str, size: int | None = len(DATA), sha256: str | None = SHA256) -> str:
-    return fetch.fetch([server.url(name) for name in names], path, size, sha256, progress=False)
+    return download_file.fetch([server.url(name) for name in names], path, size, sha256, progress=False)
 
 
 def half(path: Path, data: bytes, url: str = "", validator: str = "", size: int = len(DATA)) -> None:
@@ -95,10 +95,10 @@ def test_progress_counts_and_standing_still_does_not(server: Server, tmp_path: P
     server.answers["a"] = [Answer(cut=20_000)] * 10
     get(server, tmp_path / "x", "a")
     assert_whole(tmp_path / "x")
-    server.answers["a"] = [Answer(cut=0)] * fetch.TRIES
+    server.answers["a"] = [Answer(cut=0)] * download_file.TRIES
     server.requests.clear()
     get(server, tmp_path / "y", "a", "b")
-    assert [name for name, _, _ in server.requests] == ["a"] * fetch.TRIES + ["b"]
+    assert [name for name, _, _ in server.requests] == ["a"] * download_file.TRIES + ["b"]
 
 
 def test_a_server_that_never_gets_further_is_left(server: Server, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_server_that_never_gets_further_is_left(server: Server, tmp_path: Path
     server.answers["a"] = [Answer(cut=100_000, ranges=False)] * 50
     with pytest.raises(InputError, match=r"the transfer was cut.*\(\d times\)"):
         get(server, tmp_path / "x", "a")
-    assert len(server.requests) == fetch.TRIES
+    assert len(server.requests) == download_file.TRIES
     assert not (tmp_path / "x").exists()
 
 
@@ -191,17 +191,17 @@ def test_the_next_mirror_is_asked(server: Server, tmp_path: Path, caplog: pytest
 def test_a_mirror_that_is_not_there_or_has_no_http(server: Server, tmp_path: Path) -> None:
     with serving() as other:
         closed = other.url("a")
-    fetch.fetch([closed, server.url("a")], tmp_path / "x", len(DATA), SHA256, progress=False)
+    download_file.fetch([closed, server.url("a")], tmp_path / "x", len(DATA), SHA256, progress=False)
     assert_whole(tmp_path / "x")
     (tmp_path / "local").write_bytes(DATA)
     for url in ("ftp://127.0.0.1/a", (tmp_path / "local").as_uri(), str(tmp_path / "local")):
         with pytest.raises(InputError, match="only http and https"):
-            fetch.fetch([url], tmp_path / "y", None, None, progress=False)
+            download_file.fetch([url], tmp_path / "y", None, None, progress=False)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_server_in_trouble_is_asked_again(server: Server, tmp_path: Path, status: int) -> None:
-    server.answers["a"] = [Answer(status=status)] * (fetch.TRIES - 1)
+    server.answers["a"] = [Answer(status=status)] * (download_file.TRIES - 1)
     get(server, tmp_path / "x", "a")
     assert_whole(tmp_path / "x")
 
@@ -223,7 +223,7 @@ def test_when_all_fail_one_line_says_why_each_did_and_what_to_do(server: Server,
     assert "\n" not in said
     assert list(tmp_path.iterdir()) == []  # what is wrong is not kept to be gone on with
     with pytest.raises(InputError, match="no address of it is known"):
-        fetch.fetch([], tmp_path / "x.rar", None, None, progress=False)
+        download_file.fetch([], tmp_path / "x.rar", None, None, progress=False)
 
 
 def test_a_failure_keeps_what_was_right(server: Server, tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_whatever_happens_the_file_is_right_or_not_there(
 
 def test_too_little_space_is_said_before_anything_comes(server: Server, tmp_path: Path) -> None:
     server.answers["a"] = [Answer(claim=10**17, hold=0)]
-    with pytest.raises(InputError, match=r"x, of which 0 bytes are there, needs 1e\+05 TB, but .* free") as raised:
+    with pytest.raises(InputError, match=r"the rest of x \(0 bytes are there\) needs 1e\+05 TB, but .* free") as raised:
         get(server, tmp_path / "x", "a", size=None, sha256=None)
     assert str(tmp_path) in str(raised.value)
     assert (tmp_path / "x.part").exists() is False
@@ -318,7 +318,7 @@ def test_a_folder_that_cannot_be_written(server: Server, tmp_path: Path) -> None
 
 def test_a_process_that_is_killed_is_gone_on_from(server: Server, tmp_path: Path) -> None:
     server.answers["a"] = [Answer(hold=200_000)]
-    code = "import sys; from pathlib import Path; from videossl.data.fetch import fetch; fetch(sys.argv[1:2], Path(sys.argv[2]), None, sys.argv[3], False)"
+    code = "import sys; from pathlib import Path; from videossl.data.download_file import fetch; fetch(sys.argv[1:2], Path(sys.argv[2]), None, sys.argv[3], False)"
     running = subprocess.Popen([sys.executable, "-c", code, server.url("a"), str(tmp_path / "x"), SHA256])
     assert server.holds.wait(60)
     wait_for(lambda: (tmp_path / "x.part").exists() and (tmp_path / "x.part").stat().st_size > 100_000)
@@ -334,9 +334,9 @@ def test_a_process_that_is_killed_is_gone_on_from(server: Server, tmp_path: Path
 def test_progress_goes_to_the_log_where_there_is_no_terminal(
     server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "SAID", 0.0)
+    monkeypatch.setattr(download_file, "SAID", 0.0)
     with caplog.at_level(logging.INFO):
-        fetch.fetch([server.url("a")], tmp_path / "x.rar", len(DATA), SHA256, progress=True)
+        download_file.fetch([server.url("a")], tmp_path / "x.rar", len(DATA), SHA256, progress=True)
     lines = [line for line in caplog.messages if line.startswith("x.rar: ")]
     assert len(lines) > 2
     assert all(" of 300 kB, " in line and line.endswith(" a second") for line in lines)
@@ -350,7 +350,7 @@ def test_progress_is_a_bar_on_a_terminal(server: Server, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(sys, "stderr", Terminal())
     half(tmp_path / "x.rar", DATA[:100_000])
-    fetch.fetch([server.url("a")], tmp_path / "x.rar", len(DATA), SHA256, progress=True)
+    download_file.fetch([server.url("a")], tmp_path / "x.rar", len(DATA), SHA256, progress=True)
     assert "x.rar: 100%" in sys.stderr.getvalue()  # type: ignore[attr-defined]
     assert "B/s" in sys.stderr.getvalue()  # type: ignore[attr-defined]
 
@@ -381,6 +381,6 @@ def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
         http.handle_error = lambda *_: None  # type: ignore[method-assign]
         threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         with pytest.raises(InputError, match=r"certificate is not accepted \(.*certificate verify failed"):
-            fetch.fetch([f"https://127.0.0.1:{http.server_address[1]}/cert"], tmp_path / "x", None, None, progress=False)
+            download_file.fetch([f"https://127.0.0.1:{http.server_address[1]}/cert"], tmp_path / "x", None, None, progress=False)
         http.shutdown()
     assert not (tmp_path / "x").exists()

@@ -16,12 +16,12 @@ import pytest
 from tests.made import row
 from tests.tasks.conftest import CallStage
 
-from videossl import code, registry, seeding
+from videossl import job_code, registry, seeding
 from videossl.data import index
 from videossl.data.index import Row
 from videossl.errors import InputError
 from videossl.files import sha256
-from videossl.tasks import base, features, job, progress
+from videossl.tasks import base, features, progress, scripts
 from videossl.tasks.features import Features
 
 FUSED = {"fused": [["rgb", "flow"], ["joint", "motion"]]}
@@ -67,7 +67,7 @@ def test_streams_are_each_alone_and_the_pairs_that_are_there(tmp_path: Path) -> 
     rgb = write(tmp_path, "rgb", values, labels, split)
     flow = write(tmp_path, "flow", values[::-1][:3] + 10, labels[::-1][:3], split[::-1][:3], ids=["v3", "v2", "v1"])
     joint = write(tmp_path, "joint", values, labels, split)
-    args = job.score_parser("").parse_args(
+    args = scripts.score_parser("").parse_args(
         [
             "--task",
             "linear",
@@ -86,7 +86,7 @@ def test_streams_are_each_alone_and_the_pairs_that_are_there(tmp_path: Path) -> 
         ]
     )
     args.params = {"evaluate": FUSED}
-    groups = job.streams(args)
+    groups = scripts.streams(args)
     assert list(groups) == ["rgb", "flow", "joint", "rgb+flow"]  # no motion, so no joint+motion
     assert [one.ids for one in groups["rgb"]] == [["v0", "v1", "v2", "v3"]]
     assert [one.ids for one in groups["rgb+flow"]] == [["v1", "v2", "v3"]] * 2
@@ -147,7 +147,7 @@ def test_a_result_says_what_it_was_made_from(tmp_path: Path, call_stage: CallSta
     assert [result[key] for key in ("experiment", "seed", "dataset", "task")] == ["stc-mix", 3, "hmdb51", "retrieval"]
     assert result.keys() == {"experiment", "seed", "dataset", "task", "values", "chance", "counts", "provenance"}
     made_from = result["provenance"]
-    assert made_from["code"] == code.digest("stages/score.py", *registry.files("tasks", "retrieval"))
+    assert made_from["code"] == job_code.digest("stages/score.py", *registry.files("tasks", "retrieval"))
     assert made_from["params"] == {"threads": 1} | params("retrieval")
     assert made_from["data"] == hashlib.sha256(b"data of flow\ndata of rgb\n").hexdigest()
     assert {name: each["data"] for name, each in made_from["encoders"].items()} == {"rgb": "data of rgb", "flow": "data of flow"}
@@ -156,9 +156,9 @@ def test_a_result_says_what_it_was_made_from(tmp_path: Path, call_stage: CallSta
 
 
 def test_one_digest_stays_what_it_is_and_several_do_not_depend_on_their_order() -> None:
-    assert job.combined(["x"]) == job.combined(["x", "x"]) == "x"  # joint and motion are read from one cache
-    assert job.combined(["x", "y"]) == job.combined(["y", "x", "y"]) != job.combined(["x", "z"])
-    assert job.combined(["ab", "c"]) != job.combined(["a", "bc"])
+    assert scripts.combined(["x"]) == scripts.combined(["x", "x"]) == "x"  # joint and motion are read from one cache
+    assert scripts.combined(["x", "y"]) == scripts.combined(["y", "x", "y"]) != scripts.combined(["x", "z"])
+    assert scripts.combined(["ab", "c"]) != scripts.combined(["a", "bc"])
 
 
 def test_streams_of_other_videos_cannot_be_fused(tmp_path: Path, call_stage: CallStage) -> None:
@@ -227,11 +227,11 @@ def test_torch_is_not_loaded_for_tasks_that_do_not_need_it(task: str, tmp_path: 
         str(tmp_path / "r.json"),
     ]
     words += ["--experiment", "e", "--seed", "0", "--dataset", "toy"]
-    subprocess.run([sys.executable, "-c", WITHOUT, *words], check=True, cwd=code.ROOT)
+    subprocess.run([sys.executable, "-c", WITHOUT, *words], check=True, cwd=job_code.ROOT)
     result = json.loads((tmp_path / "r.json").read_text())
     assert result["values"]["rgb"][registry.declared("tasks", task)["headline"]] == 100
     loaded = f"import sys; from stages import score; from videossl.tasks import base; base.load({task!r}); sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", loaded], check=True, cwd=code.ROOT)
+    subprocess.run([sys.executable, "-c", loaded], check=True, cwd=job_code.ROOT)
 
 
 def test_an_unknown_task_is_named(tmp_path: Path, refused: Callable[..., str]) -> None:
@@ -242,9 +242,9 @@ def test_an_unknown_task_is_named(tmp_path: Path, refused: Callable[..., str]) -
 def test_counts_are_of_the_kind_of_label_that_a_task_needs() -> None:
     further = ["", '{"repetitions": 3}', '{"repetitions": 4, "sounds": ["bark"]}', ""]
     made = Features(list("abcd"), ["x", "", "y", ""], ["train", "train", "test", "test"], np.zeros((4, 1, 1)), further=further)
-    assert job.counts(made) == {"train": 1, "test": 1, "classes": 2}
-    assert job.counts(made, "number") == job.counts(made, "order") == {"train": 1, "test": 1}
-    assert job.counts(made, "several") == {"train": 0, "test": 1}
+    assert scripts.counts(made) == {"train": 1, "test": 1, "classes": 2}
+    assert scripts.counts(made, "number") == scripts.counts(made, "order") == {"train": 1, "test": 1}
+    assert scripts.counts(made, "several") == {"train": 0, "test": 1}
 
 
 def rows_of(labels: Sequence[str], splits: Sequence[str], **further: Sequence[Any]) -> list[Row]:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from videossl import graphs
+from videossl import skeleton_graphs
 from videossl.encoders.st_gcn import STGCN, adjacency
 from videossl.errors import InputError
-from videossl.graphs import GRAPHS, Graph
+from videossl.skeleton_graphs import GRAPHS, Graph
 
 # NTU RGB+D as printed in the original ST-GCN, and the other public variant, joints counted from 1.
 KINECT = "1-2 2-21 3-21 4-3 5-21 6-5 7-6 8-7 9-21 10-9 11-10 12-11 13-1 14-13 15-14 16-15 17-1 18-17 19-18 20-19"
@@ -45,7 +45,7 @@ def steps_to_centre(name: str, joints: int) -> list[int]:
 
 
 def test_these_are_all() -> None:
-    assert set(GRAPHS) == set(EDGES) and graphs.DEFAULT == "ntu-rgb+d"
+    assert set(GRAPHS) == set(EDGES) and skeleton_graphs.DEFAULT == "ntu-rgb+d"
 
 
 @each
@@ -53,15 +53,15 @@ def test_bones_one_by_one(name: str) -> None:
     graph = GRAPHS[name]
     assert {frozenset((a - 1, b - 1)) for a, b in graph.edges} == {frozenset(edge) for edge in edges(name)}
     assert graph.joints == (17 if name == "coco" else 25) and graph.centre - 1 == number(CENTRES[name])
-    assert len(graph.edges) == graph.joints - 1 and (graphs.distances(graph) >= 0).all()  # a tree: one way from each joint to each
+    assert len(graph.edges) == graph.joints - 1 and (skeleton_graphs.distances(graph) >= 0).all()  # a tree: one way from each joint to each
 
 
 def test_steps_by_hand() -> None:
-    steps = graphs.distances(GRAPHS["ntu-rgb+d"])
+    steps = skeleton_graphs.distances(GRAPHS["ntu-rgb+d"])
     assert (steps == steps.T).all()
     assert steps[22 - 1, 24 - 1] == 12  # from tip to tip: 22 23 8 7 6 5 21 9 10 11 12 25 24
     assert steps[21 - 1, 16 - 1] == 6  # 21 2 1 13 14 15 16
-    apart = graphs.distances(Graph(joints=4, centre=1, edges=((1, 2), (3, 4)), origin=(1,)))
+    apart = skeleton_graphs.distances(Graph(joints=4, centre=1, edges=((1, 2), (3, 4)), origin=(1,)))
     assert np.array_equal(apart, [[0, 1, -1, -1], [1, 0, -1, -1], [-1, -1, 0, 1], [-1, -1, 1, 0]])
 
 
@@ -93,7 +93,7 @@ def test_partition(name: str) -> None:
 
 @each
 def test_a_parent_is_a_neighbour_nearer_to_the_centre(name: str) -> None:
-    parents, steps = graphs.parents(GRAPHS[name]), steps_to_centre(name, GRAPHS[name].joints)
+    parents, steps = skeleton_graphs.parents(GRAPHS[name]), steps_to_centre(name, GRAPHS[name].joints)
     centre = number(CENTRES[name])
     assert parents[centre] == centre
     for child, parent in enumerate(parents):
@@ -103,7 +103,7 @@ def test_a_parent_is_a_neighbour_nearer_to_the_centre(name: str) -> None:
 
 def test_parents_of_the_hands_differ() -> None:
     """Tip and thumb of the left hand are joints 22 and 23, the hand is 8."""
-    first, second = (graphs.parents(GRAPHS[name]) + 1 for name in ("ntu-rgb+d", "ntu-rgb+d-hands"))
+    first, second = (skeleton_graphs.parents(GRAPHS[name]) + 1 for name in ("ntu-rgb+d", "ntu-rgb+d-hands"))
     assert (first[22 - 1], first[23 - 1], first[24 - 1], first[25 - 1]) == (23, 8, 25, 12)
     assert (second[22 - 1], second[23 - 1], second[24 - 1], second[25 - 1]) == (8, 8, 12, 12)
     assert np.flatnonzero(first != second).tolist() == [21, 23]
@@ -115,9 +115,9 @@ def test_origins() -> None:
 
 
 def test_the_graph_of_so_many_joints() -> None:
-    assert graphs.of(25) is GRAPHS["ntu-rgb+d"] and graphs.of(17) is GRAPHS["coco"]
+    assert skeleton_graphs.of(25) is GRAPHS["ntu-rgb+d"] and skeleton_graphs.of(17) is GRAPHS["coco"]
     with pytest.raises(InputError, match=r"no graph has 18 joints; there are ntu-rgb\+d \(25\), .*coco \(17\)"):
-        graphs.of(18)
+        skeleton_graphs.of(18)
 
 
 @each

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videossl import code, paths, registry
+from videossl import job_code, paths, registry
 from videossl.errors import InputError
 from videossl.params.recipes import Params
 
@@ -28,12 +28,12 @@ class Job:
 
 
 def pending(folder: Path, targets: Sequence[str], params: Params) -> list[Job]:
-    """The jobs that `snakemake TARGETS --directory FOLDER` would run, those of the target rules themselves left out.
+    """The jobs that `snakemake TARGETS --directory FOLDER` would run, without the target rules themselves.
 
     Raises InputError where Snakemake cannot plan, with the target that is nearest to one it does not know.
     """
-    command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(code.ROOT / "Snakefile"), "--directory", str(folder)]
-    done = subprocess.run([*command, "--cores", "1", "--detailed-summary"], capture_output=True, text=True, cwd=code.ROOT)
+    command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(job_code.ROOT / "Snakefile"), "--directory", str(folder)]
+    done = subprocess.run([*command, "--cores", "1", "--detailed-summary"], capture_output=True, text=True, cwd=job_code.ROOT)
     if done.returncode:
         raise InputError(_why(done.stderr, targets, params))
     return jobs(done.stdout)
@@ -50,9 +50,9 @@ def jobs(summary: str) -> list[Job]:
 
 def _why(stderr: str, targets: Sequence[str], params: Params) -> str:
     """Give in one line the reason why Snakemake could not plan."""
-    known = ["all", "seeds", *params["targets"]]
+    names = ["all", "seeds", *params["targets"]]
     for target in targets:
-        if target not in known and "/" not in target:
-            return f"there is no target '{target}'; {registry.nearest(target, known)}"
-    said = [line for line in stderr.splitlines() if line.startswith("error: ") or "Error" in line or "Exception" in line]
-    return f"snakemake cannot plan {' '.join(targets) or 'all'}: {(said or ['no reason given'])[-1].removeprefix('error: ')}"
+        if target not in names and "/" not in target:
+            return f"there is no target '{target}'; {registry.nearest(target, names)}"
+    complaints = [line for line in stderr.splitlines() if line.startswith("error: ") or "Error" in line or "Exception" in line]
+    return f"snakemake cannot plan {' '.join(targets) or 'all'}: {(complaints or ['no reason given'])[-1].removeprefix('error: ')}"

@@ -1,4 +1,4 @@
-"""Skeletons as graphs: which joints there are, which are joined, and where the middle of a body is."""
+"""Skeletons as graphs: their joints, the bones between joints, and the middle of a body."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def of(joints: int) -> Graph:
     """The first graph that has `joints` joints; raises InputError where there is none."""
     fitting = [graph for graph in GRAPHS.values() if graph.joints == joints]
     if not fitting:
-        known = ", ".join(f"{name} ({graph.joints})" for name, graph in GRAPHS.items())
-        raise InputError(f"no graph has {joints} joints; there are {known}")
+        choices = ", ".join(f"{name} ({graph.joints})" for name, graph in GRAPHS.items())
+        raise InputError(f"no graph has {joints} joints; there are {choices}")
     return fitting[0]
 
 

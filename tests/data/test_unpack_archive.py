@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.data.serving import Rar, rar4, rar5, wait_for
 
-from videossl.data import disk, unpack
+from videossl.data import disk, unpack_archive
 from videossl.errors import InputError
 
 FILES = {
@@ -30,7 +30,7 @@ FILES = {
     "Wäve/deep/er/empty": b"",
     "-rf": b"no option",
 }
-RAR_TOOLS = [tool for tool in unpack.TOOLS if shutil.which(tool)]
+RAR_TOOLS = [tool for tool in unpack_archive.TOOLS if shutil.which(tool)]
 
 Make = Callable[[dict[str, bytes]], bytes]
 
@@ -86,7 +86,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 def unpacked(path: Path, data: bytes) -> dict[str, bytes]:
     path.mkdir()
     (path / "x.archive").write_bytes(data)
-    unpack.unpack(path / "x.archive", path / "target")
+    unpack_archive.unpack(path / "x.archive", path / "target")
     return tree(path / "target")
 
 
@@ -99,7 +99,7 @@ def assert_refused(path: Path, data: bytes, said: str) -> None:
 
 @pytest.fixture
 def only(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    return lambda tool: monkeypatch.setattr(unpack, "TOOLS", {tool: unpack.TOOLS[tool]})
+    return lambda tool: monkeypatch.setattr(unpack_archive, "TOOLS", {tool: unpack_archive.TOOLS[tool]})
 
 
 @pytest.mark.parametrize("kind", MAKE)
@@ -117,7 +117,7 @@ def test_each_tool_that_is_installed(tmp_path: Path, tool: str, version: Callabl
 
 def test_the_tools_that_the_tests_need_are_there() -> None:
     """Without one the tests of rar would say little."""
-    assert RAR_TOOLS, f"install one of {list(unpack.TOOLS)}"
+    assert RAR_TOOLS, f"install one of {list(unpack_archive.TOOLS)}"
 
 
 @pytest.mark.parametrize("tool", RAR_TOOLS)
@@ -142,7 +142,7 @@ def test_files_that_are_there_already(tmp_path: Path) -> None:
         (target / name).write_bytes(b"old")
     (tmp_path / "x.zip").write_bytes(zipped({"a/same": b"new", "a/new": b"new"}))
     for _ in range(2):
-        unpack.unpack(tmp_path / "x.zip", target)
+        unpack_archive.unpack(tmp_path / "x.zip", target)
         assert tree(target) == {"a/old": b"old", "a/same": b"new", "a/new": b"new", "b": b"old"}
 
 
@@ -151,7 +151,7 @@ def test_a_file_where_a_folder_must_be(tmp_path: Path) -> None:
     (tmp_path / "target" / "a").touch()
     (tmp_path / "x.zip").write_bytes(zipped({"a/b": b"x"}))
     with pytest.raises(InputError, match=r"cannot unpack .*x.zip into .*target"):
-        unpack.unpack(tmp_path / "x.zip", tmp_path / "target")
+        unpack_archive.unpack(tmp_path / "x.zip", tmp_path / "target")
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -339,18 +339,18 @@ def test_a_rar_whose_headers_lie(tmp_path: Path, tool: str, bad: Rar, only: Call
     ],
 )
 def test_what_a_tool_leaves_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, said: str) -> None:
-    monkeypatch.setattr(unpack, "TOOLS", {"sh": lambda archive, folder: ["-c", f"cd {folder}; {does}"]})
+    monkeypatch.setattr(unpack_archive, "TOOLS", {"sh": lambda archive, folder: ["-c", f"cd {folder}; {does}"]})
     assert_refused(tmp_path / "x", rar4(Rar("good", b"hello")), said)
 
 
 def test_the_next_tool_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bad = {"sh": lambda archive, folder: ["-c", f"cd {folder}; touch junk; chmod 0 ."]}
-    monkeypatch.setattr(unpack, "TOOLS", {"no-such-tool": unpack.TOOLS["unrar"]} | bad | unpack.TOOLS)
+    monkeypatch.setattr(unpack_archive, "TOOLS", {"no-such-tool": unpack_archive.TOOLS["unrar"]} | bad | unpack_archive.TOOLS)
     assert unpacked(tmp_path / "x", rar(FILES)) == FILES
 
 
 def test_no_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpack, "TOOLS", {"no-such-tool": unpack.TOOLS["unrar"]})
+    monkeypatch.setattr(unpack_archive, "TOOLS", {"no-such-tool": unpack_archive.TOOLS["unrar"]})
     assert_refused(tmp_path / "x", rar(FILES), r"none of no-such-tool is installed.*apt-get install libarchive-tools")
 
 
@@ -393,7 +393,7 @@ def test_damage_never_goes_unnoticed_or_leaves_the_folder(tmp_path_factory: pyte
     path = tmp_path_factory.mktemp("damage")
     (path / "x.archive").write_bytes(damaged)
     try:
-        unpack.unpack(path / "x.archive", path / "target")
+        unpack_archive.unpack(path / "x.archive", path / "target")
     except InputError:
         assert set(tree(path)) == {"x.archive"}
     else:
@@ -405,16 +405,16 @@ def test_damage_never_goes_unnoticed_or_leaves_the_folder(tmp_path_factory: pyte
 CHILD = """
 import sys, time
 from pathlib import Path
-from videossl.data import unpack
-def stop(source, path, size, copy=unpack._copy):
+from videossl.data import unpack_archive
+def stop(source, path, size, copy=unpack_archive._copy):
     copy(source, path, size)
     if path.name == "c":
         print("there", flush=True)
         time.sleep(600)
     return path
-unpack._copy = stop
-unpack.TOOLS = {"sh": lambda archive, folder: ["-c", f"cd {folder}; mkdir a; printf 1 > a/b; echo $$ > ../pid; exec sleep 600"]}
-unpack.unpack(Path(sys.argv[1]), Path(sys.argv[2]))
+unpack_archive._copy = stop
+unpack_archive.TOOLS = {"sh": lambda archive, folder: ["-c", f"cd {folder}; mkdir a; printf 1 > a/b; echo $$ > ../pid; exec sleep 600"]}
+unpack_archive.unpack(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 
 
@@ -434,7 +434,7 @@ def test_a_process_that_is_killed_leaves_nothing_that_stays(tmp_path: Path, kind
     assert [path.name for path in target.iterdir()] == [".unpacking-x.archive"]
     if tool:
         wait_for(lambda: gone(tool))  # it does not write on
-    unpack.unpack(tmp_path / "x.archive", target)
+    unpack_archive.unpack(tmp_path / "x.archive", target)
     assert tree(target) == files
 
 

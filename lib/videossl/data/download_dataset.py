@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from videossl import files
-from videossl.data import disk, fetch, listing, unpack
+from videossl.data import disk, download_file, listing, unpack_archive
 from videossl.data.listing import Archive
 from videossl.errors import InputError
 
@@ -28,30 +28,30 @@ UNPACKED = 1.1
 """Bytes of videos to a byte of their archive: a codec leaves nothing to pack. Only for the warning before anything starts."""
 
 
-def obtain(source: Any, root: Path, options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Have all that the dataset module `source` names in SOURCES in the folder `root`: name, url, size and sha256 of each archive.
+def obtain(module: Any, root: Path, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Have in the folder `root` all ARCHIVES of a dataset's `module`: name, url, size and sha256 of each archive.
 
-    Each base URL in the option `mirrors` is tried before an archive's own addresses, of which `url` is the first: the
+    Each base URL in the option `mirrors` is tried before an archive's own addresses. `url` is the first of these: the
     hash says what was obtained. A folder that the module's check is content with, and that this did not fill, gives [].
     InputErrors: those of fetch and unpack, too little space, another process that is at it, or a check that fails in the end.
     """
-    if not (root / RECORD).exists() and _complete(source, root):
-        log.info("%s: %s is there already", source.NAME, root)
+    if not (root / RECORD).exists() and _complete(module, root):
+        log.info("%s: %s is there already", module.NAME, root)
         return []
-    if _missing(source, _obtained(root)) or _left(source, root):
+    if _missing(module, _obtained(root)) or _left(module, root):
         with _alone(root):
-            _fill(source, root, options)
+            _fill(module, root, options)
     try:
-        source.check(root)
+        module.check(root)
     except InputError as error:
         raise InputError(f"{error}; its archives were unpacked there: to fetch them again delete {root / RECORD}") from error
-    order = [archive.name for archive in source.SOURCES]
+    order = [archive.name for archive in module.ARCHIVES]
     return sorted((record for record in _obtained(root) if record["name"] in order), key=lambda record: order.index(record["name"]))
 
 
-def _complete(source: Any, root: Path) -> bool:
+def _complete(module: Any, root: Path) -> bool:
     try:
-        source.check(root)
+        module.check(root)
     except InputError:
         return False
     return True
@@ -62,23 +62,23 @@ def _obtained(root: Path) -> list[dict[str, Any]]:
     return list(files.read_json(root / RECORD)) if (root / RECORD).exists() else []
 
 
-def _missing(source: Any, obtained: Sequence[Mapping[str, Any]]) -> list[Archive]:
+def _missing(module: Any, obtained: Sequence[Mapping[str, Any]]) -> list[Archive]:
     """The archives that are still to be unpacked; another one of the same name does not count."""
-    there = {record["name"]: record["sha256"] for record in obtained}
-    return [archive for archive in source.SOURCES if archive.name not in there or archive.sha256 not in (None, there[archive.name])]
+    hashes = {record["name"]: record["sha256"] for record in obtained}
+    return [archive for archive in module.ARCHIVES if archive.name not in hashes or archive.sha256 not in (None, hashes[archive.name])]
 
 
-def _fill(source: Any, root: Path, options: Mapping[str, Any]) -> None:
+def _fill(module: Any, root: Path, options: Mapping[str, Any]) -> None:
     """Fetch and unpack what is missing, one archive after the other; each is removed once it is written down."""
     obtained = _obtained(root)
-    missing = _missing(source, obtained)
+    missing = _missing(module, obtained)
     if missing:
-        _announce(source, root, missing)
-    for archive in source.SOURCES:
+        _announce(module, root, missing)
+    for archive in module.ARCHIVES:
         path = root / archive.name
         if archive in missing:
             mirrors = [f"{mirror.rstrip('/')}/{quote(archive.name)}" for mirror in options.get("mirrors", [])]
-            sha256 = fetch.fetch([*mirrors, *archive.urls], path, archive.size, archive.sha256, progress=True)
+            sha256 = download_file.fetch([*mirrors, *archive.urls], path, archive.size, archive.sha256, progress=True)
             files.write_json(root / RECORD, obtained)  # from now on the folder is not a person's
             _unpack(path, root / archive.into, archive.nested)
             url = archive.urls[0] if archive.urls else ""
@@ -88,16 +88,16 @@ def _fill(source: Any, root: Path, options: Mapping[str, Any]) -> None:
         path.unlink(missing_ok=True)
 
 
-def _left(source: Any, root: Path) -> bool:
+def _left(module: Any, root: Path) -> bool:
     """True where an archive is still there: this was killed before it removed it."""
-    return any((root / archive.name).exists() for archive in source.SOURCES)
+    return any((root / archive.name).exists() for archive in module.ARCHIVES)
 
 
 def _unpack(path: Path, folder: Path, nested: bool) -> None:
     """Unpack an archive into `folder` and, if it holds archives, those beside themselves; they are removed."""
-    unpack.unpack(path, folder)
-    for name in listing.find(folder, unpack.SUFFIXES) if nested else []:
-        unpack.unpack(folder / name, (folder / name).parent)
+    unpack_archive.unpack(path, folder)
+    for name in listing.find(folder, unpack_archive.SUFFIXES) if nested else []:
+        unpack_archive.unpack(folder / name, (folder / name).parent)
         (folder / name).unlink()
 
 
@@ -115,22 +115,22 @@ def _alone(root: Path) -> Iterator[None]:
         raise InputError(f"cannot write to {root}: {error.strerror or error}; check permissions") from error
 
 
-def _announce(source: Any, root: Path, missing: Sequence[Archive]) -> None:
+def _announce(module: Any, root: Path, missing: Sequence[Archive]) -> None:
     """Say what will be fetched, under which licence; raises InputError if it will not fit."""
     names = ", ".join(f"{archive.name} ({'size not known' if archive.size is None else disk.text(archive.size)})" for archive in missing)
-    log.info("%s: fetching %s into %s", source.NAME, names, root)
-    log.info("%s: licence: %s", source.NAME, source.LICENCE)
+    log.info("%s: fetching %s into %s", module.NAME, names, root)
+    log.info("%s: licence: %s", module.NAME, module.LICENCE)
     needed = _space(root, missing)
-    log.info("%s: about %s are needed, %s are free", source.NAME, disk.text(needed), disk.text(disk.free(root)))
-    disk.need(root, needed, f"{source.NAME}: fetching and unpacking")
+    log.info("%s: about %s are needed, %s are free", module.NAME, disk.text(needed), disk.text(disk.free(root)))
+    disk.need(root, needed, f"{module.NAME}: fetching and unpacking")
 
 
 def _space(root: Path, missing: Sequence[Archive]) -> int:
-    """Bytes that the disk needs, about: one archive after the other lies there while it and those before are unpacked."""
+    """The bytes that the disk needs, about: each archive lies there while it is unpacked, beside the contents of those before."""
     most = unpacked = 0
     for archive in missing:
         size = archive.size or 0
-        there = sum(path.stat().st_size for path in (root / archive.name, root / f"{archive.name}.part") if path.exists())
+        on_disk = sum(path.stat().st_size for path in (root / archive.name, root / f"{archive.name}.part") if path.exists())
         unpacked += int(size * UNPACKED)
-        most = max(most, unpacked + size - there)
+        most = max(most, unpacked + size - on_disk)
     return most

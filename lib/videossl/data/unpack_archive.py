@@ -35,7 +35,7 @@ from videossl.errors import InputError
 log = logging.getLogger(__name__)
 
 MOST = 100
-"""An archive holds at most so many times its own bytes."""
+"""The largest ratio of the bytes that an archive holds to its own bytes."""
 
 ENOUGH = 100_000_000
 """Bytes that any archive may hold, however small it is."""
@@ -264,7 +264,7 @@ def _read_rar(archive: Path) -> Iterator[Member]:
 
 
 def _write_rar(archive: Path, files: Mapping[str, Member], folder: Path) -> dict[str, Path]:
-    """Have the tools try in turn; what the first leaves is taken if it is what was listed."""
+    """Have the tools try in turn, until one leaves exactly the files that were listed."""
     failed = []
     most = max((member.size for member in files.values()), default=0)
     for tool, arguments in TOOLS.items():
@@ -272,9 +272,9 @@ def _write_rar(archive: Path, files: Mapping[str, Member], folder: Path) -> dict
             into = folder / tool
             into.mkdir()
             wrong = _call([program, *arguments(str(archive.absolute()), str(into.absolute()))], most)
-            found = _found(into)
-            if not (wrong := wrong or _differs(files, found)):
-                return found
+            left = _left_by_tool(into)
+            if not (wrong := wrong or _differs(files, left)):
+                return left
             failed.append(f"{tool}: {wrong}")
             log.warning("%s: %s", archive, failed[-1])
             shutil.rmtree(into)
@@ -310,39 +310,39 @@ def _call(command: Sequence[str], most: int) -> str:
         stderr=subprocess.STDOUT,
         check=False,
     )
-    said = done.stdout.decode("utf-8", "replace").split("\n")
-    last = next((line.strip() for line in reversed(said) if line.strip()), "")
+    lines = done.stdout.decode("utf-8", "replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
     if done.returncode == -signal.SIGXFSZ:
         return "a member is larger than it says"
     return "" if done.returncode == 0 else last or f"exit status {done.returncode}"
 
 
-def _found(folder: Path) -> dict[str, Path]:
+def _left_by_tool(folder: Path) -> dict[str, Path]:
     """All that a tool left but folders, by place; no link is followed."""
-    found: dict[str, Path] = {}
-    folder.chmod(0o755)  # the archive may have told the tool otherwise
+    left: dict[str, Path] = {}
+    folder.chmod(0o755)  # the archive may have set another mode
     for entry in list(os.scandir(folder)):
         name = _text(os.fsencode(entry.name), "cp1252")
         if entry.is_dir(follow_symlinks=False):
-            found |= {f"{name}/{below}": path for below, path in _found(Path(entry.path)).items()}
+            left |= {f"{name}/{below}": path for below, path in _left_by_tool(Path(entry.path)).items()}
         else:
-            found[name] = Path(entry.path)
-    return found
+            left[name] = Path(entry.path)
+    return left
 
 
-def _differs(files: Mapping[str, Member], found: Mapping[str, Path]) -> str:
+def _differs(files: Mapping[str, Member], left: Mapping[str, Path]) -> str:
     """Describe the difference between the files that a tool left and the list, "" for none."""
-    if one_sided := files.keys() ^ found.keys():
+    if one_sided := files.keys() ^ left.keys():
         place = min(one_sided)
         return f"{place!r} is missing" if place in files else f"{place!r} was not listed"
     for place, member in files.items():
-        status = found[place].lstat()
+        status = left[place].lstat()
         if not stat.S_ISREG(status.st_mode):
             return f"{place!r} is no regular file"
         if status.st_size != member.size:
             return f"{place!r} has {status.st_size} bytes, not {member.size}"
-        found[place].chmod(0o644)
-        if member.crc not in (None, _crc(found[place])):
+        left[place].chmod(0o644)
+        if member.crc not in (None, _crc(left[place])):
             return f"{place!r} has another checksum than is stated"
     return ""
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from videossl import code
+from videossl import job_code
 from videossl.cost.work import extractors
-from videossl.data import cache, jpeg, listing, ntu, scan, video
+from videossl.data import cache, jpeg, listing, make_index, ntu_skeleton, video
 from videossl.data.index import Row
 from videossl.data.listing import Counts
 from videossl.errors import InputError
-from videossl.params import run, slices
+from videossl.params import run_plan, slices
 from videossl.params.recipes import Params
 
 SHORT = 5  # frames of a video that is cut short
@@ -34,7 +34,7 @@ RATE = 30  # frames a second where none is known
 
 
 @dataclass(frozen=True)
-class Sample:
+class TrialVideos:
     """Videos in `folder` by their rows of an index: one as long as the dataset's, and the middle of some, losslessly cut out; and what the
     short ones are in each cached modality of pictures, (N, H, W, C) uint8 each."""
 
@@ -53,23 +53,23 @@ class Rendered:
     bytes: float
 
 
-def take(folder: Path, params: Params, counts: Counts, videos: Sequence[Path]) -> Sample:
+def take(folder: Path, params: Params, counts: Counts, videos: Sequence[Path]) -> TrialVideos:
     """The files that extractors and the index read, of the kinds that the run is made of.
 
     folder: to write to; counts: of the dataset; videos: some of its own that decode, perhaps none: then one is made up.
     """
     folder.mkdir(parents=True)
-    skeletons = any(run.extractor(params, source)["made_of"] == "skeleton" for source in run.all_sources(params))
+    skeletons = any(run_plan.extractor(params, cached)["made_of"] == "skeleton" for cached in run_plan.all_cached_modalities(params))
     entries = []
     for number, film in enumerate(_films(folder, counts, videos) if counts.width else ["", ""]):
         skeleton = f"{number}.skeleton" if skeletons else ""
         if skeleton:
             length = video.probe(folder / film).frames if film else max(2, round(counts.frames))
-            ntu.write(folder / skeleton, np.random.default_rng(0).standard_normal((length, len(ntu.JOINTS), 3, 1)))
+            ntu_skeleton.write(folder / skeleton, np.random.default_rng(0).standard_normal((length, len(ntu_skeleton.JOINTS), 3, 1)))
         entries.append(listing.Video(str(number), film, skeleton=skeleton))
-    whole, *short = scan.build(entries, folder, fps=params["index"]["fps"])
-    drawn = {source: extract for source, extract in extractors(params).items() if cache.layout(source).pictures}
-    return Sample(folder, whole, short, {source: [extract(row, folder) for row in short] for source, extract in drawn.items()})
+    whole, *short = make_index.build(entries, folder, fps=params["index"]["fps"])
+    drawn = {cached: extract for cached, extract in extractors(params).items() if cache.layout(cached).pictures}
+    return TrialVideos(folder, whole, short, {cached: [extract(row, folder) for row in short] for cached, extract in drawn.items()})
 
 
 def _films(folder: Path, counts: Counts, videos: Sequence[Path]) -> list[str]:
@@ -97,8 +97,8 @@ def _middle(path: Path) -> list[np.ndarray]:
 def made_up(size: tuple[int, int], count: int) -> list[np.ndarray]:
     """A grey picture that drifts, `count` times (H, W, 3) uint8, in detail like a frame of video; size is (width, height).
 
-    Its spectrum falls as that of pictures of the world does, with phases alone drawn. Shrunk to 128 pixels, JPEG of quality 90 takes 0.3
-    to 0.36 bytes a pixel of it; of two clips of UCF101 and two of HMDB51, 0.25 to 0.45.
+    Its spectrum falls as in real pictures; phases alone are drawn. Shrunk to 128 pixels, JPEG of quality 90 takes 0.3 to 0.36 bytes
+    a pixel. Two clips of UCF101 and two of HMDB51 take 0.25 to 0.45.
     """
     width, height = size
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
@@ -129,8 +129,8 @@ def render(params: Params, name: str, frames: float, folder: Path) -> Rendered:
     Raises InputError where that makes less than two.
     """
     given = ["--params", json.dumps(slices.dataset(params, name)), "--out", str(folder)]
-    command = [sys.executable, str(code.ROOT / "stages" / "download.py"), *given]
-    environment = os.environ | {"PYTHONPATH": str(code.ROOT / "lib")}
+    command = [sys.executable, str(job_code.ROOT / "stages" / "download.py"), *given]
+    environment = os.environ | {"PYTHONPATH": str(job_code.ROOT / "lib")}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment) as job:
         while job.poll() is None and len(_videos(folder)) < RENDERED:
             time.sleep(0.05)
@@ -154,6 +154,6 @@ def jpeg_bytes(pictures: Mapping[str, Sequence[np.ndarray]], params: Params) -> 
         return {}
     quality = params["cache"]["quality"]
     shares = {
-        source: [len(jpeg.encode(values, quality).data) / values[..., 0].size for values in videos] for source, videos in pictures.items()
+        cached: [len(jpeg.encode(values, quality).data) / values[..., 0].size for values in videos] for cached, videos in pictures.items()
     }
-    return {source: float(np.mean(of_each)) for source, of_each in shares.items()}
+    return {cached: float(np.mean(of_each)) for cached, of_each in shares.items()}

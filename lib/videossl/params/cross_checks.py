@@ -1,4 +1,4 @@
-"""params.yaml checked across sections: what a schema cannot say.
+"""The rules between keys of params.yaml, which a schema of single keys cannot say.
 
 Every mistake raises InputError of one line, with the key and a way out.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from videossl import registry
 from videossl.errors import InputError
-from videossl.params import recipes, run, schema
+from videossl.params import recipes, run_plan, schema
 from videossl.params.recipes import Params
 
 
@@ -21,10 +21,10 @@ def check(params: Params) -> None:
         rule(params)
 
 
-def _known(names: list[str], known: list[str], who: str, why: str) -> None:
+def _check_named(names: list[str], choices: list[str], who: str, why: str) -> None:
     for name in names:
-        if name not in known:
-            raise InputError(f"{who} '{name}', but {why}; {registry.nearest(name, known)}")
+        if name not in choices:
+            raise InputError(f"{who} '{name}', but {why}; {registry.nearest(name, choices)}")
 
 
 # Streams and data.
@@ -39,7 +39,7 @@ def _streams(params: Params) -> None:
                 f"streams.{name}.encoder is {stream['encoder']}, which takes {', '.join(encoder['takes'])},"
                 f" and {stream['modality']} has {', '.join(sees['axes'])}; {_taking(sees['axes'])}"
             )
-        cached = run.source(stream["modality"])
+        cached = run_plan.cached_modality(stream["modality"])
         for setting, declared in encoder["settings"].items():
             for axis, extents in declared.get("sizes", {}).items():
                 _extent(params, name, cached, setting, axis, extents)
@@ -52,41 +52,43 @@ def _taking(axes: list[str]) -> str:
 
 def _extent(params: Params, stream: str, cached: str, setting: str, axis: str, extents: dict[str, int]) -> None:
     """A setting of the encoder means as many cells of an axis as the cache has."""
-    backend, value = run.backend(params, cached), params["streams"][stream][setting]
+    backend, value = run_plan.backend(params, cached), params["streams"][stream][setting]
     declared = registry.declared("modalities", cached)
-    there = declared.get("sizes", {}).get(axis, {}).get(backend)
-    if there is None or extents[value] == there:
+    cached_extent = declared.get("sizes", {}).get(axis, {}).get(backend)
+    if cached_extent is None or extents[value] == cached_extent:
         return
     section = declared["section"]["name"]
-    fitting = " or ".join(name for name, extent in extents.items() if extent == there)
+    fitting = " or ".join(name for name, extent in extents.items() if extent == cached_extent)
     others = [name for name, sizes in declared["sizes"][axis].items() if sizes == extents[value]]
     way_out = f", or {section}.backend to {' or '.join(others)}" if others else ""
     raise InputError(
-        f"streams.{stream}.{setting} is {value}, of {extents[value]} {axis}s, and {section}.backend is {backend}, which gives {there};"
+        f"streams.{stream}.{setting} is {value}, of {extents[value]} {axis}s, and {section}.backend is {backend}, which gives {cached_extent};"
         f" set the {setting} to {fitting}{way_out}"
     )
 
 
 def _datasets(params: Params) -> None:
-    names = list(run.datasets(params))
+    names = list(run_plan.datasets(params))
     if len(names) != 1 + len(params["transfer"]):
         raise InputError(f"transfer names a dataset twice, or {names[0]} again; results are kept by the dataset's name, so give each once")
     for entry in params["transfer"]:
-        if entry["name"] not in run.measured_datasets(params):
+        if entry["name"] not in run_plan.measured_datasets(params):
             raise InputError(f"transfer names '{entry['name']}', which evaluate.datasets leaves out; add it there or take it out")
-        _known(entry["streams"], list(params["streams"]), f"transfer names for {entry['name']}", "streams lacks it")
+        _check_named(entry["streams"], list(params["streams"]), f"transfer names for {entry['name']}", "streams lacks it")
     if params["transfer"] and not params["evaluate"]["tasks"]:
         raise InputError("transfer names datasets to measure on, but evaluate.tasks is empty; set transfer: [] or name tasks")
-    for name, dataset in run.datasets(params).items():
-        if run.is_rendered(name) and dataset["root"] != run.own_root(name):
-            raise InputError(f"the root of the {name} dataset must be {run.own_root(name)}, where it is rendered; or choose name: folder")
-        for cached in run.sources(params, name):
-            _there(params, name, cached)
+    for name, dataset in run_plan.datasets(params).items():
+        if run_plan.is_rendered(name) and dataset["root"] != run_plan.own_root(name):
+            raise InputError(
+                f"the root of the {name} dataset must be {run_plan.own_root(name)}, where it is rendered; or choose name: folder"
+            )
+        for cached in run_plan.cached_modalities(params, name):
+            _check_has(params, name, cached)
 
 
-def _there(params: Params, dataset: str, cached: str) -> None:
+def _check_has(params: Params, dataset: str, cached: str) -> None:
     """A dataset has what a cached modality is made of."""
-    has, needed = registry.declared("datasets", dataset)["has"], run.extractor(params, cached)["made_of"]
+    has, needed = registry.declared("datasets", dataset)["has"], run_plan.extractor(params, cached)["made_of"]
     if needed in has:
         return
     declared = registry.declared("modalities", cached)
@@ -103,7 +105,7 @@ def _there(params: Params, dataset: str, cached: str) -> None:
 
 def _reading(cached: str) -> list[str]:
     """The modalities that are read from a cached one, in the order of tables."""
-    return [name for name in schema.ordered("modalities") if run.source(name) == cached]
+    return [name for name in schema.ordered("modalities") if run_plan.cached_modality(name) == cached]
 
 
 def _and(names: list[str]) -> str:
@@ -124,7 +126,7 @@ def _frames(params: Params) -> None:
         clip = stream["clip"]
         if "stride" not in clip:
             continue
-        shorter = registry.declared("modalities", run.source(stream["modality"]))["cached"].get("shorter", 0)
+        shorter = registry.declared("modalities", run_plan.cached_modality(stream["modality"]))["cached"].get("shorter", 0)
         spanned = (clip["frames"] - 1) * clip["stride"] + 1 + shorter
         if params["index"]["min_frames"] < spanned:
             raise InputError(
@@ -138,7 +140,7 @@ def _frames(params: Params) -> None:
 
 def _experiments(params: Params) -> None:
     for name, recipe in params["experiments"].items():
-        _known(recipe["streams"], list(params["streams"]), f"experiments.{name} trains", "streams lacks it")
+        _check_named(recipe["streams"], list(params["streams"]), f"experiments.{name} trains", "streams lacks it")
         if "from" in recipe:
             _start(params, name)
         for role in recipes.method(params, name).get("frozen", {}):
@@ -151,7 +153,7 @@ def _experiments(params: Params) -> None:
         _by_stream(params, name)
         _equal(params, name)
         _turns(params, name)
-    _known(params["all"], list(params["experiments"]), "all names", "there is no such experiment")
+    _check_named(params["all"], list(params["experiments"]), "all names", "there is no such experiment")
 
 
 def _start(params: Params, name: str) -> None:
@@ -159,8 +161,8 @@ def _start(params: Params, name: str) -> None:
     experiments, recipe = params["experiments"], params["experiments"][name]
     start = recipe["from"]
     if start not in experiments:
-        known = [other for other in experiments if other != name]
-        raise InputError(f"experiments.{name}.from is '{start}'; {registry.nearest(start, known)}")
+        others = [other for other in experiments if other != name]
+        raise InputError(f"experiments.{name}.from is '{start}'; {registry.nearest(start, others)}")
     walked = [name, *recipes.origins(params, name)]
     if walked[-1] in walked[:-1]:
         raise InputError(
@@ -174,8 +176,8 @@ def _start(params: Params, name: str) -> None:
 def _named(params: Params, name: str, role: str) -> None:
     """The frozen encoder that a recipe names is trained, by an experiment that is not made from this one."""
     named = params["experiments"][name][role]
-    _known([named["experiment"]], list(params["experiments"]), f"experiments.{name}.{role} names", "there is no such experiment")
-    _known(
+    _check_named([named["experiment"]], list(params["experiments"]), f"experiments.{name}.{role} names", "there is no such experiment")
+    _check_named(
         [named["stream"]],
         params["experiments"][named["experiment"]]["streams"],
         f"experiments.{name}.{role} names",
@@ -237,19 +239,19 @@ def _by_stream(params: Params, name: str) -> None:
 
 
 def _equal(params: Params, name: str) -> None:
-    """Streams that learn in one training have all in common that is of the training."""
+    """Streams that learn in one training have equal settings where a setting is for the training as a whole."""
     recipe, declared = params["experiments"][name], recipes.method(params, name)
     if declared["trains"] != "together":
         return
     first, *others = recipe["streams"]
-    one = recipes.settings(params, first, recipe["method"], name)
+    settings = recipes.settings(params, first, recipe["method"], name)
     for other in others:
-        two = recipes.settings(params, other, recipe["method"], name)
+        other_settings = recipes.settings(params, other, recipe["method"], name)
         for key in [*schema.loop(), *declared.get("equal", [])]:
-            if one[key].value != two[key].value:
+            if settings[key].value != other_settings[key].value:
                 raise InputError(
-                    f"experiments.{name} trains {first} and {other} in one, but {_place(one[key], first, key)} is {one[key].value}"
-                    f" and {_place(two[key], other, key)} is {two[key].value}; make them equal"
+                    f"experiments.{name} trains {first} and {other} in one, but {_place(settings[key], first, key)} is {settings[key].value}"
+                    f" and {_place(other_settings[key], other, key)} is {other_settings[key].value}; make them equal"
                 )
 
 
@@ -274,22 +276,26 @@ def _turns(params: Params, name: str) -> None:
 
 
 def _evaluate(params: Params) -> None:
-    _known(run.measured_datasets(params), list(run.datasets(params)), "evaluate.datasets names", "neither dataset nor transfer does")
-    for task, chosen in params["evaluate"]["tasks"].items():
-        known = list(params["experiments"])
-        _known(chosen.get("experiments", []), known, f"evaluate.tasks.{task}.experiments names", "there is no such experiment")
+    _check_named(
+        run_plan.measured_datasets(params), list(run_plan.datasets(params)), "evaluate.datasets names", "neither dataset nor transfer does"
+    )
+    for task, settings in params["evaluate"]["tasks"].items():
+        experiments = list(params["experiments"])
+        _check_named(
+            settings.get("experiments", []), experiments, f"evaluate.tasks.{task}.experiments names", "there is no such experiment"
+        )
         if registry.declared("tasks", task)["given"] == "encoder":
             for stream in params["streams"]:  # of the untrained encoder all streams are
                 _settings(params, stream, task)
     for pair in params["evaluate"]["fused"]:
-        _known(pair, list(params["streams"]), "evaluate.fused names", "streams lacks it")
+        _check_named(pair, list(params["streams"]), "evaluate.fused names", "streams lacks it")
 
 
 def _targets(params: Params) -> None:
     for name, target in params["targets"].items():
-        _known(target["experiments"], list(params["experiments"]), f"targets.{name} names", "there is no such experiment")
+        _check_named(target["experiments"], list(params["experiments"]), f"targets.{name} names", "there is no such experiment")
         for stream in target["streams"]:
-            _known(stream.split("+"), list(params["streams"]), f"targets.{name} names", "streams lacks it")
+            _check_named(stream.split("+"), list(params["streams"]), f"targets.{name} names", "streams lacks it")
             if "+" in stream and stream.split("+") not in params["evaluate"]["fused"]:
                 raise InputError(f"targets.{name} names '{stream}', which evaluate.fused lacks; add [{stream.replace('+', ', ')}]")
             if "+" in stream and target["show"] != "results":
@@ -318,14 +324,14 @@ def _measured(params: Params, name: str) -> None:
         if target["show"] == "progress" and registry.declared("tasks", task)["given"] != "features":
             raise InputError(f"targets.{name} shows progress in '{task}', which trains an encoder at every point; name other tasks")
         for experiment in target["experiments"]:
-            if experiment in params["all"] and task not in run.tasks_of(params, experiment):
+            if experiment in params["all"] and task not in run_plan.tasks_of(params, experiment):
                 where = f"evaluate.tasks.{task}.experiments"
                 raise InputError(f"targets.{name} measures {task} of '{experiment}', which is in all but not in {where}; add it there")
 
 
 def _kept(params: Params, name: str) -> None:
     target, first = params["targets"][name], params["dataset"]["name"]
-    if first not in run.measured_datasets(params):
+    if first not in run_plan.measured_datasets(params):
         raise InputError(f"targets.{name} shows progress on {first}, which evaluate.datasets leaves out; add it or leave out the target")
     for job in (
         job for stream in target["streams"] for experiment in target["experiments"] for job in recipes.chain(params, experiment, stream)

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from tests.conftest import REPOSITORY
 
-from videossl.data import index, ntu, scan, video
+from videossl.data import index, make_index, ntu_skeleton, video
 from videossl.data.listing import Video
 from videossl.data.toy.render import write_video
 from videossl.datasets import folder
@@ -52,7 +52,7 @@ def root(tmp_path: Path) -> Path:
         sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
         sound.sample_rate = 8000
         container.mux(stream.encode(sound))
-    ntu.write(here / "with skeleton.skeleton", np.ones((20, 25, 3, 1), np.float32))
+    ntu_skeleton.write(here / "with skeleton.skeleton", np.ones((20, 25, 3, 1), np.float32))
     (here / "bad skeleton.skeleton").write_text("2\n0\n")
     return root
 
@@ -67,7 +67,7 @@ def named(root: Path) -> list[Video]:
 
 
 def test_every_video_has_a_row_and_every_drop_its_reason(root: Path) -> None:
-    rows = {row.id.rpartition("/")[2]: row for row in scan.build(named(root), root, min_frames=16)}
+    rows = {row.id.rpartition("/")[2]: row for row in make_index.build(named(root), root, min_frames=16)}
     assert len(rows) == len(named(root))
     good = rows["good"]
     assert dataclasses.replace(good, sha256="") == index.Row(
@@ -94,7 +94,7 @@ def test_every_video_has_a_row_and_every_drop_its_reason(root: Path) -> None:
 def test_labels_are_in_the_row_whether_the_video_is_used_or_not(root: Path) -> None:
     labels = {"verbs": ["run", "jump"], "repetitions": 7}
     videos = [Video(name, f"Wave [x] é/{name}.avi", "Wave", labels=labels) for name in ("good", "zero")]
-    rows = scan.build([*videos, Video("bare", "Wave [x] é/good.avi")], root)
+    rows = make_index.build([*videos, Video("bare", "Wave [x] é/good.avi")], root)
     assert [(row.status, row.of("class"), row.labels) for row in rows] == [
         ("ok", "Wave", labels),
         ("dropped", "Wave", labels),
@@ -103,32 +103,32 @@ def test_labels_are_in_the_row_whether_the_video_is_used_or_not(root: Path) -> N
 
 
 def test_a_skeleton_alone_is_as_long_as_it_is(root: Path) -> None:
-    row = next(row for row in scan.build(named(root), root, fps=10) if row.id == "Wave/alone")
+    row = next(row for row in make_index.build(named(root), root, fps=10) if row.id == "Wave/alone")
     assert (row.status, row.path, row.group, row.frames, row.steps) == ("ok", "", "Wave/s1", 20, 20)
     assert (row.fps, row.width, row.height) == (0, 0, 0)
     assert row.sha256 == hashlib.sha256((root / row.skeleton).read_bytes()).hexdigest()
 
 
 def test_steps_are_counted_after_resampling_and_short_is_judged_by_them(root: Path) -> None:
-    rows = {row.id.rpartition("/")[2]: row for row in scan.build(named(root), root, min_frames=10, fps=15)}
+    rows = {row.id.rpartition("/")[2]: row for row in make_index.build(named(root), root, min_frames=10, fps=15)}
     assert (rows["good"].frames, rows["good"].steps, rows["good"].status) == (20, 10, "ok")
     assert (rows["cut between frames"].steps, rows["cut between frames"].reason) == (9, "short: steps 9 < min_frames 10")
 
 
 def test_what_an_official_list_takes_out_is_not_read(root: Path) -> None:
-    row = next(row for row in scan.build(named(root), root) if row.id == "Wave/out")
+    row = next(row for row in make_index.build(named(root), root) if row.id == "Wave/out")
     assert (row.status, row.sha256, row.frames) == ("dropped", "", 0)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read_is_unreadable(root: Path) -> None:
     (root / "Wave [x] é/good.avi").chmod(0)
-    row = next(row for row in scan.build(named(root), root) if row.id.endswith("good"))
+    row = next(row for row in make_index.build(named(root), root) if row.id.endswith("good"))
     assert row.reason == "unreadable: Permission denied"
 
 
 def test_the_digest_is_of_the_video_then_the_skeleton(root: Path) -> None:
-    rows = {row.id.rpartition("/")[2]: row for row in scan.build(named(root), root)}
+    rows = {row.id.rpartition("/")[2]: row for row in make_index.build(named(root), root)}
     video = (root / "Wave [x] é/with skeleton.avi").read_bytes()
     skeleton = (root / "Wave [x] é/with skeleton.skeleton").read_bytes()
     assert rows["with skeleton"].sha256 == hashlib.sha256(video + skeleton).hexdigest()
@@ -139,11 +139,11 @@ def test_the_digest_is_of_the_video_then_the_skeleton(root: Path) -> None:
 def test_the_index_depends_neither_on_processes_nor_on_where_the_data_lies(root: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "other" / "place"
     shutil.copytree(root, elsewhere)
-    index.write(tmp_path / "a.csv", scan.build(named(root), root, processes=1, min_frames=16))
-    index.write(tmp_path / "b.csv", scan.build(named(elsewhere), elsewhere, processes=2, min_frames=16))
+    index.write(tmp_path / "a.csv", make_index.build(named(root), root, processes=1, min_frames=16))
+    index.write(tmp_path / "b.csv", make_index.build(named(elsewhere), elsewhere, processes=2, min_frames=16))
     journal = tmp_path / "journal.jsonl"
     for _ in range(2):  # filled, then read
-        index.write(tmp_path / "c.csv", scan.build(named(root), root, min_frames=16, journal=journal))
+        index.write(tmp_path / "c.csv", make_index.build(named(root), root, min_frames=16, journal=journal))
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes() == (tmp_path / "c.csv").read_bytes()
 
 
@@ -169,20 +169,20 @@ BAD = {"zero.avi", "noise.avi", "text.avi", "sound.avi", "cut within a frame.avi
 
 def test_what_decoded_once_is_not_decoded_again_and_what_did_not_is(root: Path, tmp_path: Path, decoded: list[str]) -> None:
     journal = tmp_path / "new/journal.jsonl"
-    first = scan.build(named(root), root, journal=journal)
+    first = make_index.build(named(root), root, journal=journal)
     assert "good.avi" in decoded
     decoded.clear()
-    assert scan.build(named(root), root, journal=journal) == first and set(decoded) == BAD
+    assert make_index.build(named(root), root, journal=journal) == first and set(decoded) == BAD
 
 
 @pytest.mark.parametrize("change", ["new", "contents", "contents under the old date", "skeleton"])
 def test_a_new_or_changed_video_is_decoded_alone(root: Path, tmp_path: Path, decoded: list[str], change: str) -> None:
     journal = tmp_path / "journal.jsonl"
-    scan.build(named(root), root, journal=journal)
+    make_index.build(named(root), root, journal=journal)
     here, name = root / "Wave [x] é", {"new": "new.avi", "skeleton": "with skeleton.avi"}.get(change, "good.avi")
     before = (here / "good.avi").stat()
     if change == "skeleton":
-        ntu.write(here / "with skeleton.skeleton", np.ones((19, 25, 3, 1), np.float32))
+        ntu_skeleton.write(here / "with skeleton.skeleton", np.ones((19, 25, 3, 1), np.float32))
     else:
         (here / name).write_bytes((here / "short.avi").read_bytes())
     if change == "contents under the old date":
@@ -190,26 +190,26 @@ def test_a_new_or_changed_video_is_decoded_alone(root: Path, tmp_path: Path, dec
         assert (here / name).stat().st_size == before.st_size
         os.utime(here / name, ns=(before.st_atime_ns, before.st_mtime_ns))
     decoded.clear()
-    rows = scan.build(named(root), root, journal=journal)
+    rows = make_index.build(named(root), root, journal=journal)
     assert set(decoded) == BAD | {name}
-    assert rows == scan.build(named(root), root)
+    assert rows == make_index.build(named(root), root)
 
 
 def test_another_rate_is_decoded_again_and_another_min_frames_is_not(root: Path, tmp_path: Path, decoded: list[str]) -> None:
     journal = tmp_path / "journal.jsonl"
-    scan.build(named(root), root, journal=journal)
+    make_index.build(named(root), root, journal=journal)
     decoded.clear()
-    rows = scan.build(named(root), root, min_frames=18, journal=journal)
+    rows = make_index.build(named(root), root, min_frames=18, journal=journal)
     assert set(decoded) == BAD and sum(row.reason.startswith("short") for row in rows) == 2
-    scan.build(named(root), root, fps=15, journal=journal)
+    make_index.build(named(root), root, fps=15, journal=journal)
     assert "good.avi" in decoded
 
 
 def test_what_a_list_takes_out_later_is_out(root: Path, tmp_path: Path) -> None:
     journal = tmp_path / "journal.jsonl"
     good = next(video for video in named(root) if video.id.endswith("good"))
-    assert scan.build([good], root, journal=journal)[0].status == "ok"
-    (row,) = scan.build([dataclasses.replace(good, excluded="skeleton: list:1 names it")], root, journal=journal)
+    assert make_index.build([good], root, journal=journal)[0].status == "ok"
+    (row,) = make_index.build([dataclasses.replace(good, excluded="skeleton: list:1 names it")], root, journal=journal)
     assert (row.status, row.reason, row.sha256) == ("dropped", "skeleton: list:1 names it", "")
 
 
@@ -225,18 +225,18 @@ def test_a_video_that_changes_while_it_is_read_is_read_again(root: Path, tmp_pat
 
     with monkeypatch.context() as patch:
         patch.setattr(video, "probe", change)
-        scan.build(named(root), root, journal=journal)
-    row = next(row for row in scan.build(named(root), root, journal=journal) if row.id.endswith("good"))
+        make_index.build(named(root), root, journal=journal)
+    row = next(row for row in make_index.build(named(root), root, journal=journal) if row.id.endswith("good"))
     assert row.sha256 == hashlib.sha256(other).hexdigest()
 
 
 def test_a_journal_that_cannot_be_used_is_a_warning(root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
-    expected = scan.build(named(root), root)
+    expected = make_index.build(named(root), root)
     for journal, problem in ((tmp_path / "file/journal.jsonl", "cannot write"), (tmp_path / "folder", "cannot read")):
         caplog.clear()
-        assert scan.build(named(root), root, journal=journal) == expected
+        assert make_index.build(named(root), root, journal=journal) == expected
         warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
         assert sum(problem in warning for warning in warnings) == 1, "said once"
 
@@ -342,7 +342,7 @@ def test_nor_do_samples_without_a_skeleton_and_the_list_of_them(
         (root / place).mkdir(parents=True)
     for name in names:
         write_video(root / f"nturgb+d_rgb/{name}_rgb.avi", noise(3))
-    ntu.write(root / f"nturgb+d_skeletons/{names[0]}.skeleton", np.ones((3, 25, 3, 1), np.float32))
+    ntu_skeleton.write(root / f"nturgb+d_skeletons/{names[0]}.skeleton", np.ones((3, 25, 3, 1), np.float32))
     (root / "NTU_RGBD_samples_with_missing_skeletons.txt").write_text(f"{names[2]}\n")
     dataset: dict[str, object] = {"name": "ntu60", "root": str(root), "options": {}}
     rows = indexed(monkeypatch, tmp_path, dataset, **FOUND)
@@ -396,7 +396,7 @@ def test_real_clips(real_clips: Path) -> None:
     from videossl.datasets import ucf101
 
     videos = ucf101.videos(real_clips / "ucf101", 1, {"lists": str(real_clips / "splits" / "ucfTrainTestlist")})
-    rows = [row for row in scan.build(videos, real_clips / "ucf101", min_frames=32, fps=30) if row.label == "SoccerJuggling"]
+    rows = [row for row in make_index.build(videos, real_clips / "ucf101", min_frames=32, fps=30) if row.label == "SoccerJuggling"]
     usable = {row.id: (row.frames, row.steps, row.split) for row in index.usable(rows)}
     assert usable == {
         "SoccerJuggling/v_SoccerJuggling_g23_c01": (240, 240, "train"),

@@ -171,7 +171,7 @@ def _append(response: Response, part: _Part, start: int, total: int | None) -> N
     from urllib3.exceptions import HTTPError
 
     if total is not None:
-        disk.need(part.path.parent, total - start, f"{part.whole.name}, of which {disk.text(start)} are there,")
+        disk.need(part.path.parent, total - start, f"the rest of {part.whole.name} ({disk.text(start)} are there)")
     length = start
     try:
         with part.path.open("ab" if start else "wb") as file, _progress(part, start, total) as count:
@@ -208,11 +208,11 @@ def _validator(response: Response) -> str:
 def _why(error: Exception) -> str:
     """The innermost cause that says something: what people read of five nested exceptions."""
     chain: list[BaseException] = [error]
-    for one in chain:
-        nested = (*one.args, getattr(one, "reason", None), one.__cause__, one.__context__)
+    for cause in chain:
+        nested = (*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__)
         chain.extend(inner for inner in nested if isinstance(inner, BaseException) and inner not in chain)
-    said = [one.strerror for one in chain if isinstance(one, OSError) and one.strerror]
-    return said[0] if said else str(chain[-1]) or type(chain[-1]).__name__
+    messages = [cause.strerror for cause in chain if isinstance(cause, OSError) and cause.strerror]
+    return messages[0] if messages else str(chain[-1]) or type(chain[-1]).__name__
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from videossl import files
 from videossl.data import journal as journals
-from videossl.data import ntu, pool, video
+from videossl.data import ntu_skeleton, pool, video
 from videossl.data.index import Row
 from videossl.data.listing import Video
 from videossl.errors import InputError
@@ -20,7 +20,7 @@ from videossl.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """The facts that the files of one video give; the fields are those of `Row`."""
+    """The facts that the files of one video give, under the names of the fields of `Row`."""
 
     sha256: str = ""
     frames: int = 0
@@ -58,40 +58,42 @@ def build(
 
     contents = _contents(videos, Path(root), processes, fps, journal)
     shown = tqdm(contents, total=len(videos), desc="index", unit="video", disable=None if progress else True)
-    return [_row(item, held, min_frames) for item, held in zip(videos, shown, strict=True)]
+    return [_row(entry, held, min_frames) for entry, held in zip(videos, shown, strict=True)]
 
 
 def _contents(videos: Sequence[Video], root: Path, processes: int, fps: float | None, journal: Path | None) -> Iterator[Contents]:
-    """Read each video, in order: from the journal where it knows, from the files otherwise."""
-    keys = [_key(item, root, fps) if journal else "" for item in videos]
-    known = _known(journal, keys)
-    if known:
-        logging.info("%d of %d videos were read before and have not changed (%s)", sum(key in known for key in keys), len(keys), journal)
-    unknown = [item for item, key in zip(videos, keys, strict=True) if key not in known]
-    fresh = pool.ordered(partial(_read, root=root, fps=fps), unknown, processes)
+    """Read each video, in order: from the journal if it is there, else from its files."""
+    keys = [_key(entry, root, fps) if journal else "" for entry in videos]
+    read_before = _read_before(journal, keys)
+    if read_before:
+        logging.info(
+            "%d of %d videos were read before and have not changed (%s)", sum(key in read_before for key in keys), len(keys), journal
+        )
+    to_read = [entry for entry, key in zip(videos, keys, strict=True) if key not in read_before]
+    fresh = pool.ordered(partial(_read, root=root, fps=fps), to_read, processes)
     for key in keys:
-        if key in known:
-            yield known[key]
+        if key in read_before:
+            yield read_before[key]
             continue
         contents = next(fresh)
-        # What could not be read is read again next time: the reason may have gone. So is what changed since its key was made.
+        # A video that could not be read is read again next time: the reason may have gone. So is a video that changed since its key was made.
         if journal and key and not contents.reason:
             journal = _note(journal, key, contents)
         yield contents
 
 
-def _known(journal: Path | None, keys: Sequence[str]) -> dict[str, Contents]:
+def _read_before(journal: Path | None, keys: Sequence[str]) -> dict[str, Contents]:
     """Look up the videos that have `keys` in the journal."""
     try:
-        known = journals.read(journal, set(keys) - {""}) if journal else {}
+        entries = journals.read(journal, set(keys) - {""}) if journal else {}
     except OSError as error:
         logging.warning("cannot read %s (%s): every video is decoded again", journal, error.strerror)
-        known = {}
-    return {key: Contents(**value) for key, value in known.items()}
+        entries = {}
+    return {key: Contents(**value) for key, value in entries.items()}
 
 
 def _note(journal: Path, key: str, contents: Contents) -> Path | None:
-    """Add to the journal, and return it; None where it cannot be written, which is said once and costs nothing but time."""
+    """Add to the journal, and return it; None where it cannot be written: one warning, and the next run takes longer."""
     try:
         journals.add(journal, key, dataclasses.asdict(contents))
     except OSError as error:
@@ -100,63 +102,63 @@ def _note(journal: Path, key: str, contents: Contents) -> Path | None:
     return journal
 
 
-def _key(item: Video, root: Path, fps: float | None) -> str:
+def _key(entry: Video, root: Path, fps: float | None) -> str:
     """Hash the input of `_read` to 32 hex digits: the files of a video by name, size and times. "" where there is nothing to read.
 
-    The time of the last change of the inode is one of them: contents that are replaced under the old date are noticed.
+    The times include the last change of the inode, so contents that are replaced under the old date are noticed.
     """
-    if item.excluded:
+    if entry.excluded:
         return ""
     try:
-        states = [(root / name).stat() for name in (item.path, item.skeleton) if name]
+        states = [(root / name).stat() for name in (entry.path, entry.skeleton) if name]
     except OSError:
         return ""
     times = [(state.st_size, state.st_mtime_ns, state.st_ctime_ns) for state in states]
-    text = json.dumps([item.path, item.skeleton, times, fps, _version()])
+    text = json.dumps([entry.path, entry.skeleton, times, fps, _version()])
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 @cache
 def _version() -> str:
-    """Of what reads videos and skeletons: our code and the libraries that decode."""
+    """The version of what reads videos and skeletons: our code and the libraries that decode."""
     import av
 
-    return f"{files.sha256(__file__, video.__file__, ntu.__file__)} av {av.__version__} {av.library_versions}"
+    return f"{files.sha256(__file__, video.__file__, ntu_skeleton.__file__)} av {av.__version__} {av.library_versions}"
 
 
-def _read(item: Video, root: Path, fps: float | None) -> Contents:
+def _read(entry: Video, root: Path, fps: float | None) -> Contents:
     """Decode one video and parse its skeleton. The file must not change meanwhile: bytes are hashed first, then decoded."""
-    if item.excluded:
-        return Contents(reason=item.excluded)
-    path = root / item.path if item.path else None
-    skeleton = root / item.skeleton if item.skeleton else None
+    if entry.excluded:
+        return Contents(reason=entry.excluded)
+    path = root / entry.path if entry.path else None
+    skeleton = root / entry.skeleton if entry.skeleton else None
     contents = Contents()
     try:
         if path and not path.is_file():
-            return Contents(reason=f"absent: {item.named_by} names it" if item.named_by else "absent: no such file")
+            return Contents(reason=f"absent: {entry.named_by} names it" if entry.named_by else "absent: no such file")
         if skeleton and not skeleton.is_file():
-            return Contents(reason=f"skeleton: {item.skeleton}: no such file")
+            return Contents(reason=f"skeleton: {entry.skeleton}: no such file")
         contents = Contents(files.sha256(*filter(None, (path, skeleton))))
         if path:
             contents = dataclasses.replace(contents, **dataclasses.asdict(video.probe(path, fps)))
         if skeleton:
-            count = len(ntu.parse(skeleton))
+            count = len(ntu_skeleton.parse(skeleton))
             contents = contents if path else dataclasses.replace(contents, frames=count, steps=count)
     except OSError as error:
         return dataclasses.replace(contents, reason=f"unreadable: {error.strerror or error}")
     except InputError as error:
         # Reasons name files relative to the root: the index must not depend on where the data lies.
         text = str(error).removeprefix(f"{path}: ")
-        text = text.replace(f"{skeleton}", f"skeleton: {item.skeleton}", 1) if skeleton else text
+        text = text.replace(f"{skeleton}", f"skeleton: {entry.skeleton}", 1) if skeleton else text
         return dataclasses.replace(contents, reason=text)
     return contents
 
 
-def _row(item: Video, contents: Contents, min_frames: int) -> Row:
+def _row(entry: Video, contents: Contents, min_frames: int) -> Row:
     """The row of one video."""
     reason = " ".join(contents.reason.split())
     if not reason and contents.steps < min_frames:
         reason = f"short: steps {contents.steps} < min_frames {min_frames}"
     values = dataclasses.asdict(contents) | {"status": "dropped" if reason else "ok", "reason": reason}
-    same = {name: getattr(item, name) for name in ("id", "path", "label", "labels", "split", "skeleton")}
-    return Row(group=item.group or item.id, **same, **values)
+    same = {name: getattr(entry, name) for name in ("id", "path", "label", "labels", "split", "skeleton")}
+    return Row(group=entry.group or entry.id, **same, **values)

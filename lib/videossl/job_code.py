@@ -1,7 +1,7 @@
 """The code that a job depends on: its script, the files of the things that it uses, and the project's modules that they import.
 
-Read from the source, never by running it, so imports inside functions count too. Things (`registry`) are imported by name, so they are
-in no closure but those they are given to. Snakemake's rules, dvc.yaml and the provenance of every result all use this closure.
+It is read from the source, which is never run, so imports inside functions count as well. Things (`registry`) are imported by name.
+So they are in a closure only where they are given to it. Snakemake's rules, dvc.yaml and the provenance of every result use the closure.
 """
 
 from __future__ import annotations

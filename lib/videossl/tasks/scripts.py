@@ -63,8 +63,8 @@ def streams(args: argparse.Namespace) -> dict[str, list[Features]]:
 def counts(features: Features, label: str = CLASS) -> dict[str, int]:
     """Count the videos with a label of that kind, and the classes, that a number rests on."""
     further = features.further_labels()
-    there = [is_labelled(label, features.labels[i], further[i]) for i in range(len(features.ids))]
-    result = {name: sum(has for has, split in zip(there, features.split, strict=True) if split == name) for name in ("train", "test")}
+    has_label = [is_labelled(label, features.labels[i], further[i]) for i in range(len(features.ids))]
+    result = {name: sum(has for has, split in zip(has_label, features.split, strict=True) if split == name) for name in ("train", "test")}
     return result | ({"classes": len(features.classes)} if label == CLASS else {})
 
 

@@ -1,4 +1,4 @@
-"""sync: write dvc.yaml for the params of the active run.
+"""write_dvc_yaml: write dvc.yaml for the params of the active run.
 
 DVC's stages are the rules at the grain a person thinks in. What a stage depends on is not written twice: its params are
 the slices its rules get, its code is what their scripts import and the things that they use. Run after params.yaml gains or
@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
-from videossl import code, paths, registry, script
-from videossl.params import load, recipes, run, slices
+from videossl import job_code, paths, registry, script
+from videossl.params import load, recipes, run_plan, slices
 from videossl.params.recipes import Params
 
 HEADER = """\
@@ -40,7 +40,7 @@ class Stage:
         """Add a job by `rule`: its script, the keys of params that its slice rests on, and the files of the things that it uses."""
         self.rules[rule] = None
         self.keys |= set(keys)
-        self.files |= set(code.closure(f"stages/{script}.py", *things))
+        self.files |= set(job_code.closure(f"stages/{script}.py", *things))
         return self
 
     def written(self) -> dict[str, Any]:
@@ -58,13 +58,13 @@ class Stage:
 def stages(params: Params) -> dict[str, Stage]:
     """The stages of dvc.yaml: what the target `all` makes."""
     result: dict[str, Stage] = {}
-    for dataset in run.datasets(params):
+    for dataset in run_plan.datasets(params):
         result |= _data(params, dataset)
     for experiment in recipes.with_starts(params, params["all"]):
         if "feasible" in recipes.method(params, experiment):
             result[f"feasible-{experiment}"] = _feasible(params, experiment)
         result[f"train-{experiment}"] = _train(params, experiment)
-    measured = [*run.BASELINES, *params["all"]] if params["evaluate"]["tasks"] else []
+    measured = [*run_plan.BASELINES, *params["all"]] if params["evaluate"]["tasks"] else []
     result |= {f"evaluate-{experiment}": _evaluate(params, experiment) for experiment in measured}
     result["report"] = _report(params, measured)
     return result
@@ -73,35 +73,35 @@ def stages(params: Params) -> dict[str, Stage]:
 def _data(params: Params, dataset: str) -> dict[str, Stage]:
     """The stages of one dataset up to its cache; those of `transfer` bear its name."""
     first = dataset == params["dataset"]["name"]
-    rule, stage = ("", "") if first else (f"_{dataset}", f"-{dataset}")
+    rule, suffix = ("", "") if first else (f"_{dataset}", f"-{dataset}")
     index, measurable = paths.index(dataset), paths.measurable(dataset)
-    raw, things = paths.raw(dataset, run.is_rendered(dataset)), registry.files("datasets", dataset)
+    raw, things = paths.raw(dataset, run_plan.is_rendered(dataset)), registry.files("datasets", dataset)
     made = {
         "download": Stage(f"download{rule}", "data", [], [raw]).job(
             f"download{rule}", "download", slices.keys(slices.dataset(params, dataset)), things
         ),
-        "index": Stage(index, "data", [raw, *run.brought(params, dataset)], [index]).job(
+        "index": Stage(index, "data", [raw, *run_plan.brought(params, dataset)], [index]).job(
             "index", "index", slices.keys(slices.index(params, dataset)), things
         ),
         "measurable": Stage(measurable, "measure", [index], [measurable]).job(
             "measurable", "measurable", slices.keys(slices.measurable(params)), registry.used(slices.measurable(params))
         ),
     }
-    if dataset not in run.measured_datasets(params):
+    if dataset not in run_plan.measured_datasets(params):
         del made["measurable"]
-    for cached in run.sources(params, dataset):
-        extractor = run.extractor(params, cached)
+    for cached in run_plan.cached_modalities(params, dataset):
+        extractor = run_plan.extractor(params, cached)
         module = extractor["module"]
         section = registry.declared("modalities", cached).get("section", {}).get("name")
-        weights = [path for name, path in run.brought_weights(params).items() if name == section]
+        weights = [path for name, path in run_plan.brought_weights(params).items() if name == section]
         keys = slices.keys(slices.extraction(params, cached, dataset))
         made[module] = Stage(f"all_{module}{rule}", "extract", [index, *weights], [paths.cache(dataset, cached)]).job(
             module, "extract", keys, extractor["files"]
         )
     if not first:
-        for one in made.values():
-            one.keys = {"transfer" if key.startswith("dataset") else key for key in one.keys}
-    return {f"{name}{stage}": one for name, one in made.items()}
+        for stage in made.values():
+            stage.keys = {"transfer" if key.startswith("dataset") else key for key in stage.keys}
+    return {f"{name}{suffix}": stage for name, stage in made.items()}
 
 
 def _feasible(params: Params, experiment: str) -> Stage:
@@ -127,11 +127,11 @@ def _train(params: Params, experiment: str) -> Stage:
 
 
 def _evaluate(params: Params, experiment: str) -> Stage:
-    """All that is measured of an experiment, on all datasets."""
-    seed, tasks = params["seed"], run.tasks_of(params, experiment)
-    datasets = {name: there for name in run.datasets(params) if (there := run.measured(params, experiment, name))}
-    streams = list(dict.fromkeys(stream for there in datasets.values() for stream in there))
-    deps = [path for name, there in datasets.items() for path in (paths.index(name), *_caches(params, there, name))]
+    """The stage that measures an experiment on all datasets."""
+    seed, tasks = params["seed"], run_plan.tasks_of(params, experiment)
+    measured = {name: names for name in run_plan.datasets(params) if (names := run_plan.measured(params, experiment, name))}
+    streams = list(dict.fromkeys(stream for names in measured.values() for stream in names))
+    deps = [path for name, names in measured.items() for path in (paths.index(name), *_caches(params, names, name))]
     if experiment in params["experiments"]:
         newest = [recipes.chain(params, experiment, stream)[-1] for stream in streams]
         deps += [paths.weights(job.experiment, job.name, seed) for job in newest]
@@ -152,7 +152,7 @@ def _report(params: Params, measured: Sequence[str]) -> Stage:
     seed, tasks = params["seed"], params["evaluate"]["tasks"]
     deps = [
         paths.index(params["dataset"]["name"]),
-        *map(paths.measurable, run.measured_datasets(params)),
+        *map(paths.measurable, run_plan.measured_datasets(params)),
         *_caches(params, params["streams"]),
     ]
     deps += [f"data/results/{experiment}/{seed}" for experiment in measured]
@@ -166,18 +166,18 @@ def _report(params: Params, measured: Sequence[str]) -> Stage:
 def _caches(params: Params, streams: Iterable[str], dataset: str = "") -> list[str]:
     """The folders of the cache that `streams` are read from."""
     name = dataset or params["dataset"]["name"]
-    return sorted({paths.cache(name, run.source(params["streams"][stream]["modality"])) for stream in streams})
+    return sorted({paths.cache(name, run_plan.cached_modality(params["streams"][stream]["modality"])) for stream in streams})
 
 
 def as_written(keys: Iterable[str], written: Any) -> list[str]:
-    """The dotted `keys` as DVC finds them in what a person wrote.
+    """The dotted `keys` as DVC finds them in the params that a person wrote.
 
-    Where one may be left out, and is, it is all that it would be in: so it is noticed when it is put in. Of a stream it is nothing: all
-    of a stream has settings of trainings that the stage does not rest on. What is put in there is noticed by `--check`.
+    A key that is left out stands for the mapping above it, so that DVC notices when it is put in. Within a stream it stands for nothing:
+    a whole stream has settings of trainings that the stage does not rest on. There `--check` notices the new key.
     """
-    there = {_above(key, written) for key in keys}
-    known = {key for key in there if not (key.startswith("streams.") and key.count(".") == 1)}
-    return sorted(key for key in known if not any(key.startswith(f"{other}.") for other in known))
+    present = {_above(key, written) for key in keys}
+    tracked = {key for key in present if not (key.startswith("streams.") and key.count(".") == 1)}
+    return sorted(key for key in tracked if not any(key.startswith(f"{other}.") for other in tracked))
 
 
 def _above(key: str, written: Any) -> str:

@@ -5,14 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
-import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from videossl import registry
-from videossl.errors import InputError
 from videossl.params import schema
 from videossl.params.recipes import Params
 
@@ -29,7 +25,7 @@ def own_root(name: str) -> str:
 
 
 def datasets(params: Params) -> dict[str, Params]:
-    """All datasets by name: that which encoders are trained on, then those of `transfer`, each without its `streams`."""
+    """All datasets by name, each without its `streams`: first the one that encoders are trained on, then those of `transfer`."""
     every = [params["dataset"], *params["transfer"]]
     return {entry["name"]: {key: value for key, value in entry.items() if key != "streams"} for entry in every}
 
@@ -50,16 +46,16 @@ def measured(params: Params, experiment: str, dataset: str) -> list[str]:
     if dataset not in measured_datasets(params):
         return []
     own = params["experiments"].get(experiment, {"streams": list(params["streams"])})["streams"]
-    there = {entry["name"]: entry["streams"] for entry in params["transfer"]}.get(dataset, own)
-    return [stream for stream in own if stream in there]
+    wanted = {entry["name"]: entry["streams"] for entry in params["transfer"]}.get(dataset, own)
+    return [stream for stream in own if stream in wanted]
 
 
 def tasks_of(params: Params, experiment: str) -> list[str]:
-    """The tasks that are measured of an experiment; nothing is trained of the hand-made feature."""
+    """The tasks that an experiment is measured by; a task that trains an encoder leaves out the hand-made feature."""
     result = []
-    for task, chosen in params["evaluate"]["tasks"].items():
+    for task, settings in params["evaluate"]["tasks"].items():
         trains = registry.declared("tasks", task)["given"] == "encoder"
-        if experiment in chosen.get("experiments", [experiment]) or experiment in BASELINES:
+        if experiment in settings.get("experiments", [experiment]) or experiment in BASELINES:
             result += [] if trains and experiment == "handmade" else [task]
     return result
 
@@ -77,10 +73,10 @@ def is_rendered(dataset: str) -> bool:
 
 def brought(params: Params, dataset: str) -> list[str]:
     """The files that a person brought of `dataset`: the folder of its videos, unless `download` fills it; lists that lie elsewhere."""
-    chosen = datasets(params)[dataset]
-    root = Path(os.path.normpath(chosen["root"]))
-    lists = [Path(os.path.normpath(root / chosen["options"][key])) for key in ("lists", "missing") if key in chosen["options"]]
-    folders = [] if is_filled(chosen) else [root]
+    declared = datasets(params)[dataset]
+    root = Path(os.path.normpath(declared["root"]))
+    lists = [Path(os.path.normpath(root / declared["options"][key])) for key in ("lists", "missing") if key in declared["options"]]
+    folders = [] if is_filled(declared) else [root]
     return [str(path) for path in [*folders, *(entry for entry in lists if not entry.is_relative_to(root))]]
 
 
@@ -104,23 +100,23 @@ def fingerprint(*places: str | Path) -> str:
 # The cache: which modalities are extracted, and by what.
 
 
-def source(modality: str) -> str:
+def cached_modality(modality: str) -> str:
     """The cached modality that `modality` is read from."""
     return str(registry.declared("modalities", modality).get("reads", modality))
 
 
-def sources(params: Params, dataset: str) -> list[str]:
+def cached_modalities(params: Params, dataset: str) -> list[str]:
     """The cached modalities of `dataset` that the run needs."""
-    return sorted({source(params["streams"][stream]["modality"]) for stream in streams_of(params, dataset)})
+    return sorted({cached_modality(params["streams"][stream]["modality"]) for stream in streams_of(params, dataset)})
 
 
-def all_sources(params: Params) -> list[str]:
-    """Those of all streams."""
-    return sorted({source(stream["modality"]) for stream in params["streams"].values()})
+def all_cached_modalities(params: Params) -> list[str]:
+    """The cached modalities of all streams."""
+    return sorted({cached_modality(stream["modality"]) for stream in params["streams"].values()})
 
 
 def backend(params: Params, cached: str) -> str:
-    """By what a cached modality is made, where there is a choice; "" where there is none."""
+    """The backend that makes a cached modality; "" where there is no choice."""
     declared = registry.declared("modalities", cached)
     choices = declared["extractors"]
     if "" in choices:
@@ -133,10 +129,10 @@ def extractor(params: Params, cached: str) -> dict[str, Any]:
 
     These are the extractor's module, in extract/ or the modality's own, and the modality's YAML, which has the layout.
     """
-    chosen: dict[str, Any] = registry.declared("modalities", cached)["extractors"][backend(params, cached)]
+    declared: dict[str, Any] = registry.declared("modalities", cached)["extractors"][backend(params, cached)]
     own, layout = registry.files("modalities", cached)
-    made_by = f"lib/videossl/extract/{chosen['module']}.py" if "module" in chosen else own
-    return {"module": cached, "files": (made_by, layout)} | chosen
+    made_by = f"lib/videossl/extract/{declared['module']}.py" if "module" in declared else own
+    return {"module": cached, "files": (made_by, layout)} | declared
 
 
 def brought_weights(params: Params) -> dict[str, str]:
@@ -144,48 +140,6 @@ def brought_weights(params: Params) -> dict[str, str]:
     result = {}
     for modality, section in schema.sections().items():
         weights = params.get(section["name"], {}).get("weights")
-        if weights and weights not in section.get("named_weights", []) and modality in all_sources(params):
+        if weights and weights not in section.get("named_weights", []) and modality in all_cached_modalities(params):
             result[section["name"]] = os.path.normpath(weights)
     return result
-
-
-# Looks at the files of a run before anything starts.
-
-
-def check_writable(folder: str | Path) -> None:
-    """Raise InputError unless files can be written to `folder`, which is made if need be, and Snakemake can work there."""
-    place = Path(folder).absolute().parent
-    if set(str(place)) & set("{}"):
-        raise InputError(f"{place} has braces in its name, which Snakemake takes for a wildcard; choose another --directory")
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}; free space or choose another --directory") from error
-
-
-def check_weights(params: Params) -> None:
-    """Raise InputError where a section names weights that are not there: before hours of downloads and frames."""
-    for section, path in brought_weights(params).items():
-        if not Path(path).is_file():
-            named = next(declared["named_weights"] for declared in schema.sections().values() if declared["name"] == section)
-            raise InputError(
-                f"{section}.weights names {path}, and there is no such file; paths are relative to the folder of params.yaml;"
-                f" `weights: {named[0]}` takes torchvision's own"
-            )
-
-
-def check_times(files: Iterable[str]) -> None:
-    """Raise InputError where one of the inputs of a run is from the future, by more than a minute.
-
-    Snakemake would call all that is made of it older than it, and delete it: an hour's or a week's work.
-    """
-    now = time.time()
-    for file in sorted(files):
-        ahead = Path(file).stat().st_mtime - now if Path(file).exists() else 0
-        if ahead > 60:
-            raise InputError(
-                f"{file} is {ahead / 60:.0f} minutes from the future, so what is made of it would look older; set the clock right, or say that such"
-                " files are of now (find data -newermt now -exec touch {} +) and then `snakemake --touch`"
-            )

@@ -10,12 +10,12 @@ from modulefinder import ModuleFinder
 from pathlib import Path
 
 import pytest
-from stages import sync
+from stages import write_dvc_yaml
 
 from tests.conftest import REPOSITORY
 from tests.faults import WITHOUT_TORCH
 from tests.pipeline.conftest import ENVIRONMENT
-from videossl import code, registry
+from videossl import job_code, registry
 from videossl.params import load
 
 SCRIPTS = sorted(path.name for path in (REPOSITORY / "stages").glob("*.py"))
@@ -29,7 +29,7 @@ def test_the_closure_is_what_python_finds(script: str) -> None:
     finder = ModuleFinder([str(REPOSITORY / "lib")])
     finder.run_script(str(REPOSITORY / "stages" / script))
     found = {Path(module.__file__).resolve() for module in finder.modules.values() if module.__file__}
-    ours = {REPOSITORY / path for path in code.closure(f"stages/{script}") if path.endswith(".py")}
+    ours = {REPOSITORY / path for path in job_code.closure(f"stages/{script}") if path.endswith(".py")}
     assert {path for path in found if path.is_relative_to(REPOSITORY / "lib") or path.parent.name == "stages"} == ours
 
 
@@ -42,7 +42,7 @@ def test_the_closure_holds_all_that_a_run_imports(script: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = {Path(path) for path in eval(done.stderr.strip().splitlines()[-1])}
     assert loaded
-    assert loaded <= {REPOSITORY / path for path in code.closure(f"stages/{script}")}
+    assert loaded <= {REPOSITORY / path for path in job_code.closure(f"stages/{script}")}
 
 
 def test_what_needs_no_torch_does_not_load_it() -> None:
@@ -62,14 +62,14 @@ def things() -> dict[str, str]:
 @pytest.mark.parametrize("script", JOBS)
 def test_a_script_that_rules_call_holds_no_file_of_any_thing(script: str) -> None:
     """They are in the closures that they are given to, so a change of one makes nothing stale that does not use it."""
-    assert not {file: things()[file] for file in code.closure(f"stages/{script}.py") if file in things()}
+    assert not {file: things()[file] for file in job_code.closure(f"stages/{script}.py") if file in things()}
 
 
 def test_a_closure_holds_the_things_that_it_is_given_and_what_they_import() -> None:
     """CMMC and CrosSCLR are made of MoCo; it is not made of them."""
 
     def methods(name: str) -> set[str]:
-        return {Path(file).name for file in code.closure("stages/train.py", *registry.files("methods", name)) if file in things()}
+        return {Path(file).name for file in job_code.closure("stages/train.py", *registry.files("methods", name)) if file in things()}
 
     assert methods("moco") == {"moco.py", "moco.yaml"}
     assert methods("supervised") == {"supervised.py", "supervised.yaml"}
@@ -79,7 +79,7 @@ def test_a_closure_holds_the_things_that_it_is_given_and_what_they_import() -> N
 
 def test_extractions_do_not_depend_on_each_other() -> None:
     closures = {
-        name: code.closure("stages/extract.py", f"lib/videossl/extract/{name}.py") for name in ("frames", "flow", "skeleton", "pose")
+        name: job_code.closure("stages/extract.py", f"lib/videossl/extract/{name}.py") for name in ("frames", "flow", "skeleton", "pose")
     }
     assert "lib/videossl/extract/flow.py" in closures["flow"]
     assert not [name for name in ("frames", "skeleton", "pose") if "lib/videossl/extract/flow.py" in closures[name]]
@@ -87,8 +87,8 @@ def test_extractions_do_not_depend_on_each_other() -> None:
 
 
 def test_data_files_beside_a_module_belong_to_it() -> None:
-    assert "lib/videossl/report/paper.yaml" in code.closure("stages/report.py")
-    assert any(path.endswith(".html") for path in code.closure("stages/report.py"))
+    assert "lib/videossl/report/paper.yaml" in job_code.closure("stages/report.py")
+    assert any(path.endswith(".html") for path in job_code.closure("stages/report.py"))
 
 
 def test_the_digest_changes_with_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,12 +96,12 @@ def test_the_digest_changes_with_the_code(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "lib").mkdir()
     script = tmp_path / "stages/a.py"
     script.write_text("import json\n")
-    monkeypatch.setattr(code, "ROOT", tmp_path)
-    code.closure.cache_clear()
-    first = code.digest("stages/a.py")
+    monkeypatch.setattr(job_code, "ROOT", tmp_path)
+    job_code.closure.cache_clear()
+    first = job_code.digest("stages/a.py")
     script.write_text("import json  # changed\n")
-    assert code.digest("stages/a.py") != first
-    code.closure.cache_clear()
+    assert job_code.digest("stages/a.py") != first
+    job_code.closure.cache_clear()
 
 
 # Which jobs a change of one thing makes stale, by hand: in the rules as Snakemake sees them, and in dvc.yaml.
@@ -211,7 +211,7 @@ def test_a_change_of_a_thing_makes_those_jobs_stale_that_use_it(jobs: dict[str, 
 @pytest.mark.parametrize("file", STALE)
 def test_a_change_of_a_thing_makes_those_stages_stale_that_use_it(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
-    stages = sync.stages(load.load("tests/pipeline/tiny.yaml"))
+    stages = write_dvc_yaml.stages(load.load("tests/pipeline/tiny.yaml"))
     assert {name for name, stage in stages.items() if f"lib/videossl/{file}" in stage.written()["deps"]} == STALE[file][1]
 
 
@@ -222,13 +222,13 @@ def test_the_digest_that_a_job_records_changes_with_its_method_alone(
     """In a copy of the code, where one method's file is changed."""
     for folder in ("lib", "stages"):
         shutil.copytree(REPOSITORY / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(code, "ROOT", tmp_path)
-    monkeypatch.setattr(code, "_HOMES", {"videossl": tmp_path / "lib", "stages": tmp_path})
-    code.closure.cache_clear()
+    monkeypatch.setattr(job_code, "ROOT", tmp_path)
+    monkeypatch.setattr(job_code, "_HOMES", {"videossl": tmp_path / "lib", "stages": tmp_path})
+    job_code.closure.cache_clear()
     given = {output: sorted(file for file in files if file.endswith((".py", ".yaml"))) for output, files in jobs.items()}
-    before = {output: code.digest(*files) for output, files in given.items()}
+    before = {output: job_code.digest(*files) for output, files in given.items()}
     with (tmp_path / f"lib/videossl/methods/{name}.py").open("a") as method:
         method.write("# changed\n")
-    changed = {output for output, files in given.items() if code.digest(*files) != before[output]}
-    code.closure.cache_clear()
+    changed = {output for output, files in given.items() if job_code.digest(*files) != before[output]}
+    job_code.closure.cache_clear()
     assert changed == STALE[f"methods/{name}.py"][0]

@@ -1,0 +1,60 @@
+"""params.yaml as it is read: the forms in which people write it, and all that they may leave out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.conftest import REPOSITORY
+from tests.params.made import PRESETS, TINY
+
+from videossl.errors import InputError
+from videossl.params import load
+from videossl.params.recipes import Params
+
+
+@pytest.mark.parametrize("file", [*PRESETS, TINY, REPOSITORY / "params.yaml"], ids=lambda file: file.stem)
+def test_every_preset_is_good(file: Path) -> None:
+    assert load.load(file)["experiments"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("a: [", "is not YAML"), ("a: 1\na: 2\n", "line 2: 'a' is given twice|line 1: 'a' is given twice"), ("", "must be a mapping")],
+)
+def test_a_broken_file(text: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        load.parse(text, "params.yaml")
+
+
+def test_params_of_the_form_before_are_known_as_such(good: Params) -> None:
+    good["modalities"] = good.pop("streams")
+    with pytest.raises(InputError, match=r"^mine\.yaml is of the form before `streams`; CHANGELOG\.md says what each key has become"):
+        load.check(good, "mine.yaml")
+
+
+def test_numbers_may_be_written_as_people_write_them(good: Params) -> None:
+    text = yaml.safe_dump(good).replace("weight_decay: 1.0e-05", "weight_decay: 1e-5")
+    assert "1e-5" in text
+    assert load.parse(text, "x")["streams"]["rgb"]["train"]["weight_decay"] == 1e-5
+
+
+def test_a_dataset_by_its_name_alone_or_with_little_more_has_all_keys() -> None:
+    good = load.load(REPOSITORY / "presets/ucf101.yaml")
+    wanted = {"name": "ucf101", "root": "data/raw/ucf101", "split": 1, "options": {}}
+    for written in ("ucf101", {"name": "ucf101"}, wanted):
+        assert load.check(good | {"dataset": written})["dataset"] == wanted
+    assert load.check(good | {"dataset": {"name": "ucf101", "split": 3}})["dataset"] == wanted | {"split": 3}
+    given = good | {"transfer": [{"name": "hmdb51", "streams": ["rgb"]}]}
+    (transfer,) = load.check(given)["transfer"]
+    assert transfer == {"name": "hmdb51", "root": "data/raw/hmdb51", "split": 1, "options": {}, "streams": ["rgb"]}
+    assert given["transfer"] == [{"name": "hmdb51", "streams": ["rgb"]}], "what is checked is not changed"
+
+
+def test_tasks_may_be_a_list_of_names(good: Params) -> None:
+    good |= {"targets": {}}
+    good["evaluate"]["tasks"] = ["retrieval"]
+    assert load.check(good)["evaluate"]["tasks"] == {"retrieval": {}}
+    good["evaluate"]["tasks"] = []
+    assert load.check(good)["evaluate"]["tasks"] == {} and good["evaluate"]["tasks"] == [], "what is checked is not changed"
