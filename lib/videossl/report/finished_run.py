@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,14 @@ from videossl.data.cache import Cache
 from videossl.errors import InputError
 from videossl.files import read_json, sha256
 from videossl.modalities.base import Strip, evenly
-from videossl.params import recipes
 from videossl.report import paper
+from videossl.report.verdicts import Record
 from videossl.tasks import cosines
 from videossl.tasks import features as encoded
 from videossl.train import weights
 
+BASELINES = {"handmade": "hand-made feature", "untrained": "untrained encoder"}
+AGAIN = " # in the repository; of another run: --directory with the folder of its params.yaml"
 SAMPLES, MOMENTS, GALLERY, NEIGHBOURS = 6, 6, 4, 5
 PACKAGES = ("torch", "torchvision", "numpy", "h5py", "av", "opencv-contrib-python-headless", "matplotlib", "snakemake", "dvc")
 
@@ -45,13 +47,13 @@ class Run:
     params: Mapping[str, Any]
     dataset: str
     index: Sequence[index.Row]
-    results: Sequence[Mapping[str, Any]] = ()
-    progress: Sequence[Mapping[str, Any]] = ()
-    histories: Sequence[Mapping[str, Any]] = ()
-    samples: Sequence[Mapping[str, Any]] = ()
+    results: Sequence[Record] = ()
+    progress: Sequence[Record] = ()
+    histories: Sequence[Record] = ()
+    samples: Sequence[Record] = ()
     legends: Sequence[Strip] = ()
-    gallery: Sequence[Mapping[str, Any]] = ()
-    provenance: Sequence[Mapping[str, Any]] = ()
+    gallery: Sequence[Record] = ()
+    provenance: Sequence[Record] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     commands: Sequence[str] = ()
 
@@ -60,19 +62,32 @@ class Run:
         """The seeds of all that was read."""
         return sorted({int(item["seed"]) for item in (*self.results, *self.progress, *self.histories)})
 
-    def modality(self, stream: str) -> str:
-        """The modality of a stream; of several fused ones, joined by "+" as they are."""
+    def modalities(self, stream: str) -> list[str]:
+        """The modality of a stream; of fused ones all of them, in one order."""
         streams = self.params.get("streams", {})
-        return "+".join(streams.get(part, {}).get("modality", part) for part in stream.split("+"))
-
-    def recipe(self, experiment: str) -> str:
-        """The paper's name of `experiment`; its own where the params do not say."""
-        return recipes.paper_name({"experiments": {}, **self.params}, experiment)
+        return sorted(streams.get(part, {}).get("modality", part) for part in stream.split("+"))
 
     def place(self, stream: str) -> tuple[int, list[tuple[int, str]]]:
         """A key that sorts streams as in the params, then the fused ones."""
         parts = stream.split("+")
         return len(parts), [rank(part, list(self.params.get("streams", {}))) for part in parts]
+
+    def in_order(self, experiments: Iterable[str]) -> list[str]:
+        """The baselines, then as in params.yaml, then by name."""
+        known = [*BASELINES, *self.params.get("experiments", {})]
+        return sorted(experiments, key=lambda name: rank(name, known))
+
+    def sources(self) -> list[dict[str, Any]]:
+        """One record a results file: what it measures and the hashes behind it."""
+        files = [
+            {key: file[key] for key in ("experiment", "seed", "dataset")}
+            | {"task": " ".join(filter(None, (str(file["task"]), file.get("training"))))}
+            | {key: file["provenance"].get(key, "") for key in ("data", "code")}
+            | {"weights": sorted((file["provenance"].get("weights") or {}).items())}
+            for file in (*self.results, *self.progress)
+        ]
+        order = self.in_order({file["experiment"] for file in files})
+        return sorted(files, key=lambda file: (file["dataset"], file["task"], order.index(file["experiment"]), int(file["seed"])))
 
 
 def rank(name: str, known: Sequence[str]) -> tuple[int, str]:
@@ -80,28 +95,15 @@ def rank(name: str, known: Sequence[str]) -> tuple[int, str]:
     return (known.index(name) if name in known else len(known)), name
 
 
-def by_test_set(run: Run) -> Run:
-    """The run with its datasets under the names of their test sets (`paper.test_set`), as all numbers are told apart by."""
-
-    def named(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        return [{**item, "dataset": paper.test_set(run.params, item["dataset"])} for item in items]
-
-    return replace(run, dataset=paper.test_set(run.params, run.dataset), results=named(run.results), progress=named(run.progress))
-
-
-# Its files, one by one.
-
-
-def result(path: Path, *, holds: Sequence[str] = ("values", "chance", "counts")) -> dict[str, Any]:
-    """A results file, of a task unless `holds` says otherwise; raises InputError where it is none."""
+def result(path: Path) -> dict[str, Any]:
+    """A results file, of a task or along a training; raises InputError where it is none."""
     results: dict[str, Any] = read_json(path)
-    if not isinstance(results, dict) or not {"experiment", "seed", "dataset", "task", "provenance", *holds} <= results.keys():
+    about = {"experiment", "seed", "dataset", "task", "provenance"}
+    if not isinstance(results, dict) or not any(
+        about | holds <= results.keys() for holds in ({"values", "chance", "counts"}, {"training", "streams"})
+    ):
         raise InputError(f"{path} holds no results; delete it and run again")
     return results
-
-
-progress = partial(result, holds=("training", "streams"))
-"""Results along a training; errors as in `result`."""
 
 
 def history(path: Path) -> dict[str, Any]:
@@ -126,55 +128,61 @@ def trained(path: Path) -> dict[str, Any]:
     }
 
 
-# All of it, with pictures.
+Opened = Sequence[tuple[ModuleType, Cache]]  # the module of each cached modality, with its cache
 
 
 def gather(
     params: dict[str, Any],
     index_path: Path,
-    caches: Sequence[Path],
     results: Sequence[Path],
     histories: Sequence[Path],
-    features: Sequence[Path],
+    *,
+    progress: Sequence[Path] = (),
+    caches: Sequence[Path] = (),
+    features: Sequence[Path] = (),
+    target: str = "",
 ) -> Run:
-    """Read all that the page shows, from files that lie as `paths` says."""
+    """Read all that a page shows, from files that lie as `paths` says. Datasets get the names of their test sets (`paper.test_set`).
+
+    target: the rule that makes the page again, '' for all.
+    """
     rows = index.read(index_path)
-    by_source: dict[str, list[Path]] = defaultdict(list)
-    for path in caches:
-        by_source[path.parent.name].append(path)
-    order = sorted(by_source, key=lambda source: (registry.declared("modalities", source)["order"], source))
-    opened = {source: Cache(by_source[source]) for source in order}
-    modules = [registry.module("modalities", source) for source in opened]
+    sources = sorted({path.parent.name for path in caches}, key=lambda source: (registry.declared("modalities", source)["order"], source))
+    by_source = {source: [path for path in caches if path.parent.name == source] for source in sources}
+    opened = [(registry.module("modalities", source), Cache(paths)) for source, paths in by_source.items()]
+
+    def measured(path: Path) -> dict[str, Any]:
+        file = result(path)
+        return file | {"dataset": paper.test_set(params, file["dataset"])}
+
+    def sample(row: index.Row) -> dict[str, Any]:
+        strips = [module.pictures(cache, row.id, MOMENTS) for module, cache in opened]
+        return {"id": row.id, "label": row.label, "shown": evenly(row.steps, MOMENTS), "strips": strips}
+
     return Run(
         params=params,
-        dataset=params["dataset"]["name"],
+        dataset=paper.test_set(params, params["dataset"]["name"]),
         index=rows,
-        results=[result(path) for path in results],
-        histories=[history(path) for path in histories],
-        samples=[_sample(row, opened) for row in _one_a_class(index.usable(rows), SAMPLES)],
-        legends=[module.legend() for module in modules if hasattr(module, "legend")],
+        results=list(map(measured, results)),
+        progress=list(map(measured, progress)),
+        histories=list(map(history, histories)),
+        samples=[sample(row) for row in _one_a_class(index.usable(rows))] if opened else [],
+        legends=[module.legend() for module, _ in opened if hasattr(module, "legend")],
         gallery=_gallery(features, opened),
-        provenance=[trained(path) for path in histories],
+        provenance=list(map(trained, histories)),
         versions={name: importlib.metadata.version(name) for name in PACKAGES},
-        commands=["snakemake --cores all  # in the repository; of another run: --directory with the folder of its params.yaml"],
+        commands=[" ".join(filter(None, ("snakemake --cores all", target, AGAIN)))],
     )
 
 
-def _one_a_class(rows: Sequence[index.Row], count: int) -> list[index.Row]:
-    """Up to `count` videos, of different classes as far as there are some."""
+def _one_a_class(rows: Sequence[index.Row]) -> list[index.Row]:
+    """A few videos, of different classes as far as there are some."""
     first = {row.label: row for row in reversed(rows)}
     different = [first[label] for label in sorted(first)]
-    ids = {row.id for row in different}
-    return [*different, *(row for row in rows if row.id not in ids)][:count]
+    return [*different, *(row for row in rows if row is not first[row.label])][:SAMPLES]
 
 
-def _sample(row: index.Row, caches: Mapping[str, Cache]) -> dict[str, Any]:
-    """Pictures of one video, from each cache."""
-    strips = [registry.module("modalities", source).pictures(cache, row.id, MOMENTS) for source, cache in caches.items()]
-    return {"id": row.id, "label": row.label, "shown": evenly(row.steps, MOMENTS), "strips": strips}
-
-
-def _gallery(paths: Sequence[Path], caches: Mapping[str, Cache]) -> list[dict[str, Any]]:
+def _gallery(paths: Sequence[Path], opened: Opened) -> list[dict[str, Any]]:
     """Nearest training videos of a few test videos, for each experiment with all its streams fused."""
     by_experiment: dict[str, list[Path]] = defaultdict(list)
     for path in paths:
@@ -187,27 +195,22 @@ def _gallery(paths: Sequence[Path], caches: Mapping[str, Cache]) -> list[dict[st
             asked = sorted({round(position) for position in np.linspace(0, len(queries) - 1, GALLERY)})
             similarities = np.mean([cosines.similarities(stream, asked) for stream in streams], axis=0)
             name = {"experiment": experiment, "stream": "+".join(path.parent.name for path in files)}
-            items += [name | _query(streams[0], int(queries[i]), row, caches) for i, row in zip(asked, similarities, strict=True)]
+            items += [name | _query(streams[0], int(queries[i]), row, opened) for i, row in zip(asked, similarities, strict=True)]
     return items
 
 
-def _query(features: encoded.Features, query: int, similarity: np.ndarray, caches: Mapping[str, Cache]) -> dict[str, Any]:
+def _query(features: encoded.Features, query: int, similarity: np.ndarray, opened: Opened) -> dict[str, Any]:
     """A test video and its nearest training videos. similarity: (training videos,)."""
 
     def tile(video: int) -> dict[str, Any]:
-        return {"id": features.ids[video], "label": features.labels[video], "thumb": _thumbnail(features.ids[video], caches)}
+        return {"id": features.ids[video], "label": features.labels[video], "thumb": _thumbnail(features.ids[video], opened)}
 
-    def neighbour(place: int) -> dict[str, Any]:
-        video = int(features.rows("train")[place])
-        return tile(video) | {"similarity": float(similarity[place]), "correct": features.labels[video] == features.labels[query]}
-
-    nearest = np.argsort(-similarity, kind="stable")[:NEIGHBOURS]
-    return {"query": tile(query), "neighbours": [neighbour(place) for place in nearest]}
+    nearest = [(int(features.rows("train")[place]), float(similarity[place])) for place in np.argsort(-similarity, kind="stable")]
+    told = [{"similarity": cosine, "correct": features.labels[video] == features.labels[query]} for video, cosine in nearest[:NEIGHBOURS]]
+    return {"query": tile(query), "neighbours": [tile(video) | said for (video, _), said in zip(nearest, told, strict=False)]}
 
 
-def _thumbnail(video: str, caches: Mapping[str, Cache]) -> np.ndarray:
+def _thumbnail(video: str, opened: Opened) -> np.ndarray:
     """One picture of a video, or grey nothing where no modality of the run has one: (H, W, 3) uint8."""
-    for source, cache in caches.items():
-        if hasattr(module := registry.module("modalities", source), "thumbnail"):
-            return np.asarray(module.thumbnail(cache, video))
-    return np.full((64, 64, 3), 128, np.uint8)
+    pictures = (np.asarray(module.thumbnail(cache, video)) for module, cache in opened if hasattr(module, "thumbnail"))
+    return next(pictures, np.full((64, 64, 3), 128, np.uint8))
