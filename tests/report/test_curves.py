@@ -105,7 +105,6 @@ def test_candidates_are_the_settings_that_the_method_names(monkeypatch: pytest.M
     for stream in params["streams"].values():
         stream["train"] = {**stream["train"], "queue": 48}
     assert curves.candidates(params, "moco", "rgb") == curves.candidates(params, "crossclr", "motion") == 16 + 48
-    assert curves.candidates(params, "moco", "joint") == 0 and curves.candidates({}, "moco", "rgb") == 0
     monkeypatch.setattr(recipes, "method", lambda params, experiment: {"trains": "alone"})
     assert curves.candidates(params, "moco", "rgb") == 0, "of a method that names none nothing is said"
 

@@ -315,9 +315,15 @@ def test_a_task_in_other_units_is_a_page_too(make_run: MakeRun, errors: str) -> 
     run = replace(run, results=results)
     html = run_page.render(run)
     text = Reader(html).text("results")
-    assert "Errors made on toy error, %" in text and "2.25 ± 0.35" in text and "2.2 ± 0.4" in text and "distance, pixels" in text
+    assert (
+        "Errors made on toy 400 test videos." in text
+        and "error, %" in text
+        and "2.25 ± 0.35" in text
+        and "2.2 ± 0.4" in text
+        and "distance, pixels" in text
+    )
     assert "best trained: mixup on rgb, 2.2 ± 0.4; better than the untrained encoder, −6.0 (±" in Reader(html).text("summary")
-    assert run_page.terminal(run).splitlines()[0] == "Errors made on toy, error, %"
+    assert run_page.terminal(run).splitlines()[1].split() == ["error,", "%", "rgb"]
     assert "<b>2.2 ± 0.4</b>" in html and html.count("<b>5.") == 0
 
 
@@ -341,8 +347,8 @@ def test_text_for_the_terminal(make_run: MakeRun) -> None:
     text = run_page.terminal(make_run((0, 1, 2)))
     assert text.isascii()
     lines = text.splitlines()
-    assert lines[0] == "Nearest-neighbour retrieval on toy, R@1, %"
-    assert lines[1].split() == ["rgb", "flow", "rgb+flow"]
+    assert lines[0] == "Nearest-neighbour retrieval on toy"
+    assert lines[1].split() == ["R@1,", "%", "rgb", "flow", "rgb+flow"]
     assert lines[2].split() == ["chance", "25.0", "25.0", "25.0"]
     (stc,) = [line for line in lines[: lines.index("")] if line.startswith("stc-mix")]
     assert stc.split() == ["stc-mix", "32.0", "+-", "2.0", "*", "72.0", "+-", "2.0", "*", "78.0", "+-", "2.0"]

@@ -347,7 +347,7 @@ def test_a_stream_of_another_name_stands_beside_its_modality() -> None:
     }
     small = made.target("results", "moco mixup", "small", "linear")
     other = replace(run, params={**params, "experiments": experiments}, results=[])
-    found = target_data.results(other, small, paper.printed("Table 1"))
+    found = target_data.results(other, small, paper.source()["printed"]["Table 1"])
     assert [theirs(row) for row in rows(found, "small").values()] == [(38.2,), (49.6,)]
     assert {number["stream"] for number in found["paper_alone"]} == {"small"}
 

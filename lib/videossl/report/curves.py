@@ -21,17 +21,11 @@ from videossl.report.verdicts import TRAINING, Record, headline, measure, summar
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = ("#0b6fb0", "#c2570c", "#2a7f4f", "#8a4fa3", "#7a6a12")
-"""As matplotlib draws them; in the page colour i is var(--s{i}), black the colour of the text."""
-
+COLOURS = ("#0b6fb0", "#c2570c", "#2a7f4f", "#8a4fa3", "#7a6a12")  # in the page colour i is var(--s{i}), black that of the text
 DASHES = ("-", (0, (7, 3)), (0, (2, 2.5)), (0, (9, 3, 2, 3)))
 MARKERS = "osD^v"
-WIDTH, HEIGHT = 4.2, 2.5
-"""Inches of 72 units, without the legend."""
-
-SHIFT = 0.006
-"""Of the width of a chart: how far courses of whiskers are drawn apart, so that they do not hide each other."""
-
+WIDTH, HEIGHT = 4.2, 2.5  # inches of 72 units, without the legend
+SHIFT = 0.006  # of the width: how far courses with whiskers are drawn apart, so that they do not hide each other
 SETTINGS: Any = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -58,9 +52,7 @@ def spans(params: Mapping[str, Any], experiment: str, stream: str) -> list[dict[
 
 
 def settings(params: Mapping[str, Any], experiment: str, stream: str) -> dict[str, Any]:
-    """The values with which an experiment trains a stream; {} where the params have no such encoder."""
-    if not spans(params, experiment, stream):
-        return {}
+    """The values with which an experiment trains a stream."""
     method = params["experiments"][experiment]["method"]
     return {key: setting.value for key, setting in recipes.settings(dict(params), stream, method, experiment).items()}
 
@@ -68,7 +60,7 @@ def settings(params: Mapping[str, Any], experiment: str, stream: str) -> dict[st
 def candidates(params: Mapping[str, Any], experiment: str, stream: str) -> int:
     """The number of keys that a view is compared with; 0 where the method does not name the settings that add up to it."""
     values = settings(params, experiment, stream)
-    return sum(values[key] for key in recipes.method(dict(params), experiment).get("candidates", [])) if values else 0
+    return sum(values[key] for key in recipes.method(dict(params), experiment).get("candidates", []))
 
 
 def of_stream(epochs: Sequence[Record], stream: str) -> list[dict[str, Any]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +21,11 @@ from videossl.errors import InputError
 from videossl.files import read_json, sha256
 from videossl.modalities.base import Strip, evenly
 from videossl.report import paper
-from videossl.report.verdicts import Record
+from videossl.report.verdicts import BASELINES, Record, declared, summarise
 from videossl.tasks import cosines
 from videossl.tasks import features as encoded
 from videossl.train import weights
 
-BASELINES = {"handmade": "hand-made feature", "untrained": "untrained encoder"}
 AGAIN = " # in the repository; of another run: --directory with the folder of its params.yaml"
 SAMPLES, MOMENTS, GALLERY, NEIGHBOURS = 6, 6, 4, 5
 PACKAGES = ("torch", "torchvision", "numpy", "h5py", "av", "opencv-contrib-python-headless", "matplotlib", "snakemake", "dvc")
@@ -79,6 +80,7 @@ class Run:
 
     def sources(self) -> list[dict[str, Any]]:
         """One record a results file: what it measures and the hashes behind it."""
+        order = self.in_order({file["experiment"] for file in (*self.results, *self.progress)})
         files = [
             {key: file[key] for key in ("experiment", "seed", "dataset")}
             | {"task": " ".join(filter(None, (str(file["task"]), file.get("training"))))}
@@ -86,7 +88,6 @@ class Run:
             | {"weights": sorted((file["provenance"].get("weights") or {}).items())}
             for file in (*self.results, *self.progress)
         ]
-        order = self.in_order({file["experiment"] for file in files})
         return sorted(files, key=lambda file: (file["dataset"], file["task"], order.index(file["experiment"]), int(file["seed"])))
 
 
@@ -95,13 +96,41 @@ def rank(name: str, known: Sequence[str]) -> tuple[int, str]:
     return (known.index(name) if name in known else len(known)), name
 
 
+def numbers(run: Run) -> list[dict[str, Any]]:
+    """One record a number: its names, the value over seeds (`summarise`), and what belongs to its column.
+
+    By dataset, task, metric, stream and experiment; what a task measured of no seed has no values. Two results of the same
+    experiment and seed raise InputError.
+    """
+    by_place: dict[tuple[str, ...], dict[int, float]] = defaultdict(dict)
+    columns: dict[tuple[str, ...], Record] = {}
+    for result in run.results:
+        dataset, task, experiment, seed = (result[key] for key in ("dataset", "task", "experiment", "seed"))
+        for stream, metrics in result["values"].items():
+            for metric, number in metrics.items():
+                seeds = by_place[dataset, task, metric, stream, experiment]
+                if seed in seeds:
+                    raise InputError(f"two results of {experiment}, seed {seed} ({dataset}, {task}); give the report each seed once")
+                seeds[int(seed)] = float(number)
+                about = {"chance": result.get("chance", {}).get(metric), "test_videos": result.get("counts", {}).get("test", 0)}
+                columns.setdefault((dataset, task, metric), about)
+    order = {task: (declared(task).get("order", math.inf), task) for _, task, _ in columns}
+    made = []
+    for dataset, task in sorted({key[:2] for key in columns}, key=lambda key: (key[0] != run.dataset, key[0], order[key[1]])):
+        here = [place for place in by_place if place[:2] == (dataset, task)]
+        metrics = sorted({place[2] for place in here}, key=lambda metric: rank(metric, list(declared(task).get("metrics", {}))))
+        streams, experiments = sorted({place[3] for place in here}, key=run.place), run.in_order({place[4] for place in here})
+        for place in itertools.product([dataset], [task], metrics, streams, experiments):
+            names = dict(zip(("dataset", "task", "metric", "stream", "experiment"), place, strict=True))
+            made.append({**names, **summarise(by_place.get(place, {})), **columns[place[:3]]})
+    return made
+
+
 def result(path: Path) -> dict[str, Any]:
     """A results file, of a task or along a training; raises InputError where it is none."""
     results: dict[str, Any] = read_json(path)
-    about = {"experiment", "seed", "dataset", "task", "provenance"}
-    if not isinstance(results, dict) or not any(
-        about | holds <= results.keys() for holds in ({"values", "chance", "counts"}, {"training", "streams"})
-    ):
+    about, kinds = {"experiment", "seed", "dataset", "task", "provenance"}, ({"values", "chance", "counts"}, {"training", "streams"})
+    if not isinstance(results, dict) or not any(about | kind <= results.keys() for kind in kinds):
         raise InputError(f"{path} holds no results; delete it and run again")
     return results
 

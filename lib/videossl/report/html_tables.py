@@ -1,4 +1,4 @@
-"""One model of a table, as HTML (tables.html) and as text; and the frame that all pages share (frame.html).
+"""One model of a table, as HTML (tables.html) and as text; the table of results; and the frame that all pages share (frame.html).
 
 A page loads nothing: styles are inline, pictures are data URIs, there is no script.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,12 +17,12 @@ from tabulate import tabulate
 
 from videossl.files import atomic
 from videossl.report import paper
-from videossl.report.finished_run import BASELINES, Run
+from videossl.report.finished_run import Run
+from videossl.report.verdicts import BASELINES, Record, against, best, headline, measure
 
 LINE = 120
-ASCII = str.maketrans(
-    {"±": "+-", "−": "-", "✓": "+", "✗": "x", "≈": "~", "▲": "+", "▼": "-", "–": "-", "→": "->", "ρ": "rho", "†": "", "²": "2"}
-)
+SEEDS = "Mean ± sample standard deviation, below it the number of each seed; one seed has no spread."
+ASCII = str.maketrans({"±": "+-", "−": "-", "–": "-", "ρ": "rho", "†": "", "²": "2"})
 
 
 class Cell(NamedTuple):
@@ -58,6 +59,42 @@ class Table(NamedTuple):
         align = ["left"] * self.left + ["right"] * (len(head) - self.left)
         rows = [[ascii_only(str(cell)) for cell in row.cells] for row in self.rows]
         return str(tabulate(rows, list(map(ascii_only, head)), "plain", colalign=align, headersalign=align, disable_numparse=True))
+
+
+def results_table(name: str, numbers: Sequence[Record], caption: str = "", *, by_stream: bool = False, beside: bool = False) -> Table:
+    """Numbers by experiment and by metric, or of one metric `by_stream`. beside: with the paper's number beside each.
+
+    A number's "note" is small print of its row; "alone" counts the rows of the paper that none of ours is beside.
+    """
+    columns, rows = defaultdict[Any, list[Record]](list), defaultdict[Any, list[Record]](list)
+    for number in numbers:
+        columns[number["stream"] if by_stream else (number["dataset"], number["task"], number["metric"])].append(number)
+        rows[number["experiment"], number.get("note", ""), number.get("alone")].append(number)
+    corner = measure(numbers[0]["task"], numbers[0]["metric"]).heading if by_stream and numbers else ""
+    heads, chances = list[object]([corner]), list[object](["chance"])
+    for first, *_ in columns.values():
+        unit = measure(first["task"], first["metric"])
+        heads.append(first["stream"] if by_stream else Cell(unit.heading, [(paper.dataset_name(first["dataset"]), "")]))
+        heads += [Cell("paper", [(paper.dataset_name(first["paper_dataset"] or ""), "")])] if beside else []
+        chances += [unit.text(first["chance"]), ""] if beside else [unit.text(first["chance"])]
+    made = [Row(chances, "baseline")]
+    bests = [best(column)["mean"] for column in columns.values()]
+    for (experiment, note, alone), row in rows.items():
+        cells: list[object] = [Cell(BASELINES.get(experiment, experiment), [(note, "")])]
+        for number, mean in zip(row, bests, strict=True):
+            cells.append(_cell(number, numbers, mean))
+            cells += [measure(number["task"], number["metric"]).text(number["paper"])] if beside else []
+        made.append(Row(cells, "baseline" if experiment in BASELINES or alone is not None else ""))
+    return Table(name, heads, made, caption, "duo")
+
+
+def _cell(number: Record, numbers: Sequence[Record], best: float | None) -> Cell:
+    """A value, below it the number of each seed where there are several, and of a trained headline the verdict against untrained."""
+    unit, trained = measure(number["task"], number["metric"]), number["experiment"] not in BASELINES
+    each = " · ".join(f"{value:.0f}" if unit.unit == "%" else unit.text(value) for value in number["values"])
+    verdict = against("untrained", number, numbers) if trained and number["metric"] == headline(number["task"]) else None
+    small = [(each if number["sd"] is not None else "", ""), (verdict or "", verdict.word if verdict else "")]
+    return Cell(unit.show(number), small, trained and number["mean"] is not None and number["mean"] == best)
 
 
 def fill(text: str) -> str:

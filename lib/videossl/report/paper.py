@@ -14,8 +14,7 @@ from videossl.errors import InputError
 
 SOURCE = Path(__file__).with_name("paper.yaml")
 SCALE = ("dataset", "videos", "epochs", "frames", "resolution", "width", "batch", "queue", "crops")
-TESTED = ("crops",)
-"""Those of SCALE that are settings of a task, and not of pretraining."""
+TESTED = ("crops",)  # those of SCALE that are settings of a task, and not of pretraining
 
 
 class Row(NamedTuple):
@@ -64,12 +63,6 @@ def source(path: Path = SOURCE) -> Mapping[str, Any]:
         return {**text, "printed": {item["number"]: _printed(**item) for item in (*text["tables"], *text["figures"])}}
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise InputError(f"cannot read the paper's numbers in {path}: {error!r}; restore the file") from error
-
-
-def printed(number: str) -> Printed | None:
-    """The table or figure of that number, such as "Table 1"; None where the paper has none."""
-    found: Printed | None = source()["printed"].get(number)
-    return found
 
 
 def _printed(columns: Sequence[Mapping[str, str]] = (), rows: Sequence[Mapping[str, Any]] = (), **item: Any) -> Printed:

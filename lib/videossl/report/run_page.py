@@ -21,14 +21,11 @@ from videossl.data import index
 from videossl.params import recipes
 from videossl.report import paper
 from videossl.report.curves import candidates, draw, of_stream, training_chart
-from videossl.report.finished_run import BASELINES, Run, rank
-from videossl.report.html_tables import Row, Table, ascii_only, fill, render_page
-from videossl.report.results import SEEDS, against, best, numbers, results_table
-from videossl.report.verdicts import RULE, Measure, Record, declared, headline, measure, seeds_said
+from videossl.report.finished_run import Run, numbers, rank
+from videossl.report.html_tables import SEEDS, Row, Table, ascii_only, fill, render_page, results_table
+from videossl.report.verdicts import BASELINES, RULE, Record, against, best, declared, headline, measure, seeds_said
 
-NAMES_SHOWN, WIDTH, SMALL = 50, 160, 96
-"""Dropped videos named by reason; pixels of a picture's width at most; below which it is drawn enlarged, with sharp pixels."""
-
+NAMES_SHOWN, WIDTH, SMALL = 50, 160, 96  # dropped videos by reason; pixels of a picture at most; below them it has sharp pixels
 NO_TASK = "No task was measured: that needs videos of two labelled classes or more to train on and to test on, and evaluate.tasks."
 
 
@@ -53,7 +50,7 @@ def render(run: Run) -> str:
 def terminal(run: Run) -> str:
     """The results as ASCII text: a table a task, and below it what is best."""
     tasks = task_results(run)
-    blocks = [f"{task['title']}, {task['metric']}\n{task['table'].text()}\n{fill(task['best'])}" for task in tasks]
+    blocks = [f"{task['title']}\n{task['table'].text()}\n{fill(task['best'])}" for task in tasks]
     return ascii_only("\n\n".join([*blocks, fill(f"* best trained. {RULE}" if tasks else NO_TASK)]))
 
 
@@ -63,12 +60,11 @@ def task_results(run: Run) -> list[dict[str, Any]]:
     for (dataset, task), group in itertools.groupby(numbers(run), lambda number: (number["dataset"], number["task"])):
         everything = list(group)
         shown = [number for number in everything if number["metric"] == headline(task)]
-        title, metric = f"{declared(task).get('title', task)} on {paper.dataset_name(dataset)}", headline(task)
-        heading = Measure(metric, measure(task, metric).unit).heading
-        caption = f"{heading}; {everything[0]['test_videos']:,} test videos. {SEEDS}"
+        title = f"{declared(task).get('title', task)} on {paper.dataset_name(dataset)}"
+        caption = f"{everything[0]['test_videos']:,} test videos. {SEEDS}"
         table = results_table(f"results of {title}", shown, caption, by_stream=True)
         metrics = results_table(f"all metrics of {title}", [number | {"note": number["stream"]} for number in everything])
-        tasks.append({"title": title, "metric": heading, "best": best_said(shown), "table": table, "metrics": metrics})
+        tasks.append({"title": title, "best": best_said(shown), "table": table, "metrics": metrics})
     return tasks
 
 
@@ -80,8 +76,8 @@ def best_said(shown: Sequence[Record]) -> str:
     verdicts = [(verdict, BASELINES[name]) for name in BASELINES if (verdict := against(name, winner, shown))]
     words = {"better": "better than the", "unclear": "not clearly other than the", "worse": "worse than the"}
     said = [f"{words[verdict.word]} {name}, {verdict.measure.difference(*verdict[:2])}" for verdict, name in verdicts]
-    shown_as = measure(winner["task"], winner["metric"]).show(winner)
-    return f"best trained: {winner['experiment']} on {winner['stream']}, {shown_as}; {'; '.join(said) or 'no baseline to compare with'}"
+    number = measure(winner["task"], winner["metric"]).show(winner)
+    return f"best trained: {winner['experiment']} on {winner['stream']}, {number}; {'; '.join(said) or 'no baseline to compare with'}"
 
 
 def lead(run: Run) -> str:
@@ -101,7 +97,7 @@ def lead(run: Run) -> str:
 
 def encoders(run: Run) -> list[dict[str, Any]]:
     """One entry an experiment and stream, in the order of the results: the charts of one encoder, and its trainings in numbers."""
-    jobs, known = {(one["experiment"], one["training"]) for one in run.histories}, run.params.get("experiments", {}).keys()
+    jobs, known = {(one["experiment"], one["training"]) for one in run.histories if one["epochs"]}, run.params.get("experiments", {}).keys()
     shown = []
     for experiment in run.in_order({name for name, _ in jobs} & known):
         trainings = [job for job in recipes.trainings(dict(run.params), experiment) if (experiment, job.name) in jobs]
@@ -121,18 +117,17 @@ def _curves(run: Run, experiment: str, stream: str) -> dict[str, Any]:
     for key, guess in (("loss", math.log), ("accuracy", lambda number: 100 / number)):
         levels = [(span["start"], span["stop"], guess(number)) for span, number in zip(spans, guessed, strict=True) if number]
         drawn += [draw(along[key], levels, names)] if key in along else []
+
+    def first_to_last(chart: Record, span: Record) -> str:
+        points = [point for point in chart["courses"][0]["points"] if span["start"] < point["epoch"] <= span["stop"]]
+        said = [f"{point['mean']:.4g}" + (f" ± {point['sd']:.2g}" if point["sd"] is not None else "") for point in points]
+        return f"{said[0]} → {said[-1]}" if said else "–"
+
     rows = []
     for span, name, number in zip(spans, names, guessed, strict=True):
         guessing = f"{math.log(number):.3f}, {100 / number:.2g} %" if number else "–"
-        rows.append(Row([name, span["stop"] - span["start"], guessing, *(_first_to_last(chart, span) for chart in along.values())]))
+        rows.append(Row([name, span["stop"] - span["start"], guessing, *(first_to_last(chart, span) for chart in along.values())]))
     return {"charts": drawn, "table": Table(f"trainings of {experiment}, {stream}", ["training", "epochs", "guessing", *along], rows)}
-
-
-def _first_to_last(chart: Record, span: Record) -> str:
-    """The number in the first epoch of a training and in its last."""
-    points = [point for point in chart["courses"][0]["points"] if span["start"] < point["epoch"] <= span["stop"]]
-    said = [f"{point['mean']:.4g}" + (f" ± {point['sd']:.2g}" if point["sd"] is not None else "") for point in points]
-    return f"{said[0]} → {said[-1]}" if said else "–"
 
 
 # Pictures and the index.

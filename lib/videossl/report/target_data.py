@@ -18,12 +18,10 @@ from videossl.errors import InputError
 from videossl.params.recipes import paper_name
 from videossl.params.run import measured_datasets
 from videossl.report import curves, paper
-from videossl.report.finished_run import BASELINES, Run
-from videossl.report.results import numbers
-from videossl.report.verdicts import NOTHING, RULE, Record, compare, headline, measure, seeds_said
+from videossl.report.finished_run import Run, numbers
+from videossl.report.verdicts import BASELINES, NOTHING, RULE, Record, compare, headline, measure, seeds_said
 
-ORDERS = {"better": "seen", "unclear": "not clear", "worse": "reversed", "": "not measured"}
-"""The paper's order of two experiments, by the verdict on ours."""
+ORDERS = {"better": "seen", "unclear": "not clear", "worse": "reversed", "": "not measured"}  # by our verdict
 
 
 def record(run: Run, name: str) -> dict[str, Any]:
@@ -32,7 +30,7 @@ def record(run: Run, name: str) -> dict[str, Any]:
     if name not in targets:
         raise InputError(f"there is no target '{name}' in the params; known: {', '.join(targets) or 'none'}")
     target, show = targets[name], targets[name]["show"]
-    printed = paper.printed(re.sub(r"^(table|figure)(\d+)$", lambda word: f"{word[1].capitalize()} {word[2]}", name))
+    printed = paper.source()["printed"].get(re.sub(r"^(table|figure)(\d+)$", lambda word: f"{word[1].capitalize()} {word[2]}", name))
     made = {
         "target": name,
         "show": show,
@@ -117,9 +115,7 @@ def _row(
         differs += paper.differences({**table.setting, **theirs.setting}, setting(run, name, stream, tasks), tasks)
     for names, measured in columns:
         ours = next((number for number in measured if (number["experiment"], number["stream"]) == (name, stream)), NOTHING)
-        about = (
-            {"chance": measured[0]["chance"], "test_videos": measured[0]["test_videos"]} if measured else {"chance": None, "test_videos": 0}
-        )
+        about = {key: measured[0][key] for key in ("chance", "test_videos")} if measured else {"chance": None, "test_videos": 0}
         beside = {"paper": theirs and theirs.value(names), "paper_method": theirs and theirs.method, "differs": differs}
         row.append({"experiment": name, "stream": stream, **ours, **names, **about, **beside})
     return row
@@ -201,12 +197,7 @@ def _claims(run: Run, figure: paper.Printed | None, chart: Record) -> Iterator[d
     for claim in figure.order if figure else ():
         if (claim["task"], claim["metric"]) == (chart["task"], chart["metric"]) and {claim["above"], claim["below"]} <= ends.keys():
             pair = [ends[claim["above"]], ends[claim["below"]]]
-            yield _pair(chart, *(course["experiment"] for course in pair), *(_end(course) for course in pair))
-
-
-def _end(course: Record) -> Record:
-    """The last point of a course."""
-    return course["points"][-1] if course["points"] else NOTHING
+            yield _pair(chart, *(course["experiment"] for course in pair), *(next(iter(course["points"][-1:]), NOTHING) for course in pair))
 
 
 def _lead(target: Record) -> str:

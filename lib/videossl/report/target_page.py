@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 from videossl.report import curves, paper
 from videossl.report.finished_run import Run
-from videossl.report.html_tables import Cell, Row, Table, ascii_only, fill, render_page
-from videossl.report.results import SEEDS, results_table
+from videossl.report.html_tables import SEEDS, Cell, Row, Table, ascii_only, fill, render_page, results_table
 from videossl.report.target_data import setting, tally_said
 from videossl.report.verdicts import NOTHING, TRAINING, Record, measure
 
-MARKS = {"seen": "✓", "not clear": "≈", "reversed": "✗", "not measured": "–"}
-COLOURS = {"seen": "better", "reversed": "worse"}
+MARKS = {"seen": ("✓", "better"), "not clear": ("≈", ""), "reversed": ("✗", "worse"), "not measured": ("–", "")}
 
 
 def render(run: Run, target: Record) -> str:
     """The page as HTML. target: as `target_data.record` gives it."""
-    printed = paper.printed(target["beside"] or "")
+    printed = paper.source()["printed"].get(target["beside"])
     return render_page(
         "target_page.html",
         run,
@@ -45,29 +44,17 @@ def heading(target: Record) -> str:
 def scale_said(run: Run, target: Record, printed: paper.Printed | None) -> str:
     """The warning that our numbers reproduce nothing, as long as anything differs; nothing where nothing of the paper stands beside."""
     differs = [number["differs"] for number in target["numbers"] if number["paper_method"]]
-    for chart in target["charts"][:1] if printed else []:
-        scales = [setting(run, course["experiment"], chart["stream"]) for course in chart["courses"]]
-        differs = [paper.differences(printed.setting, scale) for scale in scales] if printed else []
+    if printed and target["charts"]:
+        trained = [(course["experiment"], target["charts"][0]["stream"]) for course in target["charts"][0]["courses"]]
+        differs = [paper.differences(printed.setting, setting(run, *encoder)) for encoder in trained]
     if any(differs):
-        return f"Not a reproduction: the scale differs, theirs / ours: {'; '.join(in_all(differs)) or 'as said in each row'}."
+        return f"Not a reproduction: the scale differs, theirs / ours: {'; '.join(dict.fromkeys(itertools.chain(*differs)))}."
     return "In all that is recorded the setting is the paper's." if differs else ""
-
-
-def in_all(texts: Sequence[Sequence[str]]) -> list[str]:
-    """The texts that stand in every one of the lists, in order."""
-    return [text for text in texts[0] if all(text in others for others in texts)] if texts else []
 
 
 def parts(target: Record) -> Iterator[dict[str, Any]]:
     """The page, stream by stream or chart by chart: a table and the pairs that are judged in it; of a chart what is drawn."""
-    common = in_all([number["differs"] for number in target["numbers"] if number["paper_method"]])
-    ours = [
-        {
-            **number,
-            "note": "; ".join([number["paper_method"] or "", *(text for text in number["differs"] if text not in common)]).lstrip("; "),
-        }
-        for number in target["numbers"]
-    ]
+    ours = [{**number, "note": number["paper_method"] or ""} for number in target["numbers"]]
     columns = len({(number["dataset"], number["task"], number["metric"]) for number in target["paper_alone"]})
     theirs = [
         {**number, **NOTHING, "experiment": number["method"], "note": "the paper’s alone", "alone": place // columns, "test_videos": 0}
@@ -92,8 +79,8 @@ def judged(order: Record) -> tuple[str, Table]:
     for pair in sorted(order["pairs"], key=lambda pair: not pair["neighbours"]):
         theirs = "–" if pair["paper_difference"] is None else unit.difference(pair["paper_difference"])
         ours = "–" if pair["difference"] is None else unit.difference(pair["difference"], pair["standard_error"])
-        verdict = (f"{MARKS[pair['verdict']]} {pair['verdict']}", COLOURS.get(pair["verdict"], ""))
-        cells = [Cell(pair["above"], [(f"over {pair['below']}", "")]), theirs, ours, Cell("", [verdict])]
+        mark, style = MARKS[pair["verdict"]]
+        cells = [Cell(pair["above"], [(f"over {pair['below']}", "")]), theirs, ours, Cell("", [(f"{mark} {pair['verdict']}", style)])]
         rows.append(Row(cells, "" if pair["neighbours"] else "further"))
     return f"{name}, {tally_said(order['pairs'])}", Table(f"pairs, {name}", ["pair", "paper", "here", "order"], rows, style="pairs")
 

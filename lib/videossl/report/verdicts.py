@@ -9,20 +9,16 @@ from typing import Any, NamedTuple
 
 from videossl import registry
 
-STANDARD_ERRORS = 2
-"""A difference is clear where it is more than this number of its standard errors."""
-
+STANDARD_ERRORS = 2  # a difference is clear where it is more than this number of its standard errors
 RULE = (
     "Better, worse, seen, reversed: by more than two standard errors of the difference, a rule of thumb that is not corrected for how"
     " many differences are looked at; up to one in twenty passes by chance. The errors come from the number of test videos and from the"
     " spread over seeds; one seed has no spread. Numbers of the training have the spread alone: with one seed nothing there can be judged."
 )
+BASELINES = {"handmade": "hand-made feature", "untrained": "untrained encoder"}
 MARKS = {"better": "▲", "unclear": "≈", "worse": "▼"}
-TRAINING = "training"
-"""Stands for a task where numbers of the training itself are shown."""
-
-Record = Mapping[str, Any]
-"""Data as JSON holds it."""
+TRAINING = "training"  # stands for a task where numbers of the training itself are shown
+Record = Mapping[str, Any]  # data as JSON holds it
 
 
 class Measure(NamedTuple):
@@ -87,8 +83,7 @@ def summarise(numbers: Mapping[int, float]) -> dict[str, Any]:
     return {"seeds": seeds, "values": values, "mean": statistics.fmean(values) if values else None, "sd": sd}
 
 
-NOTHING: Record = summarise({})
-"""The value of what was not measured."""
+NOTHING: Record = summarise({})  # the value of what was not measured
 
 
 class Verdict(NamedTuple):
@@ -121,6 +116,19 @@ def compare(measure: Measure, ours: Record, base: Record, tests: int) -> Verdict
     error = math.sqrt(max(variance, 0.0))
     word = "better" if measure.worth(difference) > 0 else "worse"
     return Verdict(difference, error, "unclear" if abs(difference) <= STANDARD_ERRORS * error else word, measure)
+
+
+def best(numbers: Sequence[Record]) -> Record:
+    """The best of the numbers of trained encoders, all of one metric; NOTHING where none is measured."""
+    measured = [number for number in numbers if number["experiment"] not in BASELINES and number["values"]]
+    return max(measured, key=lambda number: measure(number["task"], number["metric"]).worth(number["mean"]), default=NOTHING)
+
+
+def against(baseline: str, number: Record, numbers: Sequence[Record]) -> Verdict | None:
+    """A number against that of a baseline in `numbers` with the same names but for the experiment; None when either is missing."""
+    names = {key: number[key] for key in ("dataset", "task", "metric", "stream")} | {"experiment": baseline}
+    base = next((other for other in numbers if names.items() <= other.items()), NOTHING)
+    return compare(measure(number["task"], number["metric"]), number, base, number["test_videos"])
 
 
 def seeds_said(seeds: Sequence[int]) -> str:
