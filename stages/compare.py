@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from videossl import script
-from videossl.data import index
 from videossl.files import write_json
-from videossl.report import compared, run, tables, target
+from videossl.report import html_tables, target_data, target_page
+from videossl.report.finished_run import gather
 
 
 def main() -> None:
@@ -23,23 +23,12 @@ def main() -> None:
     parser.add_argument("--histories", type=Path, nargs="*", default=[], help="training curves: {experiment}/{seed}/{training}.json")
     parser.add_argument("--out", type=Path, nargs=2, required=True, metavar=("JSON", "HTML"))
     args = script.read(parser)
-    files = run.Run(
-        params=args.params,
-        dataset=args.params["dataset"]["name"],
-        index=index.read(args.index),
-        results=[run.result(path) for path in args.results],
-        progress=[run.progress(path) for path in args.progress],
-        histories=[run.history(path) for path in args.histories],
-        provenance=[run.trained(path) for path in args.histories],
-        commands=[
-            f"snakemake --cores all {args.target}  # in the repository; of another run: --directory with the folder of its params.yaml"
-        ],
-    )
-    comparison = target.comparison(run.by_test_set(files), args.target)
+    run = gather(args.params, args.index, args.results, args.histories, progress=args.progress, target=args.target)
+    target = target_data.record(run, args.target)
     data, page = args.out
-    write_json(data, target.data(comparison))
-    tables.write(page, compared.render(comparison))
-    print(compared.terminal(comparison))
+    write_json(data, target)
+    html_tables.write(page, target_page.render(run, target))
+    print(target_page.terminal(target))
     print(f"\n{args.target}: {page.resolve()}")
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from videossl import script
-from videossl.report import page, tables
-from videossl.report.run import by_test_set, gather
+from videossl.report import html_tables, run_page
+from videossl.report.finished_run import gather
 
 
 def main() -> None:
@@ -22,9 +22,9 @@ def main() -> None:
     parser.add_argument("--features", type=Path, nargs="*", default=[], help="for the gallery")
     parser.add_argument("--out", type=Path, required=True)
     args = script.read(parser)
-    run = by_test_set(gather(args.params, args.index, args.cache, args.results, args.histories, args.features))
-    tables.write(args.out, page.render(run))
-    print(page.terminal(run))
+    run = gather(args.params, args.index, args.results, args.histories, caches=args.cache, features=args.features)
+    html_tables.write(args.out, run_page.render(run))
+    print(run_page.terminal(run))
     print(f"\nreport: {args.out.resolve()}")
 
 

@@ -245,7 +245,7 @@ CHANGES = {
         "data/models/mixup/0/rgb.safetensors", "data/models/mixup/0/flow.safetensors", "data/models/stc-mix/feasible.json", "data/models/stc-mix/0/*-?.safetensors",
         "data/features/*/0/rgb/*.h5", "data/features/*/0/flow/*.h5",
         *(f"data/results/{experiment}/0/toy/*.json" for experiment in ("untrained", "handmade", "mixup", "stc-mix")), PAGE),
-    "a module of the report": marked("lib/videossl/report/charts.py", {"report"}),
+    "a module of the report": marked("lib/videossl/report/curves.py", {"report"}),
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from tests.made import row as made
 from videossl import registry
 from videossl.data.index import Row
 from videossl.modalities.base import Picture, Strip, evenly
-from videossl.report.run import Run
+from videossl.report.finished_run import Run
 
 CLASSES = ("bow", "jump", "kick", "wave")
 SHA = "0123456789abcdef" * 4

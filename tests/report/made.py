@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tests.report.conftest import SHA, history, index, stream
 
-from videossl.report.run import Run
+from videossl.report.finished_run import Run
 
 TESTS = 96
 METRICS = {"retrieval": ("R@1", "R@5", "R@10", "R@20"), "linear": ("accuracy",), "finetune": ("accuracy",)}

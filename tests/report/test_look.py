@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from tests.report import made
 
-from videossl.report import compared, page, target
-from videossl.report.run import Run
-from videossl.report.tables import write
+from videossl.report import run_page, target_data, target_page
+from videossl.report.finished_run import Run
+from videossl.report.html_tables import write
 
 pytestmark = [
     pytest.mark.slow,
@@ -89,10 +89,10 @@ def wide_run(make_run: Callable[..., Run]) -> Run:
 
 @pytest.fixture(scope="module")
 def measured(make_run: Callable[..., Run], tmp_path_factory: pytest.TempPathFactory) -> Measured:
-    run = page.render(wide_run(make_run))
-    too_wide = run.replace("<main>", '<main><div style="width:2000px">wide</div>')
-    pages = {name: compared.render(target.comparison(made.run(name), name)) for name in COMPARISONS}
-    return measure(tmp_path_factory.mktemp("look"), {"run": run, "too wide": too_wide, **pages})
+    page = run_page.render(wide_run(make_run))
+    too_wide = page.replace("<main>", '<main><div style="width:2000px">wide</div>')
+    pages = {name: target_page.render(run, target_data.record(run, name)) for name in COMPARISONS for run in [made.run(name)]}
+    return measure(tmp_path_factory.mktemp("look"), {"run": page, "too wide": too_wide, **pages})
 
 
 @pytest.mark.parametrize("name", ["run", *COMPARISONS])

@@ -13,8 +13,8 @@ from videossl.report import paper
 
 
 @pytest.fixture(scope="module")
-def tables() -> dict[str, paper.Table]:
-    return {table.number: table for table in paper.tables()}
+def tables() -> dict[str, paper.Printed]:
+    return {number: table for number, table in paper.source()["printed"].items() if table.rows}
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,14 @@ def tables() -> dict[str, paper.Table]:
     ],
 )
 def test_rows_are_those_of_the_source(
-    tables: dict[str, paper.Table], number: str, method: str, modality: str, values: list[float | None]
+    tables: dict[str, paper.Printed], number: str, method: str, modality: str, values: list[float | None]
 ) -> None:
     (row,) = [r for r in tables[number].rows if (r.method, r.modality) == (method, modality)]
-    assert row.values == values
+    assert list(row.values.values()) == values
 
 
-def test_table_2_ends_each_modality_with_stc_mix(tables: dict[str, paper.Table]) -> None:
-    found = {row.modality: row.values for row in tables["Table 2"].rows if row.experiment == "stc-mix"}
+def test_table_2_ends_each_modality_with_stc_mix(tables: dict[str, paper.Printed]) -> None:
+    found = {row.modality: list(row.values.values()) for row in tables["Table 2"].rows if row.experiment == "stc-mix"}
     assert found == {
         "rgb": [55.8, 28.3, 42.8, 19.1],
         "flow": [72.4, 34.9, 53.9, 23.1],
@@ -46,12 +46,12 @@ def test_table_2_ends_each_modality_with_stc_mix(tables: dict[str, paper.Table])
     }
 
 
-def test_all_tables_are_there_in_full(tables: dict[str, paper.Table]) -> None:
+def test_all_tables_are_there_in_full(tables: dict[str, paper.Printed]) -> None:
     counts = {number: len(table.rows) for number, table in tables.items() if number.startswith("Table")}
     assert counts == {f"Table {i}": n for i, n in enumerate((5, 21, 8, 9, 9, 7, 11), 1)}
 
 
-def test_the_poster_repeats_the_paper(tables: dict[str, paper.Table]) -> None:
+def test_the_poster_repeats_the_paper(tables: dict[str, paper.Printed]) -> None:
     """Two transcriptions of the same numbers, each printed in both sources, guard each other."""
 
     poster = {
@@ -60,30 +60,34 @@ def test_the_poster_repeats_the_paper(tables: dict[str, paper.Table]) -> None:
     }
 
     def flat(number: str) -> set[tuple[float | None, ...]]:
-        return {tuple(row.values) for row in tables[number].rows}
+        return {tuple(row.values.values()) for row in tables[number].rows}
 
     assert poster["strategies"] <= flat("Table 2")
     assert poster["skeletons"] == flat("Table 5")
     assert poster["classification"] == flat("Table 3")
-    assert poster["retrieval"] == {tuple(row.values[:4]) for row in tables["Table 4"].rows}
+    assert poster["retrieval"] == {tuple(row.values.values())[:4] for row in tables["Table 4"].rows}
     assert {values[0] for values in poster["RGB and pose"]} == {values[0] for values in flat("Table 6")}
 
 
-def test_numbers_are_percentages_and_recall_grows_with_k(tables: dict[str, paper.Table]) -> None:
+def test_numbers_are_percentages_and_recall_grows_with_k(tables: dict[str, paper.Printed]) -> None:
     for table in tables.values():
         for row in table.rows:
-            assert all(value is None or 0 < value < 100 for value in row.values), (table.number, row)
+            assert all(value is None or 0 < value < 100 for value in row.values.values()), (table.number, row)
     for row in tables["Table 4"].rows:
-        for part in (row.values[:4], row.values[4:]):
+        for part in (list(row.values.values())[:4], list(row.values.values())[4:]):
             numbers = [value for value in part if value is not None]
             assert numbers == sorted(numbers), row
 
 
 def test_what_the_figures_show_is_said_of_known_recipes() -> None:
-    two, three = paper.figures()
+    two, three = (figure for figure in paper.source()["printed"].values() if not figure.rows)
     assert (two.number, three.number) == ("Figure 2", "Figure 3") and len(two.found) == 4 and len(three.found) == 2
-    assert [(one.above, one.below) for one in two.order] == [("stc-mix", "moco"), ("stc-mix", "mixup"), ("stc-mix", "stc-mix-once")]
-    assert [(one.above, one.below, one.task, one.metric) for one in three.order] == [("moco", "stc-mix", "training", "accuracy")]
+    assert [(claim["above"], claim["below"]) for claim in two.order] == [
+        ("stc-mix", "moco"),
+        ("stc-mix", "mixup"),
+        ("stc-mix", "stc-mix-once"),
+    ]
+    assert [list(claim.values()) for claim in three.order] == [["moco", "stc-mix", "training", "accuracy"]]
     assert two.setting["epochs"] == 500 and three.setting["epochs"] is None
 
 
@@ -99,7 +103,7 @@ def test_differences_of_scale() -> None:
 def test_a_damaged_file_is_an_input_error(tmp_path: Path) -> None:
     path = tmp_path / "paper.yaml"
     with pytest.raises(InputError, match="restore"):
-        paper.tables(path)
-    path.write_text("tables: [{number: T, title: t, setting: {}, columns: [], rows: [{method: m, values: [1]}]}]")
+        paper.source(path)
+    path.write_text("tables: [{number: T, title: t, setting: {}, columns: [], rows: [{method: m, values: [1]}]}]\nfigures: []")
     with pytest.raises(InputError, match="1 values for 0 columns"):
-        paper.tables(path)
+        paper.source(path)

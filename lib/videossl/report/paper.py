@@ -2,108 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import yaml
 
 from videossl import registry
 from videossl.errors import InputError
 
-Item = TypeVar("Item")
 SOURCE = Path(__file__).with_name("paper.yaml")
 SCALE = ("dataset", "videos", "epochs", "frames", "resolution", "width", "batch", "queue", "crops")
-TESTED = ("crops",)
-"""Those of SCALE that are settings of a task, and not of pretraining."""
-
-
-class Column(NamedTuple):
-    """The test set, the task and the metric of a column of numbers."""
-
-    dataset: str
-    task: str
-    metric: str
+TESTED = ("crops",)  # those of SCALE that are settings of a task, and not of pretraining
 
 
 class Row(NamedTuple):
-    """One method of a table. `experiment` is our recipe of the same name, '' where there is none."""
+    """One method of a table, with a value for each column. `experiment` is our recipe of the same name, '' where there is none."""
 
     method: str
-    values: Sequence[float | None]
+    values: Mapping[tuple[str, str, str], float | None]
     experiment: str = ""
     modality: str = ""
     about: Mapping[str, Any] = {}
     setting: Mapping[str, Any] = {}
 
+    @property
+    def modalities(self) -> list[str]:
+        """The modalities that are fused, in one order: 'flow+rgb' and 'rgb+flow' are the same."""
+        return sorted(self.modality.split("+"))
 
-class Table(NamedTuple):
-    """One table as printed; `setting` is the scale of pretraining behind the rows that have an experiment."""
+    def value(self, column: Mapping[str, Any]) -> float | None:
+        """The number in a column of ours; None for a dash, and for a column that the table does not have."""
+        return self.values.get((column["paper_dataset"], column["task"], column["metric"]))
+
+
+class Printed(NamedTuple):
+    """One table as printed, or the text's words on a figure, in which no numbers are printed.
+
+    columns: the test set, the task and the metric of each column of numbers.
+    setting: the scale of pretraining behind the rows that have an experiment. found: what the text says of a figure; order: its claims,
+    {"above", "below", "task", "metric"}: one recipe ends above another.
+    """
 
     number: str
     title: str
-    columns: Sequence[Column]
-    rows: Sequence[Row]
     setting: Mapping[str, Any]
+    columns: Sequence[tuple[str, str, str]] = ()
+    rows: Sequence[Row] = ()
     note: str = ""
-
-
-class Above(NamedTuple):
-    """A claim of the text: one recipe ends above another in a figure, by a metric of a task or of the training."""
-
-    above: str
-    below: str
-    task: str
-    metric: str
-
-
-class Figure(NamedTuple):
-    """The text's words on a figure, in which no numbers are printed; `setting` as in a table. names: of metrics, where it has its own."""
-
-    number: str
-    title: str
-    setting: Mapping[str, Any]
-    found: Sequence[str]
-    order: Sequence[Above]
-    names: Mapping[str, str]
+    found: Sequence[str] = ()
+    order: Sequence[Mapping[str, str]] = ()
 
 
 @cache
-def tables(path: Path = SOURCE) -> Sequence[Table]:
-    """The tables of the paper (1 to 7); a damaged file raises InputError."""
-    return _read(path, lambda source: [_table(**item) for item in source["tables"]])
-
-
-@cache
-def figures(path: Path = SOURCE) -> Sequence[Figure]:
-    """The figures of the paper that show numbers (2 and 3); a damaged file raises InputError."""
-    return _read(path, lambda source: [_figure(**item) for item in source["figures"]])
-
-
-@cache
-def names(key: str) -> Mapping[str, Any]:
-    """The `datasets`, our name -> the paper's, or the `protocols`, dataset -> split -> test set."""
-    return _read(SOURCE, lambda source: dict(source[key]))
-
-
-def _read(path: Path, make: Callable[[Mapping[str, Any]], Item]) -> Item:
+def source(path: Path = SOURCE) -> Mapping[str, Any]:
+    """paper.yaml, and as "printed" its tables (1 to 7) and figures (2 and 3) by their number; a damaged file raises InputError."""
     try:
-        return make(yaml.safe_load(path.read_text(encoding="utf-8")))
+        text = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return {**text, "printed": {item["number"]: _printed(**item) for item in (*text["tables"], *text["figures"])}}
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise InputError(f"cannot read the paper's numbers in {path}: {error!r}; restore the file") from error
 
 
-def _figure(order: Sequence[Mapping[str, str]], names: Mapping[str, str] | None = None, **item: Any) -> Figure:
-    return Figure(**item, order=[Above(**claim) for claim in order], names=names or {})
-
-
-def _table(columns: Sequence[Mapping[str, str]], rows: Sequence[Mapping[str, Any]], **item: Any) -> Table:
-    table = Table(**item, columns=[Column(**column) for column in columns], rows=[Row(**row) for row in rows])
-    for row in table.rows:
-        if len(row.values) != len(columns):
-            raise InputError(f"{table.number}, row {row.method!r}: {len(row.values)} values for {len(columns)} columns")
-    return table
+def _printed(columns: Sequence[Mapping[str, str]] = (), rows: Sequence[Mapping[str, Any]] = (), **item: Any) -> Printed:
+    heads = [(column["dataset"], column["task"], column["metric"]) for column in columns]
+    for row in rows:
+        if len(row["values"]) != len(heads):
+            raise InputError(f"{item['number']}, row {row['method']!r}: {len(row['values'])} values for {len(heads)} columns")
+    return Printed(**item, columns=heads, rows=[Row(**{**row, "values": dict(zip(heads, row["values"], strict=True))}) for row in rows])
 
 
 def split(params: Mapping[str, Any], dataset: str) -> int:
@@ -114,27 +81,22 @@ def split(params: Mapping[str, Any], dataset: str) -> int:
 
 def test_set(params: Mapping[str, Any], dataset: str) -> str:
     """The name of the test side of `dataset` in a table: the dataset's, or that of the protocol that its split is."""
-    return str(names("protocols").get(dataset, {}).get(split(params, dataset), dataset))
+    return str(source()["protocols"].get(dataset, {}).get(split(params, dataset), dataset))
 
 
 def dataset_of(test: str) -> str:
     """The dataset that a test set is of: `test` itself, but for one of the protocols."""
-    return next((name for name, tests in names("protocols").items() if test in tests.values()), test)
+    return next((name for name, tests in source()["protocols"].items() if test in tests.values()), test)
 
 
 def protocols(split: int) -> set[str]:
     """The names of that split of a dataset with protocols."""
-    return {tests[split] for tests in names("protocols").values() if split in tests}
+    return {tests[split] for tests in source()["protocols"].values() if split in tests}
 
 
 def dataset_name(dataset: str) -> str:
     """The dataset as the paper writes it."""
-    return str(names("datasets").get(dataset, dataset))
-
-
-def fused(modality: str) -> list[str]:
-    """The modalities fused in `modality`, in one order: 'flow+rgb' and 'rgb+flow' are the same."""
-    return sorted(modality.split("+"))
+    return str(source()["datasets"].get(dataset, dataset))
 
 
 def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], tasks: Collection[str] = ()) -> list[str]:

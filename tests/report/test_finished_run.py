@@ -15,8 +15,8 @@ from videossl import seeding
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.errors import InputError
-from videossl.report import run as runs
-from videossl.report.run import Run
+from videossl.report import finished_run
+from videossl.report.finished_run import Run
 from videossl.tasks import features
 
 ROWS = [row(f"{label}/{i}", label, split) for label in ("bow", "wave") for i, split in enumerate(("train", "train", "test"))]
@@ -34,7 +34,7 @@ def gathered(folder: Path, sources: tuple[str, ...]) -> Run:
         columns = features.columns(ROWS, rng.normal(size=(6, 2, 5)).astype(np.float32))
         features.write(path, **columns, provenance={})
     index.write(folder / "toy.csv", ROWS)
-    return runs.gather({"dataset": {"name": "toy"}}, folder / "toy.csv", caches, [], [], files)
+    return finished_run.gather({"dataset": {"name": "toy"}}, folder / "toy.csv", [], [], caches=caches, features=files)
 
 
 def test_samples_have_the_pictures_of_each_cache_in_the_order_of_the_modalities(tmp_path: Path) -> None:
@@ -73,7 +73,9 @@ PROGRESS = {"experiment": "mixup", "seed": 0, "dataset": "toy", "task": "progres
 HISTORY = [{"epoch": 1, "loss": 1.5}]
 
 
-@pytest.mark.parametrize(("reader", "whole"), [(runs.result, RESULT), (runs.progress, PROGRESS), (runs.history, HISTORY)])
+@pytest.mark.parametrize(
+    ("reader", "whole"), [(finished_run.result, RESULT), (finished_run.result, PROGRESS), (finished_run.history, HISTORY)]
+)
 def test_a_damaged_file_is_named(tmp_path: Path, reader: Callable[[Path], dict[str, Any]], whole: Any) -> None:
     path = tmp_path / "mixup/0/rgb.json"
     path.parent.mkdir(parents=True)
@@ -87,3 +89,22 @@ def test_a_damaged_file_is_named(tmp_path: Path, reader: Callable[[Path], dict[s
     path.unlink()
     with pytest.raises(InputError, match=r"rgb\.json: .*No such file"):
         reader(path)
+
+
+def test_datasets_have_the_names_of_their_test_sets(tmp_path: Path) -> None:
+    """NTU-60's two protocols are its two splits."""
+    index.write(tmp_path / "ntu60.csv", ROWS)
+    path = tmp_path / "linear.json"
+    path.write_text(json.dumps({**RESULT, "dataset": "ntu60"}))
+    params = {"dataset": {"name": "ntu60", "split": 2}}
+    run = finished_run.gather(params, tmp_path / "ntu60.csv", [path], [], progress=[path], target="table5")
+    assert run.dataset == run.results[0]["dataset"] == run.progress[0]["dataset"] == "ntu60-xview"
+    assert run.samples == [] and run.gallery == [] and run.commands[0].startswith("snakemake --cores all table5 ")
+
+
+def test_sources_name_every_results_file(make_run: Callable[..., Run]) -> None:
+    run = make_run((0, 1))
+    assert len(run.sources()) == len(run.results) == 16
+    keys = ["experiment", "seed", "dataset", "task", "data", "code", "weights"]
+    assert list(run.sources()[0]) == keys and run.sources() == sorted(run.sources(), key=lambda source: source["task"])
+    assert [source["experiment"] for source in run.sources()[:8:2]] == ["handmade", "untrained", "mixup", "stc-mix"]

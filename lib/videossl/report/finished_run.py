@@ -1,0 +1,245 @@
+"""A run as its pages see it: what it left behind, read from its files; samples and neighbours, chosen here."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from videossl import registry
+from videossl.data import index
+from videossl.data.cache import Cache
+from videossl.errors import InputError
+from videossl.files import read_json, sha256
+from videossl.modalities.base import Strip, evenly
+from videossl.report import paper
+from videossl.report.verdicts import BASELINES, Record, declared, summarise
+from videossl.tasks import cosines
+from videossl.tasks import features as encoded
+from videossl.train import weights
+
+AGAIN = " # in the repository; of another run: --directory with the folder of its params.yaml"
+SAMPLES, MOMENTS, GALLERY, NEIGHBOURS = 6, 6, 4, 5
+PACKAGES = ("torch", "torchvision", "numpy", "h5py", "av", "opencv-contrib-python-headless", "matplotlib", "snakemake", "dvc")
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that a page is made from.
+
+    params: the active run's params.yaml; index: all rows of the dataset's index, dropped rows included.
+    results: results files as read; progress: those of the encoders kept along a training.
+    histories: {"experiment", "seed", "training", "epochs": [{"epoch", "loss", ...}]}.
+    samples: {"id", "label", "shown": positions in the video, "strips": its pictures in each modality}; legends: how to read them.
+    gallery: {"experiment", "stream", "query": {"id", "label", "thumb": uint8 (h, w, 3)}, "neighbours":
+    [{"id", "label", "thumb", "similarity", "correct"}]}.
+    provenance: rows {"artefact", "sha256", "made from", "params", ...}; versions: tool to version.
+    commands: what makes the page again, one line each.
+    """
+
+    params: Mapping[str, Any]
+    dataset: str
+    index: Sequence[index.Row]
+    results: Sequence[Record] = ()
+    progress: Sequence[Record] = ()
+    histories: Sequence[Record] = ()
+    samples: Sequence[Record] = ()
+    legends: Sequence[Strip] = ()
+    gallery: Sequence[Record] = ()
+    provenance: Sequence[Record] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    commands: Sequence[str] = ()
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of all that was read."""
+        return sorted({int(item["seed"]) for item in (*self.results, *self.progress, *self.histories)})
+
+    def modalities(self, stream: str) -> list[str]:
+        """The modality of a stream; of fused ones all of them, in one order."""
+        streams = self.params.get("streams", {})
+        return sorted(streams.get(part, {}).get("modality", part) for part in stream.split("+"))
+
+    def place(self, stream: str) -> tuple[int, list[tuple[int, str]]]:
+        """A key that sorts streams as in the params, then the fused ones."""
+        parts = stream.split("+")
+        return len(parts), [rank(part, list(self.params.get("streams", {}))) for part in parts]
+
+    def in_order(self, experiments: Iterable[str]) -> list[str]:
+        """The baselines, then as in params.yaml, then by name."""
+        known = [*BASELINES, *self.params.get("experiments", {})]
+        return sorted(experiments, key=lambda name: rank(name, known))
+
+    def sources(self) -> list[dict[str, Any]]:
+        """One record a results file: what it measures and the hashes behind it."""
+        order = self.in_order({file["experiment"] for file in (*self.results, *self.progress)})
+        files = [
+            {key: file[key] for key in ("experiment", "seed", "dataset")}
+            | {"task": " ".join(filter(None, (str(file["task"]), file.get("training"))))}
+            | {key: file["provenance"].get(key, "") for key in ("data", "code")}
+            | {"weights": sorted((file["provenance"].get("weights") or {}).items())}
+            for file in (*self.results, *self.progress)
+        ]
+        return sorted(files, key=lambda file: (file["dataset"], file["task"], order.index(file["experiment"]), int(file["seed"])))
+
+
+def rank(name: str, known: Sequence[str]) -> tuple[int, str]:
+    """A key that sorts by the place in `known`, what is not there last and by name."""
+    return (known.index(name) if name in known else len(known)), name
+
+
+def numbers(run: Run) -> list[dict[str, Any]]:
+    """One record a number: its names, the value over seeds (`summarise`), and what belongs to its column.
+
+    By dataset, task, metric, stream and experiment; what a task measured of no seed has no values. Two results of the same
+    experiment and seed raise InputError.
+    """
+    by_place: dict[tuple[str, ...], dict[int, float]] = defaultdict(dict)
+    columns: dict[tuple[str, ...], Record] = {}
+    for result in run.results:
+        dataset, task, experiment, seed = (result[key] for key in ("dataset", "task", "experiment", "seed"))
+        for stream, metrics in result["values"].items():
+            for metric, number in metrics.items():
+                seeds = by_place[dataset, task, metric, stream, experiment]
+                if seed in seeds:
+                    raise InputError(f"two results of {experiment}, seed {seed} ({dataset}, {task}); give the report each seed once")
+                seeds[int(seed)] = float(number)
+                about = {"chance": result.get("chance", {}).get(metric), "test_videos": result.get("counts", {}).get("test", 0)}
+                columns.setdefault((dataset, task, metric), about)
+    order = {task: (declared(task).get("order", math.inf), task) for _, task, _ in columns}
+    made = []
+    for dataset, task in sorted({key[:2] for key in columns}, key=lambda key: (key[0] != run.dataset, key[0], order[key[1]])):
+        here = [place for place in by_place if place[:2] == (dataset, task)]
+        metrics = sorted({place[2] for place in here}, key=lambda metric: rank(metric, list(declared(task).get("metrics", {}))))
+        streams, experiments = sorted({place[3] for place in here}, key=run.place), run.in_order({place[4] for place in here})
+        for place in itertools.product([dataset], [task], metrics, streams, experiments):
+            names = dict(zip(("dataset", "task", "metric", "stream", "experiment"), place, strict=True))
+            made.append({**names, **summarise(by_place.get(place, {})), **columns[place[:3]]})
+    return made
+
+
+def result(path: Path) -> dict[str, Any]:
+    """A results file, of a task or along a training; raises InputError where it is none."""
+    results: dict[str, Any] = read_json(path)
+    about, kinds = {"experiment", "seed", "dataset", "task", "provenance"}, ({"values", "chance", "counts"}, {"training", "streams"})
+    if not isinstance(results, dict) or not any(about | kind <= results.keys() for kind in kinds):
+        raise InputError(f"{path} holds no results; delete it and run again")
+    return results
+
+
+def history(path: Path) -> dict[str, Any]:
+    """.../{experiment}/{seed}/{training}.json as `Run.histories` has it; raises InputError where it is no training curve."""
+    experiment, seed = path.parts[-3:-1]
+    epochs = read_json(path)
+    if not isinstance(epochs, list) or not all(isinstance(row, dict) and {"epoch", "loss"} <= row.keys() for row in epochs):
+        raise InputError(f"{path} holds no training curve; delete the weights beside it and run again")
+    return {"experiment": experiment, "seed": int(seed), "training": path.stem, "epochs": epochs}
+
+
+def trained(path: Path) -> dict[str, Any]:
+    """The sources of the weights beside the history `path`, as `Run.provenance` has them."""
+    path = path.with_suffix(".safetensors")
+    made_from = weights.provenance(path)
+    return {
+        "artefact": "/".join(path.parts[-3:]),
+        "sha256": sha256(path),
+        "made from": made_from["weights"] or {"data": made_from["data"]},
+        "code sha256": made_from["code"],
+        "params": made_from["params"],
+    }
+
+
+Opened = Sequence[tuple[ModuleType, Cache]]  # the module of each cached modality, with its cache
+
+
+def gather(
+    params: dict[str, Any],
+    index_path: Path,
+    results: Sequence[Path],
+    histories: Sequence[Path],
+    *,
+    progress: Sequence[Path] = (),
+    caches: Sequence[Path] = (),
+    features: Sequence[Path] = (),
+    target: str = "",
+) -> Run:
+    """Read all that a page shows, from files that lie as `paths` says. Datasets get the names of their test sets (`paper.test_set`).
+
+    target: the rule that makes the page again, '' for all.
+    """
+    rows = index.read(index_path)
+    sources = sorted({path.parent.name for path in caches}, key=lambda source: (registry.declared("modalities", source)["order"], source))
+    by_source = {source: [path for path in caches if path.parent.name == source] for source in sources}
+    opened = [(registry.module("modalities", source), Cache(paths)) for source, paths in by_source.items()]
+
+    def measured(path: Path) -> dict[str, Any]:
+        file = result(path)
+        return file | {"dataset": paper.test_set(params, file["dataset"])}
+
+    def sample(row: index.Row) -> dict[str, Any]:
+        strips = [module.pictures(cache, row.id, MOMENTS) for module, cache in opened]
+        return {"id": row.id, "label": row.label, "shown": evenly(row.steps, MOMENTS), "strips": strips}
+
+    return Run(
+        params=params,
+        dataset=paper.test_set(params, params["dataset"]["name"]),
+        index=rows,
+        results=list(map(measured, results)),
+        progress=list(map(measured, progress)),
+        histories=list(map(history, histories)),
+        samples=[sample(row) for row in _one_a_class(index.usable(rows))] if opened else [],
+        legends=[module.legend() for module, _ in opened if hasattr(module, "legend")],
+        gallery=_gallery(features, opened),
+        provenance=list(map(trained, histories)),
+        versions={name: importlib.metadata.version(name) for name in PACKAGES},
+        commands=[" ".join(filter(None, ("snakemake --cores all", target, AGAIN)))],
+    )
+
+
+def _one_a_class(rows: Sequence[index.Row]) -> list[index.Row]:
+    """A few videos, of different classes as far as there are some."""
+    first = {row.label: row for row in reversed(rows)}
+    different = [first[label] for label in sorted(first)]
+    return [*different, *(row for row in rows if row is not first[row.label])][:SAMPLES]
+
+
+def _gallery(paths: Sequence[Path], opened: Opened) -> list[dict[str, Any]]:
+    """Nearest training videos of a few test videos, for each experiment with all its streams fused."""
+    by_experiment: dict[str, list[Path]] = defaultdict(list)
+    for path in paths:
+        by_experiment[path.parts[-4]].append(path)
+    items = []
+    for experiment, files in by_experiment.items():
+        streams = encoded.align([encoded.read(path) for path in files])
+        queries = streams[0].rows("test")
+        if len(queries) and len(streams[0].rows("train")):
+            asked = sorted({round(position) for position in np.linspace(0, len(queries) - 1, GALLERY)})
+            similarities = np.mean([cosines.similarities(stream, asked) for stream in streams], axis=0)
+            name = {"experiment": experiment, "stream": "+".join(path.parent.name for path in files)}
+            items += [name | _query(streams[0], int(queries[i]), row, opened) for i, row in zip(asked, similarities, strict=True)]
+    return items
+
+
+def _query(features: encoded.Features, query: int, similarity: np.ndarray, opened: Opened) -> dict[str, Any]:
+    """A test video and its nearest training videos. similarity: (training videos,)."""
+
+    def tile(video: int) -> dict[str, Any]:
+        return {"id": features.ids[video], "label": features.labels[video], "thumb": _thumbnail(features.ids[video], opened)}
+
+    nearest = [(int(features.rows("train")[place]), float(similarity[place])) for place in np.argsort(-similarity, kind="stable")]
+    told = [{"similarity": cosine, "correct": features.labels[video] == features.labels[query]} for video, cosine in nearest[:NEIGHBOURS]]
+    return {"query": tile(query), "neighbours": [tile(video) | said for (video, _), said in zip(nearest, told, strict=False)]}
+
+
+def _thumbnail(video: str, opened: Opened) -> np.ndarray:
+    """One picture of a video, or grey nothing where no modality of the run has one: (H, W, 3) uint8."""
+    pictures = (np.asarray(module.thumbnail(cache, video)) for module, cache in opened if hasattr(module, "thumbnail"))
+    return next(pictures, np.full((64, 64, 3), 128, np.uint8))

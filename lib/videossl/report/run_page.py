@@ -1,0 +1,167 @@
+"""The page of a run: self-contained HTML, and its results as text.
+
+A function of what a run left behind: the same `Run` gives the same bytes. No clock, no random ids, no address is read.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from PIL import Image
+
+from videossl.data import index
+from videossl.params import recipes
+from videossl.report import paper
+from videossl.report.curves import candidates, draw, of_stream, training_chart
+from videossl.report.finished_run import Run, numbers, rank
+from videossl.report.html_tables import SEEDS, Row, Table, ascii_only, fill, render_page, results_table
+from videossl.report.verdicts import BASELINES, RULE, Record, against, best, declared, headline, measure, seeds_said
+
+NAMES_SHOWN, WIDTH, SMALL = 50, 160, 96  # dropped videos by reason; pixels of a picture at most; below them it has sharp pixels
+NO_TASK = "No task was measured: that needs videos of two labelled classes or more to train on and to test on, and evaluate.tasks."
+
+
+def render(run: Run) -> str:
+    """The page as HTML."""
+    return render_page(
+        "run_page.html",
+        run,
+        heading=f"Self-supervised encoders on {paper.dataset_name(run.dataset)}",
+        lead=lead(run),
+        rule=RULE,
+        tasks=task_results(run),
+        no_task=NO_TASK,
+        curves=encoders(run),
+        drawn=drawn,
+        index_tables=index_tables(run.index),
+        dropped=dropped(run.index),
+        shown=NAMES_SHOWN,
+    )
+
+
+def terminal(run: Run) -> str:
+    """The results as ASCII text: a table a task, and below it what is best."""
+    tasks = task_results(run)
+    blocks = [f"{task['title']}\n{task['table'].text()}\n{fill(task['best'])}" for task in tasks]
+    return ascii_only("\n\n".join([*blocks, fill(f"* best trained. {RULE}" if tasks else NO_TASK)]))
+
+
+def task_results(run: Run) -> list[dict[str, Any]]:
+    """The results by dataset and task: the headline by experiment and stream, what is best in it, and all metrics."""
+    tasks = []
+    for (dataset, task), group in itertools.groupby(numbers(run), lambda number: (number["dataset"], number["task"])):
+        everything = list(group)
+        shown = [number for number in everything if number["metric"] == headline(task)]
+        title = f"{declared(task).get('title', task)} on {paper.dataset_name(dataset)}"
+        caption = f"{everything[0]['test_videos']:,} test videos. {SEEDS}"
+        table = results_table(f"results of {title}", shown, caption, by_stream=True)
+        metrics = results_table(f"all metrics of {title}", [number | {"note": number["stream"]} for number in everything])
+        tasks.append({"title": title, "best": best_said(shown), "table": table, "metrics": metrics})
+    return tasks
+
+
+def best_said(shown: Sequence[Record]) -> str:
+    """The best trained encoder, and its verdict against the baselines."""
+    winner = best(shown)
+    if not winner["values"]:
+        return "no trained encoder to compare"
+    verdicts = [(verdict, BASELINES[name]) for name in BASELINES if (verdict := against(name, winner, shown))]
+    words = {"better": "better than the", "unclear": "not clearly other than the", "worse": "worse than the"}
+    said = [f"{words[verdict.word]} {name}, {verdict.measure.difference(*verdict[:2])}" for verdict, name in verdicts]
+    number = measure(winner["task"], winner["metric"]).show(winner)
+    return f"best trained: {winner['experiment']} on {winner['stream']}, {number}; {'; '.join(said) or 'no baseline to compare with'}"
+
+
+def lead(run: Run) -> str:
+    """The experiments and the videos of the run."""
+    rows = index.usable(list(run.index))
+    splits, classes = Counter(row.split for row in rows), len({row.label for row in rows if row.label})
+    trained = {item["experiment"] for item in (*run.results, *run.histories)} - BASELINES.keys()
+    return (
+        f"Trained on {paper.dataset_name(run.dataset)}: {', '.join(run.in_order(trained)) or 'no experiment'}."
+        f" Videos: {splits['train']:,} to train on, {splits['test']:,} to test on, {len(run.index) - len(rows):,} dropped;"
+        f" labelled classes: {classes:,}. {seeds_said(run.seeds)}"
+    )
+
+
+# Training curves.
+
+
+def encoders(run: Run) -> list[dict[str, Any]]:
+    """One entry an experiment and stream, in the order of the results: the charts of one encoder, and its trainings in numbers."""
+    jobs, known = {(one["experiment"], one["training"]) for one in run.histories if one["epochs"]}, run.params.get("experiments", {}).keys()
+    shown = []
+    for experiment in run.in_order({name for name, _ in jobs} & known):
+        trainings = [job for job in recipes.trainings(dict(run.params), experiment) if (experiment, job.name) in jobs]
+        streams = sorted({stream for job in trainings for stream in job.streams}, key=run.place)
+        shown += [{"experiment": experiment, "stream": stream, **_curves(run, experiment, stream)} for stream in streams]
+    return shown
+
+
+def _curves(run: Run, experiment: str, stream: str) -> dict[str, Any]:
+    """Guessing among N candidates costs ln N and is right in 100 / N percent."""
+    keys = dict.fromkeys(key for one in run.histories for row in of_stream(one["epochs"], stream) for key in row if key != "epoch")
+    along = {key: chart for key in keys if (chart := training_chart(run, [experiment], stream, key))["courses"][0]["points"]}
+    spans = along["loss"]["courses"][0]["trainings"]
+    names = [f"{span['training']} ({run.params['experiments'][span['experiment']]['method']})" for span in spans]
+    guessed = [candidates(run.params, span["experiment"], stream) for span in spans]
+    drawn = []
+    for key, guess in (("loss", math.log), ("accuracy", lambda number: 100 / number)):
+        levels = [(span["start"], span["stop"], guess(number)) for span, number in zip(spans, guessed, strict=True) if number]
+        drawn += [draw(along[key], levels, names)] if key in along else []
+
+    def first_to_last(chart: Record, span: Record) -> str:
+        points = [point for point in chart["courses"][0]["points"] if span["start"] < point["epoch"] <= span["stop"]]
+        said = [f"{point['mean']:.4g}" + (f" ± {point['sd']:.2g}" if point["sd"] is not None else "") for point in points]
+        return f"{said[0]} → {said[-1]}" if said else "–"
+
+    rows = []
+    for span, name, number in zip(spans, names, guessed, strict=True):
+        guessing = f"{math.log(number):.3f}, {100 / number:.2g} %" if number else "–"
+        rows.append(Row([name, span["stop"] - span["start"], guessing, *(first_to_last(chart, span) for chart in along.values())]))
+    return {"charts": drawn, "table": Table(f"trainings of {experiment}, {stream}", ["training", "epochs", "guessing", *along], rows)}
+
+
+# Pictures and the index.
+
+
+def drawn(picture: np.ndarray | str, label: str = "") -> Markup:
+    """A picture, uint8 (h, w, 3 or 4) or the text of an SVG, as an element that holds it; shrunk where it is wider than WIDTH."""
+    if isinstance(picture, str):
+        return Markup(picture)
+    image, buffer = Image.fromarray(np.ascontiguousarray(picture)), io.BytesIO()
+    if image.width > WIDTH:
+        image = image.resize((WIDTH, max(1, round(image.height * WIDTH / image.width))), Image.Resampling.BOX)
+    image.save(buffer, "PNG", compress_level=9)
+    uri = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return Markup('<img class="{}" src="{}" alt="{}">').format("pixels" if picture.shape[1] < SMALL else "smooth", uri, label)
+
+
+def index_tables(rows: Sequence[index.Row]) -> list[Table]:
+    """Counts by split and status, and of the usable videos by class."""
+    good = index.usable(list(rows))
+    splits = sorted({row.split for row in rows}, key=lambda name: rank(name, ("train", "test")))
+    counts, labels = Counter((row.split, row.status) for row in rows), Counter((row.label or "(no label)", row.split) for row in good)
+    by_split = [Row([split or "(none)", counts[split, "ok"], counts[split, "dropped"]]) for split in splits]
+    by_class = [Row([label, *(labels[label, split] for split in splits)]) for label in sorted({label for label, _ in labels})]
+    return [
+        Table("videos by split", ["split", "ok", "dropped"], [*by_split, Row(["all", len(good), len(rows) - len(good)])]),
+        Table("videos of each class", ["class", *(split or "(none)" for split in splits)], by_class),
+    ]
+
+
+def dropped(rows: Sequence[index.Row]) -> list[tuple[str, list[index.Row]]]:
+    """The dropped videos by the kind of their reason, the most frequent kind first."""
+    kinds: dict[str, list[index.Row]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row.id):
+        if row.status != "ok":
+            kinds[index.kind(row) or "no reason given"].append(row)
+    return sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0]))

@@ -1,0 +1,208 @@
+"""One target of params.yaml as data: ours beside the paper's numbers, and where the paper's order is seen. Its page is made of that.
+
+P's claims are comparisons: one row above another. So each pair of rows that both have is judged by itself: ours in the
+paper's order, in the other, or no clear difference (verdicts.compare). Nothing is called a reproduction.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from videossl.data.index import usable
+from videossl.errors import InputError
+from videossl.params.recipes import paper_name
+from videossl.params.run_plan import measured_datasets
+from videossl.report import curves, paper
+from videossl.report.finished_run import Run, numbers
+from videossl.report.verdicts import BASELINES, NOTHING, RULE, Record, compare, headline, measure, seeds_said
+
+ORDERS = {"better": "seen", "unclear": "not clear", "worse": "reversed", "": "not measured"}  # by our verdict
+
+
+def record(run: Run, name: str) -> dict[str, Any]:
+    """All numbers and verdicts of the target `name` of `run.params`, as JSON can hold them. Raises InputError for an unknown one."""
+    targets = run.params.get("targets", {})
+    if name not in targets:
+        raise InputError(f"there is no target '{name}' in the params; known: {', '.join(targets) or 'none'}")
+    target, show = targets[name], targets[name]["show"]
+    printed = paper.source()["printed"].get(re.sub(r"^(table|figure)(\d+)$", lambda word: f"{word[1].capitalize()} {word[2]}", name))
+    made = {
+        "target": name,
+        "show": show,
+        "beside": printed.number if printed else None,
+        "dataset": run.dataset,
+        "seeds": run.seeds,
+        "rule": RULE,
+        "sources": run.sources(),
+        "artefacts": run.provenance,
+        **(results(run, target, printed) if show == "results" else {"numbers": [], "orders": [], "paper_alone": []}),
+        "charts": [] if show == "results" else list(charts(run, target, printed)),
+    }
+    as_json = json.dumps(made | {"lead": _lead(made)})
+    return dict(json.loads(as_json, parse_constant=lambda _: None))  # JSON has null for what is no finite number
+
+
+# Results.
+
+
+def results(run: Run, target: Record, table: paper.Printed | None) -> dict[str, Any]:
+    """The results of the experiments, streams and tasks that `target` names, beside `table`."""
+    columns, streams, experiments = _columns(run, target["tasks"], table), target["streams"], target["experiments"]
+    rows = {place: _row(run, *place, columns, table) for place in itertools.product(streams, (*BASELINES, *experiments))}
+    shown = [row for (_, name), row in rows.items() if name not in BASELINES or any(number["values"] for number in row)]
+    orders = [
+        {"stream": stream, **columns[place][0], "counts": tally(pairs), "pairs": pairs}
+        for stream, place in itertools.product(streams, range(len(columns)))
+        if (pairs := list(_pairs([rows[stream, name][place] for name in experiments])))
+    ]
+    recipes = {paper_name(dict(run.params), name) for name in experiments}
+    theirs = [row for row in (table.rows if table else ()) if row.experiment not in recipes]
+    placed = [(stream, row) for stream in streams for row in theirs if row.modalities == run.modalities(stream)]
+    placed += [(row.modality or None, row) for row in theirs if row.modalities not in map(run.modalities, streams)]
+    alone = [{"method": row.method, "stream": stream, **names, "paper": row.value(names)} for stream, row in placed for names, _ in columns]
+    return {"numbers": [number for row in shown for number in row], "orders": orders, "paper_alone": alone}
+
+
+def _columns(run: Run, tasks: Sequence[str], table: paper.Printed | None) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """The names of each column, and what we measured in it: by dataset, ours first, then by task and metric.
+
+    The metrics are those that the table has of the task, else the headline.
+    """
+    printed, measured = table.columns if table else (), defaultdict[tuple[str, ...], list[dict[str, Any]]](list)
+    for number in numbers(run):
+        measured[number["dataset"], number["task"], number["metric"]].append(number)
+    columns = []
+    for name, task in itertools.product(measured_datasets(dict(run.params)), tasks):
+        for metric in dict.fromkeys(column[2] for column in printed if column[1] == task) or [headline(task)]:
+            names = {"dataset": paper.test_set(run.params, name), "task": task, "metric": metric}
+            columns.append(({**names, "paper_dataset": _printed(run, name, task, metric, table)}, measured[tuple(names.values())]))
+    return columns
+
+
+def _printed(run: Run, name: str, task: str, metric: str, table: paper.Printed | None) -> str | None:
+    """The paper's test set that stands beside ours of the dataset `name`: the same where there is one.
+
+    Else the dataset that encoders are trained on stands beside the protocol that its split is like, or beside the paper's own such
+    dataset, and one that they are only measured on beside the first of the others.
+    """
+    ours, alike = paper.test_set(run.params, name), paper.protocols(paper.split(run.params, name))
+    own = ours == run.dataset
+
+    def likeness(test: str) -> tuple[bool, ...]:
+        return test == ours, own and test in alike, table is not None and (test == table.setting["dataset"]) == own, own
+
+    there = [column[0] for column in (table.columns if table else ()) if column[1:] == (task, metric)]
+    nearest = max(there, key=likeness, default="")
+    return nearest if nearest and any(likeness(nearest)) else None
+
+
+def _row(
+    run: Run, stream: str, name: str, columns: Sequence[tuple[Record, Sequence[Record]]], table: paper.Printed | None
+) -> list[dict[str, Any]]:
+    """Our number and the paper's for each column, and what differs in scale."""
+    recipe, modalities = paper_name({"experiments": {}, **run.params}, name), run.modalities(stream)
+    theirs = next((row for row in (table.rows if table else ()) if (row.experiment, row.modalities) == (recipe, modalities)), None)
+    differs, row = [], []
+    if table and theirs:
+        tests = {names["dataset"]: names["paper_dataset"] for names, _ in columns if names["paper_dataset"]}
+        differs = [f"tested on {paper.dataset_name(test)} / {paper.dataset_name(ours)}" for ours, test in tests.items() if test != ours]
+        tasks = list(dict.fromkeys(names["task"] for names, _ in columns))
+        differs += paper.differences({**table.setting, **theirs.setting}, setting(run, name, stream, tasks), tasks)
+    for names, measured in columns:
+        ours = next((number for number in measured if (number["experiment"], number["stream"]) == (name, stream)), NOTHING)
+        about = {key: measured[0][key] for key in ("chance", "test_videos")} if measured else {"chance": None, "test_videos": 0}
+        beside = {"paper": theirs and theirs.value(names), "paper_method": theirs and theirs.method, "differs": differs}
+        row.append({"experiment": name, "stream": stream, **ours, **names, **about, **beside})
+    return row
+
+
+def setting(run: Run, experiment: str, stream: str, tasks: Iterable[str] = ()) -> dict[str, Any]:
+    """The scale of pretraining, and of the test in `tasks`, of one of our numbers, by the keys of `paper.SCALE` that are known.
+
+    For fused streams that differ, the values of all, as text.
+    """
+    scale, videos = defaultdict[str, list[Any]](list), sum(row.split == "train" for row in usable(list(run.index)))
+    for part in stream.split("+"):
+        own, trainings = run.params.get("streams", {}).get(part, {}), curves.spans(run.params, experiment, part)
+        first = curves.settings(run.params, trainings[0]["experiment"], part) if trainings else {}
+        clip, epochs = own.get("clip", {}), trainings[-1]["stop"] if trainings else None
+        known = {"dataset": paper.dataset_of(run.dataset), "videos": videos, "epochs": epochs, "frames": clip.get("frames")}
+        known |= {"resolution": clip.get("size"), "width": own.get("width"), "batch": first.get("batch"), "queue": first.get("queue")}
+        for key, value in known.items():
+            scale[key].append(value)
+    evaluated = run.params.get("evaluate", {}).get("tasks", {})
+    tested = {key: [evaluated[task][key]] for task in tasks for key in paper.TESTED if key in evaluated.get(task, {})}
+    each = {key: list(dict.fromkeys(values)) for key, values in (scale | tested).items() if set(values) != {None}}
+    return {key: values[0] if len(values) == 1 else " and ".join(map(str, values)).replace("None", "?") for key, values in each.items()}
+
+
+# Pairs: two experiments, the one that is better in the paper first.
+
+
+def _pairs(numbers: Sequence[Record]) -> Iterator[dict[str, Any]]:
+    """Every two numbers of a column that differ in the paper, from its best to its worst.
+
+    neighbours: no third experiment that we have lies between them in the paper.
+    """
+    worth = {number["experiment"]: measure(number["task"], number["metric"]).worth(number["paper"] or 0.0) for number in numbers}
+    printed = sorted((number for number in numbers if number["paper"] is not None), key=lambda number: -worth[number["experiment"]])
+    for above, below in itertools.combinations(printed, 2):
+        if above["paper"] != below["paper"]:
+            between = (worth[below["experiment"]] < worth[other["experiment"]] < worth[above["experiment"]] for other in printed)
+            theirs = {"paper": [above["paper"], below["paper"]], "paper_difference": above["paper"] - below["paper"]}
+            yield _pair(above, above["experiment"], below["experiment"], above, below) | theirs | {"neighbours": not any(between)}
+
+
+def _pair(column: Record, above: str, below: str, high: Record, low: Record) -> dict[str, Any]:
+    """A pair with our verdict: the value of `above` against that of `below`, in the metric of `column`."""
+    verdict = compare(measure(column["task"], column["metric"]), high, low, column["test_videos"])
+    return {
+        **{"above": above, "below": below, "paper": None, "paper_difference": None, "neighbours": True},
+        **{"difference": verdict and verdict.difference, "standard_error": verdict and verdict.error},
+        "verdict": ORDERS[verdict.word if verdict else ""],
+    }
+
+
+def tally(pairs: Sequence[Record]) -> dict[str, int]:
+    """The number of pairs of each word: seen, not clear, reversed and not measured."""
+    return {word: sum(pair["verdict"] == word for pair in pairs) for word in ORDERS.values()}
+
+
+def tally_said(pairs: Sequence[Record]) -> str:
+    """'the paper's 10 pairs: 4 seen, 5 not clear, 1 reversed, 0 not measured'."""
+    return f"the paper's {len(pairs)} pairs: {', '.join(f'{count} {word}' for word, count in tally(pairs).items())}"
+
+
+# Figures.
+
+
+def charts(run: Run, target: Record, figure: paper.Printed | None) -> Iterator[dict[str, Any]]:
+    """Numbers along the trainings by stream: downstream numbers by task, or loss and accuracy as far as a training has them."""
+    progress = target["show"] == "progress"
+    make = curves.progress_chart if progress else curves.training_chart
+    for stream, name in itertools.product(target["streams"], target["tasks"] if progress else ("loss", "accuracy")):
+        chart = make(run, target["experiments"], stream, name)
+        if progress or not run.histories or any(course["points"] for course in chart["courses"]):
+            yield chart | {"pairs": list(_claims(run, figure, chart))}
+
+
+def _claims(run: Run, figure: paper.Printed | None, chart: Record) -> Iterator[dict[str, Any]]:
+    """The claims of the paper's text on the ends, in this number."""
+    ends = {paper_name(dict(run.params), course["experiment"]): course for course in chart["courses"]}
+    for claim in figure.order if figure else ():
+        if (claim["task"], claim["metric"]) == (chart["task"], chart["metric"]) and {claim["above"], claim["below"]} <= ends.keys():
+            pair = [ends[claim["above"]], ends[claim["below"]]]
+            yield _pair(chart, *(course["experiment"] for course in pair), *(next(iter(course["points"][-1:]), NOTHING) for course in pair))
+
+
+def _lead(target: Record) -> str:
+    """The first sentence: how much of the paper's order is seen; and over which seeds."""
+    tests = {number["dataset"]: number["test_videos"] for number in target["numbers"]} or {target["dataset"]: 0}
+    datasets = " and ".join(paper.dataset_name(name) + (f" ({count} test videos)" if count else "") for name, count in tests.items())
+    pairs = [pair for item in (*target["orders"], *target["charts"]) for pair in item["pairs"]]
+    return f"On {datasets}{f', {tally_said(pairs)}' if pairs else ''}. {seeds_said(target['seeds'])}"

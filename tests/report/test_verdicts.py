@@ -1,0 +1,104 @@
+"""Verdicts against hand-computed cases: metrics, seeds as one value, and when a difference is clear."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from videossl.report import verdicts
+from videossl.report.verdicts import NOTHING, Measure, Record, Verdict
+
+PERCENT = Measure()
+
+
+def value(*numbers: float) -> Record:
+    return verdicts.summarise(dict(enumerate(numbers)))
+
+
+def judged(ours: Record, base: Record, tests: int, measure: Measure = PERCENT) -> Verdict:
+    verdict = verdicts.compare(measure, ours, base, tests)
+    assert verdict is not None
+    return verdict
+
+
+def test_compare_by_hand() -> None:
+    verdict = judged(value(70.0, 74.0), value(50.0, 52.0), 100)
+    variance = 2 * 61.5 * 38.5 / 100 + 8 / 2 + 2 / 2
+    assert verdict.difference == 21.0 and verdict.word == "better" and verdict.error == pytest.approx(math.sqrt(variance))
+    assert judged(value(50.0), value(53.0), 100).word == "unclear"
+    assert judged(value(20.0), value(53.0), 100).word == "worse"
+    assert judged(value(99.0), value(1.0), 0).word == "unclear", "no number of tests, no verdict"
+    assert verdicts.compare(PERCENT, value(50.0), NOTHING, 100) is verdicts.compare(PERCENT, NOTHING, value(50.0), 100) is None
+
+
+def test_two_standard_errors_are_the_threshold() -> None:
+    """52 against 48 of N videos: the error is (2 * 50 * 50 / N)^0.5, so 4 points are two of them at N = 1250."""
+    assert judged(value(52.0), value(48.0), 1249).word == "unclear" and judged(value(52.0), value(48.0), 1251).word == "better"
+
+
+def test_the_spread_alone_by_hand() -> None:
+    """A loss: 0.30 and 0.34 against 0.20 and 0.22."""
+    loss = verdicts.measure("training", "loss")
+    verdict = judged(value(0.30, 0.34), value(0.20, 0.22), 0, loss)
+    assert verdict.difference == pytest.approx(0.11) and verdict.word == "better"
+    assert verdict.error == pytest.approx(math.sqrt(0.0008 / 2 + 0.0002 / 2))
+    assert judged(value(0.9), value(0.1, 0.1), 100, loss).word == "unclear", "one seed has no spread"
+
+
+def test_a_value_is_the_mean_and_sample_deviation_of_its_seeds() -> None:
+    assert verdicts.summarise({2: 30.0, 0: 10.0})["seeds"] == [0, 2] and verdicts.summarise({2: 30.0, 0: 10.0})["values"] == [10.0, 30.0]
+    assert value(66.0, 68.0, 70.0)["mean"] == 68.0 and value(66.0, 68.0, 70.0)["sd"] == 2.0
+    assert PERCENT.show(value(1.0, 2.0, 4.0)) == "2.3 ± 1.5"
+    assert PERCENT.show(value(5.0)) == "5.0" and value(5.0)["sd"] is None, "one seed has no spread"
+    assert PERCENT.show(NOTHING) == "–" and NOTHING["values"] == []
+
+
+def test_all_against_none_of_two_videos_proves_nothing() -> None:
+    assert judged(value(100.0), value(0.0), 2).word == "unclear"
+    assert judged(value(100.0), value(0.0), 20).word == "better"
+    assert judged(value(100.0), value(100.0), 20).word == "unclear"
+
+
+def test_a_verdict_in_words() -> None:
+    """62 against 50 of 100 videos: two standard errors are 2 (2 * 56 * 44 / 100)^0.5 = 14.0; without a number of videos there are none."""
+    ours, base = value(62.0), value(50.0)
+    assert str(judged(ours, base, 100)) == "≈ +12.0 (±14.0)" and str(judged(ours, base, 400)) == "▲ +12.0 (±7.0)"
+    assert str(judged(base, ours, 400)) == "▼ −12.0 (±7.0)" and str(judged(ours, base, 0)) == "≈ +12.0"
+    assert PERCENT.difference(-0.04) == PERCENT.difference(0.0) == "+0.0" and PERCENT.difference(-0.06) == "−0.1"
+
+
+def test_where_lower_is_better_verdicts_turn_round(errors: str) -> None:
+    lower = verdicts.measure(errors, "error")
+    assert lower == Measure("error", "%", higher=False, share=True)
+    turned = {"better": "worse", "worse": "better", "unclear": "unclear"}
+    for ours in (value(30.0), value(52.0), value(75.0, 77.0)):
+        plain, other = judged(ours, value(50.0), 400), judged(ours, value(50.0), 400, lower)
+        assert other.word == turned[plain.word] and other[:2] == plain[:2]
+
+
+def test_an_error_that_is_no_share_is_told_by_the_seeds_alone(errors: str) -> None:
+    pixels = verdicts.measure(errors, "distance")
+    verdict = judged(value(1.0, 1.5), value(4.0, 4.5), 400, pixels)
+    assert verdict.word == "better" and verdict.error == pytest.approx(math.sqrt(2 * 0.125 / 2)) and str(verdict) == "▲ −3.00 (±0.71)"
+    assert pixels.show(value(1.0, 1.5)) == "1.25 ± 0.35"
+    assert judged(value(1.0), value(4.0, 4.5), 400, pixels).word == "unclear"
+
+
+def test_units_are_said(errors: str) -> None:
+    headings = [verdicts.measure(errors, name).heading for name in ("error", "distance")]
+    assert headings == ["error, %", "distance, pixels"]
+    assert verdicts.measure("training", "loss").heading == "loss" and verdicts.measure("training", "accuracy").heading == "accuracy, %"
+    assert verdicts.measure("linear", "accuracy").heading == "linear probe, %" and verdicts.measure("retrieval", "R@5").heading == "R@5, %"
+
+
+def test_a_task_that_nobody_declares_is_a_percentage_of_the_test_videos() -> None:
+    assert verdicts.measure("a-vote", "accuracy") == Measure("accuracy") and verdicts.headline("a-vote") == "accuracy"
+
+
+def test_the_rule_says_what_it_allows() -> None:
+    for said in ("two standard errors", "a rule of thumb", "not corrected", "one seed has no spread", "with one seed nothing there"):
+        assert said in verdicts.RULE
+    assert verdicts.STANDARD_ERRORS == 2
+    assert verdicts.seeds_said([0]) == "One seed (0), no spread." and verdicts.seeds_said([]) == "No seed recorded."
+    assert verdicts.seeds_said([0, 2]) == "Mean ± sample standard deviation of the seeds 0, 2."
