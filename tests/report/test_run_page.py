@@ -274,7 +274,7 @@ def test_dropped_videos_are_counted_and_named(make_run: MakeRun, one_seed: str) 
     text = Reader(one_seed).text("index")
     assert "60 × short" in text and "1 × unreadable" in text and "and 10 more" in text
     assert "short/049" in text and "short/050" not in text
-    assert "broken/<b>x</b> (unreadable: no frame decodes)" in text
+    assert "broken/<b>x</b> (no frame decodes)" in text
     by_split, by_class = run_page.index_tables(make_run().index)
     assert [row.cells for row in by_split.rows] == [["train", 20, 60], ["test", 20, 1], ["all", 40, 61]]
     assert [row.cells for row in by_class.rows] == [[name, 5, 5] for name in ("bow", "jump", "kick", "wave")]
