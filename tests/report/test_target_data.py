@@ -95,6 +95,7 @@ def test_the_data_has_its_keys_and_is_the_same_twice(name: str) -> None:
 
 
 def test_what_is_no_finite_number_is_null() -> None:
+    """Its page is in test_target_page.py."""
     run = made.run("figure3", (0,))
     broken = [{**one, "epochs": [{**row, "loss": math.nan} for row in one["epochs"]]} for one in run.histories]
     loss, accuracy = shown(replace(run, histories=broken), "figure3")["charts"]

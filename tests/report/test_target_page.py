@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -186,6 +187,15 @@ def test_the_numbers_of_a_chart_are_folded(pages: dict[str, str]) -> None:
     linear, _ = target_page.parts(target_data.record(made.run("figure2"), "figure2"))
     assert [row.cells[0] for row in linear["table"].rows] == [0, 10, 20, 30, 40, 50, 56, 60, 62, 68, 70, 74], "every epoch"
     assert linear["table"].rows[-1].cells[-1] == "51.0 ± 8.1" and linear["table"].rows[-2].cells[-1] == "–"
+
+
+def test_losses_that_are_no_numbers_are_a_page_too() -> None:
+    run = made.run("figure3")
+    first = [{**one, "epochs": [{**one["epochs"][0], "loss": math.nan}, *one["epochs"][1:]]} for one in run.histories]
+    shown = page(replace(run, histories=first), "figure3")
+    assert "No finite numbers to draw" not in shown and ">1</th><td>nan" not in shown and '<th scope="row">1</th><td>–</td>' in shown
+    none = [{**one, "epochs": [{**row, "loss": math.nan} for row in one["epochs"]]} for one in run.histories]
+    assert page(replace(run, histories=none), "figure3").count("No finite numbers to draw") == 1
 
 
 def test_provenance_names_every_file() -> None:

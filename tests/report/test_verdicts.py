@@ -51,6 +51,7 @@ def test_a_value_is_the_mean_and_sample_deviation_of_its_seeds() -> None:
     assert value(66.0, 68.0, 70.0)["mean"] == 68.0 and value(66.0, 68.0, 70.0)["sd"] == 2.0
     assert PERCENT.show(value(1.0, 2.0, 4.0)) == "2.3 ± 1.5"
     assert PERCENT.show(value(5.0)) == "5.0" and value(5.0)["sd"] is None, "one seed has no spread"
+    assert value(1.0, math.nan)["sd"] is None, "of a loss that is no number"
     assert PERCENT.show(NOTHING) == "–" and NOTHING["values"] == []
 
 

@@ -136,7 +136,7 @@ def draw(chart: Record, levels: Sequence[tuple[float, float, float]] = (), names
     from matplotlib.figure import Figure
 
     courses, stops = chart["courses"], sorted({span["stop"] for course in chart["courses"] for span in course["trainings"]})
-    if not any(math.isfinite(point["mean"]) for course in courses for point in course["points"]):
+    if not any(_is_finite(point["mean"]) for course in courses for point in course["points"]):
         return Markup("<p>No finite numbers to draw.</p>")
     unit, legend = measure(chart["task"], chart["metric"]), 0.0 if names else 0.25 * math.ceil(len(courses) / 2)
     title = f"{unit.name} of {chart['stream']} against epochs: {', '.join(course['experiment'] for course in courses)}"
@@ -166,6 +166,10 @@ def draw(chart: Record, levels: Sequence[tuple[float, float, float]] = (), names
     return _inline(buffer.getvalue(), title)
 
 
+def _is_finite(number: float | None) -> bool:
+    return number is not None and math.isfinite(number)  # JSON has None for NaN
+
+
 def _draw_course(axes: Axes, course: Record, number: int, apart: float, measured: bool) -> None:
     """A line through the means, with whiskers and markers where it is `measured` at some epochs, else with a band of the spread.
 
@@ -175,7 +179,7 @@ def _draw_course(axes: Axes, course: Record, number: int, apart: float, measured
     empty = [span["stop"] - 0.5 for span in spans if not any(span["start"] < point["epoch"] <= span["stop"] for point in points)]
     known = {point["epoch"]: (point["mean"], math.nan if point["sd"] is None else point["sd"]) for point in points}
     shown = sorted((known | dict.fromkeys(empty, (math.nan, math.nan))).items()) if points else []
-    x, y = [epoch + apart for epoch, _ in shown], [mean if math.isfinite(mean) else math.nan for _, (mean, _) in shown]
+    x, y = [epoch + apart for epoch, _ in shown], [mean if _is_finite(mean) else math.nan for _, (mean, _) in shown]
     spread, colour = [sd for _, (_, sd) in shown], COLOURS[number % len(COLOURS)]
     marker = MARKERS[number % len(MARKERS)] if measured or sum(map(math.isfinite, y)) == 1 else ""
     style: Any = {"color": colour, "linestyle": DASHES[number % len(DASHES)], "label": course["experiment"]}

@@ -77,8 +77,7 @@ def results_table(name: str, numbers: Sequence[Record], caption: str = "", *, by
         heads.append(first["stream"] if by_stream else Cell(unit.heading, [(paper.dataset_name(first["dataset"]), "")]))
         heads += [Cell("paper", [(paper.dataset_name(first["paper_dataset"] or ""), "")])] if beside else []
         chances += [unit.text(first["chance"]), ""] if beside else [unit.text(first["chance"])]
-    made = [Row(chances, "baseline")]
-    bests = [best(column)["mean"] for column in columns.values()]
+    made, bests = [Row(chances, "baseline")], [best(column)["mean"] for column in columns.values()]
     for (experiment, note, alone), row in rows.items():
         cells: list[object] = [Cell(BASELINES.get(experiment, experiment), [(note, "")])]
         for number, mean in zip(row, bests, strict=True):

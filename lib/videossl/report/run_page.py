@@ -120,7 +120,7 @@ def _curves(run: Run, experiment: str, stream: str) -> dict[str, Any]:
 
     def first_to_last(chart: Record, span: Record) -> str:
         points = [point for point in chart["courses"][0]["points"] if span["start"] < point["epoch"] <= span["stop"]]
-        said = [f"{point['mean']:.4g}" + (f" ± {point['sd']:.2g}" if point["sd"] is not None else "") for point in points]
+        said = [f"{point['mean']:.4g}" + (f" ± {point['sd']:.2g}" if point["sd"] else "") for point in points]
         return f"{said[0]} → {said[-1]}" if said else "–"
 
     rows = []

@@ -161,11 +161,9 @@ def _pairs(numbers: Sequence[Record]) -> Iterator[dict[str, Any]]:
 def _pair(column: Record, above: str, below: str, high: Record, low: Record) -> dict[str, Any]:
     """A pair with our verdict: the value of `above` against that of `below`, in the metric of `column`."""
     verdict = compare(measure(column["task"], column["metric"]), high, low, column["test_videos"])
-    return {
-        **{"above": above, "below": below, "paper": None, "paper_difference": None, "neighbours": True},
-        **{"difference": verdict and verdict.difference, "standard_error": verdict and verdict.error},
-        "verdict": ORDERS[verdict.word if verdict else ""],
-    }
+    names = {"above": above, "below": below, "paper": None, "paper_difference": None, "neighbours": True}
+    ours = {"difference": verdict and verdict.difference, "standard_error": verdict and verdict.error}
+    return names | ours | {"verdict": ORDERS[verdict.word if verdict else ""]}
 
 
 def tally(pairs: Sequence[Record]) -> dict[str, int]:
@@ -197,7 +195,7 @@ def _claims(run: Run, figure: paper.Printed | None, chart: Record) -> Iterator[d
     for claim in figure.order if figure else ():
         if (claim["task"], claim["metric"]) == (chart["task"], chart["metric"]) and {claim["above"], claim["below"]} <= ends.keys():
             pair = [ends[claim["above"]], ends[claim["below"]]]
-            yield _pair(chart, *(course["experiment"] for course in pair), *(next(iter(course["points"][-1:]), NOTHING) for course in pair))
+            yield _pair(chart, *(course["experiment"] for course in pair), *((course["points"] or [NOTHING])[-1] for course in pair))
 
 
 def _lead(target: Record) -> str:

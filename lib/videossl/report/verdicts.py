@@ -79,7 +79,7 @@ def summarise(numbers: Mapping[int, float]) -> dict[str, Any]:
     """
     seeds = sorted(numbers)
     values = [numbers[seed] for seed in seeds]
-    sd = statistics.stdev(values) if len(values) > 1 else None
+    sd = statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else None
     return {"seeds": seeds, "values": values, "mean": statistics.fmean(values) if values else None, "sd": sd}
 
 
