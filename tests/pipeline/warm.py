@@ -35,11 +35,19 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 SHIMS = {
-    "python": 'case "$1" in stages/*.py | /*/stages/*.py) exec {warm} "$@" ;; *) exec "{bin}/python" "$@" ;; esac',
+    "python": """case "$1 $*" in
+-m*" --executor slurm-jobstep "*) shift; exec "{bin}/python" -c 'import runpy, sys
+sys.executable = "{shim}"
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)' "$@" ;;
+"-m -m snakemake "*) shift 2; exec {warm} "{bin}/snakemake" "$@" ;;
+stages/*.py\\ * | /*/stages/*.py\\ *) exec {warm} "$@" ;;
+*) exec "{bin}/python" "$@" ;;
+esac""",
     "snakemake": 'exec {warm} "{bin}/snakemake" "$@"',
     "dvc": 'exec {warm} "{bin}/dvc" "$@"',
 }
-"""What stands for these commands at the head of PATH."""
+"""What stands for these commands at the head of PATH. Snakemake calls itself by -m, and in a job of Slurm twice: the first, which has to run on
+its node, cold, but so that what it calls runs warm."""
 
 
 @contextlib.contextmanager
@@ -62,7 +70,7 @@ def shims(folder: Path) -> Path:
     warm = f'"{python}" -I -S "{Path(__file__).resolve()}" run "{folder / "socket"}"'
     (folder / "bin").mkdir()
     for name, text in SHIMS.items():
-        (folder / "bin" / name).write_text(f"#!/bin/sh\n{text.format(warm=warm, bin=python.parent)}\n")
+        (folder / "bin" / name).write_text(f"#!/bin/sh\n{text.format(warm=warm, bin=python.parent, shim=folder / 'bin/python')}\n")
         (folder / "bin" / name).chmod(0o755)
     return folder / "bin"
 
