@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.pipeline.warm import warm_python
 from videossl import script
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -34,6 +35,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         )
 
     items.sort(key=turn)
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Variables of an environment in which scripts run in forks of one process that has loaded torch."""
+    with warm_python(tmp_path_factory.mktemp("warm")) as variables:
+        yield variables
 
 
 @pytest.fixture(autouse=True)

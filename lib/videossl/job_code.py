@@ -47,12 +47,13 @@ def _imported(path: Path) -> tuple[Path, ...]:
     return tuple(file for name in _names(path) for file in _files(name)) if path.suffix == ".py" else ()
 
 
-def _named(path: Path) -> set[Path]:
+@cache
+def _named(path: Path) -> frozenset[Path]:
     """The data files beside `path` whose names stand in it."""
     if path.suffix != ".py":
-        return set()
+        return frozenset()
     text = path.read_text(encoding="utf-8")
-    return {data for data in path.parent.iterdir() if data.suffix in (".yaml", ".html") and data.name in text}
+    return frozenset(data for data in path.parent.iterdir() if data.suffix in (".yaml", ".html") and data.name in text)
 
 
 def _names(path: Path) -> Iterator[str]:

@@ -21,13 +21,13 @@ from videossl.methods.losses import EMPTY
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Any]]:
+def made(tmp_path_factory: pytest.TempPathFactory, warm: dict[str, str]) -> dict[int, dict[str, Any]]:
     """What 1, 2 and 4 processes made of all cases."""
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(REPOSITORY)}
+    environment = os.environ | warm | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(REPOSITORY)}
     results = {}
     for processes in (1, 2, 4):
         out = tmp_path_factory.mktemp(f"{processes} processes")
-        launch = [sys.executable, "stages/launch.py", "--processes", str(processes), "tests/methods/several.py", str(out)]
+        launch = ["python", "stages/launch.py", "--processes", str(processes), "tests/methods/several.py", str(out)]
         done = subprocess.run(launch, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         results[processes] = torch.load(out / "made.pt")

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from tests.conftest import REPOSITORY
-from tests.pipeline.warm import warm_python
 
 from videossl.params import load
 
@@ -145,13 +144,6 @@ def once(factory: pytest.TempPathFactory, worker: str, name: str, make: Callable
             make(shared / name)
             (shared / f"{name}.done").touch()
     return Workspace(shared / name, variables)
-
-
-@pytest.fixture(scope="session")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Variables for `Workspace.call`: scripts run in forks of one process that has loaded torch."""
-    with warm_python(tmp_path_factory.mktemp("warm")) as variables:
-        yield variables
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ SHIMS = {
 sys.executable = "{shim}"
 runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)' "$@" ;;
 "-m -m snakemake "*) shift 2; exec {warm} "{bin}/snakemake" "$@" ;;
-stages/*.py\\ * | /*/stages/*.py\\ *) exec {warm} "$@" ;;
+*.py\\ *) exec {warm} "$@" ;;
 *) exec "{bin}/python" "$@" ;;
 esac""",
     "snakemake": 'exec {warm} "{bin}/snakemake" "$@"',

@@ -31,8 +31,8 @@ ENVIRONMENT = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(REPOSI
 class Job:
     """One training of joints in a folder of its own."""
 
-    def __init__(self, folder: Path, inputs: Path, **changes: Any) -> None:
-        self.folder, self.out = folder, folder / "models/joint.safetensors"
+    def __init__(self, folder: Path, inputs: Path, warm: dict[str, str], **changes: Any) -> None:
+        self.warm, self.folder, self.out = warm, folder, folder / "models/joint.safetensors"
         folder.mkdir()
         chosen = tiny()
         chosen["streams"]["joint"]["train"] |= {"epochs": EPOCHS, "batch": 4, "optimiser": "sgd", "lr": 0.001, **changes}
@@ -46,7 +46,9 @@ class Job:
         return [*launch, *self.call, "--workers", str(workers), "--checkpoint-minutes", str(minutes)]
 
     def run(self, **how: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.command(**how), cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True)
+        """With nothing to disturb it, so warm."""
+        command = ["python", *self.command(**how)[1:]]
+        return subprocess.run(command, cwd=self.folder, env=ENVIRONMENT | self.warm, capture_output=True, text=True)
 
     def strike(self, blow: Callable[[int], None], **how: Any) -> int:
         """Run in a process group of its own, and call `blow` with its number once there are checkpoints of its own; the exit status."""
@@ -81,8 +83,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
-    job = Job(tmp_path_factory.mktemp("undisturbed") / "run", inputs)
+def undisturbed(inputs: Path, tmp_path_factory: pytest.TempPathFactory, warm: dict[str, str]) -> Job:
+    job = Job(tmp_path_factory.mktemp("undisturbed") / "run", inputs, warm)
     done = job.run(minutes=1e9)
     assert done.returncode == 0, done.stderr
     return job
@@ -92,9 +94,9 @@ def same_bytes(job: Job, wanted: Job) -> bool:
     return all(job.out.with_suffix(end).read_bytes() == wanted.out.with_suffix(end).read_bytes() for end in (".safetensors", ".json"))
 
 
-def test_signals_to_all_its_processes_lose_nothing(inputs: Path, undisturbed: Job, tmp_path: Path) -> None:
+def test_signals_to_all_its_processes_lose_nothing(inputs: Path, undisturbed: Job, tmp_path: Path, warm: dict[str, str]) -> None:
     """As Slurm gives them: to the training and to those that read clips for it."""
-    job, reached = Job(tmp_path / "run", inputs), [0]
+    job, reached = Job(tmp_path / "run", inputs, warm), [0]
     signals = (signal.SIGTERM, signal.SIGUSR1)
     for number in signals:
         status = job.strike(lambda process, number=number: os.killpg(process, number), workers=2)
@@ -114,8 +116,8 @@ def test_signals_to_all_its_processes_lose_nothing(inputs: Path, undisturbed: Jo
     assert len(list(job.folder.glob("data/scratch/checkpoints/*/done"))) == 1
 
 
-def test_killed_it_goes_on_from_its_last_checkpoint(inputs: Path, undisturbed: Job, tmp_path: Path) -> None:
-    job = Job(tmp_path / "run", inputs)
+def test_killed_it_goes_on_from_its_last_checkpoint(inputs: Path, undisturbed: Job, tmp_path: Path, warm: dict[str, str]) -> None:
+    job = Job(tmp_path / "run", inputs, warm)
     job.strike(lambda process: os.killpg(process, signal.SIGKILL))
     reached = job.steps()
     assert 0 < reached < EPOCHS * STEPS
@@ -124,9 +126,9 @@ def test_killed_it_goes_on_from_its_last_checkpoint(inputs: Path, undisturbed: J
     assert first["exit"] == "killed, or still running" and second["from_step"] == reached
 
 
-def test_two_processes_stop_together_and_one_goes_on(inputs: Path, undisturbed: Job, tmp_path: Path) -> None:
+def test_two_processes_stop_together_and_one_goes_on(inputs: Path, undisturbed: Job, tmp_path: Path, warm: dict[str, str]) -> None:
     """A checkpoint of two processes is one: another number may go on from it, to the same up to rounding. Signals come more than once."""
-    job = Job(tmp_path / "run", inputs)
+    job = Job(tmp_path / "run", inputs, warm)
 
     def strike(process: int) -> None:
         for number in (signal.SIGUSR1, signal.SIGUSR1, signal.SIGTERM, signal.SIGTERM):
@@ -144,9 +146,9 @@ def test_two_processes_stop_together_and_one_goes_on(inputs: Path, undisturbed: 
     assert losses[0] == pytest.approx(losses[1], abs=1e-3) and losses[0] != losses[1]
 
 
-def test_one_of_two_processes_is_killed(inputs: Path, tmp_path: Path) -> None:
+def test_one_of_two_processes_is_killed(inputs: Path, tmp_path: Path, warm: dict[str, str]) -> None:
     """The other ends too, and does not wait for it for ever."""
-    job = Job(tmp_path / "run", inputs)
+    job = Job(tmp_path / "run", inputs, warm)
 
     def kill_the_last(launcher: int) -> None:
         children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
@@ -157,8 +159,8 @@ def test_one_of_two_processes_is_killed(inputs: Path, tmp_path: Path) -> None:
     assert not job.out.exists() and job.run().returncode == 0
 
 
-def test_what_all_processes_find_wrong_is_said_once(inputs: Path, tmp_path: Path) -> None:
-    job = Job(tmp_path / "run", inputs, batch=5)
+def test_what_all_processes_find_wrong_is_said_once(inputs: Path, tmp_path: Path, warm: dict[str, str]) -> None:
+    job = Job(tmp_path / "run", inputs, warm, batch=5)
     done = job.run(processes=2)
     assert done.returncode == 2
     assert done.stderr == "error: a batch of 5 cannot be shared by 2 processes; choose a number of GPUs that divides it\n"
