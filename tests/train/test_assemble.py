@@ -372,7 +372,7 @@ def test_how_long_and_how_fast() -> None:
     params["streams"]["rgb"]["train"]["finetune"] = {"epochs": 7, "lr": 0.5, "schedule": [0.8]}
     params["streams"]["joint"]["train"]["cmmc"] = {"lr": 0.25}
     training = assemble.loop(slices.training(params, recipes.training(params, "stc-mix-skeleton", "joint-1")))
-    assert (training.epochs, training.batch, training.optimiser, training.lr, training.schedule) == (20, 4, "adam", 0.25, "cosine")
+    assert (training.epochs, training.batch, training.optimiser, training.lr, training.schedule) == (12, 4, "adam", 0.25, "cosine")
     tuned = assemble.loop(slices.finetune(params, "finetune", "rgb"))
     assert (tuned.epochs, tuned.lr, tuned.schedule, tuned.batch) == (7, 0.5, [0.8], 4)
 
