@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from tests.conftest import REPOSITORY
-from tests.methods.several import BATCH, CASES
+from tests.methods.several import BATCH, CASES, steps
 from torch import nn
 
 from videossl import parallel
@@ -39,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, warm: dict[str, str]) -> dict
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_losses_as_one_process(made: dict[int, dict[str, Any]], case: str, processes: int) -> None:
     one, several = (torch.tensor(made[count][case]["losses"], dtype=torch.float64) for count in (1, processes))
-    assert len(one) == (2 if case.endswith(("skeletons, a box a sample", "mixup of skeletons", "supervised")) else 8)
+    assert len(one) == steps(CASES[case][0])
     assert (one - several).abs().max() < 1e-5
     assert one.unique().numel() == len(one), "it learns, or sees other batches, in each step"
 
@@ -55,11 +55,10 @@ def test_the_same_weights_queue_and_statistics(made: dict[int, dict[str, Any]], 
         torch.testing.assert_close(several[name], tensor, atol=1e-4, rtol=1e-4, msg=lambda text, name=name: f"{name}: {text}")
     for name in (name for name in one if name.endswith("queue_ids")):
         assert sorted(several[name].tolist()) == sorted(one[name].tolist())
-        steps = len(made[1][case]["losses"])
         slots = len(one[name])
-        numbers = [video // 2 if case == "other groups" else video for video in range(steps * BATCH)]
-        assert sorted(one[name].tolist())[-min(slots, steps * BATCH) :] == numbers[-slots:]
-        assert (one[name] != EMPTY).sum() == min(slots, steps * BATCH)
+        numbers = [video // 2 if case == "other groups" else video for video in range(steps(CASES[case][0]) * BATCH)]
+        assert sorted(one[name].tolist())[-min(slots, len(numbers)) :] == numbers[-slots:]
+        assert (one[name] != EMPTY).sum() == min(slots, len(numbers))
 
 
 def test_a_single_process_is_left_as_it_is() -> None:

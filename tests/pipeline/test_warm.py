@@ -55,7 +55,9 @@ def test_a_signal_to_its_process_ends_the_script(folder: Path, warm: dict[str, s
 
 def test_other_calls_of_python_are_as_ever(folder: Path, warm: dict[str, str]) -> None:
     done = subprocess.run(
-        ["bash", "-c", "python -c 'import sys; print(\"torch\" in sys.modules)'"], env=ENVIRONMENT | warm, capture_output=True
+        ["bash", "-c", "python -c 'import sys; print(\"torch\" in sys.modules)' stages/one.py 0"],
+        env=ENVIRONMENT | warm,
+        capture_output=True,
     )
     assert done.stdout == b"False\n"
 

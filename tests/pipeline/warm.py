@@ -1,7 +1,8 @@
 """A warm Python: one process has loaded torch, Snakemake and DVC; scripts and both commands run in forks of that process.
 
 To load torch takes longer than most jobs of the tiny run. A script is still the real file, with its own arguments, folder,
-environment, signals and exit status. test_bytes.py and test_slurm.py run cold, and compare their bytes with bytes made warm.
+environment, signals and exit status. test_bytes.py and the trainings of test_slurm.py that are disturbed run cold, and compare their bytes
+with bytes made warm.
 """
 
 from __future__ import annotations
@@ -35,12 +36,16 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 SHIMS = {
-    "python": """case "$1 $*" in
--m*" --executor slurm-jobstep "*) shift; exec "{bin}/python" -c 'import runpy, sys
+    "python": """case "$1" in
+*.py) exec {warm} "$@" ;;
+-m) ;;
+*) exec "{bin}/python" "$@" ;;
+esac
+case "$2 $*" in
+"snakemake "*" --executor slurm-jobstep "*) shift; exec "{bin}/python" -c 'import runpy, sys
 sys.executable = "{shim}"
 runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)' "$@" ;;
-"-m -m snakemake "*) shift 2; exec {warm} "{bin}/snakemake" "$@" ;;
-*.py\\ *) exec {warm} "$@" ;;
+"snakemake "*) shift 2; exec {warm} "{bin}/snakemake" "$@" ;;
 *) exec "{bin}/python" "$@" ;;
 esac""",
     "snakemake": 'exec {warm} "{bin}/snakemake" "$@"',

@@ -13,7 +13,7 @@ A dataset is a module and a YAML of one name in lib/videossl/datasets. The YAML 
 and the module has
 
     NAME, LICENCE, CITATION, LAYOUT                  text
-    ARCHIVES                                          what `download` fetches; () where a person must: LAYOUT says what and where to put it
+    ARCHIVES                                         what `download` fetches; () where a person must: LAYOUT says what and where to put it
     FOLDERS                                          folders below the root in which nothing but its videos and skeletons should lie
     videos(root, split, options) -> list[Video]      what the dataset names, sorted by id
     check(root) -> None                              its InputError says what is missing and what to put where; a look at folders, not at files

@@ -8,6 +8,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -62,6 +63,11 @@ class Run:
     def seeds(self) -> list[int]:
         """The seeds of all that was read."""
         return sorted({int(item["seed"]) for item in (*self.results, *self.progress, *self.histories)})
+
+    @cached_property
+    def training_videos(self) -> int:
+        """The number of usable videos on the train side."""
+        return sum(row.split == "train" for row in index.usable(list(self.index)))
 
     def modalities(self, stream: str) -> list[str]:
         """The modality of a stream; of fused ones all of them, in one order."""
@@ -233,9 +239,10 @@ def _query(features: encoded.Features, query: int, similarity: np.ndarray, opene
     def tile(video: int) -> dict[str, Any]:
         return {"id": features.ids[video], "label": features.labels[video], "thumb": _thumbnail(features.ids[video], opened)}
 
-    nearest = [(int(features.rows("train")[place]), float(similarity[place])) for place in np.argsort(-similarity, kind="stable")]
-    told = [{"similarity": cosine, "correct": features.labels[video] == features.labels[query]} for video, cosine in nearest[:NEIGHBOURS]]
-    return {"query": tile(query), "neighbours": [tile(video) | said for (video, _), said in zip(nearest, told, strict=False)]}
+    places = np.argsort(-similarity, kind="stable")[:NEIGHBOURS]
+    nearest = zip(features.rows("train")[places].tolist(), similarity[places].tolist(), strict=True)
+    marked = ((video, {"similarity": cosine, "correct": features.labels[video] == features.labels[query]}) for video, cosine in nearest)
+    return {"query": tile(query), "neighbours": [tile(video) | mark for video, mark in marked]}
 
 
 def _thumbnail(video: str, opened: Opened) -> np.ndarray:

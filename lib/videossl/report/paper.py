@@ -75,8 +75,8 @@ def _printed(columns: Sequence[Mapping[str, str]] = (), rows: Sequence[Mapping[s
 
 def split(params: Mapping[str, Any], dataset: str) -> int:
     """The split of `dataset` that a run is on."""
-    known = [one for one in (params.get("dataset"), *params.get("transfer", ())) if one and one["name"] == dataset]
-    return int(known[0].get("split", 1)) if known else 1
+    entries = [entry for entry in (params.get("dataset"), *params.get("transfer", ())) if entry and entry["name"] == dataset]
+    return int(entries[0].get("split", 1)) if entries else 1
 
 
 def test_set(params: Mapping[str, Any], dataset: str) -> str:

@@ -97,9 +97,9 @@ def lead(run: Run) -> str:
 
 def encoders(run: Run) -> list[dict[str, Any]]:
     """One entry an experiment and stream, in the order of the results: the charts of one encoder, and its trainings in numbers."""
-    jobs, known = {(one["experiment"], one["training"]) for one in run.histories if one["epochs"]}, run.params.get("experiments", {}).keys()
+    jobs = {(history["experiment"], history["training"]) for history in run.histories if history["epochs"]}
     shown = []
-    for experiment in run.in_order({name for name, _ in jobs} & known):
+    for experiment in run.in_order({name for name, _ in jobs} & run.params.get("experiments", {}).keys()):
         trainings = [job for job in recipes.trainings(dict(run.params), experiment) if (experiment, job.name) in jobs]
         streams = sorted({stream for job in trainings for stream in job.streams}, key=run.place)
         shown += [{"experiment": experiment, "stream": stream, **_curves(run, experiment, stream)} for stream in streams]
@@ -108,7 +108,7 @@ def encoders(run: Run) -> list[dict[str, Any]]:
 
 def _curves(run: Run, experiment: str, stream: str) -> dict[str, Any]:
     """Guessing among N candidates costs ln N and is right in 100 / N percent."""
-    keys = dict.fromkeys(key for one in run.histories for row in of_stream(one["epochs"], stream) for key in row if key != "epoch")
+    keys = dict.fromkeys(key for history in run.histories for row in of_stream(history["epochs"], stream) for key in row if key != "epoch")
     along = {key: chart for key in keys if (chart := training_chart(run, [experiment], stream, key))["courses"][0]["points"]}
     spans = along["loss"]["courses"][0]["trainings"]
     names = [f"{span['training']} ({run.params['experiments'][span['experiment']]['method']})" for span in spans]

@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from videossl.data.index import usable
 from videossl.errors import InputError
 from videossl.params.recipes import paper_name
 from videossl.params.run_plan import measured_datasets
@@ -126,12 +125,12 @@ def setting(run: Run, experiment: str, stream: str, tasks: Iterable[str] = ()) -
 
     For fused streams that differ, the values of all, as text.
     """
-    scale, videos = defaultdict[str, list[Any]](list), sum(row.split == "train" for row in usable(list(run.index)))
+    scale = defaultdict[str, list[Any]](list)
     for part in stream.split("+"):
         own, trainings = run.params.get("streams", {}).get(part, {}), curves.spans(run.params, experiment, part)
         first = curves.settings(run.params, trainings[0]["experiment"], part) if trainings else {}
         clip, epochs = own.get("clip", {}), trainings[-1]["stop"] if trainings else None
-        known = {"dataset": paper.dataset_of(run.dataset), "videos": videos, "epochs": epochs, "frames": clip.get("frames")}
+        known = {"dataset": paper.dataset_of(run.dataset), "videos": run.training_videos, "epochs": epochs, "frames": clip.get("frames")}
         known |= {"resolution": clip.get("size"), "width": own.get("width"), "batch": first.get("batch"), "queue": first.get("queue")}
         for key, value in known.items():
             scale[key].append(value)
