@@ -38,10 +38,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Variables of an environment in which scripts run in forks of one process that has loaded torch."""
-    with warm_python(tmp_path_factory.mktemp("warm")) as variables:
+def warm(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[dict[str, str]]:
+    """Variables of an environment in which scripts run in forks of one process that has loaded torch; all test processes share it."""
+    with warm_python(of_all_processes(tmp_path_factory, worker_id) / "warm") as variables:
         yield variables
+
+
+def of_all_processes(factory: pytest.TempPathFactory, worker: str) -> Path:
+    """The temporary folder that the processes of this run of the tests share."""
+    return factory.getbasetemp() if worker == "master" else factory.getbasetemp().parent
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from filelock import FileLock
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, of_all_processes
 
 from videossl.params import load
 
@@ -138,7 +138,7 @@ def notes_of(workspace: Workspace) -> Path:
 
 def once(factory: pytest.TempPathFactory, worker: str, name: str, make: Callable[[Path], None], variables: Mapping[str, str]) -> Workspace:
     """A workspace that the first of the test processes makes and all of them read."""
-    shared = factory.getbasetemp() if worker == "master" else factory.getbasetemp().parent
+    shared = of_all_processes(factory, worker)
     with FileLock(shared / f"{name}.lock"):
         if not (shared / f"{name}.done").exists():
             make(shared / name)

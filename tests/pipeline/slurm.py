@@ -82,6 +82,14 @@ def eventually(seen: Callable[[], bool], what: str, seconds: float = 300, every:
         time.sleep(every)
 
 
+def environment(process: str) -> list[bytes]:
+    """Of a process, by its id; nothing if it is no more."""
+    try:
+        return Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
 def free_ports(count: int) -> list[int]:
     """Ports of loopback that nothing listens on."""
     with contextlib.ExitStack() as stack:
@@ -167,6 +175,12 @@ class Slurm:
         """All jobs since the cluster was started; the controller must be up."""
         lines = self.call("squeue", "--noheader", "--states=all", "--format=%i|%T|%k|%N|%l").splitlines()
         return [Job(*line.split("|")) for line in lines]
+
+    def is_asked(self, command: str) -> bool:
+        """Whether a command of that name runs which talks to this cluster."""
+        found = subprocess.run(["pgrep", "--exact", command], capture_output=True, text=True).stdout.split()
+        mine = f"SLURM_CONF={self.folder}/etc/slurm.conf".encode()
+        return any(mine in environment(process) for process in found)
 
     def _write_configuration(self) -> None:
         nodes = [f"NodeName={node} NodeHostname={node} NodeAddr=127.0.0.1 Port={{}} CPUs={CPUS} RealMemory=64000" for node in self.nodes]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -60,7 +59,7 @@ def test_a_push_that_is_killed_and_an_object_that_is_damaged(finished: Workspace
 
     finished.call("git", "add", "-A")
     finished.call("git", "commit", "-qm", "run")
-    clone = Workspace(tmp_path / "clone")
+    clone = Workspace(tmp_path / "clone", finished.variables)
     finished.call("git", "clone", "-q", str(finished.path), str(clone.path))
     use_remote(clone, store)
     clone.call("dvc", "pull", "-q")
@@ -124,7 +123,7 @@ def test_a_damaged_dvc_lock_is_named(finished: Workspace) -> None:
         lock.write_bytes(damaged)
         done = finished.call("dvc", "status", ok=False)
         assert done.returncode != 0 and "'./dvc.lock' " in done.stdout and said in done.stdout
-    done = finished.call(sys.executable, "stages/record.py", ok=False)
+    done = finished.call("python", "stages/record.py", ok=False)
     assert (
         done.returncode == 2 and done.stdout.startswith("error: dvc commit: './dvc.lock' is invalid") and len(done.stdout.splitlines()) == 1
     )

@@ -49,8 +49,11 @@ def command(run: Workspace, *arguments: str) -> list[str]:
     return ["snakemake", *arguments, "--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(run.path), "--cores", "2"]
 
 
-def snakemake(run: Workspace, *arguments: str, ok: bool = True, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([*prefix, *command(run, *arguments)], cwd=run.path, env=ENVIRONMENT, capture_output=True, text=True)
+def snakemake(
+    run: Workspace, *arguments: str, ok: bool = True, prefix: tuple[str, ...] = (), **variables: str
+) -> subprocess.CompletedProcess[str]:
+    called = [*prefix, *command(run, *arguments)]
+    done = subprocess.run(called, cwd=run.path, env=ENVIRONMENT | variables, capture_output=True, text=True)
     if ok:
         assert done.returncode == 0, done.stderr
     return done
@@ -79,13 +82,15 @@ def begun(run: Workspace, step: str) -> Callable[[], bool]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def undisturbed(videos: Path, tmp_path_factory: pytest.TempPathFactory, warm: dict[str, str]) -> dict[str, bytes]:
     run = run_folder(tmp_path_factory.mktemp("undisturbed") / "run", videos)
-    snakemake(run, *TARGETS.values())
+    snakemake(run, *TARGETS.values(), **warm)
     return {step: (run.path / target).read_bytes() for step, target in TARGETS.items()}
 
 
-def test_killed_in_the_middle_of_index_and_cache_and_flow(videos: Path, tmp_path: Path, undisturbed: dict[str, bytes]) -> None:
+def test_killed_in_the_middle_of_index_and_cache_and_flow(
+    videos: Path, tmp_path: Path, undisturbed: dict[str, bytes], warm: dict[str, str]
+) -> None:
     """kill -9 of Snakemake and its jobs in each step; then --unlock and all of it: the same bytes, and no leftovers."""
     run = run_folder(tmp_path / "run", videos)
     for step, target in TARGETS.items():
@@ -94,20 +99,20 @@ def test_killed_in_the_middle_of_index_and_cache_and_flow(videos: Path, tmp_path
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
         assert not (run.path / target).exists(), f"{step} was done before it was killed"
-        snakemake(run, "--unlock")
-    snakemake(run, *TARGETS.values())
+        snakemake(run, "--unlock", **warm)
+    snakemake(run, *TARGETS.values(), **warm)
     for step, target in TARGETS.items():
         assert (run.path / target).read_bytes() == undisturbed[step], step
     assert not list((run.path / "data").rglob("*.part"))
 
 
-def test_two_runs_at_once(videos: Path, tmp_path: Path, undisturbed: dict[str, bytes]) -> None:
+def test_two_runs_at_once(videos: Path, tmp_path: Path, undisturbed: dict[str, bytes], warm: dict[str, str]) -> None:
     """The second is refused while the first works in the folder, which is not disturbed."""
     run = run_folder(tmp_path / "run", videos)
     first = start(run, TARGETS["index"])
     wait_for(first, begun(run, "index"))
     os.killpg(first.pid, signal.SIGSTOP)  # for as long as the second takes to start
-    second = snakemake(run, TARGETS["index"], ok=False)
+    second = snakemake(run, TARGETS["index"], ok=False, **warm)
     os.killpg(first.pid, signal.SIGCONT)
     assert second.returncode != 0 and "lock" in second.stderr.lower()
     assert first.wait() == 0

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,6 +26,7 @@ import pytest
 import yaml
 from tests.pipeline.conftest import Workspace, skeletons_alone, write_video
 from tests.pipeline.slurm import Job, Slurm, cluster, eventually, missing
+from tests.pipeline.warm import COLD_JOBS
 
 pytestmark = [
     pytest.mark.slow,
@@ -135,18 +136,19 @@ class Training:
         return jobs()[number]
 
 
-def sources(finished: Workspace, path: Path, variables: Mapping[str, str] | None = None) -> Workspace:
+def sources(finished: Workspace, path: Path) -> Workspace:
     """What the finished run was made from, and nothing that it made."""
     finished.call("git", "clone", "-q", str(finished.path), str(path))
-    return Workspace(path, variables or {})
+    return Workspace(path, finished.variables)
 
 
 def left_to_do(finished: Workspace, path: Path, weights: str, slurm: Slurm, **site: object) -> Training:
-    """A training without its results, log and run record in a copy of the finished run: what follows from the results is there."""
+    """A training without its results, log and run record in a copy of the finished run: what follows from the results is there. It runs
+    cold, so that all its processes are Slurm's."""
     shutil.copytree(finished.path, path, symlinks=True, ignore=shutil.ignore_patterns("scratch", "logs"))
     for suffix in MADE:
         (path / weights).with_suffix(suffix).unlink()
-    return Training(Run(Workspace(path), slurm, site), weights)
+    return Training(Run(Workspace(path, {**finished.variables, **COLD_JOBS}), slurm, site), weights)
 
 
 def assert_whole_again(training: Training, finished: Workspace) -> None:
@@ -166,10 +168,9 @@ def assert_no_step_twice(training: Training) -> None:
 
 
 def whole_pipeline(finished: Workspace, path: Path) -> None:
-    """From nothing: all that skeletons are trained to, and what `all` measures of that; each rule of the finished run has a job. Its scripts
-    run warm: those of the other stories do not."""
+    """From nothing: all that skeletons are trained to, and what `all` measures of that; each rule of the finished run has a job."""
     with cluster() as slurm:
-        run = Run(sources(finished, path, finished.variables), slurm, {})
+        run = Run(sources(finished, path), slurm, {})
         (path / "params.yaml").write_text(yaml.safe_dump(skeletons_alone(), sort_keys=False))
         run.workspace.call("python", "stages/write_dvc_yaml.py")
         run.finish(run.snakemake("all"))
@@ -254,8 +255,7 @@ def node_killed_then_controller_restarted(finished: Workspace, path: Path) -> No
         slurm.stop_controller()
         os.kill(process, signal.SIGCONT)
         eventually((path / training.weights).exists, "a training that goes on without a controller")
-        asks = ["pgrep", "--parent", str(running.pid), "--exact", "squeue"]
-        eventually(lambda: subprocess.run(asks, capture_output=True).returncode == 0, "Snakemake asks in vain", every=0.5)
+        eventually(lambda: slurm.is_asked("squeue"), "Snakemake asks in vain", every=0.5)
         slurm.start_controller()
         training.run.finish(running)
         assert_whole_again(training, finished)

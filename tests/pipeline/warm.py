@@ -1,8 +1,8 @@
 """A warm Python: one process has loaded torch, Snakemake and DVC; scripts and both commands run in forks of that process.
 
 To load torch takes longer than most jobs of the tiny run. A script is still the real file, with its own arguments, folder,
-environment, signals and exit status. test_bytes.py and the trainings of test_slurm.py that are disturbed run cold, and compare their bytes
-with bytes made warm.
+environment, signals, namespaces and exit status. test_bytes.py and the trainings of test_slurm.py that are disturbed run cold, and compare
+their bytes with bytes made warm.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import runpy
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,65 +37,76 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 """What Snakemake sets for a job of one thread."""
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
+NAMESPACES = {"mnt": 0x00020000, "uts": 0x04000000, "pid": 0x20000000}
+"""Kinds of namespaces in which a node of test_slurm.py differs from this machine, as Linux numbers them."""
+
+COLD_JOBS = {"COLD_JOBS": "1"}
+"""Variables with which the commands run warm, and what they call in their jobs does not."""
 SHIMS = {
     "python": """case "$1" in
-*.py) exec {warm} "$@" ;;
--m) ;;
-*) exec "{bin}/python" "$@" ;;
+*.py) [ "$COLD_JOBS" ] || exec {warm} "$@" ;;
+-m) case "$COLD_JOBS $2 $*" in
+    *" snakemake "*" --executor slurm-jobstep "* | " snakemake "*) shift 2; exec {warm} "{bin}/snakemake" "$@" ;;
+    esac ;;
 esac
-case "$2 $*" in
-"snakemake "*" --executor slurm-jobstep "*) shift; exec "{bin}/python" -c 'import runpy, sys
-sys.executable = "{shim}"
-runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)' "$@" ;;
-"snakemake "*) shift 2; exec {warm} "{bin}/snakemake" "$@" ;;
-*) exec "{bin}/python" "$@" ;;
-esac""",
+exec "{bin}/python" "$@\"""",
     "snakemake": 'exec {warm} "{bin}/snakemake" "$@"',
     "dvc": 'exec {warm} "{bin}/dvc" "$@"',
 }
-"""What stands for these commands at the head of PATH. Snakemake calls itself by -m, and in a job of Slurm twice: the first, which has to run on
-its node, cold, but so that what it calls runs warm."""
+"""What stands for these commands at the head of PATH. Snakemake calls itself by -m, and in a job of Slurm twice: the first only calls srun."""
 
 
 @contextlib.contextmanager
 def warm_python(folder: Path) -> Iterator[dict[str, str]]:
-    """Yield variables for the environment of a pipeline, in which its scripts run warm."""
-    call = [sys.executable, "-I", __file__, "serve", str(folder / "socket")]
-    server = subprocess.Popen(call, env=os.environ | ONE_THREAD, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert server.stdin and server.stdout
-    try:
-        assert server.stdout.readline() == b"warm\n", "the warm process did not start"
-        yield {"PATH": os.pathsep.join([str(shims(folder)), str(Path(sys.executable).parent), os.environ["PATH"]])}
-    finally:
-        server.stdin.close()  # the server ends with its standard input, so it ends when the tests are killed as well
-        server.wait(60)
+    """Yield variables for the environment of a pipeline, in which its scripts run warm. All who name the same folder share the process, which
+    ends when the last of them does, as when the tests are killed: it waits for the end of a pipe that they hold."""
+    from filelock import FileLock
+
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
+        if not folder.exists():
+            folder.mkdir()
+            os.mkfifo(folder / "held")
+            shims(folder)
+            call = [sys.executable, "-I", __file__, "serve", str(folder)]
+            subprocess.Popen(call, env=os.environ | ONE_THREAD, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        held = hold(folder / "held")
+    yield {"PATH": os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])}
+    os.close(held)
 
 
-def shims(folder: Path) -> Path:
-    """The folder of the commands that ask the server in `folder`."""
+def hold(pipe: Path) -> int:
+    """Open the pipe, once the server reads it; OSError if that takes longer than 10 s."""
+    for _ in range(1000):
+        with contextlib.suppress(OSError):
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        time.sleep(0.01)
+    raise OSError(f"the warm process of {pipe.parent} is no more")
+
+
+def shims(folder: Path) -> None:
+    """Write the commands that ask the server in `folder`."""
     python = Path(sys.executable)
     warm = f'"{python}" -I -S "{Path(__file__).resolve()}" run "{folder / "socket"}"'
     (folder / "bin").mkdir()
     for name, text in SHIMS.items():
-        (folder / "bin" / name).write_text(f"#!/bin/sh\n{text.format(warm=warm, bin=python.parent, shim=folder / 'bin/python')}\n")
+        (folder / "bin" / name).write_text(f"#!/bin/sh\n{text.format(warm=warm, bin=python.parent)}\n")
         (folder / "bin" / name).chmod(0o755)
-    return folder / "bin"
 
 
-def serve(place: str) -> NoReturn:
-    """Load the modules, then fork a process for each connection until standard input ends."""
-    for name in LOADED:
-        importlib.import_module(name)
-    sys.executable = str(Path(place).with_name("bin") / "python")  # the Snakefile puts its folder at the head of PATH
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process here waits for a fork
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(place)
+def serve(folder: Path) -> NoReturn:
+    """Load the modules, then fork a process for each connection until nobody holds the pipe. Who connects before that waits."""
+    with socket.socket(socket.AF_UNIX) as listening, (folder / "held").open("rb") as held:
+        listening.bind(str(folder / "socket"))
         listening.listen(64)
-        print("warm", flush=True)
-        while sys.stdin not in select.select([listening, sys.stdin], [], [])[0]:
+        for name in LOADED:
+            importlib.import_module(name)
+        sys.executable = str(folder / "bin/python")  # the Snakefile puts its folder at the head of PATH
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process here waits for a fork
+        while held not in select.select([listening, held], [], [])[0]:
             connection, _ = listening.accept()
             if not os.fork():
                 listening.close()
+                held.close()
                 attend(connection)
             connection.close()
     os._exit(0)  # what it has loaded needs no end
@@ -105,6 +118,7 @@ def attend(connection: socket.socket) -> NoReturn:
     length, descriptors, _, _ = socket.recv_fds(connection, 4, 3)
     with connection.makefile("rb") as stream:
         asked = json.loads(stream.read(int.from_bytes(length, "big")))
+    join_namespaces(connection)
     script = os.fork()
     if not script:
         connection.close()
@@ -121,6 +135,18 @@ def attend(connection: socket.socket) -> NoReturn:
     with contextlib.suppress(OSError):
         connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, "big", signed=True))
     os._exit(0)
+
+
+def join_namespaces(connection: socket.socket) -> None:
+    """Join those of the client, which may run on a node of a cluster: what is forked now ends with that node."""
+    import ctypes
+
+    client, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    process = os.pidfd_open(client)
+    other = [number for kind, number in NAMESPACES.items() if not os.path.samefile(f"/proc/{client}/ns/{kind}", f"/proc/self/ns/{kind}")]
+    if other and ctypes.CDLL(None).setns(process, sum(other)):
+        raise OSError("this process may not join the namespaces of its client")
+    os.close(process)
 
 
 def execute(descriptors: list[int], arguments: list[str], folder: str, environment: dict[str, str]) -> NoReturn:
@@ -182,7 +208,10 @@ def run(place: str, arguments: list[str]) -> NoReturn:
 
     for number in PASSED_ON:
         signal.signal(number, pass_on)
-    status = int.from_bytes(connection.recv(4), "big", signed=True)
+    answer = connection.recv(4)
+    if len(answer) < 4:
+        sys.exit("the warm process is no more")
+    status = int.from_bytes(answer, "big", signed=True)
     if status < 0:
         signal.signal(-status, signal.SIG_DFL) if -status != signal.SIGKILL else None
         os.kill(os.getpid(), -status)
@@ -191,6 +220,6 @@ def run(place: str, arguments: list[str]) -> NoReturn:
 
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
-        serve(sys.argv[2])
+        serve(Path(sys.argv[2]))
     else:
         run(sys.argv[2], sys.argv[3:])
