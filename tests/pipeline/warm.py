@@ -28,8 +28,10 @@ from types import FrameType
 from typing import Any, NoReturn
 
 TORCH = ("torch", "torch.distributed", "torch.utils.tensorboard", "torchvision", "safetensors.torch")
-ENGINES = ("snakemake.cli", "snakemake.api", "dvc.cli", "dvc.repo", "dvc.commands.status", "dvc.commands.repro", "dvc.commands.commit")
-LOADED = (*TORCH, *ENGINES, "numpy", "h5py", "cv2", "yaml", "jsonschema", "tqdm")
+SNAKEMAKE = ("snakemake.cli", "snakemake.api", "snakemake.report.html_reporter", "snakemake.storage", "requests", "smart_open")
+DVC = ("cli.parser", "repo.index", "repo.open_repo", "repo.graph", "repo.plots", "repo.stage", "data_cloud", "cachemgr", "utils.strictyaml")
+MORE = ("ruamel.yaml", "yaml", "numpy", "h5py", "cv2", "av", "jsonschema", "tqdm", "jinja2", "networkx", "matplotlib.backends.backend_svg")
+LOADED = (*TORCH, *SNAKEMAKE, *(f"dvc.{name}" for name in DVC), *MORE)
 """Modules that are loaded before a fork. No module of this repository: each copy of the repository has its own."""
 WHERE = tuple(sys.path)
 """Where all Pythons look for modules."""
