@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.pipeline.warm import warm_python
 from videossl import script
@@ -51,6 +50,8 @@ def of_all_processes(factory: pytest.TempPathFactory, worker: str) -> Path:
 
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
+    import torch  # not by the process that only hands out the tests
+
     torch.set_num_threads(1)
 
 

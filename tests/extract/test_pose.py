@@ -531,7 +531,7 @@ def one_box(model: Any) -> Any:
 
 
 @pytest.mark.slow
-def test_the_script_with_the_whole_detector(tmp_path: Path, root: Path, rows: list[Row]) -> None:
+def test_the_script_with_the_whole_detector(tmp_path: Path, root: Path, rows: list[Row], warm: dict[str, str]) -> None:
     """Its weights from a file and, as torchvision's own, from torch's cache: the same bytes of a shard."""
     torch.manual_seed(0)
     path = weights(tmp_path / "mine.pth", one_box(pose.untrained(32, 0.5)))
@@ -541,6 +541,7 @@ def test_the_script_with_the_whole_detector(tmp_path: Path, root: Path, rows: li
     (home / f"keypointrcnn-{digest[:8]}.pth").hardlink_to(path)
     renamed = f"from torchvision.models.detection import KeypointRCNN_ResNet50_FPN_Weights as W; W.COCO_V1.value.url = 'http://127.0.0.1:9/keypointrcnn-{digest[:8]}.pth'"
     code = f"import runpy, sys; {renamed}; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    (tmp_path / "renamed.py").write_text(code)
     made = []
     for name in ("mine.pth", "coco"):
         run = tmp_path / f"run {name}"
@@ -554,8 +555,9 @@ def test_the_script_with_the_whole_detector(tmp_path: Path, root: Path, rows: li
             "skeleton": {"backend": "keypoint-rcnn", "weights": name, "score": 0.5, "short_side": 32, "batch": 2},
         }
         given = ["--params", json.dumps(params), "--index", "mine.csv", "--shard", "0", "--out", "0.h5"]
-        command = [sys.executable, "-c", code, str(REPOSITORY / "stages/extract.py"), "--source", "joint", "--extractor", "pose", *given]
-        environment = os.environ | {"TORCH_HOME": str(tmp_path / "torch"), "PYTHONPATH": str(REPOSITORY / "lib")}
+        script = str(REPOSITORY / "stages/extract.py")
+        command = ["python", str(tmp_path / "renamed.py"), script, "--source", "joint", "--extractor", "pose", *given]
+        environment = os.environ | warm | {"TORCH_HOME": str(tmp_path / "torch"), "PYTHONPATH": str(REPOSITORY / "lib")}
         done = subprocess.run(command, cwd=run, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         cache.verify(run / "0.h5")

@@ -162,11 +162,16 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str, warm:
     return once(tmp_path_factory, worker_id, "finished", make, warm)
 
 
+def copy_of_run(run: Workspace, path: Path) -> Workspace:
+    """A copy of a run, times and all. cp takes a quarter of the time that shutil takes."""
+    subprocess.run(["cp", "--archive", str(run.path), str(path)], check=True)
+    return Workspace(path, run.variables)
+
+
 @pytest.fixture
 def finished(finished_run: Workspace, tmp_path: Path) -> Workspace:
-    """A copy of the finished run, times and all."""
-    shutil.copytree(finished_run.path, tmp_path / "run", symlinks=True)
-    return Workspace(tmp_path / "run", finished_run.variables)
+    """A copy of the finished run."""
+    return copy_of_run(finished_run, tmp_path / "run")
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import shutil
 from functools import cache
 from modulefinder import ModuleFinder
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from tests.pipeline.conftest import Workspace, notes_of, write_video
+from tests.pipeline.conftest import Workspace, copy_of_run, notes_of, write_video
 
 from videossl.params import load
 
@@ -291,8 +290,7 @@ def test_the_target_seeds_adds_what_the_first_run_lacks(finished: Workspace) -> 
 
 
 def test_a_change_is_made_to_the_same_bytes_by_both(finished: Workspace, finished_run: Workspace, tmp_path: Path) -> None:
-    other = Workspace(tmp_path / "other", finished.variables)
-    shutil.copytree(finished_run.path, other.path, symlinks=True)
+    other = copy_of_run(finished_run, tmp_path / "other")
     before = finished.weights()
     for workspace in (finished, other):
         workspace.replace("params.yaml", "neighbours: 1, epochs: 1", "neighbours: 1, epochs: 2")

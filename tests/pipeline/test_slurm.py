@@ -16,7 +16,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from uuid import uuid4
 
 import pytest
 import yaml
-from tests.pipeline.conftest import Workspace, skeletons_alone, write_video
+from tests.pipeline.conftest import Workspace, copy_of_run, skeletons_alone, write_video
 from tests.pipeline.slurm import Job, Slurm, cluster, eventually, missing
 from tests.pipeline.warm import COLD_JOBS
 
@@ -143,12 +143,19 @@ def sources(finished: Workspace, path: Path) -> Workspace:
 
 
 def left_to_do(finished: Workspace, path: Path, weights: str, slurm: Slurm, **site: object) -> Training:
-    """A training without its results, log and run record in a copy of the finished run: what follows from the results is there. It runs
-    cold, so that all its processes are Slurm's."""
-    shutil.copytree(finished.path, path, symlinks=True, ignore=shutil.ignore_patterns("scratch", "logs"))
+    """A training without its results, log and run record in a copy of the finished run: what follows from the results is there."""
+    workspace = copy_of_run(finished, path)
+    for folder in ("data/scratch", "logs"):
+        shutil.rmtree(path / folder)
     for suffix in MADE:
         (path / weights).with_suffix(suffix).unlink()
-    return Training(Run(Workspace(path, {**finished.variables, **COLD_JOBS}), slurm, site), weights)
+    return Training(Run(workspace, slurm, site), weights)
+
+
+def disturbed(training: Training) -> Training:
+    """The same, cold: all its processes are Slurm's to signal."""
+    run = training.run
+    return replace(training, run=replace(run, workspace=replace(run.workspace, variables={**run.workspace.variables, **COLD_JOBS})))
 
 
 def assert_whole_again(training: Training, finished: Workspace) -> None:
@@ -190,7 +197,7 @@ def whole_pipeline(finished: Workspace, path: Path) -> None:
 def cancelled_then_snakemake_killed(finished: Workspace, path: Path) -> None:
     """No checkpoint is due while these run: each that lies there was written since Slurm said so."""
     with cluster() as slurm:
-        training = left_to_do(finished, path, JOINT, slurm)
+        training = disturbed(left_to_do(finished, path, JOINT, slurm))
         running = training.start()
         training.hold(lambda: "epoch 2/" in training.log)
         assert training.checkpoints() == []
@@ -221,7 +228,7 @@ def cancelled_then_snakemake_killed(finished: Workspace, path: Path) -> None:
 def time_limit_hit_twice(finished: Workspace, path: Path) -> None:
     """Slurm counts limits in minutes, and looks twice a minute who has reached one, or is to be told."""
     with cluster() as slurm:
-        training = left_to_do(finished, path, MOTION, slurm, minutes=2, notice=10)
+        training = disturbed(left_to_do(finished, path, MOTION, slurm, minutes=2, notice=10))
         running = training.start()
         reached = 0
         for _ in range(2):
@@ -242,7 +249,7 @@ def time_limit_hit_twice(finished: Workspace, path: Path) -> None:
 def node_killed_then_controller_restarted(finished: Workspace, path: Path) -> None:
     """With a checkpoint after every step: one is all that can be lost."""
     with cluster() as slurm:
-        training = left_to_do(finished, path, JOINT, slurm, checkpoint_minutes=0)
+        training = disturbed(left_to_do(finished, path, JOINT, slurm, checkpoint_minutes=0))
         running = training.start()
         training.hold(training.checkpoints)
         job, reached = training.job(), training.checkpoints()[-1]

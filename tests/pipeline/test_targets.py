@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tests.pipeline.conftest import Workspace, once, write_video
+from tests.pipeline.conftest import Workspace, copy_of_run, once, write_video
 
 from videossl.data import index
 from videossl.params import load
@@ -25,7 +24,7 @@ def compared(finished_run: Workspace, tmp_path_factory: pytest.TempPathFactory, 
     """The tiny run with all its targets made. Not to be changed."""
 
     def make(path: Path) -> None:
-        shutil.copytree(finished_run.path, path, symlinks=True)
+        copy_of_run(finished_run, path)
         Workspace(path, warm).snakemake("table2", "mine", "figure2", "figure3")
 
     return once(tmp_path_factory, worker_id, "compared", make, warm)

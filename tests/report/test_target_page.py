@@ -140,7 +140,8 @@ def test_the_setting_of_the_paper_is_said_to_be_so_and_no_more() -> None:
     own = stream(queue=2048, moco=300, cmmc=100, batch=64, width=1, clip=(32, 128))
     streams = {name: {"modality": name, **own} for name in ("rgb", "flow")}
     params = {**run.params, "dataset": {"name": "ucf101"}, "streams": streams, "evaluate": {"tasks": {"retrieval": {}}}}
-    train = [replace(index()[0], id=str(number), status="ok", split="train") for number in range(9537)]
+    video = index()[0]
+    train = [replace(video, id=str(number), status="ok", split="train") for number in range(9537)]
     results = [{**one, "dataset": "ucf101"} for one in run.results]
     same = replace(run, params=params, dataset="ucf101", index=train, results=results)
 
