@@ -94,11 +94,13 @@ def test_paths_say_what_they_are_of(path: str, said: str) -> None:
     assert paths.says(path) == dict(pair.split("=") for pair in said.split())
 
 
-def test_jobs_are_those_that_snakemake_counts_and_what_takes_long_is_measured(tiny: dict[str, Any], works: Works, tmp_path: Path) -> None:
+def test_jobs_are_those_that_snakemake_counts_and_what_takes_long_is_measured(
+    tiny: dict[str, Any], works: Works, tmp_path: Path, warm: dict[str, str]
+) -> None:
     shutil.copy2(TINY, tmp_path / "params.yaml")
     targets = ["all", "table2", "mine", "figure2", "figure3"]
     command = ["snakemake", *targets, "--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(tmp_path), "--cores", "1", "-n"]
-    said = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=True, cwd=REPOSITORY).stdout
+    said = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT | warm, check=True, cwd=REPOSITORY).stdout
     stats = said[said.index("Job stats:") : said.index("total")]
     counted = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
     assert {"frames", "flow", "skeleton", "train", "features", "score", "progress", "finetune", *targets} <= set(counted)

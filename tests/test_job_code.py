@@ -189,13 +189,13 @@ STALE: dict[str, tuple[set[str], set[str]]] = {  # a file -> the jobs, by their 
 
 
 @pytest.fixture(scope="module")
-def jobs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+def jobs(tmp_path_factory: pytest.TempPathFactory, warm: dict[str, str]) -> dict[str, set[str]]:
     """The code of every job of seed 0 of the smallest run, by its first output, as Snakemake sees it."""
     run = tmp_path_factory.mktemp("run")
     shutil.copy2(REPOSITORY / "tests/pipeline/tiny.yaml", run / "params.yaml")
     command = ["snakemake", "all", "table2", "figure2", "-n", "--forceall", "--workflow-profile", "none"]
     command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(run)]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+    done = subprocess.run(command, env=ENVIRONMENT | warm, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.findall(r"^ +input: (.+)\n +output: ([^,\n]+)", done.stdout, re.M)
     assert len(found) > 50

@@ -266,7 +266,7 @@ SHARDS = 4
 """Of a plan that is drawn here: there are as many jobs in it of each other rule as with all."""
 
 
-def planned(run: Path, targets: list[str]) -> dict[str, int]:
+def planned(run: Path, targets: list[str], warm: dict[str, str]) -> dict[str, int]:
     """Jobs by rule, as `snakemake -n` counts them with few shards."""
     written = (run / "params.yaml").read_text()
     (run / "params.yaml").write_text(re.sub(r"shards: \d+", f"shards: {SHARDS}", written))
@@ -282,7 +282,7 @@ def planned(run: Path, targets: list[str]) -> dict[str, int]:
         "-n",
         "--quiet",
     ]
-    done = subprocess.run([*command, "rules"], capture_output=True, text=True, env=ENVIRONMENT, cwd=REPOSITORY)
+    done = subprocess.run([*command, "rules"], capture_output=True, text=True, env=ENVIRONMENT | warm, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
     return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE)}
 
@@ -295,7 +295,7 @@ def preset_of(name: str, run: Path, *arguments: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_the_whole_graph_of_ucf101(tmp_path: Path) -> None:
+def test_the_whole_graph_of_ucf101(tmp_path: Path, warm: dict[str, str]) -> None:
     root, lists, run = tmp_path / "ucf [101]", tmp_path / "lists", tmp_path / "run"
     stub_ucf101(root, lists)
     stub_hmdb51(tmp_path / "hmdb51")
@@ -305,7 +305,7 @@ def test_the_whole_graph_of_ucf101(tmp_path: Path) -> None:
     sides = Counter(video.split for video in ucf101.videos(root, 1, chosen["dataset"]["options"]))
     assert sides == {"train": 9537, "test": 3783}
     assert chosen["transfer"][0]["root"] == str(tmp_path / "hmdb51")
-    jobs = planned(run, TARGETS)
+    jobs = planned(run, TARGETS, warm)
     jobs.pop("total", None)
     assert jobs == {
         "download": 1,
@@ -330,7 +330,7 @@ def test_the_whole_graph_of_ucf101(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_whole_graph_of_kinetics400(tmp_path: Path) -> None:
+def test_the_whole_graph_of_kinetics400(tmp_path: Path, warm: dict[str, str]) -> None:
     for name in ("train/abseiling/a_000000_000010", "train/zumba/b_000000_000010", "val/zumba/c_000005_000015"):
         touch(tmp_path / "k400" / f"{name}.mp4")
     for name in ("ucf101", "hmdb51"):
@@ -343,7 +343,7 @@ def test_the_whole_graph_of_kinetics400(tmp_path: Path) -> None:
     assert [entry["root"] for entry in chosen["transfer"]] == [str(tmp_path / "others" / name) for name in ("ucf101", "hmdb51")]
     assert chosen["cache"]["shards"] == 1024
     assert len(kinetics400.videos(Path(chosen["dataset"]["root"]), 1, chosen["dataset"]["options"])) == 3
-    jobs = planned(tmp_path / "run", ["table7"])
+    jobs = planned(tmp_path / "run", ["table7"], warm)
     measured = 2  # UCF101 and HMDB51, not Kinetics itself
     assert {rule: jobs[rule] for rule in ("index", "frames", "flow", "train", "finetune", "score")} == {
         "index": 3,

@@ -98,9 +98,9 @@ def ntu(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_the_whole_graph_of_table_5(ntu: Path, tmp_path: Path) -> None:
+def test_the_whole_graph_of_table_5(ntu: Path, tmp_path: Path, warm: dict[str, str]) -> None:
     preset_of("ntu60", tmp_path / "run", "--root", str(ntu))
-    jobs = planned(tmp_path / "run", ["table5"])
+    jobs = planned(tmp_path / "run", ["table5"], warm)
     jobs.pop("total", None)
     rows = 4 + 1  # and the untrained encoders
     assert jobs == {
@@ -119,10 +119,10 @@ def test_the_whole_graph_of_table_5(ntu: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_whole_graph_of_table_6_cross_view(ntu: Path, tmp_path: Path) -> None:
+def test_the_whole_graph_of_table_6_cross_view(ntu: Path, tmp_path: Path, warm: dict[str, str]) -> None:
     chosen = preset_of("ntu60-rgb-pose", tmp_path / "run", "--root", str(ntu), "--split", "2")
     assert chosen["dataset"]["split"] == 2
-    jobs = planned(tmp_path / "run", ["table6"])
+    jobs = planned(tmp_path / "run", ["table6"], warm)
     assert {rule: jobs[rule] for rule in ("skeleton", "frames", "train", "feasible", "finetune")} == {
         "skeleton": SHARDS,
         "frames": SHARDS,
