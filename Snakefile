@@ -21,7 +21,7 @@ sys.path.insert(
     0, str(REPOSITORY / "lib")
 )  # this repository's library, whatever is installed
 
-from videossl import job_code, paths, registry
+from videossl import job_code, made_from, paths, registry
 from videossl.errors import InputError, one_line
 from videossl.params import load, preflight, recipes, run_plan, slices
 
@@ -54,6 +54,9 @@ EXPERIMENTS = list(P["experiments"])
 BASELINES = list(run_plan.BASELINES)
 TASKS = list(P["evaluate"]["tasks"])
 STARTED = time.time()
+ONCE = (
+    []
+)  # the files of the stages of dvc.yaml that serve for all seeds; each .smk file adds its own
 
 
 def at(path):
@@ -123,9 +126,31 @@ def contents(files):
     )
 
 
+def foreign(rule):
+    """An input function without files: where an output of the rule says that it was made from other code or params than those of now, it is
+    made again. Snakemake knows what it has made, but not what `dvc checkout` has put there since.
+    """
+    files, part = rule.input.code, rule.params.slice
+
+    def look(wildcards):
+        code = files(wildcards)
+        for output in (str(file.apply_wildcards(wildcards)) for file in rule.output):
+            if made_from.differs(
+                output,
+                os.path.relpath(code[0], REPOSITORY),
+                contents(files)(wildcards),
+                json.loads(part(wildcards)),
+            ):
+                workflow.dag.forcefiles.add(output)
+        return []
+
+    return look
+
+
 for written in workflow.rules:
     if "code" in written.input.keys():
         written.set_params(code=contents(written.input.code))
+        written.set_input(foreign=foreign(written))
 
 
 localrules:
@@ -133,15 +158,24 @@ localrules:
     seeds,
 
 
+def all_of(seed):
+    """All files of the stages of dvc.yaml, for a seed. Snakemake makes again what is missing only where it is asked for."""
+    trained = [made_by_training(name, seed) for name in MADE]
+    measured = [made_by_measuring(name, seed) for name in [*BASELINES, *P["all"]]]
+    return [*ONCE, *(path for paths in (*trained, *measured) for path in paths)]
+
+
 rule all:
     default_target: True
     input:
         "data/report/index.html",
+        all_of(P["seed"]),
 
 
 rule seeds:
     input:
         "data/report/seeds.html",
+        [path for seed in P["seeds"] for path in all_of(seed)],
 
 
 def prepare_for_slurm():

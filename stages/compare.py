@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from videossl import script
+from videossl import made_from, registry, script
 from videossl.files import write_json
 from videossl.report import html_tables, target_data, target_page
 from videossl.report.finished_run import gather
@@ -26,8 +26,9 @@ def main() -> None:
     run = gather(args.params, args.index, args.results, args.histories, progress=args.progress, target=args.target)
     target = target_data.record(run, args.target)
     data, page = args.out
-    write_json(data, target)
-    html_tables.write(page, target_page.render(run, target))
+    record = made_from.record("stages/compare.py", args.params, registry.shown(args.params))
+    write_json(data, target | {"provenance": record})
+    html_tables.write(page, made_from.in_page(target_page.render(run, target), record))
     print(target_page.terminal(target))
     print(f"\n{args.target}: {page.resolve()}")
 

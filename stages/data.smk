@@ -1,7 +1,7 @@
 # in:  the datasets that params.yaml names
 # out: data/raw/{dataset}/       what is rendered or downloaded; a copy that the user has stays where it is
 #      data/raw/{dataset}.json   what was obtained, or checked
-#      data/index/{dataset}.csv  one row per video
+#      data/index/{dataset}.csv  one row per video; .json beside it, what it was made from
 
 
 def raw(dataset):
@@ -41,6 +41,8 @@ for dataset in DATASETS:
         shell:
             "python {input.code[0]:q} --params {params.slice:q} --out {output:q} --processes {threads} --log {log:q}"
 
+    ONCE += [raw(dataset), paths.index(dataset), paths.index_about(dataset)]
+
 
 rule index:
     input:
@@ -49,7 +51,8 @@ rule index:
             "index.py", lambda wildcards: registry.files("datasets", wildcards.dataset)
         ),
     output:
-        "data/index/{dataset}.csv",
+        table=paths.index("{dataset}"),
+        about=paths.index_about("{dataset}"),
     log:
         "logs/index/{dataset}.log",
     benchmark:
@@ -62,4 +65,4 @@ rule index:
         slice=as_json(lambda wildcards: slices.index(P, wildcards.dataset)),
         files=copy_of_the_user,
     shell:
-        "python {input.code[0]:q} --params {params.slice:q} --out {output:q} --processes {threads} --log {log:q}"
+        "python {input.code[0]:q} --params {params.slice:q} --out {output.table:q} --processes {threads} --log {log:q}"

@@ -10,7 +10,7 @@ for cached in run_plan.all_cached_modalities(P):
         name:
             extractor["module"]
         input:
-            index=rules.index.output,
+            index=rules.index.output.table,
             code=depends(
                 "extract.py",
                 lambda wildcards, files=extractor["files"]: files,
@@ -59,3 +59,5 @@ for dataset in DATASETS:
                 + ("" if dataset == DATASET else f"_{dataset}")
             input:
                 shards(cached, dataset),
+
+        ONCE += shards(cached, dataset)

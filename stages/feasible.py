@@ -24,7 +24,9 @@ def main() -> None:
         encoder = assemble.encoder(name, settings, 0)
         streams[name] = Shapes(encoder.shapes(assemble.input_shape(settings)), encoder.dims)
     allowed = registry.module("methods", args.params["method"]).feasible(args.experiment, streams, args.params["settings"])
-    write_json(args.out, {"shapes": {name: shapes.maps for name, shapes in streams.items()}} | allowed)
+    shapes = {name: shapes.maps for name, shapes in streams.items()}
+    # Without the code: a training rests on these bytes, and would begin anew for a comment in this file.
+    write_json(args.out, {"shapes": shapes, "provenance": {"params": args.params}} | allowed)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """index: decode every video once, and say which can be used and why the others cannot.
 
 in:  the dataset's videos, skeleton files (unless people are found in the videos) and split lists
-out: data/index/{dataset}.csv
+out: data/index/{dataset}.csv, and .json beside it: what it was made from
      data/scratch/index/{dataset}.jsonl, undeclared: what has been decoded, so that an index that was interrupted goes on
 """
 
@@ -15,10 +15,11 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 
-from videossl import registry, script
+from videossl import made_from, registry, script
 from videossl.data import index, listing, make_index
 from videossl.data.listing import Video
 from videossl.errors import InputError
+from videossl.files import write_json
 
 SHOWN = 3  # dropped videos of each kind that stderr names; the log file names all
 
@@ -42,6 +43,7 @@ def main() -> None:
     say_unnamed(module, root, videos)
     say_unofficial(module, dataset, videos)
     index.check_drops(rows, limits["max_dropped"])
+    write_json(args.out.with_suffix(".json"), {"provenance": {"tag": made_from.tag(args.params)}})
     index.write(args.out, rows)
     logging.info("%s: %s", args.out, index.summary(rows))
 

@@ -71,13 +71,14 @@ def together(args: argparse.Namespace) -> int:
         max_restarts=0,  # a checkpoint and the next call do better than a restart of some
         rdzv_backend="static" if args.nodes > 1 else "c10d",
         rdzv_endpoint=f"{where}:{args.port or 0}",
+        local_addr="127.0.0.1" if args.nodes == 1 else None,  # not the machine's name, which need not resolve
         rdzv_configs={"rank": int(os.environ.get("SLURM_NODEID", "0")), "timeout": 900},
         signals_to_handle="SIGHUP,SIGQUIT",  # of the others torch would wait for its processes once only
     )
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, pass_on)
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["VIDEOSSL_SAID"] = folder
+        os.environ[script.LAUNCHED] = folder
         try:
             elastic_launch(config, sys.executable)(*args.call)
         except ChildFailedError as error:

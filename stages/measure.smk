@@ -51,7 +51,7 @@ def progress_slice(wildcards):
 
 rule measurable:
     input:
-        index=rules.index.output,
+        index=rules.index.output.table,
         code=depends(
             "measurable.py",
             uses(lambda wildcards: slices.measurable(P)),
@@ -76,7 +76,7 @@ rule measurable:
 
 rule features:
     input:
-        index=rules.index.output,
+        index=rules.index.output.table,
         cache=lambda wildcards: shards_of([wildcards.stream], wildcards.dataset),
         weights=final_weights,
         code=depends("features.py", uses(features_slice)),
@@ -99,7 +99,7 @@ rule features:
 
 rule finetune:
     input:
-        index=rules.index.output,
+        index=rules.index.output.table,
         cache=lambda wildcards: shards_of([wildcards.stream], wildcards.dataset),
         weights=final_weights,
         code=depends("finetune.py", uses(finetune_slice)),
@@ -156,7 +156,7 @@ rule score:
 
 rule progress:
     input:
-        index=rules.index.output,
+        index=rules.index.output.table,
         cache=lambda wildcards: shards_of(
             training_of(wildcards).streams, wildcards.dataset
         ),
@@ -180,6 +180,19 @@ rule progress:
         " --snapshots {input.snapshots:q} --out {output:q} --log {log:q}"
 
 
+def made_by_measuring(experiment, seed):
+    """All files that the measurements of an experiment leave: features, predictions, results."""
+    tasks = run_plan.tasks_of(P, experiment)
+    encoded = [
+        path
+        for dataset in DATASETS
+        for task in tasks
+        if not (experiment == "handmade" and trains(task))
+        for path in features_of(experiment, seed, dataset, task if trains(task) else "")
+    ]
+    return [*dict.fromkeys(encoded), *results(experiment, seed, tasks)]
+
+
 # The targets that dvc.yaml calls: all that is measured of one experiment.
 
 for experiment in [*BASELINES, *P["all"]]:
@@ -188,4 +201,4 @@ for experiment in [*BASELINES, *P["all"]]:
         name:
             f"evaluate_{experiment}"
         input:
-            results(experiment, P["seed"], run_plan.tasks_of(P, experiment)),
+            made_by_measuring(experiment, P["seed"]),

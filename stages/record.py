@@ -1,6 +1,7 @@
 """record: tell DVC of what Snakemake has made, so that `dvc status` is clean and `dvc push` can share it.
 
-`dvc commit` takes whatever lies there, stale or not; so this refuses while Snakemake still has something to do.
+`dvc commit` takes whatever lies there. So this refuses while Snakemake still has something to do, and where something has changed
+though nothing that it is made from has: somebody may have edited it.
 
 in:  a finished `snakemake --cores all`
 out: dvc.lock
@@ -8,6 +9,7 @@ out: dvc.lock
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -18,7 +20,9 @@ from videossl.errors import InputError
 
 
 def main() -> None:
-    script.read(script.parser(__doc__))
+    parser = script.parser(__doc__)
+    parser.add_argument("--accept", nargs="*", default=[], help="what may have changed by itself, as made anew on another GPU")
+    accepted = script.read(parser).accept
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
     def call(*command: str) -> subprocess.CompletedProcess[str]:
@@ -32,11 +36,25 @@ def main() -> None:
         raise InputError(f"snakemake cannot plan: {planned.stdout.strip().splitlines()[-1]}")
     if "Nothing to be done" not in planned.stdout:
         raise InputError("work is left to do; run `snakemake --cores all` first (`snakemake -n` says what)")
+    if Path("dvc.lock").exists():
+        status = call("dvc", "status", "--json")
+        for path in edited(status.stdout) if status.returncode == 0 else []:
+            if path not in accepted:
+                raise InputError(
+                    f"{path} is not what dvc.lock records, and nothing that it is made from has changed; `dvc checkout {path}` brings back"
+                    f" what was recorded; to keep what is there: python stages/record.py --accept {path}"
+                )
     # Without links made anew: those would change the files' times, by which Snakemake judges what is larger than 1 MB.
     committed = call("dvc", "commit", "--force", "--no-relink")
     if committed.returncode:
         raise InputError(f"dvc commit: {committed.stdout.strip()[:300]} ... If dvc.lock is damaged, delete it and run this again")
     print("recorded in dvc.lock; commit it, then `dvc push`", file=sys.stderr)
+
+
+def edited(status: str) -> list[str]:
+    """The outputs that differ from those recorded, of stages of which nothing else does; of `dvc status --json`."""
+    stages = json.loads(status).values()  # each a list of {"changed deps": {path: ...}}, {"changed outs": {path: ...}}, "changed command"
+    return [path for changes in stages if [*changes[0]] == ["changed outs"] and len(changes) == 1 for path in changes[0]["changed outs"]]
 
 
 if __name__ == "__main__":

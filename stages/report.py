@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from videossl import script
+from videossl import made_from, registry, script
 from videossl.report import html_tables, run_page
 from videossl.report.finished_run import gather
 
@@ -23,7 +23,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = script.read(parser)
     run = gather(args.params, args.index, args.results, args.histories, caches=args.cache, features=args.features)
-    html_tables.write(args.out, run_page.render(run))
+    record = made_from.record("stages/report.py", args.params, registry.shown(args.params))
+    html_tables.write(args.out, made_from.in_page(run_page.render(run), record))
     print(run_page.terminal(run))
     print(f"\nreport: {args.out.resolve()}")
 

@@ -5,6 +5,7 @@
 MADE = recipes.with_starts(P, P["all"])  # the experiments of `all`
 MEASURABLE = [paths.measurable(dataset) for dataset in run_plan.measured_datasets(P)]
 INDEX = paths.index(DATASET)
+ONCE += MEASURABLE
 
 
 def histories(seeds, trainings):

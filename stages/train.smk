@@ -124,6 +124,15 @@ rule train:
         + ON_MACHINE
 
 
+def made_by_training(experiment, seed):
+    """All files that the trainings of an experiment leave."""
+    return [
+        file.format(seed=seed, experiment=experiment, training=training.name)
+        for training in recipes.trainings(P, experiment)
+        for file in rules.train.output
+    ]
+
+
 # The targets that dvc.yaml calls: all that one experiment trains.
 
 for experiment in recipes.with_starts(P, P["all"]):
@@ -132,7 +141,7 @@ for experiment in recipes.with_starts(P, P["all"]):
         name:
             f"train_{experiment}"
         input:
-            [
-                weights_of(training).format(seed=P["seed"])
-                for training in recipes.trainings(P, experiment)
-            ],
+            made_by_training(experiment, P["seed"]),
+
+    if "feasible" in recipes.method(P, experiment):
+        ONCE.append(paths.feasible(experiment))

@@ -28,7 +28,7 @@ HEADER = """\
 
 
 class Stage:
-    """A stage of dvc.yaml, gathered job by job: Snakemake's `target`, a rule or a file, and the .smk file that its rules stand in."""
+    """A stage of dvc.yaml, gathered job by job: Snakemake's `target`, a rule or files, and the .smk file that its rules stand in."""
 
     def __init__(self, target: str, smk: str, deps: Iterable[str], outs: Iterable[str]) -> None:
         self.target, self.deps, self.outs = target, list(dict.fromkeys(deps)), list(outs)
@@ -74,13 +74,13 @@ def _data(params: Params, dataset: str) -> dict[str, Stage]:
     """The stages of one dataset up to its cache; those of `transfer` bear its name."""
     first = dataset == params["dataset"]["name"]
     rule, suffix = ("", "") if first else (f"_{dataset}", f"-{dataset}")
-    index, measurable = paths.index(dataset), paths.measurable(dataset)
+    index, about, measurable = paths.index(dataset), paths.index_about(dataset), paths.measurable(dataset)
     raw, things = paths.raw(dataset, run_plan.is_rendered(dataset)), registry.files("datasets", dataset)
     made = {
         "download": Stage(f"download{rule}", "data", [], [raw]).job(
             f"download{rule}", "download", slices.keys(slices.dataset(params, dataset)), things
         ),
-        "index": Stage(index, "data", [raw, *run_plan.brought(params, dataset)], [index]).job(
+        "index": Stage(f"{index} {about}", "data", [raw, *run_plan.brought(params, dataset)], [index, about]).job(
             "index", "index", slices.keys(slices.index(params, dataset)), things
         ),
         "measurable": Stage(measurable, "measure", [index], [measurable]).job(

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from videossl.errors import InputError
+
+NOT_NOW = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EBUSY, errno.ENOLCK}
+    | {errno.EINTR, errno.ENOMEM, errno.ETIMEDOUT, errno.ENXIO, errno.ENODEV, errno.EREMOTEIO, errno.ENOTCONN, errno.EHOSTDOWN}
+)
+"""The errors of a system that cannot read a file at present. They say nothing of what is in it."""
 
 
 @contextlib.contextmanager
@@ -58,6 +65,30 @@ def _runs(process: int) -> bool:
     return state != "Z"
 
 
+def walk(root: str | Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield each folder at and below `root` with the names of its files, sorted. Names that start with a dot are left out.
+
+    Links to folders are followed, so two names of one folder are two folders. A link back to a folder that it lies in is not followed, nor,
+    behind a link, a link to a folder that was seen before: the walk ends. A folder that cannot be read raises InputError.
+    """
+    seen: set[str] = set()
+
+    def below(folder: Path, above: frozenset[str], behind_link: bool) -> Iterator[tuple[Path, list[str]]]:
+        real = os.path.realpath(folder)
+        if real in above or (behind_link and folder.is_symlink() and real in seen):
+            return
+        seen.add(real)
+        with reading(folder, lambda error: InputError(f"cannot read the folder {folder}: {error}")):
+            entries = sorted((entry for entry in os.scandir(folder) if entry.name[0] != "."), key=lambda entry: entry.name)
+        yield folder, [entry.name for entry in entries if not entry.is_dir()]
+        for entry in entries:
+            if entry.is_dir():
+                yield from below(folder / entry.name, above | {real}, behind_link or (bool(above) and folder.is_symlink()))
+
+    if Path(root).is_dir():
+        yield from below(Path(root), frozenset(), False)
+
+
 def sha256(*paths: str | Path) -> str:
     """The hex SHA-256 of the files' bytes, one after the other."""
     digest = hashlib.sha256()
@@ -76,7 +107,39 @@ def write_json(path: str | Path, value: Any) -> None:
 
 def read_json(path: str | Path) -> Any:
     """Read a JSON file; one that is absent or damaged raises InputError that names it."""
-    try:
+    with reading(path, lambda error: InputError(f"cannot read {path}: {error}; delete it and run again")):
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {error}; delete it and run again") from error
+
+
+@contextlib.contextmanager
+def reading(path: str | Path, broken: Callable[[Exception], InputError]) -> Iterator[None]:
+    """Read `path` in this block. An error ends in `broken` where the file is absent or damaged.
+
+    A file that cannot be read now (permission, disk, lock, too many open files) may be whole. That is another line, without advice to delete it.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # the readers of formats answer damage with all kinds of errors
+        if why := _not_now(Path(path), error):
+            raise InputError(
+                f"{path} cannot be read now ({why}); nothing was changed: mend that, then run the same command again"
+            ) from error
+        raise broken(error) from error
+
+
+def _not_now(path: Path, error: Exception) -> str:
+    """The reason why a file cannot be read at present, of `error` or of another try; "" where its contents are at fault, or it is absent.
+
+    safetensors calls a file absent that it may not read.
+    """
+    if isinstance(error, OSError) and error.errno in NOT_NOW:
+        return os.strerror(error.errno)
+    try:
+        with path.open("rb") as file:
+            while file.read(1 << 20):
+                pass
+    except OSError as again:
+        return os.strerror(again.errno) if again.errno in NOT_NOW else ""
+    return ""

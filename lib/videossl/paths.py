@@ -40,6 +40,11 @@ def index(dataset: str) -> str:
     return f"data/index/{dataset}.csv"
 
 
+def index_about(dataset: str) -> str:
+    """The origin of that table, beside it."""
+    return f"data/index/{dataset}.json"
+
+
 def measurable(dataset: str) -> str:
     """The verdict on a dataset: its labels and split allow the tasks, or not."""
     return f"data/index/{dataset}.measurable.json"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import logging
 import os
+import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,10 @@ from typing import Any
 from videossl.errors import InputError, Interrupted, one_line
 from videossl.files import atomic
 
+LAUNCHED = "VIDEOSSL_SAID"
+"""The variable by which `stages/launch.py` names the folder of the lines that its processes have said."""
+OF_LAUNCHERS = ("RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""The variables by which launchers of torch's processes say which process of how many this is, and where the first one is."""
 GO_ON_LATER = 75
 """The exit status of a job that stopped and goes on when it is called again (EX_TEMPFAIL of sysexits.h)."""
 
@@ -30,13 +36,29 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 def read(arguments: argparse.ArgumentParser) -> argparse.Namespace:
     """Parse the command line and start the log. Of several processes (RANK) the first speaks, the others only of errors."""
     result = arguments.parse_args()
+    forget_other_launchers()
     first = os.environ.get("RANK", "0") == "0"
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if result.log:
         result.log.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(result.log, mode="w" if first else "a", encoding="utf-8"))
+    raise_open_files()
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, format="%(message)s", handlers=handlers)
     return result
+
+
+def forget_other_launchers() -> None:
+    """Remove what another launcher than `stages/launch.py` has set, as an operator of trainings in a container: this process would wait for others."""
+    if LAUNCHED not in os.environ:
+        for name in OF_LAUNCHERS:
+            os.environ.pop(name, None)
+
+
+def raise_open_files() -> None:
+    """Let this process open as many files as it may: a cache of a thousand shards is read by four processes at a time."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def run(main: Callable[[], None]) -> None:
@@ -54,7 +76,7 @@ def run(main: Callable[[], None]) -> None:
 
 def _first_to_say(line: str) -> bool:
     """True for the first process to say a line, of those that `stages/launch.py` started together: all find most mistakes."""
-    folder = os.environ.get("VIDEOSSL_SAID")
+    folder = os.environ.get(LAUNCHED)
     if not folder:
         return True
     try:

@@ -428,3 +428,22 @@ def test_reading_leaves_the_file_as_it_is(shards: list[Path]) -> None:
     read.read("Wave/é", 0, 1)
     read.close()
     assert os.stat(shards[0]).st_mtime_ns == before
+
+
+def test_more_shards_than_files_that_may_be_open(tmp_path: Path) -> None:
+    """Some are open at a time; whatever the order, the values are those of each video."""
+    videos = [(f"v{number}", np.full((3, 8, 8, 3), number, np.uint8)) for number in range(60)]
+    for id, values in videos:
+        cache.write_shard(tmp_path / f"{id}.h5", "rgb", "toy", [(id, source(id), values)], MADE_BY)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 24, hard))
+    cache.open_at_a_time.cache_clear()
+    try:
+        whole = Cache([tmp_path / f"{id}.h5" for id, _ in videos])
+        for position in np.random.default_rng(0).permutation(np.arange(180) % 60):
+            id, values = videos[position]
+            np.testing.assert_array_equal(whole.read(id, 0, 3), values)
+        whole.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        cache.open_at_a_time.cache_clear()

@@ -10,6 +10,7 @@ from videossl.data.index import Label
 from videossl.data.listing import Video
 from videossl.datasets import folder, ntu60
 from videossl.errors import InputError
+from videossl.params import run_plan
 
 
 def touch(root: Path, *names: str) -> None:
@@ -36,6 +37,26 @@ def test_find_follows_links_and_ends_on_a_loop(tmp_path: Path) -> None:
     (tmp_path / "root/linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "root/a/loop").symlink_to(tmp_path / "root")
     assert listing.find(tmp_path / "root") == ["a/w.avi", "linked/v.avi"]
+
+
+def test_two_names_of_one_folder_are_two_folders_and_links_to_oneself_none(tmp_path: Path) -> None:
+    """Also where the root is a link, and where folders link to each other."""
+    touch(tmp_path, "real/j.avi", "root/a/x.avi", "root/b/y.avi")
+    for name in ("hop", "jump"):
+        (tmp_path / "root" / name).symlink_to("../real")
+    for name in ("again", "once more"):
+        (tmp_path / "root" / name).symlink_to(".")
+    (tmp_path / "linked root").symlink_to("root")
+    for root in ("root", "linked root"):
+        assert listing.find(tmp_path / root) == ["a/x.avi", "b/y.avi", "hop/j.avi", "jump/j.avi"]
+    (tmp_path / "root/a/to b").symlink_to("../b")
+    (tmp_path / "root/b/to a").symlink_to("../a")
+    assert listing.find(tmp_path / "root")[:5] == ["a/to b/y.avi", "a/x.avi", "b/to a/x.avi", "b/y.avi", "hop/j.avi"]
+    before = run_plan.fingerprint(tmp_path / "root")
+    touch(tmp_path, "root/.hidden/z.avi", "root/a/.z.avi")
+    assert run_plan.fingerprint(tmp_path / "root") == before, "both walk alike"
+    touch(tmp_path, "real/k.avi")
+    assert run_plan.fingerprint(tmp_path / "root") != before
 
 
 def test_a_name_that_is_not_text(tmp_path: Path) -> None:

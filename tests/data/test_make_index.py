@@ -386,7 +386,7 @@ def test_two_at_once_both_end_well(tmp_path: Path) -> None:
     assert (tmp_path / "work/index.csv").read_bytes() == (tmp_path / "alone/index.csv").read_bytes()
     finish(start(tmp_path / "work", root))
     assert (tmp_path / "work/index.csv").read_bytes() == (tmp_path / "alone/index.csv").read_bytes()
-    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["data", "index.csv", "log.txt"]
+    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["data", "index.csv", "index.json", "log.txt"]
 
 
 # Real files.

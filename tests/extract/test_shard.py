@@ -17,7 +17,7 @@ import pytest
 from stages import extract as stage
 from tests.conftest import REPOSITORY
 
-from videossl import files, registry
+from videossl import files, made_from, registry
 from videossl.data import cache, disk, flow_levels, index, jpeg, make_index, ntu_skeleton, video
 from videossl.data.cache import Cache
 from videossl.data.index import Row
@@ -68,8 +68,8 @@ def test_the_same_bytes_in_one_process_and_in_two(tmp_path: Path, root: Path, ro
     assert (tmp_path / "1.h5").read_bytes() == (tmp_path / "2.h5").read_bytes()
 
 
-def build(path: Path, modality: str, rows: list[Row], root: Path, quality: int | None = None) -> Cache:
-    shard.build(path, modality, "mine", rows, root, EXTRACTORS[modality], quality=quality)
+def build(path: Path, modality: str, rows: list[Row], root: Path, quality: int | None = None, tag: str = "") -> Cache:
+    shard.build(path, modality, "mine", rows, root, EXTRACTORS[modality], quality=quality, tag=tag)
     cache.verify(path)
     return Cache([path])
 
@@ -181,6 +181,11 @@ def test_the_script_takes_its_own_part(tmp_path: Path, root: Path, rows: list[Ro
     assert sorted(found) == [row.id for row in rows]
 
 
+def tag_of(given: list[str]) -> str:
+    """The tag of a shard that a script makes with these arguments."""
+    return made_from.tag(json.loads(given[1]))
+
+
 def script(name: str, source: str, *given: str) -> subprocess.Popen[str]:
     """The script that extracts, by the extractor `name`, in a process group of its own."""
     command = [sys.executable, str(REPOSITORY / "stages/extract.py"), "--source", source, "--extractor", name, *given]
@@ -194,11 +199,12 @@ def script(name: str, source: str, *given: str) -> subprocess.Popen[str]:
 def test_the_scripts(tmp_path: Path, root: Path, rows: list[Row], name: str, modality: str, codec: str) -> None:
     index.write(tmp_path / "mine.csv", rows)
     stored = {"shards": 1, "short_side": 24, "codec": codec} | ({"quality": 80} if codec == "jpeg" else {})
-    done = script(name, modality, *arguments(root, tmp_path, "a.h5", cache=stored, flow={"backend": "tvl1", "bound": 10, **FAST}))
+    given = arguments(root, tmp_path, "a.h5", cache=stored, flow={"backend": "tvl1", "bound": 10, **FAST})
+    done = script(name, modality, *given)
     _, errors = done.communicate()
     assert done.returncode == 0, errors
     quality = 80 if codec == "jpeg" and modality != "joint" else None
-    build(tmp_path / "b.h5", modality, rows, root, quality)
+    build(tmp_path / "b.h5", modality, rows, root, quality, tag_of(given))
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
@@ -244,13 +250,14 @@ def test_killed_in_the_middle_of_a_shard(tmp_path: Path, root: Path, rows: list[
     _, errors = again.communicate()
     assert again.returncode == 0, errors
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "mine.csv", "raw"]
-    shard.build(tmp_path / "b.h5", "flow", "mine", rows, root, Flow(24, 10.0, SLOW), processes=2)
+    shard.build(tmp_path / "b.h5", "flow", "mine", rows, root, Flow(24, 10.0, SLOW), processes=2, tag=tag_of(given))
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
 def test_two_runs_of_a_shard_at_once(tmp_path: Path, root: Path, rows: list[Row]) -> None:
     index.write(tmp_path / "mine.csv", rows)
-    both = [script("flow", "flow", *arguments(root, tmp_path, "a.h5", flow={"backend": "tvl1", "bound": 10.0, **SLOW})) for _ in range(2)]
+    given = arguments(root, tmp_path, "a.h5", flow={"backend": "tvl1", "bound": 10.0, **SLOW})
+    both = [script("flow", "flow", *given) for _ in range(2)]
     deadline, most = time.monotonic() + 60, 0
     while most < 2 and any(one.poll() is None for one in both) and time.monotonic() < deadline:
         most = max(most, len(list(tmp_path.glob(".a.h5.*.part"))))
@@ -259,7 +266,7 @@ def test_two_runs_of_a_shard_at_once(tmp_path: Path, root: Path, rows: list[Row]
     assert most == 2, "they did not run at once"
     assert [one.returncode for one in both] == [0, 0], errors
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "mine.csv", "raw"]
-    shard.build(tmp_path / "b.h5", "flow", "mine", rows, root, Flow(24, 10.0, SLOW), processes=2)
+    shard.build(tmp_path / "b.h5", "flow", "mine", rows, root, Flow(24, 10.0, SLOW), processes=2, tag=tag_of(given))
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,6 +70,26 @@ def test_a_single_process_is_left_as_it_is() -> None:
     x = torch.arange(6.0).view(3, 2)
     assert torch.equal(parallel.exchange(x, torch.tensor([2, 0, 1])), x[[2, 0, 1]])
     assert torch.equal(parallel.gather(x), x) and parallel.own(4) == slice(0, 4)
+
+
+SUM = """\
+import torch
+import torch.distributed as dist
+from videossl.train import job
+job.start(threads=1)
+total = torch.ones(1)
+dist.all_reduce(total)
+print(total.item(), flush=True)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another name of the machine needs root, and namespaces")
+def test_a_machine_whose_name_nobody_resolves(tmp_path: Path, warm: dict[str, str]) -> None:
+    (tmp_path / "sum.py").write_text(SUM)
+    environment = os.environ | warm | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(REPOSITORY / "lib")}
+    launch = f"hostname box-that-nobody-knows && python {REPOSITORY}/stages/launch.py --processes 2 {tmp_path}/sum.py"
+    done = subprocess.run(["unshare", "--uts", "sh", "-c", launch], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.count("2.0") == 2, done.stderr
 
 
 @pytest.mark.parametrize(

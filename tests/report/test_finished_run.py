@@ -70,7 +70,7 @@ def test_without_frames_a_thumbnail_is_grey(tmp_path: Path) -> None:
 
 RESULT = {"experiment": "mixup", "seed": 0, "dataset": "toy", "task": "linear", "values": {}, "chance": {}, "counts": {}, "provenance": {}}
 PROGRESS = {"experiment": "mixup", "seed": 0, "dataset": "toy", "task": "progress", "training": "rgb", "streams": {}, "provenance": {}}
-HISTORY = [{"epoch": 1, "loss": 1.5}]
+HISTORY = {"epochs": [{"epoch": 1, "loss": 1.5}], "provenance": {}}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, reader: Callable[[Path], dict[s
     text = json.dumps(whole)
     path.write_text(text)
     assert reader(path)
-    for damaged in (b"", text[:-9].encode(), b"null", b"{}", b"[1]", b'[{"epoch": 1}]', b"\xff" + text.encode()):
+    for damaged in (b"", text[:-9].encode(), b"null", b"{}", b"[1]", b'{"epochs": [{"epoch": 1}]}', b"\xff" + text.encode()):
         path.write_bytes(damaged)
         with pytest.raises(InputError, match=r"rgb\.json.*; delete .* and run again$"):
             reader(path)

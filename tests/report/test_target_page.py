@@ -220,7 +220,7 @@ def test_the_script_writes_both_and_prints_the_table(tmp_path: Path, refused: Ca
     run = made.run("figure3", (0, 1))
     for one in run.histories:
         path = tmp_path / "data/models" / str(one["experiment"]) / str(one["seed"]) / f"{one['training']}.json"
-        write_json(path, one["epochs"])
+        write_json(path, {"epochs": one["epochs"], "provenance": {}})
         weights.save(path.with_suffix(".safetensors"), {"x": torch.zeros(1)}, {"weights": {}, "data": "d", "code": "c", "params": {}})
     indices.write(tmp_path / "index.csv", index())
     out = [str(tmp_path / "report" / f"figure3.{kind}") for kind in ("json", "html")]

@@ -258,6 +258,7 @@ def measurable(call_stage: CallStage, folder: Path, tasks: list[str], rows: Sequ
     index.write(folder / "index.csv", rows)
     out = call_stage("measurable", {"evaluate": {"tasks": tasks}}, "measurable.json", index=folder / "index.csv")
     result: dict[str, Any] = json.loads(out.read_text())
+    assert result.pop("provenance")["params"]["evaluate"] == {"tasks": tasks}
     return result
 
 

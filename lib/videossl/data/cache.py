@@ -10,7 +10,9 @@ import hashlib
 import io
 import json
 import os
+import resource
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,6 +60,7 @@ def write_shard(
     videos: Iterable[tuple[str, str, np.ndarray | jpeg.Encoded]],
     extractor: Mapping[str, Any],
     codec: str = "raw",
+    tag: str = "",
     **attrs: Any,
 ) -> None:
     """Write one shard.
@@ -70,6 +73,7 @@ def write_shard(
             layout, with the codec "jpeg" what `jpeg.encode` makes of it. None at all is an empty shard.
         extractor: {"name", "version", "params"} of what made the arrays; kept as JSON.
         codec: "raw" or, for pictures, "jpeg".
+        tag: of the params that it is made from (`made_from.tag`), stated in its seal.
         attrs: further root attributes, such as `bound` of flow in pixels, and `quality` of JPEG.
 
     Raises:
@@ -87,7 +91,7 @@ def write_shard(
                 raise InputError(f"{path}: a video is given twice: {next(id for id in ids if ids.count(id) > 1)}")
             for name, texts in (("ids", ids), ("sources", sources)):
                 file.create_dataset(name, data=np.array(texts, object), dtype=h5py.string_dtype("utf-8"))
-        _seal(temporary)
+        _seal(temporary, tag)
 
 
 def attributes(modality: str, dataset: str, extractor: Mapping[str, Any], codec: str, **attrs: Any) -> dict[str, Any]:
@@ -194,32 +198,28 @@ class Sink(io.RawIOBase):
         self.check()
 
 
-def _seal(path: Path) -> None:
-    """Write the digest of all bytes after the user block into it."""
+def _seal(path: Path, tag: str) -> None:
+    """Write the digest of all bytes after the user block into it, and the tag."""
     with path.open("r+b") as file:
         file.seek(SEAL)
-        seal = _seal_of(hashlib.file_digest(file, "sha256").hexdigest())
+        seal = _seal_of(hashlib.file_digest(file, "sha256").hexdigest(), tag)
         file.seek(0)
         file.write(seal)
 
 
-def _seal_of(digest: str) -> bytes:
-    """The user block."""
-    return f"{SCHEMA}\nsha256 {digest}\n".encode().ljust(SEAL, b"\0")
+def _seal_of(digest: str, tag: str) -> bytes:
+    """The user block. Shards of older versions have no tag."""
+    return (f"{SCHEMA}\nsha256 {digest}\n" + (f"made from {tag}\n" if tag else "")).encode().ljust(SEAL, b"\0")
 
 
 def digest(path: str | Path) -> str:
     """The hex SHA-256 that a shard's seal states. The bytes are not read. Raises InputError where there is no seal."""
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            seal = file.read(SEAL)
-    except FileNotFoundError as error:
-        raise _absent(path) from error
-    except OSError as error:
-        raise _damaged(path, error) from error
-    stated = seal[len(SCHEMA) + len("\nsha256 ") :][:64].decode("ascii", "replace")
-    if seal != _seal_of(stated):
+    with files.reading(path, partial(_broken, path)), path.open("rb") as file:
+        seal = file.read(SEAL)
+    lines = seal.rstrip(b"\0").decode("ascii", "replace").split("\n")
+    stated, tag = (next((line.removeprefix(name) for line in lines if line.startswith(name)), "") for name in ("sha256 ", "made from "))
+    if len(stated) != 64 or seal != _seal_of(stated, tag):
         describe(path)  # says so where the schema is another
         raise _damaged(path, "no digest in its first bytes")
     return stated
@@ -228,12 +228,9 @@ def digest(path: str | Path) -> str:
 def verify(path: str | Path) -> None:
     """Read a shard whole; raises InputError where any byte is not as it was written."""
     stated = digest(path)
-    try:
-        with Path(path).open("rb") as file:
-            file.seek(SEAL)
-            actual = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise _damaged(Path(path), error) from error
+    with files.reading(path, partial(_broken, Path(path))), Path(path).open("rb") as file:
+        file.seek(SEAL)
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
     if actual != stated:
         raise _damaged(Path(path), "its bytes are not those that its digest was made of")
 
@@ -249,26 +246,20 @@ class Shard(NamedTuple):
 def describe(path: str | Path) -> Shard:
     """Read the ids, sources and root attributes of a shard, no video; InputError as in `Cache`."""
     path = Path(path)
-    try:
-        with h5py.File(path, "r") as file:
-            attrs = {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
-            if attrs.get("schema") != SCHEMA:
-                schema = attrs.get("schema", "none")
-                raise InputError(f"{path}: schema {schema}, not {SCHEMA}; delete it and extract again")
-            ids, sources = (list(file[name].asstr()[:]) for name in ("ids", "sources"))
-            if not len(file["videos"]) == len(ids) == len(sources):
-                raise InputError(f"{path}: {len(ids)} ids, {len(file['videos'])} videos; delete it and extract again")
-    except FileNotFoundError as error:
-        raise _absent(path) from error
-    except InputError:
-        raise
-    except Exception as error:  # HDF5 answers damage with all kinds of them
-        raise _damaged(path, error) from error
+    with files.reading(path, partial(_broken, path)), h5py.File(path, "r") as file:
+        attrs = {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
+        if attrs.get("schema") != SCHEMA:
+            schema = attrs.get("schema", "none")
+            raise InputError(f"{path}: schema {schema}, not {SCHEMA}; delete it and extract again")
+        ids, sources = (list(file[name].asstr()[:]) for name in ("ids", "sources"))
+        if not len(file["videos"]) == len(ids) == len(sources):
+            raise InputError(f"{path}: {len(ids)} ids, {len(file['videos'])} videos; delete it and extract again")
     return Shard(ids, sources, attrs)
 
 
-def _absent(path: Path) -> InputError:
-    return InputError(f"{path}: no such shard; extract it first")
+def _broken(path: Path, error: Exception) -> InputError:
+    """The error of a shard that is absent or damaged."""
+    return InputError(f"{path}: no such shard; extract it first") if isinstance(error, FileNotFoundError) else _damaged(path, error)
 
 
 def _damaged(path: Path, error: Exception | str) -> InputError:
@@ -338,14 +329,12 @@ class Cache:
         """
         if not (0 <= start < stop <= self.length(id) and step > 0):
             raise InputError(f"{id} has {self.length(id)} steps of {self.attrs['modality']}, not {start}:{stop}:{step}")
-        values = self._dataset("videos", id)
-        try:
+        values, path = self._dataset("videos", id), self.paths[self._places[id][0]]
+        with files.reading(path, partial(_damaged, path)):
             if self.attrs.get("codec") == "jpeg":
                 offsets = self._dataset("offsets", id)[start : stop + 1]
                 return jpeg.decode(_pieces(values, offsets, step), self.shape(id)[1:])
             return np.asarray(values[start:stop:step])
-        except (OSError, ValueError) as error:
-            raise _damaged(self.paths[self._places[id][0]], error) from error
 
     def stored(self, id: str) -> np.ndarray | jpeg.Encoded:
         """A video as its shard holds it, and as `write_shard` takes it."""
@@ -358,16 +347,16 @@ class Cache:
         if id not in self._places:
             raise InputError(f"{id} is not in the {self.attrs.get('modality', '')} cache; extract again")
         shard, name = self._places[id]
-        try:
+        with files.reading(self.paths[shard], partial(_broken, self.paths[shard])):
             return self._file(shard)[group][name]
-        except (OSError, KeyError) as error:
-            raise _damaged(self.paths[shard], error) from error
 
     def _file(self, shard: int) -> h5py.File:
-        """The open file of a shard, of this process."""
+        """The open file of a shard, of this process. Of many shards some are open at a time: those that were opened last."""
         if self._process != os.getpid():
             self._files, self._process = {}, os.getpid()
         if shard not in self._files:
+            while len(self._files) >= open_at_a_time():
+                self._files.pop(next(iter(self._files))).close()
             access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
             access.set_sieve_buf_size(0)  # else HDF5 reads 64 KiB where a step is less
             self._files[shard] = h5py.File(h5py.h5f.open(os.fsencode(self.paths[shard]), h5py.h5f.ACC_RDONLY, access))
@@ -382,6 +371,13 @@ class Cache:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_files": {}}
+
+
+@cache
+def open_at_a_time() -> int:
+    """The number of shards that one cache holds open: a share of the files that this process may open, for a training has several caches."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 4096 if limit == resource.RLIM_INFINITY else max(8, (limit - 64) // 8)
 
 
 def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:

@@ -119,12 +119,12 @@ def write(path: str | Path, rows: Sequence[Row]) -> None:
 
 def read(path: str | Path) -> list[Row]:
     """Read what `write` wrote; a file that is absent or is not an index raises InputError that names the line."""
-    try:
-        with Path(path).open(encoding="utf-8", newline="") as file:
-            header, *lines = list(csv.reader(file)) or [[]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read the index {path}: {reason}; make it again (target: index)") from error
+
+    def broken(error: Exception) -> InputError:
+        return InputError(f"cannot read the index {path}: {getattr(error, 'strerror', None) or error}; make it again (target: index)")
+
+    with files.reading(path, broken), Path(path).open(encoding="utf-8", newline="") as file:
+        header, *lines = list(csv.reader(file)) or [[]]
     if tuple(header) != COLUMNS:
         raise InputError(f"{path}:1: not an index, columns must be {','.join(COLUMNS)}; make it again (target: index)")
     return [_row(path, number, line) for number, line in enumerate(lines, start=2)]

@@ -29,15 +29,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 
-from videossl import registry
+from videossl import files, registry
 from videossl.data.index import CLASS, Label
 from videossl.errors import InputError
 
@@ -98,24 +97,11 @@ def find(root: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
     Names that start with a dot are left out. Links to folders are followed. Not a glob: names hold brackets.
     """
     paths = []
-    for folder, names in _walk(root):
+    for folder, names in files.walk(root):
         for name in names:
-            if name.lower().endswith(suffixes) and not name.startswith("."):
+            if name.lower().endswith(suffixes):
                 paths.append(_text(folder, name, root))
     return sorted(paths)
-
-
-def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
-    """(folder, names of its files) below `root`; a link back to a folder already seen is not followed again."""
-    seen: set[str] = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield Path(folder), names
 
 
 def _text(folder: Path, name: str, root: Path) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
-from videossl import files, job_code, script
+from videossl import files, job_code, made_from, script
 from videossl.data import cache, disk, index, jpeg, pool
 from videossl.data.index import Row
 from videossl.errors import InputError
@@ -59,7 +59,8 @@ def run(args: argparse.Namespace, modality: str, extract: Extractor) -> None:
     quality = stored["quality"] if cache.layout(modality).pictures and stored["codec"] == "jpeg" else None
     kept = Path("data/scratch/cache", dataset["name"], modality, args.out.name)
     root, made_with = Path(dataset["root"]), digest(extract)
-    build(args.out, modality, dataset["name"], rows, root, extract, args.processes, quality, kept, made_with, progress=True)
+    tag = made_from.tag(args.params)
+    build(args.out, modality, dataset["name"], rows, root, extract, args.processes, quality, kept, made_with, tag, progress=True)
 
 
 def digest(extract: Extractor) -> str:
@@ -81,13 +82,14 @@ def build(
     quality: int | None = None,
     kept: Path | None = None,
     made_with: str = "",
+    tag: str = "",
     progress: bool = False,
 ) -> None:
     """Extract `rows` into the shard `path`, in their order; the bytes do not depend on the number of processes.
 
     `quality` is that of JPEG, 1 to 100, or None to keep the values as they are. `kept` is a second name of the shard, for
     the next time: a video that it holds, of the same source and made in the same way, by code of the same digest `made_with`,
-    is copied from there and not extracted again. `progress` shows a bar where stderr is a terminal.
+    is copied from there and not extracted again. `tag` is that of the params. `progress` shows a bar where stderr is a terminal.
 
     Raises:
         InputError: from `extract`, where a video is not as the index has it, or a disk without room for the shard. No file
@@ -99,7 +101,7 @@ def build(
     before = _before(kept, cache.attributes(modality, dataset, made_by, **attrs), made_with)
     videos = _videos(rows, root, extract, processes, quality, before)
     bar = tqdm(videos, total=len(rows), desc=f"{dataset} {modality}", unit="video", disable=None if progress else True)
-    cache.write_shard(path, modality, dataset, bar, made_by, **attrs)
+    cache.write_shard(path, modality, dataset, bar, made_by, tag=tag, **attrs)
     if kept:
         _keep(path, kept, made_with)
 

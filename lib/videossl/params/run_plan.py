@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from videossl import registry
+from videossl import files, registry
 from videossl.params import schema
 from videossl.params.recipes import Params
 
@@ -89,10 +89,9 @@ def fingerprint(*places: str | Path) -> str:
     """
     if not places:
         return ""
-    walks = (walk for place in places for walk in os.walk(place, followlinks=True))
-    files = [Path(folder, name) for folder, _, names in walks for name in names if name.lower().endswith(READ) and name[0] != "."]
-    files += [Path(place) for place in places if Path(place).is_file()]
-    stats = [(path, path.stat() if path.exists() else path.lstat()) for path in files]
+    inside = [folder / name for place in places for folder, names in files.walk(place) for name in names if name.lower().endswith(READ)]
+    inside += [Path(place) for place in places if Path(place).is_file()]
+    stats = [(path, path.stat() if path.exists() else path.lstat()) for path in inside]
     listing = sorted((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats)
     return hashlib.sha256(json.dumps(listing, ensure_ascii=True).encode()).hexdigest()
 

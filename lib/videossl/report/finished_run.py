@@ -144,7 +144,8 @@ def result(path: Path) -> dict[str, Any]:
 def history(path: Path) -> dict[str, Any]:
     """.../{experiment}/{seed}/{training}.json as `Run.histories` has it; raises InputError where it is no training curve."""
     experiment, seed = path.parts[-3:-1]
-    epochs = read_json(path)
+    written = read_json(path)
+    epochs = written.get("epochs") if isinstance(written, dict) else None
     if not isinstance(epochs, list) or not all(isinstance(row, dict) and {"epoch", "loss"} <= row.keys() for row in epochs):
         raise InputError(f"{path} holds no training curve; delete the weights beside it and run again")
     return {"experiment": experiment, "seed": int(seed), "training": path.stem, "epochs": epochs}

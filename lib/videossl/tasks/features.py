@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -15,7 +16,7 @@ import numpy as np
 from videossl.data.cache import Sink
 from videossl.data.index import CLASS, Label, Row
 from videossl.errors import InputError
-from videossl.files import atomic
+from videossl.files import atomic, reading
 
 CHUNK = 2**28
 """Bytes that tasks compute with at once; what is smaller is computed as a whole."""
@@ -156,13 +157,10 @@ def write(
 def read(path: str | Path) -> Features:
     """Read a features file; one that is absent, damaged or of another form raises InputError that names it."""
     path = Path(path)
-    try:
-        with h5py.File(path) as file:
-            ids, labels, split, further = (_texts(file, name) for name in ("ids", "labels", "split", "further"))
-            result = Features(ids, labels, split, file["features"][:], json.loads(file.attrs["provenance"]), path.stem, further)
-            stated = file.attrs["sha256"]
-    except Exception as error:  # HDF5 answers damage with all kinds of them
-        raise _unreadable(path, error) from error
+    with reading(path, partial(_unreadable, path)), h5py.File(path) as file:
+        ids, labels, split, further = (_texts(file, name) for name in ("ids", "labels", "split", "further"))
+        result = Features(ids, labels, split, file["features"][:], json.loads(file.attrs["provenance"]), path.stem, further)
+        stated = file.attrs["sha256"]
     if _digest(result) != stated:
         raise _unreadable(path, "a byte is not as it was written")
     return result

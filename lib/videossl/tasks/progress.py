@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from videossl import registry
 from videossl.encoders.base import Encoder
 from videossl.errors import InputError
+from videossl.files import reading
 from videossl.tasks import base
 from videossl.tasks.batches import Clips
 from videossl.tasks.encode import extract
@@ -57,12 +58,10 @@ def kept(snapshots: Path) -> list[int]:
 
     A file that is damaged or holds none raises InputError.
     """
-    try:
-        with safe_open(snapshots, framework="pt") as file:
-            names = list(file.keys())
-            epochs = sorted({int(name.partition(".")[0]) for name in names})
-    except (OSError, SafetensorError, ValueError) as error:
-        raise InputError(f"cannot read the snapshots {snapshots}: {error}; delete the file and train again") from error
+    broken = lambda error: InputError(f"cannot read the snapshots {snapshots}: {error}; delete the file and train again")  # noqa: E731
+    with reading(snapshots, broken), safe_open(snapshots, framework="pt") as file:
+        names = list(file.keys())
+        epochs = sorted({int(name.partition(".")[0]) for name in names})
     if not epochs:
         raise InputError(f"{snapshots} holds no encoder: give its experiment `keep: 10` or so in params.yaml, then train again")
     return epochs

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import pickle
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +17,16 @@ from typing import Any
 import torch
 
 from videossl.errors import InputError
-from videossl.files import atomic, read_json, write_json
+from videossl.files import atomic, read_json, reading, write_json
 
 log = logging.getLogger(__name__)
 
 KEPT = 2
 """The number of checkpoints that are kept: the newest, and one to go back to where it is damaged."""
+
+
+class DamagedError(InputError):
+    """A state whose bytes are not those that were written."""
 
 
 class Checkpoint:
@@ -75,8 +78,10 @@ class Checkpoint:
     def _sound(self) -> Iterator[tuple[Path, dict[str, Any]]]:
         for path in self._newest_first():
             try:
-                yield path, _read(path)
-            except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+                with reading(path, DamagedError):
+                    state = _read(path)
+                yield path, state
+            except DamagedError as error:
                 log.warning("%s is damaged and is left out: %s", path, " ".join(str(error).split())[:200])
 
     @property
@@ -84,7 +89,9 @@ class Checkpoint:
         return self.folder / "stopped.json"
 
     def _newest_first(self) -> list[Path]:
-        return sorted(self.folder.glob("*.pt"), reverse=True)
+        with reading(self.folder, DamagedError):
+            inside = list(self.folder.iterdir()) if self.folder.exists() else []  # where it may not be read, glob finds nothing in it
+        return sorted((path for path in inside if path.suffix == ".pt"), reverse=True)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def flat(states: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
 
 def write(method: Method, history: list[dict[str, float]], made_from: dict[str, Any], out: Path, snapshots: Snapshots) -> None:
     """Write the history and the encoders kept on the way beside `out`, then `out`: what each stream of the training has become."""
-    write_json(out.with_suffix(".json"), history)
+    write_json(out.with_suffix(".json"), {"epochs": history, "provenance": made_from})
     weights.save(out.with_suffix(".snapshots.safetensors"), snapshots.gather(), made_from)
     weights.save(out, flat(method.states()), made_from)
     log.info("wrote %s", out)

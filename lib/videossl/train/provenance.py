@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from videossl import job_code, registry, seeding
+from videossl import made_from, registry, seeding
 from videossl.data import cache
 from videossl.files import sha256
 
@@ -38,9 +38,7 @@ def record(
     Who computes without torch says "cpu" and need not load it for this.
     """
     return {
-        "script": script,
-        "code": job_code.digest(script, *(registry.used(params) if things is None else things)),
-        "params": params,
+        **made_from.record(script, params, registry.used(params) if things is None else things),
         "seed": seed,
         "data": data,
         "weights": {name: sha256(path) for name, path in sorted((weights or {}).items())},
@@ -63,6 +61,6 @@ def derived_seed(seed: int, draws: Sequence[str]) -> int:
     return seeding.derive(seed, *draws) % 2**31 if draws else seed
 
 
-def key(made_from: dict[str, Any]) -> str:
+def key(record: dict[str, Any]) -> str:
     """A short name for exactly this training: 16 hex digits of the hash of its record."""
-    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]

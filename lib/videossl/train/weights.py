@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from videossl.errors import InputError
-from videossl.files import atomic
+from videossl.files import atomic, reading
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 ABOUT = "about"
 """The one key of the metadata, a JSON text: of several, safetensors writes now one first, now another."""
-DAMAGE = (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError)
-"""The errors that reading a damaged file ends in."""
 
 
 def save(path: Path, state: dict[str, Tensor], provenance: dict[str, Any]) -> None:
@@ -37,13 +36,10 @@ def load(path: Path, prefix: str = "") -> dict[str, Tensor]:
 
     Raises InputError for a damaged file, for a flipped byte in one of these tensors, and for a `prefix` that no name begins with.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            digests = _about(file)["sha256"]
-            stated = {name: digest for name, digest in digests.items() if name.startswith(prefix)}
-            tensors = {name: file.get_tensor(name) for name in stated}
-    except DAMAGE as error:
-        raise _unreadable(path, error) from error
+    with reading(path, partial(_unreadable, path)), safe_open(path, framework="pt") as file:
+        digests = _about(file)["sha256"]
+        stated = {name: digest for name, digest in digests.items() if name.startswith(prefix)}
+        tensors = {name: file.get_tensor(name) for name in stated}
     if prefix and not stated:
         held = ", ".join(sorted({name.partition("/")[0] for name in digests})) or "nothing"
         raise InputError(f"the weights {path} have no tensor whose name begins with {prefix!r}, only those of {held}; name other weights")
@@ -55,12 +51,9 @@ def load(path: Path, prefix: str = "") -> dict[str, Tensor]:
 
 def provenance(path: Path) -> dict[str, Any]:
     """The origin of `path`."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            result: dict[str, Any] = _about(file)["provenance"]
-            return result
-    except DAMAGE as error:
-        raise _unreadable(path, error) from error
+    with reading(path, partial(_unreadable, path)), safe_open(path, framework="numpy") as file:
+        result: dict[str, Any] = _about(file)["provenance"]
+        return result
 
 
 def _about(file: Any) -> Any:
