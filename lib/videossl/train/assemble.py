@@ -12,17 +12,17 @@ from typing import Any, Protocol, cast
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from videossl import parallel, registry, seeding
 from videossl.data.cache import Cache
-from videossl.data.clips import ClipDataset, EpochSampler, Source, collate_batch
+from videossl.data.clips import ClipDataset, EpochSampler, Source
 from videossl.data.index import Row
 from videossl.encoders.base import Encoder, freeze
 from videossl.encoders.build import build
 from videossl.errors import InputError
 from videossl.methods.base import Frozen, Given, Learner, Method, Views
-from videossl.train import stop_signals, weights
+from videossl.train import loading, weights
 from videossl.train.loop import Batches, Training
 
 log = logging.getLogger(__name__)
@@ -225,8 +225,7 @@ def views(
     def epoch(number: int, start: int = 0) -> Iterator[tuple[Views, Tensor]]:
         rows = [whole[own] for whole in sampler.epoch(number)[start:]]
         items = cast(Dataset[dict[str, Any]], dataset)  # one by its methods
-        loader = DataLoader(items, batch_sampler=rows, collate_fn=collate_batch, num_workers=workers, worker_init_fn=stop_signals.ignore)
-        for loaded in loader:
+        for loaded in loading.batches(items, rows, workers):
             result: Views = {"label": loaded["labels"].to(device), "group": _numbers(loaded["groups"], device)}
             for name, augment in augments.items():
                 rngs = [seeding.numpy_rng(seed, number, video, f"augment/{name}") for video in loaded["ids"]]

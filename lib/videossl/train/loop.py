@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import sys
@@ -9,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import torch
 import torch.distributed as dist
@@ -135,7 +136,7 @@ class _Fitting:
         first, clips = at.step, 0
         bar = tqdm(total=steps, initial=first, desc=title, unit="step", leave=False, disable=hidden)
         ready = time.perf_counter()
-        for views, sample in self.batches.epoch(len(at.history), first):
+        for views, sample in self._batches(first, stop):
             waited = time.perf_counter() - ready
             begun = _now(sample.device)
             measured = self._step(views, sample, stop)
@@ -150,6 +151,25 @@ class _Fitting:
         bar.close()
         if clips:
             log.info("%s: %s, %.0f clips/s", title.replace(self.name, f"{self.name} epoch"), self._said(), rate)
+
+    def _batches(self, first: int, stop: stop_signals.Stop) -> Iterator[tuple[Views, Tensor]]:
+        """The batches of the epoch from step `first`. A signal while this process waits for one stops it, since none may ever come. Of several
+        processes each goes on to the step after which they stop together."""
+        batches = iter(self.batches.epoch(len(self.at.history), first))
+        while True:
+            try:
+                with stop.at_once() if parallel.size() == 1 else contextlib.nullcontext():
+                    batch = next(batches, None)
+            except stop_signals.StopAtOnce:
+                self._stop(stop.name)
+            if batch is None:
+                return
+            yield batch
+
+    def _stop(self, which: str) -> NoReturn:
+        """Write a checkpoint, and end."""
+        self._save()
+        raise Interrupted(f"{self.name}: stopped by {which} at {self.at}; the same command goes on from there")
 
     def end(self) -> None:
         """Write the last state, unless it is there or none is ever due: a signal may also come after the training."""
@@ -188,11 +208,10 @@ class _Fitting:
 
     def _keep(self, measured: dict[str, float], stop: stop_signals.Stop) -> None:
         """Write a checkpoint if it is due, but none over a good one while there is no spread; stop if a signal said so."""
-        if measured["stop"] or (measured["due"] and not self.at.flat):
-            self._save()
         if measured["stop"]:
-            which = stop.name or "a signal"  # that another process had
-            raise Interrupted(f"{self.name}: stopped by {which} at {self.at}; the same command goes on from there")
+            self._stop(stop.name or "a signal")  # that another process had
+        if measured["due"] and not self.at.flat:
+            self._save()
 
     def _save(self) -> None:
         at = self.at

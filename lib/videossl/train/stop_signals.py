@@ -12,14 +12,30 @@ from types import FrameType
 HEEDED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
+class StopAtOnce(BaseException):
+    """A signal came in a block of `Stop.at_once`."""
+
+
 class Stop:
     """The signal that came, if one did."""
 
     def __init__(self) -> None:
         self.name = ""
+        self._at_once = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         self.name = signal.Signals(number).name
+        if self._at_once:
+            raise StopAtOnce
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Raise StopAtOnce where a signal comes in this block, which waits for something that may never come."""
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
 
 
 @contextlib.contextmanager
