@@ -43,8 +43,8 @@ def main() -> None:
     say_unnamed(module, root, videos)
     say_unofficial(module, dataset, videos)
     index.check_drops(rows, limits["max_dropped"])
-    write_json(args.out.with_suffix(".json"), {"provenance": {"tag": made_from.tag(args.params)}})
     index.write(args.out, rows)
+    write_json(args.out.with_suffix(".json"), {"provenance": {"tag": made_from.tag(args.params)}})
     logging.info("%s: %s", args.out, index.summary(rows))
 
 

@@ -69,7 +69,7 @@ def test_a_mix_within_one_modality_does_not_wait_for_the_other(compared: Workspa
 def test_the_schedule_of_a_recipe(compared: Workspace) -> None:
     """`epochs: 3` in one stage, and the encoders kept after epoch 2 and the last."""
     folder = compared.path / "data/models/once/0"
-    assert [row["epoch"] for row in json.loads((folder / "rgb-1.json").read_text())] == [1, 2, 3]
+    assert [row["epoch"] for row in json.loads((folder / "rgb-1.json").read_text())["epochs"]] == [1, 2, 3]
     kept = weights.load(folder / "rgb-1.snapshots.safetensors")
     assert {name.split("/")[0] for name in kept} == {"2.rgb", "3.rgb"}
     assert not list(folder.glob("flow*"))

@@ -123,6 +123,7 @@ class _Fitting:
         self.optimiser = schedule.optimiser(training.optimiser, method.trainable(), training.lr, training.weight_decay)
         self.at = self._resume()
         self.saved = self._steps()  # after how many steps there is a checkpoint
+        self.record.begin(self.saved)
         self.learner = _shared(method)
 
     def epoch(self, stop: stop_signals.Stop) -> None:

@@ -55,10 +55,12 @@ class Record:
             "exit": NO_END,
         }
 
+    def begin(self, number: int) -> None:
+        """Note after how many steps of the training this attempt begins: it may be stopped before its first."""
+        self.entry["from_step"] = self.entry["to_step"] = number
+
     def step(self, number: int, clips: int, device: float, waiting: float) -> None:
         """Count step `number` of the training, of `clips`, `device` and `waiting` seconds."""
-        if not self.entry["clips"]:
-            self.entry["from_step"] = number - 1
         self.entry["to_step"] = number
         self.entry["clips"] += clips
         self.entry["device_s"] += device
