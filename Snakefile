@@ -54,9 +54,8 @@ EXPERIMENTS = list(P["experiments"])
 BASELINES = list(run_plan.BASELINES)
 TASKS = list(P["evaluate"]["tasks"])
 STARTED = time.time()
-ONCE = (
-    []
-)  # the files of the stages of dvc.yaml that serve for all seeds; each .smk file adds its own
+# The files of the stages of dvc.yaml that serve for all seeds; each .smk file adds its own.
+ONCE = []
 
 
 def at(path):
@@ -133,15 +132,14 @@ def foreign(rule):
     files, part = rule.input.code, rule.params.slice
 
     def look(wildcards):
-        code = files(wildcards)
-        for output in (str(file.apply_wildcards(wildcards)) for file in rule.output):
-            if made_from.differs(
-                output,
-                os.path.relpath(code[0], REPOSITORY),
-                contents(files)(wildcards),
-                json.loads(part(wildcards)),
-            ):
-                workflow.dag.forcefiles.add(output)
+        outputs = [str(file.apply_wildcards(wildcards)) for file in rule.output]
+        there = [output for output in outputs if os.path.exists(output)]
+        if there:
+            script = os.path.relpath(files(wildcards)[0], REPOSITORY)
+            wanted = script, contents(files)(wildcards), json.loads(part(wildcards))
+            workflow.dag.forcefiles.update(
+                output for output in there if made_from.differs(output, *wanted)
+            )
         return []
 
     return look

@@ -27,8 +27,8 @@ def main() -> None:
         kinds.setdefault(registry.declared("tasks", task)["label"], []).append(task)
     for kind, asking in kinds.items():
         check(kind, asking, rows, args.index)
-    found = counts(CLASS, rows) | {"classes": len(index.classes(rows)), "tasks": tasks}
-    write_json(args.out, found | {"provenance": {"params": args.params}})
+    verdict = counts(CLASS, rows) | {"classes": len(index.classes(rows)), "tasks": tasks}
+    write_json(args.out, verdict | {"provenance": {"params": args.params}})
 
 
 def counts(kind: str, rows: Sequence[index.Row]) -> dict[str, int]:

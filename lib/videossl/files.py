@@ -73,9 +73,9 @@ def walk(root: str | Path) -> Iterator[tuple[Path, list[str]]]:
     """
     seen: set[str] = set()
 
-    def below(folder: Path, above: frozenset[str], behind_link: bool) -> Iterator[tuple[Path, list[str]]]:
+    def below(folder: Path, above: frozenset[str], is_link: bool, behind_link: bool) -> Iterator[tuple[Path, list[str]]]:
         real = os.path.realpath(folder)
-        if real in above or (behind_link and folder.is_symlink() and real in seen):
+        if real in above or (behind_link and is_link and real in seen):
             return
         seen.add(real)
         with reading(folder, lambda error: InputError(f"cannot read the folder {folder}: {error}")):
@@ -83,10 +83,10 @@ def walk(root: str | Path) -> Iterator[tuple[Path, list[str]]]:
         yield folder, [entry.name for entry in entries if not entry.is_dir()]
         for entry in entries:
             if entry.is_dir():
-                yield from below(folder / entry.name, above | {real}, behind_link or (bool(above) and folder.is_symlink()))
+                yield from below(folder / entry.name, above | {real}, entry.is_symlink(), is_link or behind_link)
 
     if Path(root).is_dir():
-        yield from below(Path(root), frozenset(), False)
+        yield from below(Path(root), frozenset(), False, False)  # a root that is a link is as good as its folder
 
 
 def sha256(*paths: str | Path) -> str:

@@ -22,7 +22,7 @@ STATED = ("script", "code", "params", "tag")
 META = re.compile(r'<meta name="made-from" content="([^"]*)">')
 """The record in a page."""
 SEAL = re.compile(rb"videossl-cache/2\nsha256 [0-9a-f]{64}\nmade from ([0-9a-f]{64})\n")
-"""The first lines of a shard (data/cache.py)."""
+"""The first lines of a shard, as data/cache.py writes them: that module loads HDF5."""
 
 
 def record(script: str, params: Any, things: Sequence[str]) -> dict[str, Any]:
@@ -53,10 +53,10 @@ def differs(path: str | Path, script: str, code: str, params: Any) -> bool:
     """
     path = Path(path)
     try:
-        found = path.stat()
+        state = path.stat()
     except OSError:
         return False
-    stated = _stated(path, found.st_mtime_ns, found.st_size)
+    stated = _stated(path, state.st_mtime_ns, state.st_size)
     wanted = {"script": script, "code": code, "params": params} | ({"tag": tag(params)} if "tag" in stated else {})
     return any(stated.get(key, wanted.get(key)) != wanted.get(key) for key in STATED)
 
@@ -104,5 +104,5 @@ def _of_table(path: Path) -> Any:
 def _of_page(path: Path) -> Any:
     """The record in the head of a page."""
     with path.open(encoding="utf-8") as file:
-        found = META.search(file.read(1 << 20))
-    return json.loads(html.unescape(found[1])) if found else {}
+        head = META.search(file.read(1 << 20))
+    return json.loads(html.unescape(head[1])) if head else {}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.pipeline.conftest import ENVIRONMENT
+from tests.pipeline.warm import COLD_JOBS
 
 SCRIPT = """\
 import json, os, sys, time
@@ -60,6 +61,12 @@ def test_other_calls_of_python_are_as_ever(folder: Path, warm: dict[str, str]) -
         capture_output=True,
     )
     assert done.stdout == b"False\n"
+
+
+def test_jobs_may_be_cold(folder: Path, warm: dict[str, str]) -> None:
+    done = subprocess.run([*CALL, "0"], cwd=folder, env=ENVIRONMENT | warm | COLD_JOBS, capture_output=True, text=True, check=True)
+    loaded, _ = json.loads(done.stdout)
+    assert not loaded
 
 
 def test_a_launcher_becomes_its_training(folder: Path, warm: dict[str, str]) -> None:

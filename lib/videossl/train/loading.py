@@ -30,8 +30,8 @@ def batches(clips: Dataset[dict[str, Any]], rows: list[list[Any]], workers: int)
     if not workers:
         yield from DataLoader(clips, batch_sampler=rows, collate_fn=collate_batch)
         return
-    read: Any = DataLoader(clips, batch_sampler=rows, collate_fn=_shared, num_workers=workers, worker_init_fn=_start, timeout=HEARTBEAT)
-    loader = iter(read)
+    how: dict[str, Any] = {"collate_fn": _shared, "worker_init_fn": _start, "timeout": HEARTBEAT}
+    loader: Any = iter(DataLoader(clips, batch_sampler=rows, num_workers=workers, **how))
     try:
         for _ in rows:
             waited = 0
