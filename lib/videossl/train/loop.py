@@ -154,12 +154,12 @@ class _Fitting:
             log.info("%s: %s, %.0f clips/s", title.replace(self.name, f"{self.name} epoch"), self._said(), rate)
 
     def _batches(self, first: int, stop: stop_signals.Stop) -> Iterator[tuple[Views, Tensor]]:
-        """The batches of the epoch from step `first`. A signal while this process waits for one stops it, since none may ever come. Of several
+        """The batches of the epoch from step `first`. A signal while this process waits for one stops it soon, since none may ever come. Of several
         processes each goes on to the step after which they stop together."""
         batches = iter(self.batches.epoch(len(self.at.history), first))
         while True:
             try:
-                with stop.at_once() if parallel.size() == 1 else contextlib.nullcontext():
+                with stop.soon() if parallel.size() == 1 else contextlib.nullcontext():
                     batch = next(batches, None)
             except stop_signals.StopAtOnce:
                 self._stop(stop.name)

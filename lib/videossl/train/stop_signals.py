@@ -12,8 +12,12 @@ from types import FrameType
 HEEDED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
+GRACE = 5
+"""Seconds after a signal in which what is waited for may still come, so that an attempt gets a step further."""
+
+
 class StopAtOnce(BaseException):
-    """A signal came in a block of `Stop.at_once`."""
+    """A signal came, and a block of `Stop.soon` did not end within GRACE."""
 
 
 class Stop:
@@ -21,21 +25,27 @@ class Stop:
 
     def __init__(self) -> None:
         self.name = ""
-        self._at_once = False
+        self._waiting = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        self.name = signal.Signals(number).name
-        if self._at_once:
+        if number != signal.SIGALRM:
+            self.name = signal.Signals(number).name
+            signal.setitimer(signal.ITIMER_REAL, GRACE if self._waiting else 0)
+        elif self._waiting:
             raise StopAtOnce
 
     @contextlib.contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Raise StopAtOnce where a signal comes in this block, which waits for something that may never come."""
-        self._at_once = True
+    def soon(self) -> Iterator[None]:
+        """Wait in this block for something that may never come: GRACE after a signal, in it or before, StopAtOnce is raised."""
+        self._waiting = True
+        if self.name:
+            signal.setitimer(signal.ITIMER_REAL, GRACE)
         try:
             yield
         finally:
-            self._at_once = False
+            self._waiting = False
+            if self.name:
+                signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 @contextlib.contextmanager
@@ -45,7 +55,7 @@ def heeded() -> Iterator[Stop]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, stop) for number in HEEDED}
+    before = {number: signal.signal(number, stop) for number in (*HEEDED, signal.SIGALRM)}
     try:
         yield stop
     finally:
