@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import sys
+from collections.abc import Callable
 
+import numpy as np
 import pytest
+import torch
 
 from videossl import script
 
@@ -30,3 +34,32 @@ def test_a_script_may_open_as_many_files_as_the_machine_allows() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def too_many(error: BaseException) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("main", "said"),
+    [
+        (lambda: torch.zeros(128, 10**14), "51200000000000000 bytes"),
+        (lambda: torch.zeros(2**32, 2**32), "Storage size calculation overflowed"),
+        (lambda: np.zeros(10**17), "Unable to allocate 711. PiB"),
+        (lambda: too_many(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB.\nOf ...")), "Tried to allocate 20 MiB. Of"),
+        (lambda: too_many(MemoryError()), "Python has none left"),
+    ],
+    ids=["torch", "overflow", "numpy", "cuda", "python"],
+)
+def test_memory_that_is_not_there_is_one_line(main: Callable[[], None], said: str, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        script.run(main)
+    (record,) = caplog.records
+    line = record.getMessage()
+    assert ended.value.code == 2 and record.levelno == logging.ERROR and "\n" not in line
+    assert line.startswith("error: out of memory: ") and said in line and "take a machine with more" in line
+
+
+def test_an_error_of_ours_keeps_its_traceback() -> None:
+    with pytest.raises(RuntimeError, match="shapes"):
+        script.run(lambda: too_many(RuntimeError("shapes do not fit")))

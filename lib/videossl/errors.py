@@ -14,3 +14,10 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
 def one_line(error: Exception) -> str:
     """The line that a user reads: `error: ...`."""
     return "error: " + " ".join(str(error).split())
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True where memory was asked for that is not there: Python's and numpy's error, that of torch on a GPU (by name: torch may not be loaded), and
+    of torch on the CPU, which has no class of its own."""
+    said = "can't allocate memory" in str(error) or "Storage size calculation overflowed" in str(error)
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or (isinstance(error, RuntimeError) and said)

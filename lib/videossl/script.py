@@ -14,13 +14,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from videossl.errors import InputError, Interrupted, one_line
+from videossl.errors import InputError, Interrupted, is_out_of_memory, one_line
 from videossl.files import atomic
 
 LAUNCHED = "VIDEOSSL_SAID"
 """The variable by which `stages/launch.py` names the folder of the lines that its processes have said."""
 OF_LAUNCHERS = ("RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """The variables by which launchers of torch's processes say which process of how many this is, and where the first one is."""
+LESS = "ask for less at a time (batch, queue, clip, head or encoder, threads), or take a machine with more"
+"""The way out where memory is short."""
 GO_ON_LATER = 75
 """The exit status of a job that stopped and goes on when it is called again (EX_TEMPFAIL of sysexits.h)."""
 
@@ -62,16 +64,21 @@ def raise_open_files() -> None:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; an InputError ends in one line on stderr and in the log, and exit status 2; Interrupted in one and in 75."""
+    """Call `main`; an InputError, and memory that is not there, end in one line on stderr and in the log, and exit status 2; Interrupted in one and
+    in 75."""
     try:
         main()
-    except InputError as error:
-        if _first_to_say(one_line(error)):
-            logging.getLogger("videossl").error(one_line(error))
-        sys.exit(2)
     except Interrupted as stop:
         logging.getLogger("videossl").warning(" ".join(str(stop).split()))
         sys.exit(GO_ON_LATER)
+    except Exception as error:
+        if is_out_of_memory(error):
+            error = InputError(f"out of memory: {str(error) or 'Python has none left'}; {LESS}")
+        if not isinstance(error, InputError):
+            raise
+        if _first_to_say(one_line(error)):
+            logging.getLogger("videossl").error(one_line(error))
+        sys.exit(2)
 
 
 def _first_to_say(line: str) -> bool:

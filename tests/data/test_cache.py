@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from videossl.data import cache, jpeg
 from videossl.data.cache import Cache
 from videossl.errors import InputError
+from videossl.train import assemble
 
 MADE_BY = {"name": "frames", "version": "1", "params": {"short_side": 8}}
 RNG = np.random.default_rng(0)
@@ -447,3 +448,15 @@ def test_more_shards_than_files_that_may_be_open(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         cache.open_at_a_time.cache_clear()
+
+
+def test_shards_of_another_modality_are_named(tmp_path: Path) -> None:
+    """As after a copy into the wrong folder, or two caches exchanged: by whoever opens a folder of shards, and not as a KeyError of what flow has."""
+    shard = tmp_path / "flow/0000.h5"
+    cache.write_shard(shard, "rgb", "mine", [("a", "0" * 64, np.zeros((3, 8, 8, 3), np.uint8))], {"name": "x"})
+    said = r"flow/0000\.h5 holds rgb, not flow; delete it and extract again"
+    with pytest.raises(InputError, match=said):
+        assemble.opened([shard])
+    with pytest.raises(InputError, match=said):
+        Cache([shard], "flow")
+    assert Cache([shard], "rgb").ids == Cache([shard]).ids == ["a"]

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -311,6 +312,17 @@ def test_what_did_not_change_is_not_extracted_again(
     make(changed, tmp_path / "fresh.h5", None)
     assert path.read_bytes() == (tmp_path / "fresh.h5").read_bytes()
     assert kept.samefile(path), "a second name, not a second copy"
+
+
+@pytest.mark.parametrize("modality", ["rgb", "flow"])
+def test_what_was_kept_has_the_steps_that_the_index_says(tmp_path: Path, root: Path, rows: list[Row], modality: str) -> None:
+    """Not reused for its bytes alone: the video is read again, which says that the index is not of it."""
+    kept, one = tmp_path / "kept/a.h5", rows[0]
+    shard.build(tmp_path / "a.h5", modality, "mine", rows, root, EXTRACTORS[modality], 1, None, kept)
+    other = dataclasses.replace(one, steps=one.steps - 1)
+    with pytest.raises(InputError, match=re.escape(one.id)):
+        shard.build(tmp_path / "b.h5", modality, "mine", [other, *rows[1:]], root, EXTRACTORS[modality], 1, None, kept)
+    assert not (tmp_path / "b.h5").exists()
 
 
 def test_what_was_kept_must_be_whole_and_made_alike(tmp_path: Path, root: Path, rows: list[Row]) -> None:

@@ -19,13 +19,48 @@ def test_every_preset_is_good(file: Path) -> None:
     assert load.load(file)["experiments"]
 
 
+def tenfold(first: str, later: str) -> str:
+    """YAML of a few hundred bytes in which each of twelve lines stands for ten times the line before."""
+    lines = [f"a{i}: &a{i} {later.format(', '.join([f'*a{i - 1}'] * 10))}" for i in range(1, 13)]
+    return "\n".join([f"a0: &a0 {first}", *lines])
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("a: [", "is not YAML"), ("a: 1\na: 2\n", "line 2: 'a' is given twice|line 1: 'a' is given twice"), ("", "must be a mapping")],
+    [
+        ("a: [", "is not YAML"),
+        ("b: 1\na: 1\nc: 1\na: 2\n", "params.yaml, line 4: 'a' is given twice"),
+        ("", "must be a mapping"),
+        (tenfold("[x]", "[{}]"), "100,000 values or more"),
+        (tenfold("{x: 1}", "{{<<: [{}]}}"), "100,000 values or more"),
+        ("a: &a [*a]", "one that holds itself"),
+        ("[" * 20_000, "nested too deep"),
+        ("a: 2001-13-45", "is not YAML: month must be in 1..12"),
+        ("a: " + "9" * 5000, "is not YAML"),
+    ],
+    ids=["open", "twice", "empty", "aliases", "merges", "itself", "deep", "month", "digits"],
 )
 def test_a_broken_file(text: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         load.parse(text, "params.yaml")
+
+
+def test_aliases_and_merges_as_people_write_them(tmp_path: Path) -> None:
+    """A key of a merged mapping may be given anew."""
+    (tmp_path / "x.yaml").write_text("a: {<<: &b {<<: &c {x: 1, y: 2}, x: 3}, z: 4}\nb: *b\nc: *c\nd: [*c, *c]")
+    assert load.written(tmp_path / "x.yaml") == {
+        "a": {"x": 3, "y": 2, "z": 4},
+        "b": {"x": 3, "y": 2},
+        "c": {"x": 1, "y": 2},
+        "d": [{"x": 1, "y": 2}] * 2,
+    }
+
+
+@pytest.mark.parametrize("value", [10**14, -(2**40), 10**500])
+def test_a_number_that_no_machine_can_count_to(good: Params, value: int) -> None:
+    good["streams"]["rgb"]["train"]["queue"] = value
+    with pytest.raises(InputError, match=r"streams\.rgb\.train\.queue is -?1\d+; whole numbers go up to 4294967296"):
+        load.check(good)
 
 
 def test_params_of_the_form_before_are_known_as_such(good: Params) -> None:

@@ -272,11 +272,13 @@ class Cache:
     Making one reads ids and attributes only and keeps no file open; each process opens a shard when it first reads
     from it. It can be pickled, and used on both sides of a fork.
 
+    modality: the one that the shards must be of; None takes any.
+
     Raises:
-        InputError: a shard that is absent, damaged, of another schema, or made otherwise than the first one.
+        InputError: a shard that is absent, damaged, of another schema or modality, or made otherwise than the first one.
     """
 
-    def __init__(self, paths: Sequence[str | Path]) -> None:
+    def __init__(self, paths: Sequence[str | Path], modality: str | None = None) -> None:
         self.paths = [Path(path) for path in paths]
         self.ids: list[str] = []
         self.attrs: dict[str, Any] = {}
@@ -284,12 +286,16 @@ class Cache:
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._files: dict[int, h5py.File] = {}
         self._process = os.getpid()
+        self._modality = modality
         for shard, path in enumerate(self.paths):
             self._add(shard, path)
 
     def _add(self, shard: int, path: Path) -> None:
         """Take over the ids and attributes of one shard."""
         ids, _, attrs = describe(path)
+        held = attrs.get("modality")
+        if self._modality not in (None, held):
+            raise InputError(f"{path} holds {held}, not {self._modality}; delete it and extract again")
         if shard and attrs != self.attrs:
             differing = ", ".join(differences(attrs, self.attrs))
             raise InputError(f"{path} and {self.paths[0]} differ in {differing}: one is older; delete both and extract again")

@@ -27,7 +27,7 @@ OVERHEAD = 2048
 
 
 class Extractor(Protocol):
-    """Makes a modality of one video; it must pickle."""
+    """Makes a modality of one video; it must pickle. One whose `shape` is an estimate says so by `exact = False`."""
 
     def __call__(self, row: Row, root: Path) -> np.ndarray:
         """The video in the modality's layout (docs/data-contract.md)."""
@@ -109,14 +109,21 @@ def build(
 def _videos(
     rows: Sequence[Row], root: Path, extract: Extractor, processes: int, quality: int | None, before: cache.Cache | None
 ) -> Iterator[tuple[str, str, np.ndarray | jpeg.Encoded]]:
-    """Yield the entries that `cache.write_shard` takes: from `before` where that has them of the same source, else extracted."""
+    """Yield the entries that `cache.write_shard` takes: from `before` where that has them of the same source and steps, else extracted."""
     hashes = dict(zip(*cache.describe(before.paths[0])[:2], strict=True)) if before else {}
-    todo = [row for row in rows if hashes.get(row.id) != row.sha256]
+    exact = getattr(extract, "exact", True)
+
+    def is_kept(row: Row) -> bool:
+        """True where `before` has what would be made of the row: an index may say other steps of the same bytes than it did."""
+        return before is not None and hashes.get(row.id) == row.sha256 and (not exact or before.shape(row.id) == extract.shape(row))
+
+    same = {row.id for row in rows if is_kept(row)}
     if before:
-        log.info("%d of %d videos are as they were when %s was made", len(rows) - len(todo), len(rows), before.paths[0])
+        log.info("%d of %d videos are as they were when %s was made", len(same), len(rows), before.paths[0])
+    todo = [row for row in rows if row.id not in same]
     finished = pool.ordered(partial(_one, root=root, extract=extract, quality=quality), todo, processes)
     for row in rows:
-        if before and hashes.get(row.id) == row.sha256:
+        if before and row.id in same:
             yield row.id, row.sha256, before.stored(row.id)
         else:
             yield row.id, row.sha256, next(finished)

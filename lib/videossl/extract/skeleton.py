@@ -18,6 +18,8 @@ from videossl.errors import InputError
 class Skeletons:
     """Extracts (N, 25, 3, 2) float32 joints in metres; a video without a skeleton file raises InputError."""
 
+    exact = False  # `shape` is an estimate
+
     def __call__(self, row: Row, root: Path) -> np.ndarray:
         """The joints of one video."""
         return ntu_skeleton.parse(root / _file(row))

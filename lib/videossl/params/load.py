@@ -14,22 +14,43 @@ from videossl.params import cross_checks, schema
 from videossl.params.recipes import Params
 
 
+MOST = 100_000
+"""Values that a params.yaml may have, each alias (`*name`) counted as all that it stands for."""
+
+
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key given twice is an error, and 1e-5 is a number, not a text."""
+    """YAML in which a key given twice is an error, aliases stay few, and 1e-5 is a number, not a text."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None and _count(node, {}) >= MOST:
+            raise InputError(
+                f"{self.name} has {MOST:,} values or more with its aliases (`*name`) written out, or one that holds itself; leave them out"
+            )
+        return node
 
 
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+def _count(node: yaml.Node, counted: dict[int, int]) -> int:
+    """The number of values in a node, MOST or more where it holds itself; raises InputError for a key given twice. counted: by node."""
+    if id(node) not in counted:
+        counted[id(node)] = MOST  # until it is known: a node within itself
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        _check_once([key for key, _ in pairs if key.tag != "tag:yaml.org,2002:merge"])
+        parts = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in pairs for part in pair]
+        counted[id(node)] = 1 + sum(_count(part, counted) for part in parts)
+    return counted[id(node)]
+
+
+def _check_once(keys: list[yaml.Node]) -> None:
+    """Raise InputError where a key is given twice, with the line of the second."""
+    seen: set[str] = set()
     for key in keys:
-        if keys.count(key) > 1:
-            raise InputError(f"params.yaml, line {node.start_mark.line + 1}: '{key}' is given twice; keep one")
-    loader.flatten_mapping(node)
-    result: dict[Any, Any] = loader.construct_mapping(node, deep=True)
-    return result
+        if str(key.value) in seen:
+            raise InputError(f"{key.start_mark.name}, line {key.start_mark.line + 1}: '{key.value}' is given twice; keep one")
+        seen.add(str(key.value))
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789"))
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
 def load(path: str | Path) -> Params:
@@ -135,6 +156,12 @@ def _text(path: str | Path) -> str:
 
 def _yaml(text: str, name: str) -> Any:
     try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
+        loader = _Loader(text)
+        loader.name = name  # for errors
+        return loader.get_single_data()
+    except InputError:
+        raise
+    except RecursionError as error:
+        raise InputError(f"{name} is nested too deep; params have no more than a few levels") from error
+    except Exception as error:  # beside its own, PyYAML has those of a month 13, of a number of 5,000 digits, of a tag that does not fit
         raise InputError(f"{name} is not YAML: {' '.join(str(error).split())}") from error

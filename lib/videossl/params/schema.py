@@ -17,6 +17,8 @@ from videossl.errors import InputError
 
 BASE = Path(__file__).with_name("schema.yaml")
 Schema = dict[str, Any]
+LARGEST = 2**32
+"""No count of params is larger; beyond it arithmetic overflows, in libraries that say so in many lines."""
 OWN = ("recipe", "default", "by stream", "own", "sizes")
 """Keys of a declared setting that are no JSON Schema."""
 
@@ -233,7 +235,7 @@ def _validating(wanted: Schema) -> jsonschema.Draft202012Validator:
 
 def _is_whole(_: Any, value: Any) -> bool:
     """JSON Schema takes 2.0 for a whole number; a script that counts with it would fail in the middle."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _is_finite(_: Any, value: Any) -> bool:
@@ -265,6 +267,8 @@ def _explain(error: jsonschema.ValidationError, place: str) -> str:
     if error.validator == "enum":
         return f"{where} must be one of {', '.join(map(str, error.validator_value))}, not {json.dumps(error.instance, default=str)[:60]}"
     if error.validator == "type":
+        if isinstance(error.instance, int) and abs(error.instance) > LARGEST:
+            return f"{where} is {str(error.instance)[:30]}; whole numbers go up to {LARGEST}"
         words = {"object": "a mapping", "array": "a list", "integer": "a whole number", "number": "a number", "string": "a text"}
         types: list[str] = error.validator_value if isinstance(error.validator_value, list) else [str(error.validator_value)]
         wanted = " or ".join(words.get(name, name) for name in types)

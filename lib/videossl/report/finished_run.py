@@ -184,7 +184,7 @@ def gather(
     """
     rows = index.read(index_path)
     sources = sorted({path.parent.name for path in caches}, key=lambda source: (registry.declared("modalities", source)["order"], source))
-    opened = [(registry.module("modalities", name), Cache([path for path in caches if path.parent.name == name])) for name in sources]
+    opened = [(registry.module("modalities", name), Cache([path for path in caches if path.parent.name == name], name)) for name in sources]
 
     def measured(path: Path) -> dict[str, Any]:
         file = result(path)

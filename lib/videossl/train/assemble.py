@@ -73,11 +73,11 @@ def input_shape(settings: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def opened(paths: Sequence[Path]) -> dict[str, Cache]:
-    """The caches of shards that lie in a folder for each, by the cached modality."""
+    """The caches of shards that lie in a folder for each, by the cached modality. A folder with the name of one must hold that."""
     folders: dict[Path, list[Path]] = {}
     for path in paths:
         folders.setdefault(path.parent, []).append(path)
-    caches = [Cache(shards) for shards in folders.values()]
+    caches = [Cache(shards, folder.name if folder.name in registry.names("modalities") else None) for folder, shards in folders.items()]
     return {str(cache.attrs["modality"]): cache for cache in caches}
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from videossl import parallel
-from videossl.errors import InputError, Interrupted
+from videossl.errors import InputError, Interrupted, is_out_of_memory
 from videossl.files import read_json, write_json
 
 NO_END = "killed, or still running"
@@ -108,7 +108,7 @@ def devices() -> list[str]:
 def _reason(error: BaseException) -> str:
     if isinstance(error, InputError | Interrupted):
         return " ".join(str(error).split())
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if is_out_of_memory(error):
         return f"out of memory: {' '.join(str(error).split())}"
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
