@@ -16,12 +16,12 @@ from types import ModuleType
 from typing import Any
 
 from videossl import made_from, registry, script
-from videossl.data import index, listing, make_index
+from videossl.data import alike, index, listing, make_index
 from videossl.data.listing import Video
 from videossl.errors import InputError
 from videossl.files import write_json
 
-SHOWN = 3  # dropped videos of each kind that stderr names; the log file names all
+SHOWN = 3  # videos of each kind that stderr names, dropped or alike; the log file names all
 
 
 def main() -> None:
@@ -40,6 +40,7 @@ def main() -> None:
     journal = Path("data/scratch/index", f"{dataset['name']}.jsonl")
     rows = make_index.build(videos, root, args.processes, limits["min_frames"], progress=True, fps=limits["fps"], journal=journal)
     say_dropped(rows)
+    say_alike(rows)
     say_unnamed(module, root, videos)
     say_unofficial(module, dataset, videos)
     index.check_drops(rows, limits["max_dropped"])
@@ -69,6 +70,17 @@ def say_dropped(rows: Sequence[index.Row]) -> None:
             (logging.getLogger() if number < SHOWN else file).info("dropped %s: %s", row.id, row.reason)
         if len(members) > SHOWN:
             logging.info("dropped %d more, %s: the log file names them", len(members) - SHOWN, kind)
+
+
+def say_alike(rows: Sequence[index.Row]) -> None:
+    """Warn of the same bytes in several places, and of a class under two names."""
+    file = in_file()
+    for kind, group in groupby(alike.find(rows), lambda found: found.kind):
+        members = list(group)
+        for number, found in enumerate(members):
+            (logging.getLogger() if number < SHOWN else file).warning("warning: %s: %s", kind, found.text)
+        if len(members) > SHOWN:
+            logging.warning("warning: %d more, %s; the log file names them", len(members) - SHOWN, kind)
 
 
 def in_file() -> logging.Logger:

@@ -286,6 +286,7 @@ def test_the_log_file_names_every_drop_and_stderr_the_first(tmp_path: Path) -> N
     assert "dropped 2 more, empty: the log file names them" in said
     assert "2 more in" in said and "the first: a/2.avi" in said
     assert "8 named: 2 ok (train 1, test 1), 6 dropped (absent 1, empty 5)" in said
+    assert "warning: the same bytes to train and to test with: results are too good: a/0 = a/1\n" in said
 
 
 def test_fewer_than_there_are_officially_is_said(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import colorsys
+import tracemalloc
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -12,10 +14,11 @@ from hypothesis import strategies as st
 from tests.made import shard
 
 from videossl import registry, seeding
+from videossl.data import pictures
 from videossl.data.cache import Cache
 from videossl.errors import InputError
 from videossl.modalities import flow, rgb
-from videossl.modalities.base import evenly
+from videossl.modalities.base import Strip, evenly
 
 CLIP = {"clip": {"frames": 3, "stride": 2, "size": 32}}
 
@@ -57,6 +60,23 @@ def test_flow_is_the_mean_length_in_pixels(tmp_path: Path) -> None:
     px = (noise.astype(float) - 128) * 10 / 127
     out = flow.handmade(made(tmp_path, "flow", noise, bound=10.0), "v", CLIP)
     assert np.allclose(out, cells(np.sqrt((px**2).sum(-1)).mean(0)[..., None]), atol=1e-4)
+
+
+@pytest.mark.parametrize(("module", "channels"), [(rgb, 3), (flow, 2)])
+def test_a_long_video_is_never_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, channels: int) -> None:
+    """Hours of video are gigabytes. The feature is the same to the bit, whatever is read at a time."""
+    name = module.__name__.rpartition(".")[2]
+    video = seeding.numpy_rng(0).integers(1, 256, (2000, 32, 32, channels), dtype=np.uint8)
+    cache = made(tmp_path, name, video, **({"bound": 20.0} if name == "flow" else {}))
+    whole = module.handmade(cache, "v", CLIP)
+    monkeypatch.setattr(pictures, "BLOCK", video.nbytes // 30)
+    for read in (lambda: module.handmade(cache, "v", CLIP), lambda: module.pictures(cache, "v", 6)):
+        tracemalloc.start()
+        result = read()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < video.nbytes / 2, "of the bytes as they lie there, and floats are 4 or 8 times as many"
+        assert isinstance(result, Strip) or np.array_equal(result, whole)
 
 
 # Drawing

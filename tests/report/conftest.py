@@ -20,7 +20,7 @@ SHA = "0123456789abcdef" * 4
 
 
 def row(id: str, label: str, split: str, status: str = "ok", reason: str = "") -> Row:
-    return made(id, label, split, frames=24, steps=24, fps=12.0, width=64, height=48, sha256=SHA, status=status, reason=reason)
+    return made(id, label, split, frames=24, steps=24, fps=12.0, width=64, height=48, status=status, reason=reason)
 
 
 def index() -> list[Row]:

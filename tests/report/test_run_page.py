@@ -283,6 +283,15 @@ def test_dropped_videos_are_counted_and_named(make_run: MakeRun, one_seed: str) 
     assert "No video was dropped." in Reader(whole).text("index")
 
 
+def test_what_is_alike_is_named(make_run: MakeRun, one_seed: str) -> None:
+    assert "Alike" not in one_seed
+    rows = [replace(row, sha256="0" * 64) if number < 7 else row for number, row in enumerate(make_run().index[:40])]
+    rows += [replace(row, id="x/<b>", label="WAVE") for row in rows[-1:]]
+    text = Reader(run_page.render(without_curves(make_run, index=rows))).text("index")
+    assert "1 × the same bytes in two classes" in text and "1 × class names that differ in case" in text and "WAVE = wave" in text
+    assert f"{rows[0].id} = {rows[1].id}" in text and "and 2 more" in text
+
+
 def test_samples_have_strips_and_legends(one_seed: str) -> None:
     text = Reader(one_seed).text("samples")
     assert "wave · wave/train00 · frames 0, 2, 4, 7, 9, 11" in text and "flow, rim 3.0 pixels a frame skeleton" in text

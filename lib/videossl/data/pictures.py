@@ -5,7 +5,8 @@ N steps of the cache, T of a clip; a picture is (H, W, C) uint8.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from videossl.data import clips
 from videossl.data.cache import Cache
 
+BLOCK = 1 << 22
 GRID = 8  # cells a side of the grid that pictures are averaged on
 
 
@@ -26,9 +28,12 @@ def clip(cache: Cache, video: str, settings: Mapping[str, Any], start: int) -> n
     return cache.read(video, start, start + span(settings), settings["clip"]["stride"])
 
 
-def whole(cache: Cache, video: str) -> np.ndarray:
-    """Read a whole video: (N, H, W, C) uint8."""
-    return cache.read(video, 0, cache.length(video))
+def blocks(cache: Cache, video: str) -> Iterator[np.ndarray]:
+    """Read a whole video some steps at a time, for its size may be more than memory: (n, H, W, C) uint8 of at most BLOCK bytes, or one step."""
+    count, *step = cache.shape(video)
+    size = max(1, BLOCK // math.prod(step))
+    for start in range(0, count, size):
+        yield cache.read(video, start, min(start + size, count))
 
 
 def input_shape(channels: int, settings: Mapping[str, Any]) -> tuple[int, ...]:

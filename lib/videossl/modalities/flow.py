@@ -47,8 +47,13 @@ def input_shape(settings: Mapping[str, Any]) -> tuple[int, ...]:
 
 def handmade(cache: Cache, video: str, settings: Mapping[str, Any]) -> np.ndarray:
     """The mean length of the flow, pixels a frame, on an 8 x 8 grid, (64,)."""
-    flow = (frames.whole(cache, video).astype(np.float32) - flow_levels.ZERO) * (float(cache.attrs["bound"]) / flow_levels.LEVELS)
-    return frames.grid_mean(np.linalg.norm(flow, axis=-1).mean(axis=0, dtype=np.float64)[..., None])
+    steps, height, width, _ = cache.shape(video)
+    total = np.zeros((height, width))
+    for block in frames.blocks(cache, video):
+        flow = (block.astype(np.float32) - flow_levels.ZERO) * (float(cache.attrs["bound"]) / flow_levels.LEVELS)
+        for lengths in np.linalg.norm(flow, axis=-1):
+            total += lengths  # one by one, so that the sum does not depend on the blocks
+    return frames.grid_mean((total / steps)[..., None])
 
 
 # Drawing.
@@ -56,10 +61,12 @@ def handmade(cache: Cache, video: str, settings: Mapping[str, Any]) -> np.ndarra
 
 def pictures(cache: Cache, video: str, count: int) -> Strip:
     """Flow as colours, from the frames that the strip of frames shows; from the last frame there is no flow, so the last is shown."""
-    flow = flow_levels.dequantise(frames.whole(cache, video), float(cache.attrs["bound"]))
+    steps = cache.length(video)
+    shown = evenly(steps + 1, count)
+    read = [cache.read(video, step, step + 1)[0] for step in (min(i, steps - 1) for i in shown)]
+    flow = flow_levels.dequantise(np.stack(read), float(cache.attrs["bound"]))
     limit = full_colour(flow)
-    shown = evenly(len(flow) + 1, count)
-    drawn = [Picture("png", colours(flow[min(i, len(flow) - 1)], limit), f"flow at frame {i}") for i in shown]
+    drawn = [Picture("png", colours(values, limit), f"flow at frame {i}") for i, values in zip(shown, flow, strict=True)]
     return Strip(f"flow, rim {limit:.1f} pixels a frame", drawn)
 
 

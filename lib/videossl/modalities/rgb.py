@@ -50,7 +50,8 @@ def input_shape(settings: Mapping[str, Any]) -> tuple[int, ...]:
 
 def handmade(cache: Cache, video: str, settings: Mapping[str, Any]) -> np.ndarray:
     """The mean colour in 0..1 on an 8 x 8 grid, (192,)."""
-    return frames.grid_mean(frames.whole(cache, video).mean(axis=0) / 255)
+    total = sum(block.sum(axis=0, dtype=np.float64) for block in frames.blocks(cache, video))
+    return frames.grid_mean(total / cache.length(video) / 255)
 
 
 def pictures(cache: Cache, video: str, count: int) -> Strip:

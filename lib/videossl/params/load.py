@@ -13,7 +13,6 @@ from videossl.errors import InputError
 from videossl.params import cross_checks, schema
 from videossl.params.recipes import Params
 
-
 MOST = 100_000
 """Values that a params.yaml may have, each alias (`*name`) counted as all that it stands for."""
 

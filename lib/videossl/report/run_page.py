@@ -17,7 +17,7 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from videossl.data import index
+from videossl.data import alike, index
 from videossl.params import recipes
 from videossl.report import paper
 from videossl.report.curves import candidates, draw, of_stream, training_chart
@@ -43,6 +43,7 @@ def render(run: Run) -> str:
         drawn=drawn,
         index_tables=index_tables(run.index),
         dropped=dropped(run.index),
+        alike=[(kind, list(group)) for kind, group in itertools.groupby(alike.find(run.index), lambda found: found.kind)],
         shown=NAMES_SHOWN,
     )
 
