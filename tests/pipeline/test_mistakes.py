@@ -172,7 +172,7 @@ def run_folder(tmp_path: Path, warm: dict[str, str]) -> Workspace:
     """A folder with the tiny params, run by the repository's own Snakefile."""
     (tmp_path / "run").mkdir()
     shutil.copy2(REPOSITORY / "tests/pipeline/tiny.yaml", tmp_path / "run/params.yaml")
-    return Workspace(tmp_path / "run", warm)
+    return Workspace(tmp_path / "run", {**warm})
 
 
 def snakemake(run: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -200,6 +200,29 @@ def test_a_folder_that_cannot_be_written(run_folder: Workspace) -> None:
     done = snakemake(run_folder)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("error: cannot write to data: ")
+
+
+def test_a_home_where_snakemake_can_keep_nothing(run_folder: Workspace) -> None:
+    """As in a container. /proc: no user, root included, can write there."""
+    run_folder.variables["HOME"] = "/proc"
+    done = snakemake(run_folder, "-n")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "error: cannot write to /proc/.cache: No such file or directory; let XDG_CACHE_HOME name a folder with room"
+    )
+    run_folder.variables["XDG_CACHE_HOME"] = str(run_folder.path / "cache")
+    assert snakemake(run_folder, "-n").returncode == 0
+
+
+def test_a_disk_that_is_full_at_the_start(tmp_path: Path) -> None:
+    """A line, and not a traceback of Snakemake, which writes before it reads the Snakefile. Cold, in a namespace of its own."""
+    full = 'mount -t tmpfs -o size=64k tmpfs "$1" && (head -c 99999 /dev/zero >"$1/fill" 2>&- || true)'
+    snakemake = 'snakemake -n --cores 1 --snakefile "$2" --directory "$1"'
+    command = ["unshare", "--mount", "sh", "-c", f"{full} && exec {snakemake}", "sh", str(tmp_path), str(REPOSITORY / "Snakefile")]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 2
+    said = f"error: cannot write to {tmp_path}: No space left on device; free space there or choose another --directory"
+    assert done.stderr.splitlines()[-1] == said
 
 
 def test_snakemake_ends_with_the_line_of_the_job_that_failed(run_folder: Workspace, videos: Path) -> None:
