@@ -59,8 +59,8 @@ ONCE = []
 
 
 def at(path):
-    """`path` of the repository as seen from the run's folder."""
-    return path if REPOSITORY == Path.cwd() else str(REPOSITORY / path)
+    """`path` of the repository as seen from the run's folder: relative, so that a clone that is moved with its runs is as it was."""
+    return os.path.relpath(REPOSITORY / path)
 
 
 def depends(script, things=lambda wildcards: ()):
@@ -207,8 +207,23 @@ def refuse_the_future():
         refuse(error)
 
 
+def put_strays_aside():
+    """Artefacts of other params in a folder of these: DVC, which tracks the folder, would record them."""
+    strays = run_plan.strays(P)
+    for path in strays:
+        aside = Path("data/scratch/strays", path)
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, aside)
+    if strays:
+        print(
+            f"{len(strays)} files that no job of params.yaml makes now lie in data/scratch/strays; the first: {strays[0]}",
+            file=sys.stderr,
+        )
+
+
 onstart:
     refuse_the_future()
+    put_strays_aside()
     if workflow.executor_plugin.name == "slurm":
         prepare_for_slurm()
 

@@ -59,5 +59,8 @@ for dataset in DATASETS:
                 + ("" if dataset == DATASET else f"_{dataset}")
             input:
                 shards(cached, dataset),
+            localrule: True
+            shell:
+                ":"  # a job, so that what no job makes is put aside
 
         ONCE += shards(cached, dataset)

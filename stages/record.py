@@ -17,6 +17,7 @@ from pathlib import Path
 
 from videossl import script
 from videossl.errors import InputError
+from videossl.params import load, run_plan
 
 
 def main() -> None:
@@ -36,6 +37,10 @@ def main() -> None:
         raise InputError(f"snakemake cannot plan: {planned.stdout.strip().splitlines()[-1]}")
     if "Nothing to be done" not in planned.stdout:
         raise InputError("work is left to do; run `snakemake --cores all` first (`snakemake -n` says what)")
+    if strays := run_plan.strays(load.load("params.yaml")):
+        raise InputError(
+            f"{strays[0]} is made by no job of params.yaml, and DVC would record it ({len(strays)} such files); move it to data/scratch, or delete it"
+        )
     if Path("dvc.lock").exists():
         status = call("dvc", "status", "--json")
         for path in edited(status.stdout) if status.returncode == 0 else []:

@@ -142,6 +142,9 @@ for experiment in recipes.with_starts(P, P["all"]):
             f"train_{experiment}"
         input:
             made_by_training(experiment, P["seed"]),
+        localrule: True
+        shell:
+            ":"  # a job, so that what no job makes is put aside
 
     if "feasible" in recipes.method(P, experiment):
         ONCE.append(paths.feasible(experiment))

@@ -10,7 +10,10 @@ out: dvc.yaml (--check writes nothing and fails if it would change)
 
 from __future__ import annotations
 
+import hashlib
+import tokenize
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +26,18 @@ from videossl.params.recipes import Params
 HEADER = """\
 # What is tracked and when it is stale, at the grain a person thinks in. Written by `make dvc.yaml` from params.yaml, the
 # rules' slices of it and the scripts' imports: edit those. A stage's command calls Snakemake for that stage's target and
-# for no other rule's. `persist` leaves what is still good to Snakemake.
+# for no other rule's; the digest behind it stands for the rules. `persist` leaves what is still good to Snakemake.
 """
 
 
 class Stage:
-    """A stage of dvc.yaml, gathered job by job: Snakemake's `target`, a rule or files, and the .smk file that its rules stand in."""
+    """A stage of dvc.yaml, gathered job by job: Snakemake's `target`, a rule or files, and stages/`smk`.smk, which its rules stand in."""
 
     def __init__(self, target: str, smk: str, deps: Iterable[str], outs: Iterable[str]) -> None:
-        self.target, self.deps, self.outs = target, list(dict.fromkeys(deps)), list(outs)
+        self.target, self.smk, self.deps, self.outs = target, smk, list(dict.fromkeys(deps)), list(outs)
         self.rules: dict[str, None] = {}
         self.keys: set[str] = set()
-        self.files = {f"stages/{smk}.smk"}
+        self.files: set[str] = set()
 
     def job(self, rule: str, script: str, keys: Iterable[str], things: Iterable[str] = ()) -> Stage:
         """Add a job by `rule`: its script, the keys of params that its slice rests on, and the files of the things that it uses."""
@@ -48,11 +51,19 @@ class Stage:
         allowed = [*self.rules] if self.target in self.rules or "/" in self.target else [*self.rules, self.target]
         deps = [*self.deps, *sorted(self.files)]
         return {
-            "cmd": f"snakemake {self.target} --allowed-rules {' '.join(allowed)}",
+            "cmd": f"snakemake {self.target} --allowed-rules {' '.join(allowed)} # rules {rules_digest(self.smk)}",
             "params": sorted(self.keys),
             "deps": [path.replace("${", r"\${") for path in deps],  # a folder of the user's may have a name that DVC would fill in
             "outs": [{out: {"persist": True}} for out in self.outs],
         }
+
+
+@cache
+def rules_digest(smk: str) -> str:
+    """Eight hex digits for the rules in stages/`smk`.smk, without comments and line breaks: those make no stage stale, as with Snakemake."""
+    with (job_code.ROOT / f"stages/{smk}.smk").open(encoding="utf-8") as file:
+        tokens = [token for token in tokenize.generate_tokens(file.readline) if token.type not in (tokenize.COMMENT, tokenize.NL)]
+    return hashlib.sha256("\0".join(token.string for token in tokens).encode()).hexdigest()[:8]
 
 
 def stages(params: Params) -> dict[str, Stage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -199,7 +200,8 @@ def jobs(tmp_path_factory: pytest.TempPathFactory, warm: dict[str, str]) -> dict
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.findall(r"^ +input: (.+)\n +output: ([^,\n]+)", done.stdout, re.M)
     assert len(found) > 50
-    code = {output: {file.removeprefix(f"{REPOSITORY}/") for file in inputs.split(", ")} for inputs, output in found}
+    inside = f"{os.path.relpath(REPOSITORY, run)}/"
+    code = {output: {file.removeprefix(inside) for file in inputs.split(", ")} for inputs, output in found}
     return {output: files for output, files in code.items() if "/1/" not in output}
 
 

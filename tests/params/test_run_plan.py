@@ -115,3 +115,38 @@ def test_fingerprint_follows_linked_folders_and_takes_more_than_one(tmp_path: Pa
     (tmp_path / "lists/trainlist01.txt").write_text("walk/a.avi 1")
     seen.add(run_plan.fingerprint(*folders))
     assert len(seen) == 3
+
+
+def test_what_no_job_of_the_params_makes(good: Params, tmp_path: Path) -> None:
+    """Of the folders that DVC tracks; what other experiments and modalities have left is another folder, and what is no artefact is not ours."""
+    ours = [
+        f"data/cache/toy/rgb/{good['cache']['shards'] - 1:04d}.h5",
+        "data/models/stc-mix/0/rgb-1.safetensors",
+        "data/models/stc-mix/7/rgb-1.json",
+        "data/models/stc-mix/feasible.json",
+        "data/features/untrained/0/rgb/toy.h5",
+        "data/features/mixup/0/rgb/toy.finetune.h5",
+        "data/results/mixup/0/toy/linear.json",
+        "data/results/mixup/0/notes.txt",
+        "data/models/other/0/rgb-9.safetensors",
+        "data/cache/other/rgb/0999.h5",
+        "data/cache/toy/other/0999.h5",
+        "data/scratch/cache/toy/rgb/0999.h5",
+        "data/report/old.html",
+    ]
+    strays = [
+        f"data/cache/toy/rgb/{good['cache']['shards']:04d}.h5",
+        "data/features/mixup/0/rgb/gone.h5",
+        "data/features/mixup/0/rgb/toy.gone.h5",
+        "data/features/untrained/0/gone/toy.h5",
+        "data/models/mixup/0/rgb-1.safetensors",
+        "data/models/stc-mix/0/rgb-9.json",
+        "data/models/stc-mix/7/gone.snapshots.safetensors",
+        "data/results/handmade/0/gone/linear.json",
+        "data/results/mixup/0/toy/gone.json",
+    ]
+    assert run_plan.strays(good, tmp_path) == []
+    for path in (*ours, *strays):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    assert run_plan.strays(good, tmp_path) == strays

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.pipeline.conftest import Workspace
 from tests.pipeline.test_engines import jobs, summary
 
@@ -167,3 +168,32 @@ def test_a_result_that_was_edited_is_not_recorded(finished: Workspace) -> None:
     assert (finished.path / "dvc.lock").read_bytes() == lock
     finished.call("python", "stages/record.py", "--accept", folder)
     assert "up to date" in finished.call("dvc", "status").stdout
+
+
+def test_what_other_params_left_in_a_folder_is_not_recorded(finished: Workspace) -> None:
+    """Fewer shards, by DVC, whose stages call Snakemake; a file that came by itself, by `record`. Nothing is lost."""
+    stray, lost = "data/models/mixup/0/joint-9.json", "data/cache/toy/flow/0001.h5"
+    (finished.path / stray).write_text("{}")
+    done = finished.call("python", "stages/record.py", ok=False)
+    assert done.returncode == 2 and done.stdout.startswith(
+        f"error: {stray} is made by no job of params.yaml, and DVC would record it (1 such"
+    )
+    finished.snakemake("train_mixup")
+    assert (finished.path / "data/scratch/strays" / stray).exists() and "recorded" in finished.call("python", "stages/record.py").stdout
+
+    whole = (finished.path / lost).read_bytes()
+    finished.replace("params.yaml", "shards: 2", "shards: 1")
+    finished.call("dvc", "repro", "flow")
+    assert not (finished.path / lost).exists() and (finished.path / "data/scratch/strays" / lost).read_bytes() == whole
+    (out,) = yaml.safe_load((finished.path / "dvc.lock").read_text())["stages"]["flow"]["outs"]
+    assert out["nfiles"] == 1
+
+
+def test_a_clone_that_is_moved_with_its_runs_has_nothing_to_do(fresh: Workspace) -> None:
+    (fresh.path / "runs/mine").mkdir(parents=True)
+    shutil.copy(fresh.path / "params.yaml", fresh.path / "runs/mine")
+    call = ("data/index/toy.csv", "--directory", "runs/mine")
+    fresh.snakemake(*call)
+    moved = Workspace(fresh.path.with_name("elsewhere"), fresh.variables)
+    fresh.path.rename(moved.path)
+    assert "Nothing to be done" in moved.snakemake(*call, "-n")

@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import importlib
 import json
+import multiprocessing.process
 import os
 import runpy
 import select
@@ -158,6 +159,7 @@ def execute(descriptors: list[int], arguments: list[str], folder: str, environme
         os.dup2(descriptor, target)
         os.close(descriptor)
     os.chdir(folder)
+    multiprocessing.process.ORIGINAL_DIR = folder  # from where workers find a script that was called by a relative path
     os.environ.clear()
     os.environ.update(environment)
     os.execv = become  # type: ignore[assignment]

@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from videossl import files, registry
-from videossl.params import schema
+from videossl import files, paths, registry
+from videossl.params import recipes, schema
 from videossl.params.recipes import Params
 
 READ = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg", ".m4v", ".skeleton", ".txt", ".csv")
@@ -142,3 +142,33 @@ def brought_weights(params: Params) -> dict[str, str]:
         if weights and weights not in section.get("named_weights", []) and modality in all_cached_modalities(params):
             result[section["name"]] = os.path.normpath(weights)
     return result
+
+
+# What is left of other params.
+
+
+def strays(params: Params, run: str | Path = ".") -> list[str]:
+    """The artefacts in folders that DVC tracks which no job of these params makes: shards beyond `cache.shards`, trainings of a longer recipe,
+    measurements on a dataset, stream or task that is no more. Relative to the run's folder, sorted. DVC would record them with the others.
+    """
+    kinds = [Path(run, "data", kind) for kind in ("cache", "models", "features", "results")]
+    there = [(folder / name).relative_to(run).as_posix() for kind in kinds for folder, names in files.walk(kind) for name in names]
+    return sorted(path for path in there if _is_stray(params, path, paths.says(path)))
+
+
+def _is_stray(params: Params, path: str, said: dict[str, str]) -> bool:
+    """said: what the path says. Experiments and cached modalities that these params do not have are not theirs to judge."""
+    if "shard" in said:
+        known = said["dataset"] in datasets(params) and said["cached"] in cached_modalities(params, said["dataset"])
+        return known and int(said["shard"]) >= params["cache"]["shards"]
+    experiment = said.get("experiment", "")
+    if experiment not in (*BASELINES, *params["experiments"]):
+        return False
+    if "training" in said:
+        return said["training"] not in {training.name for training in recipes.trainings(params, experiment)}
+    streams = measured(params, experiment, said["dataset"]) if "dataset" in said else []
+    return (
+        ("dataset" in said and not streams)
+        or ("stream" in said and said["stream"] not in streams)
+        or ("task" in said and said["task"] not in params["evaluate"]["tasks"])
+    )
