@@ -152,14 +152,16 @@ def _name(position: int) -> str:
 
 
 class Sink(io.RawIOBase):
-    """A file for HDF5 to write to; after an error it swallows what else is written, and `check` and the end raise the error.
+    """A file for HDF5 to write to; after an error it keeps in memory what else is written, and `check` and the end raise the error.
 
-    HDF5 itself cannot close a file that it could not write: it leaks the handle and the space, and crashes at exit.
+    HDF5 itself cannot close a file that it could not write: it leaks the handle and the space, and crashes at exit. Where it reads other bytes
+    than it has written it crashes at once.
     """
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w+b", buffering=0)
         self._error: OSError | None = None
+        self._unwritten: list[tuple[int, bytes]] = []  # (position, bytes) since the error
 
     def check(self) -> None:
         """Raise the first error of writing."""
@@ -167,14 +169,17 @@ class Sink(io.RawIOBase):
             raise self._error
 
     def write(self, data: Any) -> int:
-        left = memoryview(data)
-        size = len(left)
+        whole, start = memoryview(data).cast("B"), self._file.tell()
+        left = whole
         try:
             while left and self._error is None:
                 left = left[self._file.write(left) :]
         except OSError as error:
             self._error = error
-        return size
+        if left:
+            self._unwritten.append((start, bytes(whole)))
+            self._file.seek(start + len(whole))
+        return len(whole)
 
     def truncate(self, size: int | None = None) -> int:
         try:
@@ -185,7 +190,15 @@ class Sink(io.RawIOBase):
         return size or 0
 
     def readinto(self, buffer: Any) -> int | None:
-        return self._file.readinto(buffer)
+        view, start = memoryview(buffer).cast("B"), self._file.tell()
+        count = self._file.readinto(view) or 0
+        for position, content in self._unwritten:
+            first, last = max(start, position), min(start + len(view), position + len(content))
+            if first < last:
+                view[first - start : last - start] = content[first - position : last - position]
+                count = max(count, last - start)
+        self._file.seek(start + count)
+        return count
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         return self._file.seek(offset, whence)
