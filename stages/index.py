@@ -45,7 +45,8 @@ def main() -> None:
     say_unofficial(module, dataset, videos)
     index.check_drops(rows, limits["max_dropped"])
     index.write(args.out, rows)
-    write_json(args.out.with_suffix(".json"), {"provenance": {"tag": made_from.tag(args.params)}})
+    about = {"bytes": args.out.stat().st_size, "provenance": {"tag": made_from.tag(args.params)}}
+    write_json(args.out.with_suffix(".json"), about)
     logging.info("%s: %s", args.out, index.summary(rows))
 
 

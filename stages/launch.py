@@ -11,15 +11,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import select
 import signal
 import socket
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
-from types import FrameType
 
-from videossl import script
+from videossl import script, waiting
 from videossl.errors import InputError
+
+PATIENCE = 900
+"""Seconds in which the nodes must find each other."""
 
 
 def main() -> None:
@@ -58,9 +63,13 @@ def together(args: argparse.Namespace) -> int:
     """Run this node's processes until they end; the exit status of the first that failed, or 0."""
     import logging
 
+    os.environ["TORCH_CPP_LOG_LEVEL"] = "FATAL"  # read as torch is loaded: the stack of a connection that failed is nothing for a person
+    from torch.distributed import DistError
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.elastic.rendezvous import RendezvousError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+    del os.environ["TORCH_CPP_LOG_LEVEL"]  # the processes speak as they like
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the script says what is wrong
     where = os.environ["SLURM_LAUNCH_NODE_IPADDR"] if args.nodes > 1 else "127.0.0.1"
     config = LaunchConfig(
@@ -72,26 +81,63 @@ def together(args: argparse.Namespace) -> int:
         rdzv_backend="static" if args.nodes > 1 else "c10d",
         rdzv_endpoint=f"{where}:{args.port or 0}",
         local_addr="127.0.0.1" if args.nodes == 1 else None,  # not the machine's name, which need not resolve
-        rdzv_configs={"rank": int(os.environ.get("SLURM_NODEID", "0")), "timeout": 900},
+        rdzv_configs={"rank": int(os.environ.get("SLURM_NODEID", "0")), "timeout": PATIENCE},
         signals_to_handle="SIGHUP,SIGQUIT",  # of the others torch would wait for its processes once only
     )
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-        signal.signal(number, pass_on)
+    attend_to_signals()
     with tempfile.TemporaryDirectory() as folder:
         os.environ[script.LAUNCHED] = folder
         try:
             elastic_launch(config, sys.executable)(*args.call)
         except ChildFailedError as error:
             return max(1, error.get_first_failure()[1].exitcode)
+        except (DistError, RendezvousError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"the {args.nodes} nodes have not found each other at {where}:{args.port} ({reason}); call it again"
+            ) from error
+        finally:
+            del os.environ[script.LAUNCHED]
     return 0
 
 
-def pass_on(number: int, frame: FrameType | None) -> None:
-    """Hand a signal to the processes, however often it comes, and wait for them as before: they end when they have done what it asks."""
-    for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text(encoding="utf-8").split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(child), number)
+def attend_to_signals() -> None:
+    """Hand signals to the processes, however often they come: they end when they have done what is asked. Before there are any, end at once.
+
+    In a thread, since the main one may be where Python does not look for signals: waiting for another node.
+    """
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    signal.set_wakeup_fd(write)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, lambda number, frame: None)
+    threading.Thread(target=attend, args=(read,), daemon=True).start()
+
+
+def attend(read: int) -> None:
+    """The thread's work. read: a pipe of the numbers of signals."""
+    begun, started = False, time.monotonic()
+    said = started
+    while True:
+        came = os.read(read, 64) if select.select([read], [], [], 1)[0] else b""
+        running = children()
+        begun = begun or bool(running)
+        if not begun and time.monotonic() > said + waiting.HEARTBEAT:
+            said = time.monotonic()
+            print(f"the other nodes have not come for {said - started:.0f} s, of {PATIENCE}", file=sys.stderr, flush=True)
+        for number in came:
+            if not begun:
+                print(f"stopped by {signal.Signals(number).name} before anything began", file=sys.stderr, flush=True)
+                os._exit(script.GO_ON_LATER)
+            for child in running:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, number)
+
+
+def children() -> list[int]:
+    """The processes that this one has started and that run."""
+    tasks = list(Path("/proc/self/task").iterdir())
+    return [int(child) for task in tasks for child in (task / "children").read_text(encoding="utf-8").split()]
 
 
 if __name__ == "__main__":

@@ -14,11 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from videossl import job_code
+from videossl import files, job_code
 from videossl.errors import InputError
 
 STATED = ("script", "code", "params", "tag")
 """The keys of a record that are known before a job runs."""
+HDF5 = b"\x89HDF\r\n\x1a\n"
+"""The first bytes of an HDF5 file."""
 META = re.compile(r'<meta name="made-from" content="([^"]*)">')
 """The record in a page."""
 SEAL = re.compile(rb"videossl-cache/2\nsha256 [0-9a-f]{64}\nmade from ([0-9a-f]{64})\n")
@@ -46,63 +48,92 @@ def in_page(page: str, made_from: Mapping[str, Any]) -> str:
 
 
 def differs(path: str | Path, script: str, code: str, params: Any) -> bool:
-    """True where `path` says that it was made from something else.
+    """True where `path` says that it was made from something else, or is cut short.
 
     script: relative to the repository. code: the digest of the job's code. params: the job's slice.
     A file that is absent, or cannot be read now, or states nothing differs from nothing: whoever reads it says what is wrong.
     """
-    path = Path(path)
     try:
-        state = path.stat()
-    except OSError:
+        said = stated(path)
+    except CutError:
+        return True
+    except (OSError, InputError):
         return False
-    stated = _stated(path, state.st_mtime_ns, state.st_size)
-    wanted = {"script": script, "code": code, "params": params} | ({"tag": tag(params)} if "tag" in stated else {})
-    return any(stated.get(key, wanted.get(key)) != wanted.get(key) for key in STATED)
+    wanted = {"script": script, "code": code, "params": params} | ({"tag": tag(params)} if "tag" in said else {})
+    return any(said.get(key, wanted.get(key)) != wanted.get(key) for key in STATED)
+
+
+class CutError(InputError):
+    """A file that is shorter than it says, or does not end as its kind does."""
+
+
+def stated(path: str | Path) -> Mapping[str, Any]:
+    """The record that a file states; {} where it states none. Raises CutError, OSError where it is absent, InputError where it cannot be read now."""
+    state = Path(path).stat()
+    return _stated(Path(path), state.st_mtime_ns, state.st_size)
 
 
 @cache
 def _stated(path: Path, time: int, size: int) -> Mapping[str, Any]:
-    """The record of a file as it is at that time; {} where there is none."""
+    """The record of a file as it is at that time."""
     readers = {".safetensors": _of_weights, ".h5": _of_hdf5, ".json": _of_json, ".html": _of_page, ".csv": _of_table}
     read = readers.get(path.suffix)
-    try:
-        stated = read(path) if read else {}
-    except (OSError, ValueError, KeyError, TypeError, InputError):
-        return {}
-    return stated if isinstance(stated, dict) else {}
+    with files.reading(path, lambda error: CutError(str(error))):
+        record = read(path, size) if read else {}
+    return record if isinstance(record, dict) else {}
 
 
-def _of_weights(path: Path) -> Any:
-    """The record in the header of a safetensors file: 8 bytes say how long the header is, which is JSON."""
+def _of_weights(path: Path, size: int) -> Any:
+    """The record in the header of a safetensors file: 8 bytes say how long the header is, which is JSON and has the place of each tensor."""
     with path.open("rb") as file:
-        header = file.read(int.from_bytes(file.read(8), "little"))
-    return json.loads(json.loads(header)["__metadata__"]["about"])["provenance"]
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    about = header.pop("__metadata__", {}).get("about", "{}")
+    if size != 8 + length + max((tensor["data_offsets"][1] for tensor in header.values()), default=0):
+        raise CutError(f"{path} is not as long as its header says")
+    return json.loads(about).get("provenance")
 
 
-def _of_hdf5(path: Path) -> Any:
-    """The record in the attributes of features and predictions; of a shard its tag, in the text before the HDF5 file proper."""
+def _of_hdf5(path: Path, size: int) -> Any:
+    """The record in the attributes of features and predictions; of a shard its tag, in the text before the HDF5 file proper.
+
+    An HDF5 file of version 0, which is written here, says at byte 40 where it ends.
+    """
     with path.open("rb") as file:
-        if stated := SEAL.match(file.read(512)):
-            return {"tag": stated[1].decode()}
+        block = file.read(512 + 48)  # of a shard the first 512 bytes are its seal
+    head, seal = block if block[:8] == HDF5 else block[512:], SEAL.match(block)
+    if head[:8] != HDF5 or (head[8] == 0 and int.from_bytes(head[40:48], "little") != size):
+        raise CutError(f"{path} is not as long as its head says")
+    if seal:
+        return {"tag": seal[1].decode()}
     import h5py  # no shard: only here, for it takes time to load
 
     with h5py.File(path, "r") as file:
-        return json.loads(file.attrs["provenance"])
+        return json.loads(file.attrs.get("provenance", "{}"))
 
 
-def _of_json(path: Path) -> Any:
+def _of_json(path: Path, size: int) -> Any:
     """The record in a file of numbers."""
-    return json.loads(path.read_text(encoding="utf-8"))["provenance"]
+    text = path.read_text(encoding="utf-8")
+    if not text.endswith("\n"):
+        raise CutError(f"{path} does not end as files.write_json ends")
+    value = json.loads(text)
+    return value.get("provenance") if isinstance(value, dict) else {}
 
 
-def _of_table(path: Path) -> Any:
-    """The record beside an index."""
-    return _of_json(path.with_suffix(".json"))
+def _of_table(path: Path, size: int) -> Any:
+    """The record beside an index, with the bytes that the index has."""
+    about = path.with_suffix(".json")
+    value = json.loads(about.read_text(encoding="utf-8")) if about.exists() else {}
+    if value.get("bytes", size) != size:
+        raise CutError(f"{path} is not as long as {about} says")
+    return value.get("provenance")
 
 
-def _of_page(path: Path) -> Any:
+def _of_page(path: Path, size: int) -> Any:
     """The record in the head of a page."""
-    with path.open(encoding="utf-8") as file:
-        head = META.search(file.read(1 << 20))
+    text = path.read_text(encoding="utf-8")
+    if not text.rstrip().endswith("</html>"):
+        raise CutError(f"{path} does not end as a page does")
+    head = META.search(text, 0, 1 << 20)
     return json.loads(html.unescape(head[1])) if head else {}

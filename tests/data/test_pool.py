@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from videossl import waiting
 from videossl.data import pool
 from videossl.errors import InputError
 
@@ -56,6 +57,18 @@ def test_a_process_that_dies_is_one_line() -> None:
         list(pool.ordered(partial(die_at, bad=2), range(4), 2))
 
 
+def slow_at(value: int, slow: int) -> int:
+    time.sleep(1.5 if value == slow else 0)
+    return value
+
+
+def test_a_process_that_is_stuck_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(waiting, "HEARTBEAT", 0.4)
+    assert list(pool.ordered(partial(slow_at, slow=2), range(4), 2)) == [0, 1, 2, 3]
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0] == "nothing has come of 2 for 0 s" and 2 <= len(lines) <= 4
+
+
 def test_thousands_of_items_wait_outside_the_memory() -> None:
     class Items(list[int]):
         taken = 0
@@ -74,6 +87,7 @@ def test_thousands_of_items_wait_outside_the_memory() -> None:
 
 PARENT = """
 import os, sys, time
+from videossl import waiting
 from videossl.data import pool
 
 def say(item):

@@ -98,12 +98,33 @@ def test_a_file_of_something_else_is_made_again(finished: Workspace, tmp_path: P
     assert jobs(finished) == {}
 
 
+def cut(path: Path, length: int) -> None:
+    """Leave so many bytes of a file, and its time: as after a disk that was full without a word, or a copy that was stopped."""
+    time = path.stat().st_mtime_ns
+    os.truncate(path, length)
+    os.utime(path, ns=(time, time))
+
+
+def test_a_file_that_was_cut_is_made_again(finished: Workspace, tmp_path: Path) -> None:
+    """A raw video that was cut is noticed by whoever reads it: the index has the digest of each."""
+    expected = behind(finished)
+    for kind in KINDS.keys() - {"raw"}:
+        path = finished.path / KINDS[kind]
+        shutil.copy2(path, tmp_path / "away")
+        cut(path, path.stat().st_size // 2)
+        assert set(jobs(finished)) == expected[kind], kind
+        shutil.copy2(tmp_path / "away", path)
+    assert jobs(finished) == {}
+
+
 @pytest.mark.parametrize("engine", ["snakemake", "dvc"])
-def test_missing_files_are_made_again_to_the_same_bytes(finished: Workspace, finished_run: Workspace, engine: str) -> None:
+def test_missing_and_cut_files_are_made_again_to_the_same_bytes(finished: Workspace, finished_run: Workspace, engine: str) -> None:
     """DVC sees that the bytes are the same and stops there. Snakemake goes on with what rests on a file above 1 MB: it judges that by its time."""
     history = "data/models/crossclr/0/joint+motion.json"
     for path in (history, KINDS["features"], KINDS["page"]):
         (finished.path / path).unlink()
+    for kind in ("results", "predictions"):
+        cut(finished.path / KINDS[kind], 1000)
     done = finished.call("python", "stages/record.py", ok=False)
     assert done.returncode == 2 and "work is left to do" in done.stdout
     if engine == "snakemake":

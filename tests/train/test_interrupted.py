@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -165,3 +167,37 @@ def test_what_all_processes_find_wrong_is_said_once(inputs: Path, tmp_path: Path
     assert done.returncode == 2
     assert done.stderr == "error: a batch of 5 cannot be shared by 2 processes; choose a number of GPUs that divides it\n"
     assert (job.folder / "train.log").read_text() == done.stderr
+
+
+ALONE = """\
+import sys
+from stages import launch
+from videossl import script, waiting
+waiting.HEARTBEAT, launch.PATIENCE = 1, int(sys.argv.pop(1))
+script.run(launch.main)
+"""
+
+
+@pytest.mark.parametrize("patience", [3, 900], ids=["limit", "signal"])
+def test_a_node_that_waits_for_another_says_so_and_ends(patience: int) -> None:
+    """The second of two, of which the first never comes. Python itself would see no signal while torch waits."""
+    variables = {"SLURM_LAUNCH_NODE_IPADDR": "127.0.0.1", "SLURM_NODEID": "1", "SLURM_JOB_ID": "1"}
+    paths = os.pathsep.join([str(REPOSITORY / "lib"), str(REPOSITORY)])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    call = [sys.executable, "-c", ALONE, str(patience), "--nodes", "2", "--processes", "1", "--port", port, "train.py"]
+    with subprocess.Popen(call, env=os.environ | variables | {"PYTHONPATH": paths}, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        lines = [process.stderr.readline(), process.stderr.readline()]
+        assert re.fullmatch(rf"the other nodes have not come for 2 s, of {patience}\n", lines[-1]), lines
+        if patience == 900:
+            process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    if patience == 900:
+        assert process.returncode == 75 and errors == "stopped by SIGTERM before anything began\n"
+    else:
+        assert process.returncode == 2 and errors.splitlines()[-1].startswith(
+            f"error: the 2 nodes have not found each other at 127.0.0.1:{port} ("
+        )
+        assert "frame #" not in errors and "Traceback" not in errors

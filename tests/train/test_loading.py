@@ -17,7 +17,7 @@ import logging, sys, time
 from pathlib import Path
 import numpy as np, torch
 from tests.train.test_loop import Regression
-from videossl import script
+from videossl import script, waiting
 from videossl.errors import InputError
 from videossl.train import loading, stop_signals
 from videossl.train.checkpoint import Checkpoint
@@ -42,7 +42,7 @@ def epoch(number, start=0):
 
 
 def main():
-    loading.HEARTBEAT = 1
+    waiting.HEARTBEAT = 1
     training = Training(1, 4, "sgd", 0.1, 0.0, "constant")
     with stop_signals.heeded() as stop:
         fit(Regression(), Batches(16, epoch), training, 0, Checkpoint(Path(folder)), "m", stop=stop)
@@ -92,7 +92,7 @@ def test_while_nothing_comes_that_is_said_and_a_signal_heeded(tmp_path: Path) ->
     while "for 2 s" not in lines[-1]:
         assert time.monotonic() < deadline and running.poll() is None, lines
         lines.append(running.stderr.readline())
-    assert "no clips have come for 1 s; the disk is slow, or the workers are stuck\n" in lines
+    assert "the disk is slow, or what reads clips is stuck: none have come for 1 s\n" in lines
     running.send_signal(signal.SIGTERM)
     _, errors = running.communicate(timeout=30)
     assert running.returncode == 75 and "m: stopped by SIGTERM at epoch 1, step 2; the same command goes on from there" in errors

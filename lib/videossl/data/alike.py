@@ -1,4 +1,4 @@
-"""What is alike in an index and should not be: the same bytes twice, a class under two names. Nothing is dropped for it; people are told."""
+"""Videos and classes of an index that are alike and should not be: the same bytes twice, a class under two names. Nothing is dropped for it; people are told."""
 
 from __future__ import annotations
 

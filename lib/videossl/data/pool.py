@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import threading
@@ -12,8 +13,10 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TypeVar
 
+from videossl import waiting
 from videossl.errors import InputError
 
+log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -34,17 +37,18 @@ def ordered(function: Callable[[Item], Result], items: Sequence[Item], processes
     pool = ProcessPoolExecutor(min(processes, len(items)), mp_context=context, initializer=_end_with_parent)
     try:
         queue = iter(items)
-        waiting: deque[tuple[Item, Future[Result]]] = deque((item, pool.submit(function, item)) for item in islice(queue, 2 * processes))
-        while waiting:
-            item, future = waiting.popleft()
+        ahead: deque[tuple[Item, Future[Result]]] = deque((item, pool.submit(function, item)) for item in islice(queue, 2 * processes))
+        while ahead:
+            item, future = ahead.popleft()
             try:
-                result = future.result()
+                with waiting.said(log, f"nothing has come of {_name(item)}"):
+                    result = future.result()
             except BrokenProcessPool as error:
                 raise InputError(
                     f"a worker process died near {_name(item)}: too little memory, or a file that crashes its reader; "
                     "use fewer processes, or remove the file"
                 ) from error
-            waiting.extend((following, pool.submit(function, following)) for following in islice(queue, 1))
+            ahead.extend((following, pool.submit(function, following)) for following in islice(queue, 1))
             yield result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

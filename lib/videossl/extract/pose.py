@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from videossl import files
+from videossl import files, waiting
 from videossl.data import bodies
 from videossl.data.cache import Cache, describe
 from videossl.data.index import Row
@@ -161,7 +161,8 @@ def _official() -> Path:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.with_suffix(".lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed, or this process dies
+                with waiting.said(log, f"another process downloads {path}"):
+                    fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed, or this process dies
                 if not path.is_file():
                     log.info("downloading %s (237 MB) to %s", Weights.COCO_V1.url, path)
                     Weights.COCO_V1.get_state_dict(progress=False, check_hash=True)

@@ -12,14 +12,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data._utils import signal_handling
 
+from videossl import waiting
 from videossl.data.clips import collate_batch
 from videossl.errors import InputError
 from videossl.train import stop_signals
 
 log = logging.getLogger(__name__)
-
-HEARTBEAT = 60
-"""Seconds without a batch until that is said, and again."""
 
 
 def batches(clips: Dataset[dict[str, Any]], rows: list[list[Any]], workers: int) -> Iterator[dict[str, Any]]:
@@ -27,21 +25,17 @@ def batches(clips: Dataset[dict[str, Any]], rows: list[list[Any]], workers: int)
 
     Raises InputError where a worker cannot hand over what it has read: too little shared memory, or a TMPDIR whose name is too long.
     """
-    if not workers:
-        yield from DataLoader(clips, batch_sampler=rows, collate_fn=collate_batch)
-        return
-    how: dict[str, Any] = {"collate_fn": _shared, "worker_init_fn": _start, "timeout": HEARTBEAT}
+    how: dict[str, Any] = {"collate_fn": _shared, "worker_init_fn": _start} if workers else {"collate_fn": collate_batch}
     loader: Any = iter(DataLoader(clips, batch_sampler=rows, num_workers=workers, **how))
     try:
         for _ in rows:
-            waited = 0
-            while (batch := _next(loader)) is None:
-                waited += HEARTBEAT
-                log.warning("no clips have come for %d s; the disk is slow, or the workers are stuck", waited)
+            with waiting.said(log, "the disk is slow, or what reads clips is stuck: none have come"):
+                batch = _next(loader) if workers else next(loader)
             yield batch
         next(loader, None)  # there is none: the workers end
     finally:
-        _end(loader)
+        if workers:
+            _end(loader)
 
 
 def _end(loader: Any) -> None:
@@ -53,15 +47,13 @@ def _end(loader: Any) -> None:
         process.kill()
 
 
-def _next(loader: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
-    """The next batch; None where there was none for a while."""
+def _next(loader: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    """The next batch that workers have read."""
     try:
         return next(loader)
     except InputError as error:  # with the worker's traceback before it
         raise InputError(_last_line(error)) from error
     except (RuntimeError, OSError) as error:
-        if "timed out after" in str(error):
-            return None
         raise InputError(
             f"a process that reads clips has failed ({_last_line(error)}); if it could not hand over what it had read: give it more shared"
             " memory (docker run --shm-size=8g) and a TMPDIR with a short name, or set workers to 0"
