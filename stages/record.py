@@ -14,6 +14,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from videossl import script
 from videossl.errors import InputError
@@ -43,7 +46,7 @@ def main() -> None:
         )
     if Path("dvc.lock").exists():
         status = call("dvc", "status", "--json")
-        for path in edited(status.stdout) if status.returncode == 0 else []:
+        for path in edited(status.stdout, read_yaml("dvc.yaml"), read_yaml("dvc.lock")) if status.returncode == 0 else []:
             if path not in accepted:
                 raise InputError(
                     f"{path} is not what dvc.lock records, and nothing that it is made from has changed; `dvc checkout {path}` brings back"
@@ -56,10 +59,24 @@ def main() -> None:
     print("recorded in dvc.lock; commit it, then `dvc push`", file=sys.stderr)
 
 
-def edited(status: str) -> list[str]:
-    """The outputs that differ from those recorded, of stages of which nothing else does; of `dvc status --json`."""
-    stages = json.loads(status).values()  # each a list of {"changed deps": {path: ...}}, {"changed outs": {path: ...}}, "changed command"
-    return [path for changes in stages if [*changes[0]] == ["changed outs"] and len(changes) == 1 for path in changes[0]["changed outs"]]
+def edited(status: str, defined: dict[str, Any], recorded: dict[str, Any]) -> list[str]:
+    """The outputs that differ from those recorded, of stages of which nothing else does; of `dvc status --json`, dvc.yaml and dvc.lock."""
+    stages = json.loads(status).items()  # each a list of {"changed deps": {path: ...}}, {"changed outs": {path: ...}}, "changed command"
+    alone = [(name, changes[0]["changed outs"]) for name, changes in stages if len(changes) == 1 and [*changes[0]] == ["changed outs"]]
+    return [path for name, outs in alone if rests_on(defined["stages"][name]) == rests_on(recorded["stages"][name]) for path in outs]
+
+
+def rests_on(stage: dict[str, Any]) -> set[str]:
+    """The params and files that a stage rests on, as dvc.yaml or dvc.lock has it: DVC does not see that one was taken away."""
+    params = stage.get("params", [])
+    keys = params if isinstance(params, list) else [key for file in params.values() for key in file]
+    return {*keys, *(dep["path"] if isinstance(dep, dict) else dep for dep in stage.get("deps", []))}
+
+
+def read_yaml(path: str) -> dict[str, Any]:
+    """A file of DVC's."""
+    content: dict[str, Any] = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return content
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import errno
+import gc
 import importlib
 import io
 import itertools
@@ -19,6 +20,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -127,9 +129,14 @@ def run(command: list[str], blow: tuple[str, int, bool] | None) -> tuple[int, st
 
 
 def files(*places: str) -> dict[str, bytes]:
-    """The bytes of all files in `places`."""
+    """The bytes of all files in `places`. A file is read again where its state has changed."""
     inside = [path for place in map(Path, places) for path in ([place] if place.is_file() else place.rglob("*"))]
-    return {str(path): path.read_bytes() for path in sorted(inside) if path.is_file()}
+    return {str(path): _bytes(path, path.stat().st_ino, path.stat().st_ctime_ns) for path in sorted(inside) if path.is_file()}
+
+
+@cache
+def _bytes(path: Path, inode: int, changed: int) -> bytes:
+    return path.read_bytes()
 
 
 def clear(made: list[str]) -> None:
@@ -171,6 +178,7 @@ def main() -> None:
     job_code.closure(
         *(str(path.relative_to(job_code.ROOT)) for path in job_code.ROOT.glob("lib/videossl/**/*.py"))
     )  # and keep what it reads
+    gc.freeze()  # a child that looks for garbage would copy all that is loaded
     for name, job in jobs.items():
         clear(job["made"])
         before = files("data")

@@ -53,4 +53,4 @@ def test_both_engines_plan_without_torch_and_cv2(environment: dict[str, str], tm
         [sys.executable, str(REPOSITORY / "stages/write_dvc_yaml.py")], cwd=run, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert (run / "dvc.yaml").read_text().count("cmd: snakemake ") > 10
+    assert (run / "dvc.yaml").read_text().count("cmd: 'snakemake ") > 10
