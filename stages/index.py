@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -41,11 +41,13 @@ def main() -> None:
     rows = make_index.build(videos, root, args.processes, limits["min_frames"], progress=True, fps=limits["fps"], journal=journal)
     say_dropped(rows)
     say_alike(rows)
-    say_unnamed(module, root, videos)
+    unused = listing.left_over(root, module.FOLDERS, {path for video in videos for path in (video.path, video.skeleton)})
+    say_unused(root, unused)
     say_unofficial(module, dataset, videos)
     index.check_drops(rows, limits["max_dropped"])
     index.write(args.out, rows)
-    about = {"bytes": args.out.stat().st_size, "provenance": {"tag": made_from.tag(args.params)}}
+    kinds = {kind: {"count": len(names), "first": names[0]} for kind, names in unused.items()}
+    about = {"bytes": args.out.stat().st_size, "unused": kinds, "provenance": {"tag": made_from.tag(args.params)}}
     write_json(args.out.with_suffix(".json"), about)
     logging.info("%s: %s", args.out, index.summary(rows))
 
@@ -92,16 +94,16 @@ def in_file() -> logging.Logger:
     return logger
 
 
-def say_unnamed(module: ModuleType, root: Path, videos: Sequence[Video]) -> None:
-    """Say how many videos are there and on no side of the split."""
-    try:
-        on_disk = {PurePosixPath(folder, name).as_posix() for folder in module.FOLDERS or (".",) for name in listing.find(root / folder)}
-    except InputError as error:
-        logging.warning("%s", error)
+def say_unused(root: Path, unused: Mapping[str, Sequence[str]]) -> None:
+    """Say what is there and not used: no file is left out in silence."""
+    if not unused:
         return
-    unnamed = sorted(on_disk - {video.path for video in videos})
-    if unnamed:
-        logging.info("%d more in %s, on no side of the split and not used; the first: %s", len(unnamed), root, unnamed[0])
+    counts = ", ".join(f"{len(names)} {kind}" for kind, names in sorted(unused.items(), key=lambda item: -len(item[1])))
+    videos = [name for kind, names in unused.items() if kind in listing.SUFFIXES for name in names]
+    note = f"; {len(videos)} videos are on no side of the split, the first: {videos[0]}" if videos else ""
+    logging.info("in %s and not used: %s%s; the log file names all", root, counts, note)
+    for name in (name for names in unused.values() for name in names):
+        in_file().info("not used: %s", name)
 
 
 def say_unofficial(module: ModuleType, dataset: dict[str, Any], videos: Sequence[Video]) -> None:

@@ -43,6 +43,7 @@ for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"]))
             name
         input:
             index=INDEX,
+            about=paths.index_about(DATASET),
             measurable=MEASURABLE,
             cache=[
                 path
@@ -118,6 +119,7 @@ for target in P["targets"]:
             f"compare_{target}"
         input:
             index=INDEX,
+            about=paths.index_about(DATASET),
             measurable=MEASURABLE,
             results=compared(target, "results"),
             progress=compared(target, "progress"),

@@ -163,6 +163,7 @@ def _report(params: Params, measured: Sequence[str]) -> Stage:
     seed, tasks = params["seed"], params["evaluate"]["tasks"]
     deps = [
         paths.index(params["dataset"]["name"]),
+        paths.index_about(params["dataset"]["name"]),
         *map(paths.measurable, run_plan.measured_datasets(params)),
         *_caches(params, params["streams"]),
     ]

@@ -14,6 +14,9 @@ from typing import Any
 
 from videossl.errors import InputError
 
+VIDEOS = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg", ".mpeg", ".m4v", ".3gp", ".3g2", ".wmv", ".asf", ".flv", ".ts", ".mts", ".m2ts", ".vob", ".ogv", ".gif")  # fmt: skip
+"""The ends of names by which files are taken for videos; how one is read its contents say."""
+
 NOT_NOW = frozenset(
     {errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EBUSY, errno.ENOLCK}
     | {errno.EINTR, errno.ENOMEM, errno.ETIMEDOUT, errno.ENXIO, errno.ENODEV, errno.EREMOTEIO, errno.ENOTCONN, errno.EHOSTDOWN}
@@ -39,6 +42,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.replace(path)
     except OSError as error:
+        if error.filename and Path(error.filename).name not in (path.name, temporary.name, path.parent.name):
+            raise InputError(f"cannot read {error.filename} for {path}: {error.strerror or error}") from error
         raise InputError(f"cannot write {path}: {error.strerror or error}; check space and permissions") from error
     finally:
         with contextlib.suppress(OSError):

@@ -32,6 +32,16 @@ def test_one_body_with_a_hole() -> None:
     assert where(arranged, 0) == [2, None, None, 2] and where(arranged, 1) == [None] * 4
 
 
+def test_a_body_that_is_lost_for_some_frames_does_not_move_there() -> None:
+    """A sensor writes zeros for it: a still chair beside a person would move by metres, and come first."""
+    person, chair = body(range(24), at=1, sway=0.1), body(range(24), at=4)
+    lost = chair | {frame: np.zeros_like(chair[0]) for frame in (7, 15)}
+    arranged = bodies.arrange(24, {"chair": lost, "person": person})
+    assert where(arranged, 0)[0] == 1.1 and where(arranged, 1) == [None if frame in (7, 15) else 4 for frame in range(24)]
+    never = {frame: np.zeros_like(chair[0]) for frame in range(24)}
+    np.testing.assert_array_equal(bodies.arrange(24, {"never": never, "person": person}), bodies.arrange(24, {"person": person}))
+
+
 @pytest.mark.parametrize("joints", [1, 17, 25])
 def test_any_number_of_joints(joints: int) -> None:
     assert bodies.arrange(3, {0: body(range(3), joints=joints)}).shape == (3, joints, 3, 2)

@@ -12,7 +12,7 @@ from videossl.data import index
 from videossl.data.index import Row
 from videossl.errors import InputError
 
-OK = Row("Wave/a", "Wave/a.avi", "Wave", "train", "g1", 24, 25.0, 29, 64, 48, "", "00", "ok", "")
+OK = Row("Wave/a", "Wave/a.avi", "Wave", "train", "g1", 24, 25.0, 29, 64, 48, "", "00", "ok", "", clock="stamps")
 SHORT = Row("Wave/b", "Wave/b.avi", "Wave", "test", "Wave/b", 3, 30.0, 3, 64, 48, "b.skeleton", "11", "dropped", "short: steps 3 < 16")
 ABSENT = Row("Wave/c", "Wave/c.avi", "Wave", "test", "Wave/c", 0, 0.0, 0, 0, 0, "", "", "dropped", "absent: l.txt:1 names it")
 
@@ -40,8 +40,8 @@ def test_the_file_is_plain_and_the_same_twice(tmp_path: Path) -> None:
     index.write(tmp_path / "b.csv", [OK, SHORT])
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     header, first, *_ = (tmp_path / "a.csv").read_bytes().split(b"\n")
-    assert header == b"id,path,label,labels,split,group,frames,fps,steps,width,height,skeleton,sha256,status,reason"
-    assert first == b"Wave/a,Wave/a.avi,Wave,,train,g1,24,25.0,29,64,48,,00,ok,"
+    assert header == b"id,path,label,labels,split,group,frames,fps,steps,clock,width,height,skeleton,sha256,status,reason"
+    assert first == b"Wave/a,Wave/a.avi,Wave,,train,g1,24,25.0,29,stamps,64,48,,00,ok,"
 
 
 def test_further_labels_are_one_cell_of_json(tmp_path: Path) -> None:

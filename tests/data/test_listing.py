@@ -227,3 +227,31 @@ def test_an_absent_entry_is_kept_for_the_index_to_drop(tmp_path: Path) -> None:
         ("v/A/gone.avi", "trainlist01.txt:1"),
         ("v/A/gone too.avi", "testlist01.txt:1"),
     ]
+
+
+def test_what_is_not_used_is_counted_by_the_end_of_its_name(tmp_path: Path) -> None:
+    for name in ("a/x.avi", "a/y.AVI", "a/z.3gp", "b/notes", "trainlist01.txt", "classInd.txt", "more.txt", ".git/x.txt", "b/s.skeleton"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    used = {"a/x.avi", "b/s.skeleton", ""}
+    assert listing.left_over(tmp_path, (), used) == {
+        ".3gp": ["a/z.3gp"],
+        ".avi": ["a/y.AVI"],
+        ".txt": ["more.txt"],
+        "no suffix": ["b/notes"],
+    }
+    assert listing.left_over(tmp_path, ("a",), used) == {".3gp": ["a/z.3gp"], ".avi": ["a/y.AVI"]}
+
+
+def test_one_file_twice_is_an_error_and_two_of_one_name_are_two() -> None:
+    twice = [Video("a", "a.avi", named_by="trainlist01.txt:1"), Video("a", "a.avi", split="test", named_by="testlist01.txt:2")]
+    with pytest.raises(InputError, match=r"a\.avi \(trainlist01\.txt:1\) and a\.avi \(testlist01\.txt:2\)"):
+        listing.unique(twice)
+    videos = [
+        Video("a", "a.mov"),
+        Video("a", "a.mp4"),
+        Video("b", "b.mp4"),
+        Video("c", "", skeleton="c.skeleton"),
+        Video("d", "", skeleton="d.skeleton"),
+    ]
+    assert [video.id for video in listing.unique(videos)] == ["a.mov", "a.mp4", "b", "c", "d"]

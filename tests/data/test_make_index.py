@@ -72,7 +72,7 @@ def test_every_video_has_a_row_and_every_drop_its_reason(root: Path) -> None:
     good = rows["good"]
     assert dataclasses.replace(good, sha256="") == index.Row(
         id="Wave [x] é/good", path="Wave [x] é/good.avi", label="Wave [x] é", split=good.split, group="Wave [x] é/good",
-        frames=20, fps=30.0, steps=20, width=48, height=32, skeleton="", sha256="", status="ok", reason="",
+        frames=20, fps=30.0, steps=20, clock="stamps", width=48, height=32, skeleton="", sha256="", status="ok", reason="",
     )  # fmt: skip
     assert rows["with skeleton"].status == "ok" and rows["with skeleton"].skeleton == "Wave [x] é/with skeleton.skeleton"
     assert {name: row.reason for name, row in rows.items() if row.status == "dropped"} == {
@@ -279,12 +279,17 @@ def test_the_log_file_names_every_drop_and_stderr_the_first(tmp_path: Path) -> N
     many(root, 4)
     (root / "trainlist01.txt").write_text("a/0.avi\na/gone.avi\n" + "".join(f"a/bad {number}.avi\n" for number in range(5)))
     (root / "testlist01.txt").write_text("a/1.avi\n")
+    for name in ("notes.md", ".hidden.md"):
+        (root / "a" / name).touch()
     said = finish(start(tmp_path / "work", root))
     log = (tmp_path / "work/log.txt").read_text()
     assert [f"dropped a/bad {number}: empty: zero bytes\n" in said for number in range(5)] == [True] * 3 + [False] * 2
     assert all(f"dropped a/bad {number}: empty: zero bytes\n" in log for number in range(5))
     assert "dropped 2 more, empty: the log file names them" in said
-    assert "2 more in" in said and "the first: a/2.avi" in said
+    assert "and not used: 2 .avi, 1 .md; 2 videos are on no side of the split, the first: a/2.avi; the log file names all\n" in said
+    assert all(f"not used: a/{name}\n" in log for name in ("2.avi", "3.avi", "notes.md"))
+    about = json.loads((tmp_path / "work/index.json").read_text())
+    assert about["unused"] == {".avi": {"count": 2, "first": "a/2.avi"}, ".md": {"count": 1, "first": "a/notes.md"}}
     assert "8 named: 2 ok (train 1, test 1), 6 dropped (absent 1, empty 5)" in said
     assert "warning: the same bytes to train and to test with: results are too good: a/0 = a/1\n" in said
 

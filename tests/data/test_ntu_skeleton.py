@@ -104,6 +104,11 @@ def change(line: int, text: str) -> list[str]:
     return lines
 
 
+def without_place(lines: list[str]) -> list[str]:
+    """A body as a sensor writes one that it has lost: all positions are 0."""
+    return [*lines[:2], *(" ".join(["0", "0", "0", *line.split()[3:]]) for line in lines[2:])]
+
+
 @pytest.mark.parametrize(
     ("lines", "line", "message"),
     [
@@ -113,9 +118,11 @@ def change(line: int, text: str) -> list[str]:
         (["2", "0", "0"], 3, "no body in any of the 2 frames"),
         (change(4, "24"), 4, "24 joints, not 25"),
         (change(4, "26"), 4, "26 joints, not 25"),
-        (change(7, "nan 0 0 1 2 3 4 0 0 0 0 2"), 7, "not finite: nan 0 0"),
-        (change(7, "0 0 -inf 1 2 3 4 0 0 0 0 2"), 7, "not finite: 0 0 -inf"),
+        (change(7, "nan 0 0 1 2 3 4 0 0 0 0 2"), 7, "not finite, or too large: nan 0 0"),
+        (change(7, "0 0 -inf 1 2 3 4 0 0 0 0 2"), 7, "not finite, or too large: 0 0 -inf"),
         (change(7, "1e999 0 0 1 2 3 4 0 0 0 0 2"), 7, "not finite"),
+        (change(7, "1e39 0 0 1 2 3 4 0 0 0 0 2"), 7, "not finite, or too large: 1e39 0 0"),  # which float32 has no number for
+        (["1", "1", *without_place(body("A", 0))], 29, "no body in any of the 1 frames, but joints that are all 0"),
         (change(7, "x 0 0 1 2 3 4 0 0 0 0 2"), 7, "not a number: x 0 0"),
         (change(7, "1 2 3"), 7, "a joint is due (12 values), not 3 values"),
         (by_hand()[:40], 40, "the file ends where a joint is due"),

@@ -1,5 +1,6 @@
 """Decoding: real files, whole and broken; when and which way up frames are shown."""
 
+import re
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import made
@@ -270,30 +272,62 @@ def test_a_variable_rate_with_gaps_keeps_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "usual"),
+    ("name", "how", "usual"),
     [
-        ("clip.avi", lambda stamps: stamps != sorted(stamps)),  # AVI has no stamps: PyAV's go back where there are B-frames
-        ("clip.264", lambda stamps: set(stamps) == {None}),  # a stream without a container
+        ("clip.avi", "sorted", lambda stamps: stamps != sorted(stamps)),  # AVI has no stamps: PyAV's go back where there are B-frames
+        ("clip.264", "stated", lambda stamps: set(stamps) == {None}),  # a stream without a container
     ],
 )
-def test_without_time_stamps_the_rate_of_the_stream_counts(tmp_path: Path, name: str, usual) -> None:  # type: ignore[no-untyped-def]
+def test_where_time_stamps_go_back_or_are_none(tmp_path: Path, name: str, how: str, usual) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / name
     record(path, shades(24), range(24), 25, codec="libx264")
     with av.open(str(path)) as container:
         assert usual([frame.pts for frame in container.decode(video=0)])
-    assert video.probe(path, 30) == Probe(24, 29, 25.0, 32, 32)  # 28.8 steps
+    assert video.probe(path, 30) == Probe(24, 29, 25.0, 32, 32, how)  # 28.8 steps
     assert seen(path, 30) == nearest([Fraction(i, 25) for i in range(24)], Fraction(30))
 
 
-@pytest.mark.parametrize("stamps", [[None, 1, 2], [0, 1, None], [5, 5, 5], [0, 2, 1], [0]])
-def test_stamps_that_say_nothing_leave_the_streams_rate_or_none(stamps: list[int | None]) -> None:
-    times, rate = video.clock(stamps, Fraction(1, 30), Fraction(25))
-    assert rate == 25 and times.tolist() == [i / 25 for i in range(len(stamps))]
-    assert video.clock(stamps, Fraction(1, 30), None)[1] == 0
+@pytest.mark.parametrize(
+    ("stamps", "how", "ticks"),
+    [
+        ([7, 8, 9], "stamps", [0, 1, 2]),
+        ([0, 0, 5], "stamps", [0, 0, 5]),
+        ([2**33 - 2, 2**33 - 1, 0, 1], "wrapped", [0, 1, 2, 3]),
+        ([2**33 - 1, 0, 2**33 - 1, 0], "wrapped", [0, 1, 2**33, 2**33 + 1]),  # twice
+        ([2, 8, 6, 4], "sorted", [0, 2, 4, 6]),
+        ([2, 8, 6, 4, 11, 9], "sorted", [0, 2, 4, 6, 8, 10]),  # within a tick of every second one
+        ([2, 8, 6, 4, 30], "sorted", [0, 2, 4, 6, 28]),
+        ([None, 1, 2], "filled", [0, 1, 2]),
+        ([0, None, None, 9, 10], "filled", [0, 3, 6, 9, 10]),
+        ([0, 4, None, None], "filled", [0, 4, 8, 12]),
+    ],
+)
+def test_time_stamps_are_mended_by_a_rule_for_each_fault(stamps: list[int | None], how: str, ticks: list[int]) -> None:
+    times, rate, said = video.clock(stamps, Fraction(1, 30), Fraction(25))
+    assert said == how and times.tolist() == pytest.approx([tick / 30 for tick in ticks])
+    assert rate == pytest.approx((len(ticks) - 1) / (ticks[-1] / 30))
+
+
+@pytest.mark.parametrize("stamps", [[5, 5, 5], [None] * 3, [None, 5, None], [0]])
+def test_stamps_that_say_nothing_leave_the_stated_rate_or_none(stamps: list[int | None]) -> None:
+    times, rate, how = video.clock(stamps, Fraction(1, 30), Fraction(25))
+    assert (rate, how) == (25, "stated") and times.tolist() == [i / 25 for i in range(len(stamps))]
+    for stated in (None, Fraction(0), Fraction(7200)):  # the last is the ticks of a clock, not frames
+        times, rate, how = video.clock(stamps, Fraction(1, 30), stated)
+        assert (rate, how) == (0, "unknown") and not times.any()
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.randoms())
+def test_whatever_order_they_come_in_times_are_those_in_order(gaps: list[int], random) -> None:  # type: ignore[no-untyped-def]
+    """But for the snap to frames evenly apart, by a tick at most."""
+    ticks = np.cumsum([0, *gaps]).tolist()
+    mixed = random.sample(ticks, len(ticks))
+    times, _, _ = video.clock(mixed, Fraction(1, 1000), None)
+    assert np.abs(times * 1000 - ticks).max() <= 1 + 1e-6 and (np.diff(times) >= 0).all()
 
 
 def test_rates_are_exact() -> None:
-    times, rate = video.clock([7, 8, 9, 10], Fraction(1001, 30000), None)
+    times, rate, _ = video.clock([7, 8, 9, 10], Fraction(1001, 30000), None)
     assert rate == 30000 / 1001 and times.tolist() == pytest.approx([0, 0.0333667, 0.0667333, 0.1001])
 
 
@@ -317,7 +351,7 @@ def test_probe_counts_what_decodes_and_not_the_header(clip: Path) -> None:
     clip.write_bytes(data)
     with av.open(str(clip)) as container:
         assert container.streams.video[0].frames == 15
-    assert video.probe(clip) == Probe(12, 12, 30.0, 64, 48)
+    assert video.probe(clip) == Probe(12, 12, 30.0, 64, 48, "stamps")
 
 
 def test_names_with_brackets_spaces_and_other_letters(tmp_path: Path) -> None:
@@ -343,7 +377,7 @@ def test_metadata_that_is_not_utf8(tmp_path: Path) -> None:
 def test_a_video_with_another_suffix_is_read_by_its_contents(clip: Path) -> None:
     wrong = clip.with_suffix(".mp4")
     clip.rename(wrong)
-    assert video.probe(wrong) == Probe(12, 12, 30.0, 64, 48)
+    assert video.probe(wrong) == Probe(12, 12, 30.0, 64, 48, "stamps")
 
 
 def without_frames(path: Path) -> None:
@@ -384,6 +418,66 @@ def test_what_cannot_be_decoded_says_why(clip: Path, make, reason: str, read) ->
     assert str(caught.value).startswith(f"{clip}: {reason}") and "\n" not in str(caught.value)
 
 
+def with_pictures_beside(path: Path, size: tuple[int, int], cover: bool, default: bool = False) -> None:
+    """Six frames of 64 x 48, and beside them a picture, or a video, of another size."""
+    with av.open(str(path), "w") as container:
+        beside = container.add_stream("png" if cover else "mpeg4", rate=30)
+        beside.width, beside.height, beside.pix_fmt = *size, "rgb24" if cover else "yuv420p"
+        beside.disposition = Disposition.attached_pic if cover else (Disposition.default if default else Disposition(0))
+        film = container.add_stream("mpeg4", rate=30)
+        film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
+        film.disposition = Disposition(0)
+        for stream, images in ((beside, blocks(1 if cover else 6, size[1], size[0])), (film, blocks(6))):
+            for image in images:
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=stream.pix_fmt)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "size", "cover", "default", "taken"),
+    [
+        (".mp4", (128, 96), True, False, (64, 48)),  # a cover, though larger and the first in the file
+        (".mkv", (128, 96), False, False, (128, 96)),  # the larger
+        (".mkv", (32, 24), False, False, (64, 48)),
+        (".mkv", (32, 24), False, True, (32, 24)),  # the file's default
+    ],
+)
+def test_which_stream_is_the_video(
+    tmp_path: Path, suffix: str, size: tuple[int, int], cover: bool, default: bool, taken: tuple[int, int]
+) -> None:
+    path = tmp_path / f"several{suffix}"
+    with_pictures_beside(path, size, cover, default)
+    with av.open(str(path)) as container:
+        assert len(container.streams.video) == 2
+    probe = video.probe(path)
+    assert (probe.frames, probe.width, probe.height) == (6, *taken)
+    assert video.frames(path).shape == (6, *taken[::-1], 3)
+
+
+def of_odd_colours(path: Path) -> None:
+    """A matrix of colours, YCgCo, of which swscale makes no RGB."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.colorspace = 8
+        for image in blocks(5):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
+            frame.colorspace = 8
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def test_pictures_that_cannot_be_converted_are_known_before_they_are_read(tmp_path: Path) -> None:
+    """The index says so, and the reader says the same: it is no fault of the disk that a shard is written to."""
+    path = tmp_path / "odd.mp4"
+    of_odd_colours(path)
+    said = rf"^{re.escape(str(path))}: unreadable: its pictures \(yuv420p, colour space 8\) cannot be converted: "
+    for read in (video.probe, video.frames, lambda path: list(video.each(path))):
+        with pytest.raises(InputError, match=said):
+            read(path)
+
+
 def test_a_file_cut_short_gives_the_frames_it_has_or_says_where_it_breaks(clip: Path) -> None:
     with av.open(str(clip)) as container:
         starts = [packet.pos for packet in container.demux(video=0) if packet.size]
@@ -401,11 +495,11 @@ def test_a_file_cut_short_gives_the_frames_it_has_or_says_where_it_breaks(clip: 
 @pytest.mark.parametrize(
     ("path", "found"),
     [
-        ("ucf101/UCF-101/SoccerJuggling/v_SoccerJuggling_g23_c01.avi", Probe(240, 240, 30000 / 1001, 320, 240)),
-        ("ucf101/UCF-101/SoccerJuggling/v_SoccerJuggling_g24_c01.avi", Probe(251, 251, 30000 / 1001, 320, 240)),
+        ("ucf101/UCF-101/SoccerJuggling/v_SoccerJuggling_g23_c01.avi", Probe(240, 240, 30000 / 1001, 320, 240, "stamps")),
+        ("ucf101/UCF-101/SoccerJuggling/v_SoccerJuggling_g24_c01.avi", Probe(251, 251, 30000 / 1001, 320, 240, "stamps")),
         # The headers of these two say 73 and 75, and their time stamps go back.
-        ("hmdb51/videos/wave/RATRACE_wave_f_nm_np1_fr_goo_37.avi", Probe(72, 72, 30.0, 560, 240)),
-        ("hmdb51/videos/wave/SchoolRulesHowTheyHelpUs_wave_f_nm_np1_ba_med_0.avi", Probe(74, 74, 30.0, 320, 240)),
+        ("hmdb51/videos/wave/RATRACE_wave_f_nm_np1_fr_goo_37.avi", Probe(72, 72, 30.0, 560, 240, "sorted")),
+        ("hmdb51/videos/wave/SchoolRulesHowTheyHelpUs_wave_f_nm_np1_ba_med_0.avi", Probe(74, 74, 30.0, 320, 240, "sorted")),
     ],
 )
 def test_real_clips(real_clips: Path, path: str, found: Probe) -> None:

@@ -37,10 +37,22 @@ def test_both_ways_at_once(tmp_path: Path) -> None:
         folder.check(tmp_path)
 
 
-def test_two_videos_of_one_name(tmp_path: Path) -> None:
-    touch(tmp_path, "Wave/a.avi", "Wave/a.mp4")
-    with pytest.raises(InputError, match=r"Wave/a\.avi and Wave/a\.mp4"):
-        folder.videos(tmp_path, 1, {})
+def test_two_videos_of_one_name_both_count(tmp_path: Path) -> None:
+    touch(tmp_path, "Wave/a.avi", "Wave/a.mp4", "Wave/b.mov", "Wave/a.skeleton")
+    found = {video.id: (video.path, video.skeleton) for video in folder.videos(tmp_path, 1, {})}
+    assert found == {
+        "Wave/a.avi": ("Wave/a.avi", "Wave/a.skeleton"),
+        "Wave/a.mp4": ("Wave/a.mp4", "Wave/a.skeleton"),
+        "Wave/b": ("Wave/b.mov", ""),
+    }
+
+
+def test_videos_of_many_containers(tmp_path: Path) -> None:
+    names = [
+        f"Wave/v{number}{suffix}" for number, suffix in enumerate((".mpeg", ".3gp", ".WMV", ".flv", ".ts", ".ogv", ".gif", ".m2ts", ".avi"))
+    ]
+    touch(tmp_path, *names)
+    assert sorted(video.path for video in folder.videos(tmp_path, 1, {})) == sorted(names)
 
 
 @pytest.mark.parametrize("name", ["missing", "."])

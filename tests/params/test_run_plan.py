@@ -150,3 +150,11 @@ def test_what_no_job_of_the_params_makes(good: Params, tmp_path: Path) -> None:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()
     assert run_plan.strays(good, tmp_path) == strays
+
+
+def test_a_file_that_may_be_read_again_is_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither size nor time tells that a permission was mended; its video would stay dropped."""
+    (tmp_path / "a.avi").write_bytes(b"x")
+    before = run_plan.fingerprint(tmp_path)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert run_plan.fingerprint(tmp_path) != before

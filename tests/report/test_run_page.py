@@ -283,6 +283,13 @@ def test_dropped_videos_are_counted_and_named(make_run: MakeRun, one_seed: str) 
     assert "No video was dropped." in Reader(whole).text("index")
 
 
+def test_files_that_are_not_used_are_counted(make_run: MakeRun, one_seed: str) -> None:
+    assert "Not used" not in one_seed
+    unused = {".3gp": {"count": 1200, "first": "a/<b>.3gp"}, "no suffix": {"count": 1, "first": "notes"}}
+    text = Reader(run_page.render(without_curves(make_run, unused=unused))).text("index")
+    assert "1,200 .3gp (the first: a/<b>.3gp); 1 no suffix (the first: notes)" in text
+
+
 def test_what_is_alike_is_named(make_run: MakeRun, one_seed: str) -> None:
     assert "Alike" not in one_seed
     rows = [replace(row, sha256="0" * 64) if number < 7 else row for number, row in enumerate(make_run().index[:40])]

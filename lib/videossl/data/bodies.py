@@ -12,6 +12,7 @@ place, each by thresholds of its own]:
 3. `motion`: of the others the two that move most are kept, the one that moves more first. It counts motion and length:
    how far all joints are from their means, squared and summed over the frames.
 
+A body all of whose joints are 0 in a frame is not there in that frame: a sensor that has lost a body writes that, and the cache says it so.
 All distances are in sizes of the body itself, so that the unit does not matter: metres of a sensor or pixels of a picture.
 """
 
@@ -40,13 +41,14 @@ def arrange(frames: int, tracks: Mapping[Any, Track]) -> np.ndarray:
 
     Args:
         frames: N, of the video.
-        tracks: body -> frame (0 to N - 1) -> joints (V, 3) float32, finite; at least one body, and V the same in all.
+        tracks: body -> frame (0 to N - 1) -> joints (V, 3) float32, finite; a body that is not all zero at least once, and V the same in all.
             Of bodies that begin in the same frame the first in this order counts as the first.
 
     Returns:
         (N, V, 3, 2) float32; a body is zero in the frames it is not in.
     """
-    by_start = sorted((track for track in tracks.values() if track), key=min)  # stable: of equals, who was named first
+    there = [{frame: joints for frame, joints in track.items() if joints.any()} for track in tracks.values()]
+    by_start = sorted((track for track in there if track), key=min)  # stable: of equals, who was named first
     kept = sorted(_without_ghosts(_join(by_start)), key=lambda body: -motion(body))[:BODIES]
     joints = next(iter(by_start[0].values()))
     arranged = np.zeros((frames, *joints.shape, BODIES), np.float32)

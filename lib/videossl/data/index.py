@@ -38,6 +38,7 @@ class Row:
     frames: int  # that decode, 0 where none does; where there is no video, frames of the skeleton
     fps: float  # frames a second, 0 where unknown
     steps: int  # after resampling (data/video.py); what the caches of `rgb` hold
+    clock: str = dataclasses.field(default="", kw_only=True)  # by what the times of frames are known (data/video.py); "" without a video
     width: int  # pixels as shown
     height: int
     skeleton: str  # relative to the dataset's root, "" for none

@@ -31,7 +31,8 @@ import dataclasses
 import difflib
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
@@ -40,7 +41,10 @@ from videossl import files, registry
 from videossl.data.index import CLASS, Label
 from videossl.errors import InputError
 
-SUFFIXES = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg", ".m4v")
+SUFFIXES = files.VIDEOS
+
+LISTS = re.compile(r"(train|test)list\d\d\.txt|classInd\.txt")
+"""The names of lists of a split."""
 
 KINDS = {
     "class": "a text that is not empty",
@@ -104,6 +108,22 @@ def find(root: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
     return sorted(paths)
 
 
+def left_over(root: Path, folders: Sequence[str], used: Iterable[str]) -> dict[str, list[str]]:
+    """The files in `folders` of `root`, all where none are named, that are not among `used` nor lists of a split: sorted paths by the end of their names.
+
+    Names that start with a dot are left out, as everywhere.
+    """
+    known = set(used)
+    result: dict[str, list[str]] = {}
+    for place in folders or (".",):
+        for folder, names in files.walk(root / place):
+            for name in names:
+                path = (folder / name).relative_to(root).as_posix()
+                if path not in known and not LISTS.fullmatch(name):
+                    result.setdefault(PurePosixPath(name).suffix.lower() or "no suffix", []).append(path)
+    return {kind: sorted(result[kind]) for kind in sorted(result)}
+
+
 def _text(folder: Path, name: str, root: Path) -> str:
     """The path of a file below `root`, which must be text for the index to hold it."""
     path = (folder / name).relative_to(root).as_posix()
@@ -118,14 +138,19 @@ def identity(path: str) -> str:
 
 
 def unique(videos: Iterable[Video]) -> list[Video]:
-    """The videos sorted by id; two with one id raise InputError that names both."""
-    by_id: dict[str, Video] = {}
+    """The videos sorted by id. Where files differ in their suffix alone, it is part of their ids. One file twice raises InputError that names both places."""
+    by_path: dict[str, Video] = {}
     for video in videos:
-        other = by_id.setdefault(video.id, video)
+        other = by_path.setdefault(video.path or video.skeleton or video.id, video)
         if other is not video:
             where = [f"{entry.path} ({entry.named_by})" if entry.named_by else entry.path for entry in (other, video)]
             raise InputError(f"two videos have the id {video.id!r}: {where[0]} and {where[1]}; remove or rename one")
-    return [by_id[id] for id in sorted(by_id)]
+    often = Counter(video.id for video in by_path.values())
+    told_apart = (
+        dataclasses.replace(video, id=video.id + PurePosixPath(video.path).suffix) if often[video.id] > 1 else video
+        for video in by_path.values()
+    )
+    return sorted(told_apart, key=lambda video: video.id)
 
 
 def read_list(path: Path) -> list[tuple[int, str, str]]:

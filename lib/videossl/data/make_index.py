@@ -26,6 +26,7 @@ class Contents:
     frames: int = 0
     fps: float = 0.0
     steps: int = 0
+    clock: str = ""
     width: int = 0
     height: int = 0
     reason: str = ""  # why they cannot be used
@@ -158,7 +159,8 @@ def _row(entry: Video, contents: Contents, min_frames: int) -> Row:
     """The row of one video."""
     reason = " ".join(contents.reason.split())
     if not reason and contents.steps < min_frames:
-        reason = f"short: steps {contents.steps} < min_frames {min_frames}"
+        clock = f" (times: {contents.clock})" if contents.clock not in ("", "stamps") else ""
+        reason = f"short: steps {contents.steps} < min_frames {min_frames}{clock}"
     values = dataclasses.asdict(contents) | {"status": "dropped" if reason else "ok", "reason": reason}
     same = {name: getattr(entry, name) for name in ("id", "path", "label", "labels", "split", "skeleton")}
     return Row(group=entry.group or entry.id, **same, **values)

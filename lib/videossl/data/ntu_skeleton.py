@@ -9,7 +9,6 @@ for each frame:   number of bodies
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,8 @@ JOINTS = (
 """Names of the 25 Kinect v2 joints in their order, counted from 0."""
 
 BODIES = bodies.BODIES
+LARGEST = 1e6
+"""Metres: what is farther away is no position of a body, and squares of it would leave float32."""
 BODY_VALUES = 10
 JOINT_VALUES = 12
 
@@ -58,8 +59,8 @@ def parse(path: str | Path) -> np.ndarray:
                 raise lines.error(f"body {body} is twice in frame {frame}")
             track[frame] = joints
     lines.finish()
-    if not tracks:
-        raise lines.error(f"no body in any of the {count} frames")
+    if not any(joints.any() for track in tracks.values() for joints in track.values()):
+        raise lines.error(f"no body in any of the {count} frames" + (", but joints that are all 0" if tracks else ""))
     return bodies.arrange(count, tracks)
 
 
@@ -136,6 +137,6 @@ def _position(lines: _Lines) -> list[float]:
         position = [float(value) for value in values]
     except ValueError:
         raise lines.error(f"a position is not a number: {' '.join(values)}") from None
-    if not all(map(math.isfinite, position)):
-        raise lines.error(f"a position is not finite: {' '.join(values)}")
+    if not all(abs(value) <= LARGEST for value in position):  # which NaN is not either
+        raise lines.error(f"a position is not finite, or too large: {' '.join(values)}")
     return position

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from videossl import files
 from videossl.data import listing, ntu_skeleton, pool
 from videossl.data.listing import Video
+from videossl.data.video import pick_stream
 from videossl.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Report:
     sides: list[Side]
     problems: list[Problem]
     approximate: bool  # whether official numbers are about
+    unused: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)  # other files that lie there, by the end of their names
 
 
 def examine(
@@ -89,8 +91,11 @@ def examine(
     sides = [side for number in splits for side in _sides(module, number, options, named.get(number), missing)]
     approximate = listing.is_approximate(module.NAME)
     problems += [] if approximate else _miscounted(sides)
-    problems += damage + _extra(module, root, options, named, missing)
-    return Report(sides, sorted(problems, key=lambda problem: (KINDS.index(problem.kind), problem.name)), approximate)
+    over = _left_over(module, root, options, named)
+    extra = sorted(name for kind in (*listing.SUFFIXES, ".skeleton") for name in over.pop(kind, []) if module.FOLDERS)
+    hints = _hints(extra, missing)
+    problems += damage + [Problem("extra", name, hints.get(name, "")) for name in extra]
+    return Report(sides, sorted(problems, key=lambda problem: (KINDS.index(problem.kind), problem.name)), approximate, over)
 
 
 def _splits(module: ModuleType, options: Mapping[str, Any]) -> list[int]:
@@ -154,9 +159,9 @@ def _skim(container: av.container.InputContainer) -> tuple[str, str]:
     The header of a file that was cut short says how long it was: in frames (AVI, MP4), which are counted by packets, or
     by time where some are empty; else in seconds (Matroska, WebM), of whichever stream is the longest.
     """
-    if not container.streams.video:
-        return "audio only", "no video stream"
-    stream = container.streams.video[0]
+    stream = pick_stream(container)
+    if stream is None:
+        return "audio only", "a cover picture" if container.streams.video else "no video stream"
     context: av.VideoCodecContext | None = stream.codec_context  # which PyAV's type hints say is always there
     if context is None:
         return "unreadable", "its codec is not known"
@@ -222,17 +227,12 @@ def _miscounted(sides: Iterable[Side]) -> list[Problem]:
     ]
 
 
-def _extra(
-    module: ModuleType, root: Path, options: Mapping[str, Any], named: Mapping[int, Sequence[Video]], missing: set[str]
-) -> list[Problem]:
-    """Videos and skeletons that no split knows, each with the missing file that it may be, under a wrong name."""
+def _left_over(module: ModuleType, root: Path, options: Mapping[str, Any], named: Mapping[int, Sequence[Video]]) -> dict[str, list[str]]:
+    """The files that no split knows, by the end of their names."""
     expected = {path for videos in named.values() for video in videos for path in (video.path, video.skeleton)}
     if hasattr(module, "unused"):
         expected = expected.union(*(module.unused(root, split, options) for split in named))
-    on_disk = [f"{folder}/{name}" for folder in module.FOLDERS for name in listing.find(root / folder, (*listing.SUFFIXES, ".skeleton"))]
-    extra = [name for name in on_disk if name not in expected]
-    hints = _hints(extra, missing)
-    return [Problem("extra", name, hints.get(name, "")) for name in extra]
+    return listing.left_over(root, module.FOLDERS, expected)
 
 
 def _hints(extra: Sequence[str], missing: Iterable[str]) -> dict[str, str]:
@@ -264,8 +264,9 @@ def table(report: Report) -> str:
     for side in report.sides:
         counts = (side.named, side.excluded, side.present, side.missing) if side.named is not None else ("-",) * 4
         rows.append((str(side.split), side.side, "-" if side.official is None else f"{about}{side.official}", *map(str, counts)))
+    unused = [f"not used: {len(names)} {kind}, the first {names[0]}" for kind, names in report.unused.items()]
     if not report.problems:
-        return "\n".join([*_columns(rows), "", "nothing is wrong"])
+        return "\n".join([*_columns(rows), "", "nothing is wrong", *unused])
     kinds = Counter(problem.kind for problem in report.problems)
     problems = [("problem", "number", "first")]
     for kind, number in kinds.items():
@@ -274,7 +275,7 @@ def table(report: Report) -> str:
         ][:SHOWN]
         problems += [(kind, str(number), first[0]), *(("", "", name) for name in first[1:])]
         problems += [("", "", "...")] if number > SHOWN else []
-    return "\n".join([*_columns(rows), "", *_columns(problems)])
+    return "\n".join([*_columns(rows), "", *_columns(problems), *unused])
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

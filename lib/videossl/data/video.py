@@ -12,7 +12,6 @@ import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,9 @@ Matrix = tuple[int, int, int, int]
 """(a, b, c, d) of a display matrix: what is stored at (x, y) is shown at (a x + c y, b x + d y), apart from a shift."""
 
 AS_STORED = (1, 0, 0, 1)
+CLOCKS = ("stamps", "wrapped", "sorted", "filled", "stated", "unknown")
+WRAP = 2**33  # where the time stamps of MPEG begin anew
+MOST_STATED = 1000  # frames a second: what states more states the ticks of its clock
 MOST_REPEATS = 100  # steps a frame: a video with longer pauses has wrong time stamps
 TIE = 1e-9  # seconds: far above the rounding of floats, far below any clock's tick
 
@@ -40,6 +42,7 @@ class Probe:
     fps: float  # of the frames, 0 where unknown
     width: int  # pixels of the first frame as it is shown
     height: int
+    clock: str  # by what the times of frames are known: one of CLOCKS
 
 
 def frames(path: str | Path, short_side: int | None = None, grey: bool = False, fps: float | None = None) -> np.ndarray:
@@ -61,13 +64,13 @@ def frames(path: str | Path, short_side: int | None = None, grey: bool = False, 
     images: list[np.ndarray] = []
     stamps: list[int | None] = []
     size: tuple[int, int] | None = None
-    with _open(path) as container:
-        for frame in _decode(path, container):
+    with _open(path) as stream:
+        for frame in _decode(path, stream):
             # A few files change their size midway: all frames take the size of the first.
             size = size or target_size(*_shown_size(frame), short_side)
-            images.append(_image(frame, size, "gray" if grey else "rgb24"))
+            images.append(_image(path, frame, size, "gray" if grey else "rgb24"))
             stamps.append(frame.pts)
-        _, positions = _resample(path, stamps, container, fps)
+        *_, positions = _resample(path, stamps, stream, fps)
     return np.stack([images[position] for position in positions])
 
 
@@ -76,50 +79,80 @@ def each(path: str | Path, short_side: int | None = None, fps: float | None = No
 
     The file is decoded twice: only its end tells which frames a resampled video shows.
     """
-    with _open(path) as container:
-        stamps = [frame.pts for frame in _decode(path, container)]
-        _, positions = _resample(path, stamps, container, fps)
+    with _open(path) as stream:
+        stamps = [frame.pts for frame in _decode(path, stream)]
+        *_, positions = _resample(path, stamps, stream, fps)
     shown = np.bincount(positions, minlength=len(stamps))
     size: tuple[int, int] | None = None
-    with _open(path) as container:
-        for frame, times in zip(_decode(path, container), shown, strict=False):
+    with _open(path) as stream:
+        for frame, times in zip(_decode(path, stream), shown, strict=False):
             size = size or target_size(*_shown_size(frame), short_side)
             if times:
-                yield from [_image(frame, size, "rgb24")] * int(times)
+                yield from [_image(path, frame, size, "rgb24")] * int(times)
 
 
 def probe(path: str | Path, fps: float | None = None) -> Probe:
-    """Decode a video and keep no picture of it; arguments and errors as in `frames`."""
-    with _open(path) as container:
-        decoded = _decode(path, container)
-        first = next(decoded)
-        width, height = _shown_size(first)
-        stamps = [first.pts, *(frame.pts for frame in decoded)]
-        rate, positions = _resample(path, stamps, container, fps)
-    return Probe(len(stamps), len(positions), rate, width, height)
+    """Decode a video and keep no picture of it; arguments and errors as in `frames`, those of converting pictures included."""
+    with _open(path) as stream:
+        stamps: list[int | None] = []
+        size, before = (0, 0), None
+        for frame in _decode(path, stream):
+            kind = frame.format.name, frame.width, frame.height, frame.colorspace, frame.color_range
+            if kind != before:  # by which alone it is decided whether a picture can be converted
+                size, before = size if before else _shown_size(frame), kind
+                for form in ("rgb24", "gray"):
+                    _image(path, frame, target_size(*size, 16), form)
+            stamps.append(frame.pts)
+        rate, how, positions = _resample(path, stamps, stream, fps)
+    return Probe(len(stamps), len(positions), rate, *size, how)
 
 
-def clock(stamps: Sequence[int | None], base: Fraction | None, average: Fraction | None) -> tuple[np.ndarray, float]:
-    """When frames are shown, and how many a second.
+def clock(stamps: Sequence[int | None], base: Fraction | None, stated: Fraction | None) -> tuple[np.ndarray, float, str]:
+    """When frames are shown, how many a second, and by what that is known.
 
-    Time stamps are believed unless one is missing, one goes back (as in AVI files with B-frames), or all are equal. Then
-    frames are as far apart as the stream's average rate says.
+    Time stamps count as they are ("stamps"), or as they can be mended: those that begin anew at 2^33, as in MPEG ("wrapped"); those out of order, as
+    of B-frames that were copied into AVI ("sorted": frames come in the order in which they are shown); some that are missing, by their
+    neighbours ("filled"). Where fewer than two differ, frames are as far apart as the file states ("stated"), or nobody knows ("unknown").
 
     Args:
         stamps: of N frames in their order, in units of `base` seconds.
         base: None where unknown.
-        average: frames a second of the stream, None or 0 where unknown.
+        stated: frames a second by the file, None or 0 where unknown.
 
     Returns:
-        ((N,) seconds, frames a second); (zeros, 0) where nothing says.
+        ((N,) seconds from the first frame, frames a second, one of CLOCKS); (zeros, 0, "unknown") where nothing says.
     """
-    ticks = [stamp for stamp in stamps if stamp is not None]
-    if base and len(ticks) == len(stamps) and ticks[-1] > ticks[0] and all(a <= b for a, b in pairwise(ticks)):
-        # In whole numbers and fractions: 30000 / 1001 a second are exactly that.
-        return (np.array(ticks, np.int64) - ticks[0]) * float(base), float((len(ticks) - 1) / ((ticks[-1] - ticks[0]) * base))
-    if average:
-        return np.arange(len(stamps)) / float(average), float(average)
-    return np.zeros(len(stamps)), 0.0
+    known = np.array([place for place, stamp in enumerate(stamps) if stamp is not None], np.int64)
+    ticks = np.array([stamp for stamp in stamps if stamp is not None], np.int64)
+    how = "stamps"
+    if (back := np.diff(ticks) < -WRAP // 2).any():
+        ticks[1:] += WRAP * np.cumsum(back)
+        how = "wrapped"
+    if (np.diff(ticks) < 0).any():
+        ticks, how = _even(np.sort(ticks)), "sorted"
+    if not base or len(ticks) < 2 or ticks[0] == ticks[-1]:
+        rate = float(stated or 0)
+        return (np.arange(len(stamps)) / rate, rate, "stated") if 0 < rate < MOST_STATED else (np.zeros(len(stamps)), 0.0, "unknown")
+    if len(known) < len(stamps):
+        ticks, how = _filled(known, ticks, len(stamps)), "filled"
+    # In whole numbers and fractions: 30000 / 1001 a second are exactly that.
+    rate = float((len(ticks) - 1) / (Fraction(ticks[-1].item() - ticks[0].item()) * base))
+    return (ticks - ticks[0]) * float(base), rate, how
+
+
+def _even(ticks: np.ndarray) -> np.ndarray:
+    """Sorted time stamps; where all lie within a tick of frames that are evenly apart, those: what copies streams guesses the last one."""
+    even = ticks[0] + np.arange(len(ticks)) * np.median(np.diff(ticks)).astype(np.int64)
+    return even if np.abs(ticks - even).max() <= 1 else ticks
+
+
+def _filled(known: np.ndarray, ticks: np.ndarray, count: int) -> np.ndarray:
+    """The stamps of `count` frames, of which those at the places `known` have `ticks`: between two in equal steps, outside at their mean distance."""
+    step = (ticks[-1] - ticks[0]) / (known[-1] - known[0])
+    places = np.arange(count)
+    inside = np.interp(places, known, ticks)
+    outside = np.where(places < known[0], ticks[0] + (places - known[0]) * step, ticks[-1] + (places - known[-1]) * step)
+    return np.rint(np.where((places < known[0]) | (places > known[-1]), outside, inside)).astype(np.int64)
 
 
 def pick(times: np.ndarray, fps: float) -> np.ndarray:
@@ -194,33 +227,36 @@ def _shown_size(frame: av.VideoFrame) -> tuple[int, int]:
     return (frame.height, frame.width) if _is_sideways(_matrix(frame)) else (frame.width, frame.height)
 
 
-def _image(frame: av.VideoFrame, size: tuple[int, int], form: str) -> np.ndarray:
+def _image(path: str | Path, frame: av.VideoFrame, size: tuple[int, int], form: str) -> np.ndarray:
     """The pixels of a frame, resized and turned to (width, height)."""
+    import av
+
     matrix = _matrix(frame)
-    # One thread: to start the others takes ten times as long as to convert a small frame.
-    pixels = frame.to_ndarray(format=form, threads=1)
+    try:
+        # One thread: to start the others takes ten times as long as to convert a small frame.
+        pixels = frame.to_ndarray(format=form, threads=1)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        form = f"{frame.format.name}, colour space {frame.colorspace}"
+        raise InputError(f"{path}: unreadable: its pictures ({form}) cannot be converted: {_text(error)}") from error
     # Resized first: fewer pixels to turn.
     return turn(resize(pixels, size[::-1] if _is_sideways(matrix) else size), matrix)
 
 
-def _resample(
-    path: str | Path, stamps: Sequence[int | None], container: av.container.InputContainer, fps: float | None
-) -> tuple[float, np.ndarray]:
-    """(frames a second or 0 where unknown, which frame each step shows) of all frames with time stamps `stamps`."""
-    stream = container.streams.video[0]
-    times, rate = clock(stamps, stream.time_base, stream.average_rate)
+def _resample(path: str | Path, stamps: Sequence[int | None], stream: av.VideoStream, fps: float | None) -> tuple[float, str, np.ndarray]:
+    """(frames a second or 0 where unknown, by what, which frame each step shows) of all frames with time stamps `stamps`."""
+    times, rate, how = clock(stamps, stream.time_base, stream.guessed_rate or stream.average_rate)
     if not fps or not rate:
-        return rate, np.arange(len(stamps))
+        return rate, how, np.arange(len(stamps))
     if len(stamps) > 1 and fps > MOST_REPEATS * rate:
         raise InputError(
             f"{path}: time stamps: {len(stamps)} frames in {len(stamps) / rate:.6g} s, fewer than {fps / MOST_REPEATS:g} a second"
         )
-    return rate, pick(times, fps)
+    return rate, how, pick(times, fps)
 
 
 @contextlib.contextmanager
-def _open(path: str | Path) -> Iterator[av.container.InputContainer]:
-    """Open a container that has a video stream, or say in one line what is wrong with it."""
+def _open(path: str | Path) -> Iterator[av.VideoStream]:
+    """Open the video stream of a file (`pick_stream`), or say in one line what is wrong with it."""
     import av
 
     try:
@@ -233,22 +269,37 @@ def _open(path: str | Path) -> Iterator[av.container.InputContainer]:
     except (av.FFmpegError, OSError) as error:
         raise InputError(f"{path}: unreadable: {_text(error)}") from error
     with container:
-        if not container.streams.video:
-            raise InputError(f"{path}: audio only: no video stream")
-        if container.streams.video[0].codec_context is None:
+        stream = pick_stream(container)
+        if stream is None:
+            only = "a cover picture" if container.streams.video else "no video stream"
+            raise InputError(f"{path}: audio only: {only}")
+        if stream.codec_context is None:
             raise InputError(f"{path}: unreadable: its codec is not known")
-        yield container
+        yield stream
 
 
-def _decode(path: str | Path, container: av.container.InputContainer) -> Iterator[av.VideoFrame]:
-    """Yield the frames of the first video stream, at least one."""
+def pick_stream(container: av.container.InputContainer) -> av.VideoStream | None:
+    """The video of a file: no cover picture or preview; of several the file's default, then the largest, then the first. None where there is none."""
+    from av.stream import Disposition
+
+    aside = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+    videos = [stream for stream in container.streams.video if not stream.disposition & aside]
+
+    def rank(stream: av.VideoStream) -> tuple[bool, bool, int]:
+        context = stream.codec_context
+        return context is not None, bool(stream.disposition & Disposition.default), context.width * context.height if context else 0
+
+    return max(videos, key=rank, default=None)
+
+
+def _decode(path: str | Path, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
+    """Yield the frames of a video stream, at least one."""
     import av
 
-    stream = container.streams.video[0]
     stream.codec_context.thread_count = 1  # videos are decoded in parallel, not frames
     count = 0
     try:
-        for frame in container.decode(stream):
+        for frame in stream.container.decode(stream):
             count += 1
             yield frame
     except (av.FFmpegError, OSError) as error:

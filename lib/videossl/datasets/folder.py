@@ -57,7 +57,7 @@ def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
     if not lists:
         entries = draw_split(entries, _share(settings["test_share"]), int(settings["seed"]), split)
     skeletons = {listing.identity(path): path for path in listing.find(root, (".skeleton",))}
-    return [replace(video, skeleton=skeletons.get(video.id, "")) for video in entries]
+    return [replace(video, skeleton=skeletons.get(listing.identity(video.path), "")) for video in entries]
 
 
 def _grouped(videos: Sequence[Video], pattern: str) -> list[Video]:

@@ -12,7 +12,7 @@ from videossl import files, paths, registry
 from videossl.params import recipes, schema
 from videossl.params.recipes import Params
 
-READ = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg", ".m4v", ".skeleton", ".txt", ".csv")
+READ = (*files.VIDEOS, ".skeleton", ".txt", ".csv")
 """The ends of names of the files that datasets read."""
 
 BASELINES = ("untrained", "handmade")
@@ -81,7 +81,7 @@ def brought(params: Params, dataset: str) -> list[str]:
 
 
 def fingerprint(*places: str | Path) -> str:
-    """The SHA-256 over names, sizes and times of what is read of `places`: it changes when a user's copy does.
+    """The SHA-256 over names, sizes and times of what is read of `places`, and whether it may be read: it changes when a user's copy does.
 
     places: files, or folders with all that lies under them; "" for none. Names that start with a dot, and what is neither
     video nor skeleton nor list, do not count. Links to folders are followed, as the datasets do; a dangling link counts by
@@ -92,7 +92,7 @@ def fingerprint(*places: str | Path) -> str:
     inside = [folder / name for place in places for folder, names in files.walk(place) for name in names if name.lower().endswith(READ)]
     inside += [Path(place) for place in places if Path(place).is_file()]
     stats = [(path, path.stat() if path.exists() else path.lstat()) for path in inside]
-    listing = sorted((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats)
+    listing = sorted((str(path), stat.st_size, stat.st_mtime_ns, os.access(path, os.R_OK)) for path, stat in stats)
     return hashlib.sha256(json.dumps(listing, ensure_ascii=True).encode()).hexdigest()
 
 

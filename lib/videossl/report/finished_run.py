@@ -37,6 +37,7 @@ class Run:
     """All that a page is made from.
 
     params: the active run's params.yaml; index: all rows of the dataset's index, dropped rows included.
+    unused: by the end of their names, {"count", "first"} of the files that lie in the dataset's folder and are not used.
     results: results files as read; progress: those of the encoders kept along a training.
     histories: {"experiment", "seed", "training", "epochs": [{"epoch", "loss", ...}]}.
     samples: {"id", "label", "shown": positions in the video, "strips": its pictures in each modality}; legends: how to read them.
@@ -49,6 +50,7 @@ class Run:
     params: Mapping[str, Any]
     dataset: str
     index: Sequence[index.Row]
+    unused: Mapping[str, Record] = field(default_factory=dict)
     results: Sequence[Record] = ()
     progress: Sequence[Record] = ()
     histories: Sequence[Record] = ()
@@ -198,6 +200,7 @@ def gather(
         params=params,
         dataset=paper.test_set(params, params["dataset"]["name"]),
         index=rows,
+        unused=_unused(index_path.with_suffix(".json")),
         results=list(map(measured, results)),
         progress=list(map(measured, progress)),
         histories=list(map(history, histories)),
@@ -208,6 +211,12 @@ def gather(
         versions={name: importlib.metadata.version(name) for name in PACKAGES},
         commands=[" ".join(filter(None, ("snakemake --cores all", target, AGAIN)))],
     )
+
+
+def _unused(about: Path) -> Mapping[str, Record]:
+    """The files that are not used, as the origin of an index names them; none where it lies elsewhere than its index."""
+    unused: Mapping[str, Record] = read_json(about).get("unused", {}) if about.exists() else {}
+    return unused
 
 
 def _one_a_class(rows: Sequence[index.Row]) -> list[index.Row]:
