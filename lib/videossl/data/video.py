@@ -142,7 +142,7 @@ def clock(stamps: Sequence[int | None], base: Fraction | None, stated: Fraction 
 
 def _even(ticks: np.ndarray) -> np.ndarray:
     """Sorted time stamps; where all lie within a tick of frames that are evenly apart, those: what copies streams guesses the last one."""
-    even = ticks[0] + np.arange(len(ticks)) * np.median(np.diff(ticks)).astype(np.int64)
+    even = ticks[0] + np.arange(len(ticks), dtype=np.int64) * int(np.median(np.diff(ticks)))
     return even if np.abs(ticks - even).max() <= 1 else ticks
 
 
@@ -152,7 +152,7 @@ def _filled(known: np.ndarray, ticks: np.ndarray, count: int) -> np.ndarray:
     places = np.arange(count)
     inside = np.interp(places, known, ticks)
     outside = np.where(places < known[0], ticks[0] + (places - known[0]) * step, ticks[-1] + (places - known[-1]) * step)
-    return np.rint(np.where((places < known[0]) | (places > known[-1]), outside, inside)).astype(np.int64)
+    return np.asarray(np.rint(np.where((places < known[0]) | (places > known[-1]), outside, inside)), np.int64)
 
 
 def pick(times: np.ndarray, fps: float) -> np.ndarray:
@@ -297,9 +297,10 @@ def _decode(path: str | Path, stream: av.VideoStream) -> Iterator[av.VideoFrame]
     import av
 
     stream.codec_context.thread_count = 1  # videos are decoded in parallel, not frames
+    container: Any = stream.container  # opened to be read, which PyAV's type hints do not know
     count = 0
     try:
-        for frame in stream.container.decode(stream):
+        for frame in container.decode(stream):
             count += 1
             yield frame
     except (av.FFmpegError, OSError) as error:
