@@ -37,6 +37,7 @@ table1 table2 table3 table4 table5 table6 figure2 figure3: setup ## what the pap
 .PHONY: table1 table2 table3 table4 table5 table6 figure2 figure3
 
 repro: setup dvc.yaml ## what changed, by DVC
+	@git rev-parse --git-dir >/dev/null 2>&1 || [ "$$(dvc config core.no_scm 2>&1)" = true ] || { echo "error: no git repository, as from a zip; call once: $(BIN)/dvc config --local core.no_scm true" >&2; exit 2; }
 	dvc repro
 
 record: setup ## tell DVC of a finished Snakemake run

@@ -54,6 +54,8 @@ def main() -> None:
                 )
     # Without links made anew: those would change the files' times, by which Snakemake judges what is larger than 1 MB.
     committed = call("dvc", "commit", "--force", "--no-relink")
+    if "is not a git repository" in committed.stdout:
+        raise InputError(f"{Path.cwd()} is no git repository, as from a zip; call once: dvc config --local core.no_scm true")
     if committed.returncode:
         raise InputError(f"dvc commit: {committed.stdout.strip()[:300]} ... If dvc.lock is damaged, delete it and run this again")
     print("recorded in dvc.lock; commit it, then `dvc push`", file=sys.stderr)

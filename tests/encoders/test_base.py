@@ -59,6 +59,15 @@ def test_range_outside_the_blocks_is_named(start: int, stop: int) -> None:
         partial_forward(build("s3d", 3, {"width": 0.125}, 0), torch.zeros(1, 3, 8, 32, 32), start, stop)
 
 
+@pytest.mark.parametrize("part", [slice(2), slice(2, None), slice(-1), slice(0, 0), slice(None, None, 2)])
+def test_a_slice_of_an_encoder_is_its_blocks(part: slice) -> None:
+    encoder = build("s3d", 3, {"width": 0.0625}, 0)
+    names, blocks = list(dict(encoder.named_children())), list(encoder)
+    taken = encoder[part]
+    assert list(dict(taken.named_children())) == names[part] and all(one is other for one, other in zip(taken, blocks[part], strict=True))
+    assert encoder[0] is blocks[0] and encoder[-1] is blocks[-1]
+
+
 def test_too_small_input_names_block_and_shape() -> None:
     with pytest.raises(InputError, match=r"S3D on input \(1, 3, 4, 32, 32\): block5 can't take \(1, 104, 1, 2, 2\)"):
         build("s3d", 3, {"width": 0.125}, 0).shapes((1, 3, 4, 32, 32))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 from tests.params.made import MINING, drop, entry, put, said_of
 
+from videossl.encoders import s3d
 from videossl.errors import InputError
 from videossl.params import load
 from videossl.params.recipes import Params
@@ -222,3 +224,29 @@ def test_a_mistake_in_whose_encoder_is_handed_in(student: Params, key: str, valu
 def test_a_frozen_encoder_by_name_needs_one(student: Params) -> None:
     del student["experiments"]["taught"]["teacher"]
     assert "'experiments.taught.teacher' is missing" in said_of(student)
+
+
+@pytest.mark.parametrize(("key", "least"), [("frames", 5), ("size", 17)])
+def test_clips_that_an_encoder_leaves_nothing_of(good: Params, key: str, least: int) -> None:
+    """Refused before frames are made; the numbers are those at which the encoder itself begins to work."""
+    good["index"]["min_frames"] = 2
+    good["streams"]["rgb"]["clip"][key] = least - 1
+    said = rf"^params\.yaml: streams\.rgb\.clip\.{key} is {least - 1}, of which the blocks of s3d leave nothing; set {least} or more$"
+    with pytest.raises(InputError, match=said):
+        load.check(good)
+    encoder = s3d.build(3, {"width": 0.0625}).eval()
+    sides = {"frames": 5, "size": 17} | {key: least}
+    with torch.no_grad():
+        encoder(torch.zeros(1, 3, sides["frames"], sides["size"], sides["size"]))
+        sides[key] -= 1
+        with pytest.raises(RuntimeError, match="Output size is too small"):
+            encoder(torch.zeros(1, 3, sides["frames"], sides["size"], sides["size"]))
+
+
+@pytest.mark.parametrize(("stream", "key"), [("rgb", "area"), ("rgb", "blur_sigma"), ("flow", "area")])
+def test_an_interval_has_its_lower_end_first(good: Params, stream: str, key: str) -> None:
+    good["streams"][stream]["augment"][key] = [1.0, 0.2]
+    with pytest.raises(
+        InputError, match=rf"streams\.{stream}\.augment\.{key}: \[1\.0, 0\.2\] has its upper end first; write \[0\.2, 1\.0\]"
+    ):
+        load.check(good)

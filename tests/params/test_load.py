@@ -56,6 +56,15 @@ def test_aliases_and_merges_as_people_write_them(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("number", ["012", "0110", "1:30", "1_000", "-07", "1:30.5", "1_0.5"])
+def test_numbers_that_are_read_in_two_ways(number: str) -> None:
+    """By YAML 1.1 and 1.2: 012 is 10 or 12. In quotes it is a text, which has one meaning."""
+    with pytest.raises(InputError, match=f"params.yaml, line 2: {number} is read in two ways"):
+        load.parse(f"a: 1\nb: [{number}]\n", "params.yaml")
+    with pytest.raises(InputError, match="unknown key 'b'"):
+        load.parse(f"b: ['{number}', 0.5, 10, 0, 0x1F, 1e-5, -3]\n", "params.yaml")
+
+
 @pytest.mark.parametrize("value", [10**14, -(2**40), 10**500])
 def test_a_number_that_no_machine_can_count_to(good: Params, value: int) -> None:
     good["streams"]["rgb"]["train"]["queue"] = value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import shutil
 from functools import cache
 from modulefinder import ModuleFinder
 from pathlib import Path
@@ -328,3 +329,16 @@ def test_record_refuses_while_work_is_left(finished: Workspace) -> None:
     assert done.returncode == 2
     assert done.stdout == "error: dvc.yaml is out of date; run `make dvc.yaml`\n"
     assert (finished.path / "dvc.lock").read_bytes() == lock
+
+
+def test_a_folder_without_git_is_told_how_to_go_on(finished: Workspace) -> None:
+    """As from a zip. DVC itself says no more than that it is no git repository."""
+    finished.replace("params.yaml", "seeds: [0, 1]", "seeds: [0, 2]")  # nothing that is recorded
+    shutil.rmtree(finished.path / ".git")
+    assert "is not a git repository" in finished.call("dvc", "status", ok=False).stdout
+    done = finished.call("python", "stages/record.py", ok=False)
+    way_out = f"{finished.path} is no git repository, as from a zip; call once: dvc config --local core.no_scm true"
+    assert done.returncode == 2 and done.stdout == f"error: {way_out}\n"
+    finished.call("dvc", "config", "--local", "core.no_scm", "true")
+    finished.call("python", "stages/record.py")
+    assert "up to date" in finished.call("dvc", "status").stdout

@@ -10,6 +10,7 @@ import copy
 from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +79,12 @@ class Encoder(nn.Sequential):
     def __init__(self, blocks: OrderedDict[str, nn.Module], out_features: int) -> None:
         super().__init__(blocks)
         self.out_features = out_features
+
+    def __getitem__(self, index: Any) -> Any:
+        """A block by its number; of a slice, which is no whole encoder, those blocks under their names as an `nn.Sequential`."""
+        if isinstance(index, slice):
+            return nn.Sequential(OrderedDict(list(self._modules.items())[index]))  # type: ignore[arg-type]
+        return super().__getitem__(index)
 
     def train(self, mode: bool = True) -> Encoder:
         """Training mode; one that is `frozen` stays in evaluation mode."""

@@ -31,7 +31,7 @@ def _check_named(names: list[str], choices: list[str], who: str, why: str) -> No
 
 
 def _streams(params: Params) -> None:
-    """Each encoder takes its modality, and as much of each axis as the modality has."""
+    """Each encoder takes its modality, clips that are large enough, and as much of each axis as the modality has."""
     for name, stream in params["streams"].items():
         sees, encoder = registry.declared("modalities", stream["modality"]), registry.declared("encoders", stream["encoder"])
         if sees["axes"] != encoder["takes"]:
@@ -39,6 +39,11 @@ def _streams(params: Params) -> None:
                 f"streams.{name}.encoder is {stream['encoder']}, which takes {', '.join(encoder['takes'])},"
                 f" and {stream['modality']} has {', '.join(sees['axes'])}; {_taking(sees['axes'])}"
             )
+        for key, least in encoder.get("least", {}).items():
+            if stream["clip"][key] < least:
+                raise InputError(
+                    f"streams.{name}.clip.{key} is {stream['clip'][key]}, of which the blocks of {stream['encoder']} leave nothing; set {least} or more"
+                )
         cached = run_plan.cached_modality(stream["modality"])
         for setting, declared in encoder["settings"].items():
             for axis, extents in declared.get("sizes", {}).items():

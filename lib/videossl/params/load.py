@@ -30,14 +30,25 @@ class _Loader(yaml.SafeLoader):
 
 
 def _count(node: yaml.Node, counted: dict[int, int]) -> int:
-    """The number of values in a node, MOST or more where it holds itself; raises InputError for a key given twice. counted: by node."""
+    """The number of values in a node, MOST or more where it holds itself; raises InputError for a key given twice, and for a number that versions of
+    YAML read in two ways. counted: by node."""
     if id(node) not in counted:
         counted[id(node)] = MOST  # until it is known: a node within itself
+        _check_number(node)
         pairs = node.value if isinstance(node, yaml.MappingNode) else []
         _check_once([key for key, _ in pairs if key.tag != "tag:yaml.org,2002:merge"])
         parts = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in pairs for part in pair]
         counted[id(node)] = 1 + sum(_count(part, counted) for part in parts)
     return counted[id(node)]
+
+
+def _check_number(node: yaml.Node) -> None:
+    """Raise InputError for a number that YAML 1.1 takes for octal (012 is 10), for minutes (1:30 is 90) or with a mark of thousands, and DVC's 1.2 does not."""
+    if node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float") and getattr(node, "style", None) is None:
+        if re.match(r"[-+]?0[0-7_]", node.value) or set(node.value) & set(":_"):
+            raise InputError(
+                f"{node.start_mark.name}, line {node.start_mark.line + 1}: {node.value} is read in two ways; write a plain number, or quotes for a text"
+            )
 
 
 def _check_once(keys: list[yaml.Node]) -> None:

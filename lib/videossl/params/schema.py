@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -229,8 +229,18 @@ def _validator_of(method: str, key: str) -> jsonschema.Draft202012Validator:
 
 def _validating(wanted: Schema) -> jsonschema.Draft202012Validator:
     types = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_whole).redefine("number", _is_finite)
-    checked: jsonschema.Draft202012Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=types)(wanted)
+    own = {"ordered": _ordered}
+    checked: jsonschema.Draft202012Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, own, type_checker=types)(
+        wanted
+    )
     return checked
+
+
+def _ordered(validator: Any, wanted: bool, value: Any, schema: Schema) -> Iterator[jsonschema.ValidationError]:
+    """The keyword `ordered`: an interval has its lower end first."""
+    numbers = isinstance(value, list) and all(_is_finite(None, item) for item in value)
+    if wanted and numbers and value != sorted(value):
+        yield jsonschema.ValidationError(f"{json.dumps(value)} has its upper end first; write {json.dumps(sorted(value))}")
 
 
 def _is_whole(_: Any, value: Any) -> bool:
