@@ -43,8 +43,10 @@ def _count(node: yaml.Node, counted: dict[int, int]) -> int:
 
 
 def _check_number(node: yaml.Node) -> None:
-    """Raise InputError for a number that YAML 1.1 takes for octal (012 is 10), for minutes (1:30) or with a mark of thousands, and 1.2, which DVC
-    reads, does not."""
+    """Raise InputError for a number that YAML 1.1 takes for octal (012 is 10), for minutes (1:30) or with a mark of thousands.
+
+    YAML 1.2, which DVC reads, takes it for something else.
+    """
     if node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float") and getattr(node, "style", None) is None:
         if re.match(r"[-+]?0[0-7_]", node.value) or set(node.value) & set(":_"):
             raise InputError(
