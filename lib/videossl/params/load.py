@@ -30,8 +30,10 @@ class _Loader(yaml.SafeLoader):
 
 
 def _count(node: yaml.Node, counted: dict[int, int]) -> int:
-    """The number of values in a node, MOST or more where it holds itself; raises InputError for a key given twice, and for a number that versions of
-    YAML read in two ways. counted: by node."""
+    """The number of values in a node, MOST or more where it holds itself. counted: by node.
+
+    Raises InputError for a key given twice, and for a number that versions of YAML read in two ways.
+    """
     if id(node) not in counted:
         counted[id(node)] = MOST  # until it is known: a node within itself
         _check_number(node)
@@ -47,11 +49,10 @@ def _check_number(node: yaml.Node) -> None:
 
     YAML 1.2, which DVC reads, takes it for something else.
     """
-    if node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float") and getattr(node, "style", None) is None:
-        if re.match(r"[-+]?0[0-7_]", node.value) or set(node.value) & set(":_"):
-            raise InputError(
-                f"{node.start_mark.name}, line {node.start_mark.line + 1}: {node.value} is read in two ways; write a plain number, or quotes for a text"
-            )
+    is_plain = node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float") and getattr(node, "style", None) is None
+    if is_plain and (re.match(r"[-+]?0[0-7_]", node.value) or set(node.value) & set(":_")):
+        where = f"{node.start_mark.name}, line {node.start_mark.line + 1}"
+        raise InputError(f"{where}: {node.value} is read in two ways; write a plain number, or a text in quotes")
 
 
 def _check_once(keys: list[yaml.Node]) -> None:
