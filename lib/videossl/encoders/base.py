@@ -83,7 +83,7 @@ class Encoder(nn.Sequential):
     def __getitem__(self, index: Any) -> Any:
         """A block by its number; of a slice, which is no whole encoder, those blocks under their names as an `nn.Sequential`."""
         if isinstance(index, slice):
-            return nn.Sequential(OrderedDict(list(self._modules.items())[index]))  # type: ignore[arg-type]
+            return nn.Sequential(OrderedDict(list(self._modules.items())[index]))
         return super().__getitem__(index)
 
     def train(self, mode: bool = True) -> Encoder:
