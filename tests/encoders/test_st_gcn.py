@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from videossl.encoders.st_gcn import STGCN, Fold, GraphLayer, adjacency
+from videossl.encoders.st_gcn import STGCN, Fold, GraphLayer, adjacency, build
 from videossl.errors import InputError
 from videossl.skeleton_graphs import GRAPHS
 
@@ -48,6 +48,30 @@ def test_input_norm_has_a_mean_for_each_joint_and_coordinate() -> None:
     torch.testing.assert_close(y.std((0, 2)), torch.ones(3, 25), atol=1e-2, rtol=0)
 
 
+@pytest.mark.parametrize(("partition", "counts"), [("paper", [25, 24, 24]), ("public", [25, 40, 8])])
+def test_the_partitions_in_numbers(partition: str, counts: list[int]) -> None:
+    """And edge by edge, with the steps to the centre counted by hand: joint 21 is the centre, 2, 3, 5 and 9 are beside it."""
+    weights = adjacency(GRAPHS["ntu-rgb+d"], partition)
+    assert [int((subset > 0).sum()) for subset in weights] == counts
+    torch.testing.assert_close(weights.sum((0, 1)), torch.ones(25))
+    steps = dict(zip(range(1, 26), [2, 1, 1, 2, 1, 2, 3, 4, 1, 2, 3, 4, 3, 4, 5, 6, 3, 4, 5, 6, 0, 6, 5, 6, 5], strict=True))
+    far = {joint: min(step, 2) if partition == "public" else step for joint, step in steps.items()}
+    for a, b in GRAPHS["ntu-rgb+d"].edges:
+        for start, end in ((a, b), (b, a)):
+            subset = 1 if far[start] >= far[end] else 2
+            assert [bool(weights[number, start - 1, end - 1] > 0) for number in range(3)] == [number == subset for number in range(3)]
+
+
+def test_dropout_is_a_setting_and_off_where_nothing_is_said() -> None:
+    x = torch.randn(2, 3, 8, 25, 2)
+    for settings, same in (({}, True), ({"dropout": 0.5}, False)):
+        encoder = build(3, {"width": 0.125, **settings}).train()
+        torch.manual_seed(0)
+        once = encoder(x)
+        assert torch.equal(once, encoder(x)) == same
+        assert torch.equal(encoder.eval()(x), encoder(x))
+
+
 def test_graph_layer_equals_naive_loops() -> None:
     """Graph convolution written as sums over subsets and joints, with importance that is not 1."""
     torch.manual_seed(0)
@@ -89,3 +113,5 @@ def test_wrong_skeletons_are_named(shape: tuple[int, ...]) -> None:
 def test_unknown_graph_is_named() -> None:
     with pytest.raises(InputError, match=r"'kinect'.*ntu-rgb\+d, ntu-rgb\+d-hands, coco"):
         STGCN(graph="kinect")
+    with pytest.raises(InputError, match="'mine'.*paper, public"):
+        STGCN(partition="mine")

@@ -26,16 +26,22 @@ from videossl.skeleton_graphs import DEFAULT, GRAPHS, Graph, distances
 LAYERS = (*[(64, 1)] * 4, (128, 2), *[(128, 1)] * 2, (256, 2), (256, 1), (1024, 1))
 
 
-def adjacency(graph: Graph) -> Tensor:
+PARTITIONS = ("paper", "public")
+
+
+def adjacency(graph: Graph, partition: str = "paper") -> Tensor:
     """The `spatial` partition (Yan et al., section 3.3 and eq. 10): (3, V, V) float32, [subset, from v, to w].
 
-    Neighbours within one step are split into the joint itself, those farther from the centre, and those nearer to
-    it (or equally far). Over subsets and v the weights into each joint sum to 1 (A D^-1).
+    Neighbours within one step are split into the joint itself, those farther from the centre (or equally far), and those
+    nearer to it. Over subsets and v the weights into each joint sum to 1 (A D^-1). partition: by the steps to the centre, "paper"; or as in the
+    public code of ST-GCN and CrosSCLR, "public", where all joints beyond one step are equally far.
     """
     steps = distances(graph)
     near = (steps == 0) | (steps == 1)
     weights = near / near.sum(0, keepdims=True)
     to_centre = steps[:, graph.centre - 1]
+    if partition == "public":
+        to_centre = np.minimum(to_centre, 2)
     itself = np.eye(graph.joints, dtype=bool)
     farther = near & ~itself & (to_centre[:, None] >= to_centre[None, :])
     nearer = near & ~itself & ~farther
@@ -96,7 +102,7 @@ class GraphLayer(nn.Module):
 class STGCN(Encoder):
     """Input (B, in_channels, T, V, 2) float, map (2B, 1024 * width, T/4, V); vectors average joints, time and bodies.
 
-    `width` scales every channel count; 0.25 is the paper's. `graph` names one of `GRAPHS`, which has V joints.
+    `width` scales every channel count; 0.25 is the paper's. `graph` names one of `GRAPHS`, which has V joints; `partition` one of PARTITIONS.
     """
 
     takes = ("channel", "time", "joint", "body")
@@ -109,10 +115,13 @@ class STGCN(Encoder):
         graph: str = DEFAULT,
         dropout: float = 0.0,
         bodies: int = 2,
+        partition: str = "paper",
     ) -> None:
         if graph not in GRAPHS:
             raise InputError(f"graph {graph!r} of an ST-GCN is unknown: choose one of {', '.join(GRAPHS)}")
-        weights = adjacency(GRAPHS[graph])
+        if partition not in PARTITIONS:
+            raise InputError(f"partition {partition!r} of an ST-GCN is unknown: choose one of {', '.join(PARTITIONS)}")
+        weights = adjacency(GRAPHS[graph], partition)
         blocks: OrderedDict[str, nn.Module] = OrderedDict()
         channels = in_channels
         for number, (full, stride) in enumerate(LAYERS, start=1):
@@ -131,5 +140,11 @@ class STGCN(Encoder):
 
 
 def build(channels: int, settings: Mapping[str, Any]) -> STGCN:
-    """An ST-GCN on `channels` of input, of the `width` in the settings and of their `graph`, if they have one."""
-    return STGCN(channels, settings["width"], settings.get("graph", DEFAULT))
+    """An ST-GCN on `channels` of input, of the `width` in the settings and of their `graph`, `partition` and `dropout`, if they have them."""
+    return STGCN(
+        channels,
+        settings["width"],
+        settings.get("graph", DEFAULT),
+        settings.get("dropout", 0.0),
+        partition=settings.get("partition", "paper"),
+    )
