@@ -27,8 +27,8 @@ def moco(stream: str, queue: int = 6, **options: object) -> MoCo:
     return MoCo(encoder, ProjectionHead(7, 8, OUT[stream]), queue, 0.9, 0.2, **options)  # type: ignore[arg-type]
 
 
-def method(neighbours: int = 1, queue: int = 6, **options: object) -> CrosSCLR:
-    return CrosSCLR({stream: moco(stream, queue, **options) for stream in CHANNELS}, neighbours)
+def method(neighbours: int = 1, queue: int = 6, own_keys: str = "candidates", fill: bool = False, **options: object) -> CrosSCLR:
+    return CrosSCLR({stream: moco(stream, queue, **options) for stream in CHANNELS}, neighbours, own_keys, fill)
 
 
 def clips(batch: int, seed: int) -> dict[str, Tensor]:
@@ -74,9 +74,11 @@ def written_out(chosen: CrosSCLR, views: dict[str, Tensor], sample: Tensor) -> d
     for stream, other in (("joint", "motion"), ("motion", "joint")):
         total = 0.0
         for i in range(len(sample)):
-            usable = [j for j, video in enumerate(videos) if j == i or video not in (EMPTY, int(sample[i]))]
-            ranked = sorted((j for j in usable if j != i), key=lambda j: -float(found[other][i] @ columns[other][j]))
-            positives = [i, *ranked[: chosen.neighbours]]
+            same = [] if mocos["joint"].negatives == "all" else [int(sample[i])]
+            usable = [j for j, video in enumerate(videos) if j == i or video not in (EMPTY, *same)]
+            candidates = [j for j in usable if j != i and (chosen.own_keys == "candidates" or videos[j] != int(sample[i]))]
+            ranked = sorted(candidates, key=lambda j: -float(found[other][i] @ columns[other][j]))
+            positives = [i, *ranked[: 0 if chosen.fill and EMPTY in videos else chosen.neighbours]]
             scores = {j: math.exp(float(found[stream][i] @ columns[stream][j]) / 0.2) for j in usable}
             total -= sum(math.log(scores[j] / sum(scores.values())) for j in positives) / len(positives)
         losses[stream] = total / len(sample)
@@ -95,6 +97,30 @@ def test_a_step_is_the_sum_of_both_streams_losses_written_out(neighbours: int, b
     for stream, loss in expected.items():
         assert told[f"loss/{stream}"].item() == pytest.approx(loss, rel=1e-5)
     assert told["loss"].item() == pytest.approx(sum(expected.values()), rel=1e-5)
+
+
+@pytest.mark.parametrize("own_keys", ["candidates", "left out"])
+@pytest.mark.parametrize("fill", [False, True])
+@pytest.mark.parametrize("before", [0, 1, 4])
+def test_own_earlier_keys_and_queues_to_be_filled(own_keys: str, fill: bool, before: int) -> None:
+    """Where all keys are negatives, a video's own earlier ones are in the queue, and the most similar of all."""
+    chosen = method(1, own_keys=own_keys, fill=fill, negatives="all")
+    train(chosen, range(before), videos=3)
+    views, sample = clips(4, 99), torch.tensor([2, 0, 2, 1])
+    expected = written_out(chosen, views, sample)
+    told = chosen.step(views, sample, torch_rng(0))
+    for stream, loss in expected.items():
+        assert told[f"loss/{stream}"].item() == pytest.approx(loss, rel=1e-5)
+    other = written_out(method_like(chosen, own_keys="left out" if own_keys == "candidates" else "candidates"), views, sample)
+    assert before < 4 or other != pytest.approx(expected), "the settings differ here"
+
+
+def method_like(chosen: CrosSCLR, **changes: str) -> CrosSCLR:
+    """The same encoders and queues with other settings."""
+    other = copy.copy(chosen)
+    for name, value in changes.items():
+        setattr(other, name, value)
+    return other
 
 
 def test_measures_of_the_whole_are_those_of_its_streams() -> None:
@@ -136,8 +162,8 @@ def test_a_neighbour_is_of_the_other_stream() -> None:
     assert int(compared["motion"].logits[2].argmax()) == 1
     log_p = compared["joint"].logits.log_softmax(1)
     pulled = -(log_p[2, 2] + log_p[2, 1]) / 2
-    one_row = chosen._measures(compared["joint"]._replace(logits=compared["joint"].logits[2:3], own=slice(2, 3)),
-        compared["motion"]._replace(logits=compared["motion"].logits[2:3]))  # fmt: skip
+    mined = chosen._mined(dict(chosen._streams())["motion"], compared["motion"])[2:3]
+    one_row = chosen._measures(compared["joint"]._replace(logits=compared["joint"].logits[2:3], own=slice(2, 3)), mined)
     torch.testing.assert_close(one_row["loss"], pulled)
 
 

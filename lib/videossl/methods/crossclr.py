@@ -30,16 +30,18 @@ class CrosSCLR(nn.Module):
     """Two MoCo, one a stream, each with the keys that the other's queries are most similar to as further positives.
 
     mocos: by the names of the streams, mixing "none", queues of one size, the same negatives; embeddings may differ in
-    size. neighbours: how many are taken, K >= 1; 1 in the presets of P. Raises InputError for values outside these.
+    size. neighbours: how many are taken, K >= 1; 1 in the presets of P. own_keys: whether earlier keys of a query's own video may be neighbours
+    ("candidates") or not ("left out"). fill: whether mining waits until the queues are full. Raises InputError for values outside these.
 
     A neighbour is known by its column, so both queues must hold keys of the same samples in the same slots. Those of earlier
     trainings do not: in CMMC's each stream sees batches of its own. So both start empty, as those of a first training do
     [settled], and since they are filled together they stay aligned.
     """
 
-    def __init__(self, mocos: Mapping[str, MoCo], neighbours: int = 1) -> None:
+    def __init__(self, mocos: Mapping[str, MoCo], neighbours: int = 1, own_keys: str = "candidates", fill: bool = False) -> None:
         super().__init__()
         _check(mocos, neighbours)
+        self.own_keys, self.fill = own_keys, fill
         # No ModuleDict: it refuses the names of its own attributes, and a stream may be called "train".
         self.names, self.mocos, self.neighbours = tuple(mocos), nn.ModuleList(mocos.values()), neighbours
         for _, moco in self._streams():
@@ -56,7 +58,11 @@ class CrosSCLR(nn.Module):
         """
         compared = {name: self._compare(name, moco, views, sample) for name, moco in self._streams()}
         (first_stream, first), (second_stream, second) = compared.items()
-        measures = {first_stream: self._measures(first, second), second_stream: self._measures(second, first)}
+        mined = {name: self._mined(moco, compared[name]) for name, moco in self._streams()}
+        measures = {
+            first_stream: self._measures(first, mined[second_stream]),
+            second_stream: self._measures(second, mined[first_stream]),
+        }
         loss, accuracy, spread = (torch.stack([measures[name][key] for name in measures]) for key in MEASURES)
         whole = {"loss": loss.sum(), "accuracy": accuracy.mean(), "spread": spread.min()}
         return whole | {f"{key}/{name}": measures[name][key].detach() for name in measures for key in MEASURES}
@@ -97,14 +103,22 @@ class CrosSCLR(nn.Module):
         r = torch.arange(len(query) * parallel.size())  # nothing is mixed: each row is its own partner
         return moco.compare(partial_forward(moco.encoder, query, 0, len(moco.encoder)), views[f"{name}/key"], moco.origin(views, sample), r)
 
-    def _measures(self, stream: Compared, other: Compared) -> dict[str, Tensor]:
+    def _mined(self, moco: MoCo, stream: Compared) -> Tensor:
+        """The neighbours that a stream finds: (B, B + K) bool, none where a queue is still to be filled."""
+        similarities = stream.logits
+        if self.own_keys == "left out":
+            ids = torch.cat([stream.sample, moco.queue_ids])
+            similarities = similarities.masked_fill(ids == stream.sample[stream.own][:, None], -torch.inf)
+        mined = losses.neighbours(similarities, self.neighbours, stream.own.start)
+        return mined & ~(moco.queue_ids == losses.EMPTY).any() if self.fill else mined  # without a wait for the device
+
+    def _measures(self, stream: Compared, mined: Tensor) -> dict[str, Tensor]:
         """The measures of one stream, with the positives that the other stream mined."""
         start, own = stream.own.start, torch.zeros_like(stream.logits, dtype=torch.bool)
         own.diagonal(start).fill_(True)
-        positives = own | losses.neighbours(other.logits, self.neighbours, start)
         r = torch.arange(start, stream.own.stop)
         return {
-            "loss": losses.multi_positive_cross_entropy(stream.logits, positives),
+            "loss": losses.multi_positive_cross_entropy(stream.logits, own | mined),
             "accuracy": losses.accuracy(stream.logits, r, 1.0, start),
             "spread": losses.spread(stream.queries),
         }
@@ -113,8 +127,8 @@ class CrosSCLR(nn.Module):
 def build(given: Given) -> CrosSCLR:
     """CrosSCLR between two streams."""
     mocos = {name: of(name, learner) for name, learner in given.streams.items()}
-    (neighbours,) = {learner.settings["neighbours"] for learner in given.streams.values()}
-    return CrosSCLR(mocos, neighbours)
+    (mining,) = {tuple(learner.settings[key] for key in ("neighbours", "own_keys", "fill")) for learner in given.streams.values()}
+    return CrosSCLR(mocos, *mining)
 
 
 def _check(mocos: Mapping[str, MoCo], neighbours: int) -> None:

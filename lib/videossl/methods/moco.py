@@ -41,6 +41,8 @@ class Compared(NamedTuple):
     """(B, D), the normalised embeddings of all processes' rows, without gradient"""
     own: slice
     """which rows of the whole batch these are: the own key of row i is column own.start + i"""
+    sample: Tensor
+    """(B,) int64, what all processes' rows are of"""
 
 
 class MoCo(nn.Module):
@@ -118,7 +120,7 @@ class MoCo(nn.Module):
         this process's rows. Keeps the keys for `update`.
         """
         r = r.to(maps.device, non_blocking=True)
-        similarities, queries, own = self.compare(maps, key_view, sample, r)
+        similarities, queries, own, _ = self.compare(maps, key_view, sample, r)
         return {
             "loss": losses.mixed_cross_entropy(similarities, r[own], lam, own.start),
             "accuracy": losses.accuracy(similarities, r[own], lam, own.start),
@@ -136,7 +138,7 @@ class MoCo(nn.Module):
         sample = parallel.gather(sample)
         self._pending = keys, sample
         mask = losses.false_negatives(sample, r, self.queue_ids, self.negatives != "all")[own]
-        return Compared(losses.logits(query, keys, self.queue, self.temperature, mask), queries, own)
+        return Compared(losses.logits(query, keys, self.queue, self.temperature, mask), queries, own, sample)
 
     @torch.no_grad()
     def update(self) -> None:
