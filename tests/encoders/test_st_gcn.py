@@ -113,5 +113,5 @@ def test_wrong_skeletons_are_named(shape: tuple[int, ...]) -> None:
 def test_unknown_graph_is_named() -> None:
     with pytest.raises(InputError, match=r"'kinect'.*ntu-rgb\+d, ntu-rgb\+d-hands, coco"):
         STGCN(graph="kinect")
-    with pytest.raises(InputError, match="'mine'.*paper, public"):
+    with pytest.raises(InputError, match=r"'mine'.*paper, public"):
         STGCN(partition="mine")
