@@ -65,8 +65,7 @@ def slow_at(value: int, slow: int) -> int:
 def test_a_process_that_is_stuck_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(waiting, "HEARTBEAT", 0.4)
     assert list(pool.ordered(partial(slow_at, slow=2), range(4), 2)) == [0, 1, 2, 3]
-    lines = [record.getMessage() for record in caplog.records]
-    assert lines[0] == "nothing has come of 2 for 0 s" and 2 <= len(lines) <= 4
+    assert "nothing has come of 2 for 0 s" in [record.getMessage() for record in caplog.records]
 
 
 def test_thousands_of_items_wait_outside_the_memory() -> None:
