@@ -102,8 +102,9 @@ def say_unused(root: Path, unused: Mapping[str, Sequence[str]]) -> None:
     videos = [name for kind, names in unused.items() if kind in listing.SUFFIXES for name in names]
     note = f"; {len(videos)} videos are on no side of the split, the first: {videos[0]}" if videos else ""
     logging.info("in %s and not used: %s%s; the log file names all", root, counts, note)
+    file = in_file()
     for name in (name for names in unused.values() for name in names):
-        in_file().info("not used: %s", name)
+        file.info("not used: %s", name)
 
 
 def say_unofficial(module: ModuleType, dataset: dict[str, Any], videos: Sequence[Video]) -> None:

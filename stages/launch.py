@@ -135,9 +135,12 @@ def attend(read: int) -> None:
 
 
 def children() -> list[int]:
-    """The processes that this one has started and that run."""
-    tasks = list(Path("/proc/self/task").iterdir())
-    return [int(child) for task in tasks for child in (task / "children").read_text(encoding="utf-8").split()]
+    """The processes that this one has started and that run. Its threads come and go while they are asked."""
+    found: list[int] = []
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):
+            found += map(int, (task / "children").read_text(encoding="utf-8").split())
+    return found
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import numpy as np
 from videossl.data import clips
 from videossl.data.cache import Cache
 
-BLOCK = 1 << 22
+BLOCK = 1 << 22  # bytes of a video that are read at a time
 GRID = 8  # cells a side of the grid that pictures are averaged on
 
 
