@@ -57,6 +57,21 @@ def test_loss_equals_naive_loops(seed: int, batch: int, slots: int, a_sample: bo
     assert loss.item() == pytest.approx(naive(query, keys, queue, r, lam, temperature, mask), rel=1e-4, abs=1e-5)
 
 
+@pytest.mark.parametrize("temperature", [0.07, 0.2])
+def test_with_negatives_of_the_queue_alone_the_loss_is_lightlys(temperature: float) -> None:
+    from lightly.loss import NTXentLoss
+
+    rng = torch_rng(3)
+    query, keys = (normalize(torch.randn(5, 16, generator=rng)) for _ in range(2))
+    theirs = NTXentLoss(temperature, memory_bank_size=(7, 16))
+    theirs(query.clone().requires_grad_(), keys)  # fills its bank
+    queue = normalize(torch.randn(16, 7, generator=rng), dim=0)
+    theirs.memory_bank.bank = queue.T
+    others = torch.cat([~torch.eye(5, dtype=torch.bool), torch.zeros(5, 7, dtype=torch.bool)], dim=1)
+    ours = mixed_cross_entropy(logits(query, keys, queue, temperature, others), torch.arange(5), 1.0)
+    assert ours.item() == pytest.approx(theirs(query, keys).item(), abs=1e-6)
+
+
 def test_worked_out_by_hand() -> None:
     e1, e2 = torch.eye(2)
     query, keys = torch.stack([e1, e2]), torch.stack([e1, e2])

@@ -98,7 +98,7 @@ def test_one_class_only(tmp_path: Path, refused: Callable[..., str]) -> None:
     path = tmp_path / "rgb" / "folder.h5"
     path.parent.mkdir()
     features.write(path, ["a", "b"], ["walk", "walk"], ["train", "test"], np.ones((2, 1, 3), np.float32), {"weights": {}})
-    for task, settings in {"linear": {"weight_decay": 0.1, "iterations": 5}, "retrieval": {}}.items():
+    for task, settings in {"linear": {"weight_decay": 0.1, "tolerance": 1e-6, "iterations": 5}, "retrieval": {}}.items():
         params = {"evaluate": {"fused": [], "tasks": {task: settings}}, "threads": 1}
         arguments = ("--experiment", "x", "--seed", "0", "--dataset", "folder", "--features", path, "--out", tmp_path / "r.json")
         line = refused("score", "--params", json.dumps(params), "--task", task, *arguments)

@@ -290,6 +290,14 @@ def test_files_that_are_not_used_are_counted(make_run: MakeRun, one_seed: str) -
     assert "1,200 .3gp (the first: a/<b>.3gp); 1 no suffix (the first: notes)" in text
 
 
+def test_remarks_of_tasks_stand_beside_their_numbers(make_run: MakeRun, one_seed: str) -> None:
+    assert "Of these numbers" not in one_seed
+    run = make_run()
+    marked = replace(run, results=[run.results[0] | {"remarks": {"rgb": ["<b>not converged"]}}, *run.results[1:]])
+    said = f"{run.results[0]['experiment']}, seed {run.results[0]['seed']}, rgb on {run.results[0]['dataset']}: <b>not converged"
+    assert said in Reader(run_page.render(marked)).text("results") and said in run_page.terminal(marked)
+
+
 def test_what_is_alike_is_named(make_run: MakeRun, one_seed: str) -> None:
     assert "Alike" not in one_seed
     rows = [replace(row, sha256="0" * 64) if number < 7 else row for number, row in enumerate(make_run().index[:40])]

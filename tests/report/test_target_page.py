@@ -206,6 +206,12 @@ def test_provenance_names_every_file() -> None:
     assert len(target_data.record(run, "figure2")["sources"]) == len(run.progress) + len(run.results)
 
 
+def test_remarks_of_tasks_stand_beside_their_numbers() -> None:
+    run = made.run("table1")
+    marked = replace(run, results=[run.results[0] | {"remarks": {"rgb": ["not converged"]}}, *run.results[1:]])
+    assert "rgb on toy: not converged" in text(marked, "table1", "results") and "rgb on toy: not converged" in terminal(marked, "table1")
+
+
 def test_text_for_the_terminal() -> None:
     lines = terminal(made.run("table1"), "table1").splitlines()
     assert lines[0] == "table1: ours beside the paper's Table 1" and max(map(len, lines)) <= 120

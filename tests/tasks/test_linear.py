@@ -14,9 +14,9 @@ from videossl.tasks.base import Counts
 from videossl.tasks.features import Features
 
 
-def probe(features: Features, weight_decay: float, iterations: int) -> np.ndarray:
+def probe(features: Features, weight_decay: float, iterations: int, tolerance: float = 1e-9) -> np.ndarray:
     """What the task predicts."""
-    return linear.predict(features, {"weight_decay": weight_decay, "iterations": iterations})
+    return linear.predict(features, {"weight_decay": weight_decay, "iterations": iterations, "tolerance": tolerance}).probabilities
 
 
 def blobs(noise: float, clips: int = 3, classes: int = 4, videos: int = 80, seed: int = 0) -> Features:
@@ -51,7 +51,8 @@ def test_the_optimum_has_no_gradient_and_is_reached_from_any_scale() -> None:
     samples = linear.Samples(features, features.rows("train"))
     ((x, targets),) = samples
     assert len(samples) == len(x) == 180 and targets.tolist() == np.repeat(features.targets("train"), 3).tolist()
-    weight, bias = linear.fit(samples, 4, 1e-2, 500)
+    weight, bias, _, gradient = linear.fit(samples, 4, 1e-2, 500, 1e-7)
+    assert gradient <= 1e-7
     probabilities = (x @ weight.T + bias).softmax(1)
     error = (probabilities - torch.eye(4, dtype=torch.float64)[targets]) / len(x)
     assert (error.T @ x + 1e-2 * weight).abs().max() < 1e-6  # the gradient, by hand
@@ -66,7 +67,7 @@ def test_probabilities_are_the_mean_softmax_of_the_clips() -> None:
     train, test = features.features[features.rows("train")], features.features[features.rows("test")]
     mean, deviation = train.reshape(-1, 11).astype(float).mean(0), train.reshape(-1, 11).astype(float).std(0)
     samples = linear.Samples(features, features.rows("train"))
-    weight, bias = (part.numpy() for part in linear.fit(samples, 4, 1e-2, 300))
+    weight, bias = (part.numpy() for part in linear.fit(samples, 4, 1e-2, 300, 1e-9)[:2])
     for v, video in enumerate(test.astype(float)):
         total = np.zeros(4)
         for clip in video:
@@ -84,7 +85,7 @@ def plain(features: Features, weight_decay: float, iterations: int) -> np.ndarra
     targets = torch.from_numpy(features.targets("train")).repeat_interleave(x.shape[1])
     weight = torch.zeros(len(features.classes), x.shape[2], dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(len(features.classes), dtype=torch.float64, requires_grad=True)
-    options = {"max_iter": iterations, "tolerance_grad": 1e-9, "tolerance_change": 1e-12, "line_search_fn": "strong_wolfe"}
+    options = {"max_iter": iterations, "tolerance_grad": 1e-9, "tolerance_change": 1e-15, "line_search_fn": "strong_wolfe"}
     search = torch.optim.LBFGS([weight, bias], **options)
 
     def objective() -> torch.Tensor:
@@ -123,9 +124,43 @@ def test_features_are_kept_as_float32_and_not_copied_where_they_are_many(monkeyp
 def test_metrics_chance_and_work() -> None:
     features = Features(["1", "2", "3"], ["a", "b", "b"], ["train", "train", "test"], np.zeros((3, 1, 1), np.float32))
     first, second = np.array([[0.6, 0.4]]), np.array([[0.1, 0.9]])
-    assert linear.measure([first], features) == {"accuracy": 0} and linear.measure([first, second], features) == {"accuracy": 100}
+    alone, other = (linear.Probed(each, "") for each in (first, second))
+    assert linear.measure([alone], features) == {"accuracy": 0} and linear.measure([alone, other], features) == {"accuracy": 100}
     assert linear.chance(features) == {"accuracy": 50}
-    assert linear.work(Counts(train=5, test=3, classes=2, clips=4, numbers=7), {"iterations": 11}) == 5 * 4 * 7 * 2 * 11
+    counts = Counts(train=5, test=3, classes=2, clips=4, numbers=7)
+    assert [linear.work(counts, {"iterations": n}) for n in (11, 5000)] == [5 * 4 * 7 * 2 * 11, 5 * 4 * 7 * 2 * linear.USUAL]
+
+
+def correlated(videos: int = 120, numbers: int = 40) -> Features:
+    """Classes in features of which most say nearly the same, as those of trained encoders do: L-BFGS takes long."""
+    rng = seeding.numpy_rng(7)
+    values = rng.normal(size=(videos, 2, 3)) @ rng.normal(size=(3, numbers)) + 1e-3 * rng.normal(size=(videos, 2, numbers))
+    labels = [f"c{c}" for c in rng.integers(0, 4, videos)]
+    split = ["test" if i % 3 == 0 else "train" for i in range(videos)]
+    return Features([str(i) for i in range(videos)], labels, split, values.astype(np.float32), {}, "toy")
+
+
+def test_the_probe_runs_to_its_tolerance_and_says_when_it_did_not() -> None:
+    features = correlated()
+    early, late = (linear.predict(features, {"weight_decay": 1e-3, "iterations": n, "tolerance": 1e-6}) for n in (20, 5000))
+    assert linear.remarks([late]) == [] and linear.remarks([early, late]) == [early.remark]
+    assert "not converged: after 20 iterations its gradient is" in early.remark and "evaluate.tasks.linear.iterations" in early.remark
+    exact = probe(features, 1e-3, 5000, 1e-9)
+    assert np.abs(late.probabilities - exact).max() < 1e-3 < np.abs(early.probabilities - exact).max()
+
+
+@pytest.mark.parametrize("weight_decay", [1e-1, 1e-3])
+def test_the_probe_is_scikit_learns(weight_decay: float) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    for features in (blobs(1.0, videos=200), correlated()):
+        samples = linear.Samples(features, features.rows("train"))
+        ((x, targets),) = samples
+        model = LogisticRegression(C=1 / (weight_decay * len(samples)), tol=1e-10, max_iter=20_000)
+        model.fit(x.numpy(), targets.numpy())
+        tested = np.concatenate([part.numpy() for part in linear.chunks(features, features.rows("test"), samples.scaling)])
+        expected = model.predict_proba(tested.reshape(-1, x.shape[1])).reshape(*tested.shape[:2], -1).mean(axis=1)
+        np.testing.assert_allclose(probe(features, weight_decay, 5000, 1e-8), expected, rtol=0, atol=2e-4)
 
 
 def test_a_constant_feature_does_nothing() -> None:

@@ -26,22 +26,48 @@ def recalls(*streams: Features) -> dict[str, float]:
     return retrieval.measure([retrieval.predict(each, {}) for each in streams], streams[0])
 
 
-def by_hand() -> Features:
-    """Gallery at 0 (a), 40 (b), 90 (a) degrees; queries: 10 and -10 averaged = 0 (b), and 80 (a)."""
-    return at(
-        [[0, 0], [40, 40], [90, 90], [10, -10], [80, 80], [33, 33]],
+def by_hand(shift: tuple[float, float] = (0, 0)) -> Features:
+    """Gallery at 0 (a), 120 (b), 240 (a) degrees around `shift`, its mean; queries: 10 and -10 averaged = 0 (b), and 230 (a)."""
+    features = at(
+        [[0, 0], [120, 120], [240, 240], [10, -10], [230, 230], [33, 33]],
         ["a", "b", "a", "b", "a", ""],
         ["train"] * 3 + ["test"] * 3,
     )
+    features.features[:] += np.array(shift, dtype=np.float32)
+    return features
 
 
-def test_retrieval_by_hand() -> None:
-    features = by_hand()
-    expected = [[math.cos(math.radians(q - g)) for g in (0, 40, 90)] for q in (0, 80)]
-    assert np.allclose(cosines.similarities(features, [0, 1]), expected, atol=1e-6)
-    assert np.allclose(cosines.similarities(features, [1]), expected[1:], atol=1e-6)
+@pytest.mark.parametrize("shift", [(0, 0), (5, -3), (200, 0)])
+def test_retrieval_by_hand(shift: tuple[float, float]) -> None:
+    features = by_hand(shift)
+    expected = [[math.cos(math.radians(q - g)) for g in (0, 120, 240)] for q in (0, 230)]
+    assert np.allclose(cosines.similarities(features, [0, 1]), expected, atol=1e-4)
+    assert np.allclose(cosines.similarities(features, [1]), expected[1:], atol=1e-4)
     assert recalls(features) == {"R@1": 50, "R@5": 100, "R@10": 100, "R@20": 100}
     assert retrieval.chance(features)["R@1"] == pytest.approx(50)
+
+
+def test_a_stream_whose_cosines_are_narrow_counts_as_much_as_a_wide_one() -> None:
+    """What an untrained encoder beside another one made of their fusion: the wider one alone."""
+    wide, narrow = np.array([[0.9, -0.9, 0.0, 0.1]]), np.array([[0.01, 0.02, 0.03, 0.0]])
+    by_deviation = (wide / wide.std() + narrow / narrow.std()) / 2
+    assert np.allclose(cosines.fused([wide, narrow]), by_deviation)
+    assert np.allclose(cosines.fused([wide, narrow / 1e3]), by_deviation) and cosines.fused([wide]) is wide
+    assert cosines.fused([wide, narrow]).argmax() == 2 != (wide + narrow).argmax()
+    assert np.array_equal(cosines.fused([wide, np.full((1, 4), 0.3)]), (wide / wide.std() + 0.3) / 2)  # one that says nothing
+
+
+def test_one_large_part_that_all_features_share_changes_nothing() -> None:
+    one, two = random_features(0, 6), random_features(1, 6)
+    shared = Features(one.ids, one.labels, one.split, one.features * 1e-3 + 7, {}, "toy")
+    assert recalls(shared) == recalls(one)
+    assert recalls(shared, two) == recalls(one, two) == recalls(two, one) != recalls(two)
+
+
+def test_features_that_are_all_one_but_for_rounding_are_equally_near() -> None:
+    features = random_features(0)
+    features.features[:] = 3 + 1e-7 * features.features
+    assert not cosines.similarities(features, [0, 1]).any()
 
 
 def test_work_is_a_multiplication_for_each_number_of_each_pair() -> None:
@@ -68,10 +94,11 @@ def plain_recalls(similarity: list[list[float]], queries: list[str], gallery: li
 
 def plain_similarity(features: Features) -> list[list[float]]:
     def cosine(a: np.ndarray, b: np.ndarray) -> float:
-        x, y = a.astype(np.float64).mean(axis=0), b.astype(np.float64).mean(axis=0)
+        x, y = a.astype(np.float64).mean(axis=0) - centre, b.astype(np.float64).mean(axis=0) - centre
         return float(x @ y / math.sqrt(x @ x) / math.sqrt(y @ y))
 
     queries, gallery = ([i for i, s in enumerate(features.split) if s == split] for split in ("test", "train"))
+    centre = sum(features.features[g].astype(np.float64).mean(axis=0) for g in gallery) / len(gallery)
     return [[cosine(features.features[q], features.features[g]) for g in gallery] for q in queries]
 
 
@@ -80,7 +107,7 @@ def test_one_stream_and_two_are_a_plain_search() -> None:
     queries, gallery = ([one.labels[i] for i, s in enumerate(one.split) if s == part] for part in ("test", "train"))
     first, second = plain_similarity(one), plain_similarity(two)
     assert recalls(one) == pytest.approx(plain_recalls(first, queries, gallery))
-    mean = [[(a + b) / 2 for a, b in zip(x, y, strict=True)] for x, y in zip(first, second, strict=True)]
+    mean = [[a / np.std(x) + b / np.std(y) for a, b in zip(x, y, strict=True)] for x, y in zip(first, second, strict=True)]
     fused = recalls(one, two)
     assert fused == pytest.approx(plain_recalls(mean, queries, gallery))
     assert fused != recalls(one)
@@ -91,9 +118,11 @@ def brute_force(*streams: Features) -> dict[str, float]:
     total = np.zeros(())
     for each in streams:
         average = each.features.astype(np.float64).mean(axis=1)
+        average = average - average[each.rows("train")].mean(axis=0)
         unit = average / np.maximum(np.linalg.norm(average, axis=1, keepdims=True), 1e-12)
-        total = total + np.einsum("qd,gd->qg", unit[each.rows("test")], unit[each.rows("train")])  # no BLAS, so that equal videos tie
-    order = np.argsort(-(total / len(streams)), axis=1, kind="stable")
+        similar = np.einsum("qd,gd->qg", unit[each.rows("test")], unit[each.rows("train")])  # no BLAS, so that equal videos tie
+        total = total + similar / (similar.std(axis=1, keepdims=True) if len(streams) > 1 else 1)
+    order = np.argsort(-total, axis=1, kind="stable")
     hits = streams[0].targets("train")[order] == streams[0].targets("test")[:, None]
     return {f"R@{k}": 100 * float(np.mean(hits[:, :k].any(axis=1))) for k in metrics.KS}
 
@@ -111,9 +140,9 @@ def with_copies(seed: int, videos: int, numbers: int) -> Features:
 @pytest.mark.parametrize("chunk", [1, 7, 10_000])
 @pytest.mark.parametrize("tile", [32, 2048])
 def test_chunks_find_exactly_what_brute_force_does(chunk: int, tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = with_copies(0, 201, 65)
+    one = with_copies(0, 121, 65)
     labels, split = one.labels, one.split
-    two = Features(one.ids, labels, split, with_copies(1, 201, 17).features, {}, "toy")
+    two = Features(one.ids, labels, split, with_copies(1, 121, 17).features, {}, "toy")
     monkeypatch.setattr(retrieval, "CHUNK", 8 * len(one.rows("train")) * chunk)
     monkeypatch.setattr(cosines, "TILE", tile)
     for streams in ([one], [two], [one, two]):
@@ -123,11 +152,14 @@ def test_chunks_find_exactly_what_brute_force_does(chunk: int, tile: int, monkey
 
 @pytest.mark.parametrize("videos", [60, 333])
 def test_features_whose_similarities_are_exact_tie_as_in_brute_force(videos: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Signs in 16 dimensions: of length 4, so all similarities are eighths, and nearly all of them tie."""
+    """Signs in 16 dimensions: of length 4, so all similarities are eighths, and nearly all of them tie. With its opposites the mean is 0."""
     rng = seeding.numpy_rng(videos)
     values = rng.choice([-1.0, 1.0], (videos, 1, 16)).astype(np.float32)
-    labels, split = [f"c{c}" for c in rng.integers(0, 30, videos)], ["test" if i % 2 else "train" for i in range(videos)]
-    features = Features([str(i) for i in range(videos)], labels, split, values, {}, "toy")
+    gallery = np.concatenate([values[::2], -values[::2]])
+    values, count = np.concatenate([gallery, values[1::2]]), len(gallery)
+    labels = [f"c{c}" for c in rng.integers(0, 30, len(values))]
+    split = ["train" if i < count else "test" for i in range(len(values))]
+    features = Features([str(i) for i in range(len(values))], labels, split, values, {}, "toy")
     expected = brute_force(features)
     assert 0 < expected["R@1"] < expected["R@20"] < 100
     monkeypatch.setattr(retrieval, "CHUNK", 8 * 37 * videos // 2)
@@ -147,10 +179,9 @@ def test_equal_videos_are_equally_near_wherever_they_stand() -> None:
 
 def test_clear_classes_are_found_and_scale_does_not_matter() -> None:
     assert recalls(random_features(0, 0.1))["R@1"] == 100
-    length = seeding.numpy_rng(5).uniform(0.1, 10, (120, 1, 1)).astype(np.float32)
     one = random_features(2, 4)
-    scaled = Features(one.ids, one.labels, one.split, one.features * length)
-    assert recalls(scaled) == recalls(one)
+    for scale in (1e-8, 64.0):
+        assert recalls(Features(one.ids, one.labels, one.split, one.features * np.float32(scale))) == recalls(one)
 
 
 def test_a_zero_feature_is_no_division_by_zero() -> None:

@@ -25,7 +25,7 @@ from videossl.tasks import base, features, progress, scripts
 from videossl.tasks.features import Features
 
 FUSED = {"fused": [["rgb", "flow"], ["joint", "motion"]]}
-PROBE = {"weight_decay": 0.01, "iterations": 50}
+PROBE = {"weight_decay": 0.01, "tolerance": 1e-6, "iterations": 50}
 
 
 def params(task: str, settings: Any = None, fused: Any = FUSED) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def test_fused_probabilities_are_the_mean_video_by_video(tmp_path: Path, call_st
     paths = random_files(tmp_path)
     values = score(call_stage, "linear", paths, PROBE)["values"]
     rgb, flow = (features.read(path) for path in paths)
-    one, two = (base.load("linear").predict(each, PROBE).tolist() for each in (rgb, flow))
+    one, two = (base.load("linear").predict(each, PROBE).probabilities.tolist() for each in (rgb, flow))
     right = [rgb.labels[i] for i in range(60) if rgb.split[i] == "test"]
     hits = {"rgb": 0, "flow": 0, "rgb+flow": 0}
     for first, second, label in zip(one, two, right, strict=True):
@@ -122,20 +122,34 @@ def test_fused_probabilities_are_the_mean_video_by_video(tmp_path: Path, call_st
     assert len(set(hits.values())) == 3  # else this tells nothing
 
 
+def test_a_probe_that_did_not_converge_is_marked_in_its_file(
+    tmp_path: Path, call_stage: CallStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = random_files(tmp_path)
+    assert "remarks" not in score(call_stage, "linear", paths, PROBE | {"iterations": 500})
+    remarks = score(call_stage, "linear", paths, PROBE | {"iterations": 2})["remarks"]
+    assert sorted(remarks) == ["flow", "rgb", "rgb+flow"] and len(remarks["rgb+flow"]) == 2
+    assert "e, seed 0, rgb on toy: the linear probe has not converged: after 2 iterations" in caplog.text
+
+
 def test_fused_similarities_are_the_mean_pair_by_pair(tmp_path: Path, call_stage: CallStage) -> None:
     paths = random_files(tmp_path)
     values = score(call_stage, "retrieval", paths)["values"]
     both = [features.read(path) for path in paths]
 
     def cosine(one: Features, q: int, g: int) -> float:
-        x, y = (one.features[i].astype(float).mean(0) for i in (q, g))
+        x, y = (one.features[i].astype(float).mean(0) - one.features[train].astype(float).mean((0, 1)) for i in (q, g))
         return float(x @ y) / math.sqrt(float(x @ x) * float(y @ y))
+
+    def deviation(one: Features, q: int) -> float:
+        return float(np.std([cosine(one, q, g) for g in train]))
 
     train, test = ([i for i in range(60) if both[0].split[i] == split] for split in ("train", "test"))
     for k in (1, 5, 10, 20):
         hits = 0
         for q in test:
-            nearest = sorted(train, key=lambda g: -(cosine(both[0], q, g) + cosine(both[1], q, g)) / 2)
+            wide = [deviation(one, q) for one in both]
+            nearest = sorted(train, key=lambda g: -sum(cosine(one, q, g) / by for one, by in zip(both, wide, strict=True)))
             hits += both[0].labels[q] in [both[0].labels[g] for g in nearest[:k]]
         assert values["rgb+flow"][f"R@{k}"] == pytest.approx(100 * hits / 15)
     assert values["rgb+flow"] != values["rgb"] != values["flow"]

@@ -92,7 +92,7 @@ def test_features_are_those_of_the_other_datasets_clips(
 def test_results_are_of_the_other_datasets_classes(modality: str, arguments: dict[str, Any], call_stage: CallStage) -> None:
     params = {"streams": {modality: settings(modality)}, "evaluate": {"clips": 2}}
     path = call_stage("features", params, f"{modality}/away.h5", **arguments)
-    for task, chosen in {"retrieval": {}, "linear": {"weight_decay": 0.01, "iterations": 20}}.items():
+    for task, chosen in {"retrieval": {}, "linear": {"weight_decay": 0.01, "tolerance": 1e-6, "iterations": 20}}.items():
         params = {"evaluate": {"fused": [["rgb", "flow"]], "tasks": {task: chosen}}}
         out = call_stage("score", params, f"{task}.json", task=task, experiment="e", seed=0, dataset="away", features=[path])
         result = json.loads(out.read_text())
@@ -146,7 +146,7 @@ def test_progress_is_measured_on_the_other_dataset(
     path = tmp_path / f"{modality}.snapshots.safetensors"
     weights.save(path, {f"5.{modality}/{name}": value for name, value in encoder.state_dict().items()}, {})
     del arguments["weights"]
-    tasks = {"linear": {"weight_decay": 0.01, "iterations": 20}, "retrieval": {}}
+    tasks = {"linear": {"weight_decay": 0.01, "tolerance": 1e-6, "iterations": 20}, "retrieval": {}}
     params = {"streams": {modality: settings(modality)}, "evaluate": {"clips": 2, "tasks": tasks}}
     named = {"training": modality, "dataset": "away", "snapshots": path}
     result = json.loads(call_stage("progress", params, "p.json", **arguments, **named).read_text())

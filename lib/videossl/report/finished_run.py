@@ -66,6 +66,15 @@ class Run:
         """The seeds of all that was read."""
         return sorted({int(item["seed"]) for item in (*self.results, *self.progress, *self.histories)})
 
+    @property
+    def remarks(self) -> list[str]:
+        """Remarks of tasks on their own numbers, each with its place."""
+        return sorted(
+            f"{file['experiment']}, seed {file['seed']}, {stream} on {file['dataset']}: {'; '.join(said)}"
+            for file in self.results
+            for stream, said in file.get("remarks", {}).items()
+        )
+
     @cached_property
     def training_videos(self) -> int:
         """The number of usable videos on the train side."""
@@ -237,7 +246,7 @@ def _gallery(paths: Sequence[Path], opened: Opened) -> list[dict[str, Any]]:
         queries = streams[0].rows("test")
         if len(queries) and len(streams[0].rows("train")):
             asked = sorted({round(position) for position in np.linspace(0, len(queries) - 1, GALLERY)})
-            similarities = np.mean([cosines.similarities(stream, asked) for stream in streams], axis=0)
+            similarities = cosines.fused([cosines.similarities(stream, asked) for stream in streams])
             name = {"experiment": experiment, "stream": "+".join(path.parent.name for path in files)}
             items += [name | _query(streams[0], int(queries[i]), row, opened) for i, row in zip(asked, similarities, strict=True)]
     return items

@@ -52,7 +52,7 @@ def terminal(run: Run) -> str:
     """The results as ASCII text: a table a task, and below it what is best."""
     tasks = task_results(run)
     blocks = [f"{task['title']}\n{task['table'].text()}\n{fill(task['best'])}" for task in tasks]
-    return ascii_only("\n\n".join([*blocks, fill(f"* best trained. {RULE}" if tasks else NO_TASK)]))
+    return ascii_only("\n\n".join([*blocks, *map(fill, run.remarks), fill(f"* best trained. {RULE}" if tasks else NO_TASK)]))
 
 
 def task_results(run: Run) -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ def record(run: Run, name: str) -> dict[str, Any]:
         "dataset": run.dataset,
         "seeds": run.seeds,
         "rule": RULE,
+        "remarks": run.remarks,
         "sources": run.sources(),
         "artefacts": run.provenance,
         **(results(run, target, printed) if show == "results" else {"numbers": [], "orders": [], "paper_alone": []}),

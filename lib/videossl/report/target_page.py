@@ -33,7 +33,9 @@ def render(run: Run, target: Record) -> str:
 def terminal(target: Record) -> str:
     """The comparison as ASCII text: a table a stream or chart, and how many pairs are seen in it."""
     blocks = ["\n".join([part["title"], part["table"].text(), *(fill(said) for said, _ in part["pairs"])]) for part in parts(target)]
-    return ascii_only("\n\n".join([f"{heading(target)}\n{fill(target['lead'])}", *blocks, fill(target["rule"])]))
+    return ascii_only(
+        "\n\n".join([f"{heading(target)}\n{fill(target['lead'])}", *blocks, *map(fill, target["remarks"]), fill(target["rule"])])
+    )
 
 
 def heading(target: Record) -> str:

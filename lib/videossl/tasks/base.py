@@ -6,6 +6,7 @@ A task is a YAML and a module of this folder. It turns features of videos into n
     measure(predictions, features) -> dict          the metrics of the streams whose predictions are given, one or several, fused
     chance(features) -> dict                        the same metrics of an answer that knows nothing
     work(counts, settings) -> float                 how many pieces of work `predict` and `measure` are of one stream; `make cost` times a piece
+    remarks(predictions) -> list[str]               what a reader of these numbers must know, a sentence each; may be left out
 
 `settings` are the task's own, as its YAML declares them. Videos of fused streams are the same, in the same order. The YAML says
 `label`, the kind of label that it needs, and `given`: features, or encoder. A task that is given an encoder trains it by the `method`
@@ -57,6 +58,11 @@ class Task(Protocol):
 def load(name: str) -> Task:
     """The module of the task `name`; it loads what the task needs, torch or not. Raises InputError where there is no such task."""
     return cast(Task, registry.module("tasks", name))
+
+
+def remarks(task: Task, predictions: Sequence[Any]) -> list[str]:
+    """Sentences of the task on numbers from `predictions`."""
+    return list(task.remarks(predictions)) if hasattr(task, "remarks") else []
 
 
 def is_labelled(kind: str, label: str, further: Mapping[str, Any]) -> bool:

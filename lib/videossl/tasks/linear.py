@@ -18,27 +18,41 @@ from videossl.tasks import metrics
 from videossl.tasks.base import Counts
 from videossl.tasks.features import Features
 
+USUAL = 500  # iterations to a tolerance of 1e-6 on features of trained encoders, for estimates: from 85 to 950 on the toy set
 TINY = 1e-6  # a feature that varies less than this share of its mean is constant but for rounding, and is left out
 
 
-def predict(features: Features, settings: Mapping[str, Any]) -> np.ndarray:
-    """Class probabilities of the test videos, (V_test, classes) float64: softmax averaged over the clips of a video.
+class Probed(NamedTuple):
+    """Class probabilities of the test videos, (V_test, classes) float64; and a remark where the probe stopped too early, else ''."""
+
+    probabilities: np.ndarray
+    remark: str
+
+
+def predict(features: Features, settings: Mapping[str, Any]) -> Probed:
+    """Class probabilities of the test videos: softmax averaged over the clips of a video.
 
     Multinomial logistic regression on standardised features: each training clip a sample, minimising mean cross-entropy
-    + weight_decay / 2 * |W|^2 from zero by L-BFGS in float64, at most `iterations`. The problem is convex and
-    nothing is drawn, so no learning rate or seed moves the result. Rows and columns as `features.rows("test")` and
-    `features.classes`. Raises InputError without test videos or with fewer than two classes.
+    + weight_decay / 2 * |W|^2 from zero by L-BFGS in float64, until no number of the gradient is larger than `tolerance`, at most
+    `iterations`. The problem is convex and nothing is drawn, so no learning rate or seed moves the result. Rows and columns as
+    `features.rows("test")` and `features.classes`. Raises InputError without test videos or with fewer than two classes.
     """
     features.check()
     samples = Samples(features, features.rows("train"))
-    weight, bias = fit(samples, len(features.classes), settings["weight_decay"], settings["iterations"])
+    fitted = fit(samples, len(features.classes), settings["weight_decay"], settings["iterations"], settings["tolerance"])
     tested = chunks(features, features.rows("test"), samples.scaling)
-    return np.concatenate([(clips @ weight.T + bias).softmax(dim=2).mean(dim=1).numpy() for clips in tested])
+    probabilities = np.concatenate([(clips @ fitted.weight.T + fitted.bias).softmax(dim=2).mean(dim=1).numpy() for clips in tested])
+    return Probed(probabilities, "" if fitted.gradient <= settings["tolerance"] else _unfinished(fitted, settings["tolerance"]))
 
 
-def measure(predictions: Sequence[np.ndarray], features: Features) -> dict[str, float]:
+def measure(predictions: Sequence[Probed], features: Features) -> dict[str, float]:
     """Percent of the test videos whose class has the largest probability, the streams' probabilities averaged."""
-    return {"accuracy": metrics.accuracy(metrics.fuse(predictions), features.targets("test"))}
+    return {"accuracy": metrics.accuracy(metrics.fuse([each.probabilities for each in predictions]), features.targets("test"))}
+
+
+def remarks(predictions: Sequence[Probed]) -> list[str]:
+    """That a probe did not converge."""
+    return [each.remark for each in predictions if each.remark]
 
 
 def chance(features: Features) -> dict[str, float]:
@@ -47,8 +61,8 @@ def chance(features: Features) -> dict[str, float]:
 
 
 def work(counts: Counts, settings: Mapping[str, Any]) -> float:
-    """Multiplications of a step of L-BFGS through one layer, times iterations, were no iteration spared."""
-    return float(counts.train * counts.clips * counts.numbers * counts.classes * settings["iterations"])
+    """Multiplications of a step of L-BFGS through one layer, times iterations."""
+    return float(counts.train * counts.clips * counts.numbers * counts.classes * min(settings["iterations"], USUAL))
 
 
 class Scaling(NamedTuple):
@@ -107,15 +121,31 @@ def _squares(clips: np.ndarray, mean: np.ndarray) -> np.ndarray:
     return np.asarray(np.square(difference, out=difference).sum(axis=(0, 1)))
 
 
-def fit(samples: Samples, classes: int, weight_decay: float, iterations: int) -> tuple[Tensor, Tensor]:
-    """Weight (classes, D) and bias (classes,) of the regression; the gradient is added up over the chunks of the samples."""
+class Fitted(NamedTuple):
+    """Weight (classes, D) and bias (classes,) float64 of the regression; the iterations it took, and the largest number of its gradient."""
+
+    weight: Tensor
+    bias: Tensor
+    iterations: int
+    gradient: float
+
+
+def _unfinished(fitted: Fitted, tolerance: float) -> str:
+    return (
+        f"the linear probe has not converged: after {fitted.iterations:,} iterations its gradient is {fitted.gradient:.1e}, above {tolerance:g}; "
+        "raise evaluate.tasks.linear.iterations or weight_decay"
+    )
+
+
+def fit(samples: Samples, classes: int, weight_decay: float, iterations: int, tolerance: float) -> Fitted:
+    """Solve the regression; the gradient is added up over the chunks of the samples."""
     weight = torch.zeros(classes, samples.features.features.shape[2], dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
     search = torch.optim.LBFGS(
         [weight, bias],
         max_iter=iterations,
-        tolerance_grad=1e-9,
-        tolerance_change=1e-12,
+        tolerance_grad=tolerance,
+        tolerance_change=1e-15,
         line_search_fn="strong_wolfe",
     )
 
@@ -130,4 +160,6 @@ def fit(samples: Samples, classes: int, weight_decay: float, iterations: int) ->
         return total.detach()
 
     search.step(objective)  # type: ignore[no-untyped-call]
-    return weight.detach(), bias.detach()
+    objective()  # the search may have looked beyond the point where it stopped
+    gradient = max(float(parameter.grad.abs().max()) for parameter in (weight, bias) if parameter.grad is not None)
+    return Fitted(weight.detach(), bias.detach(), int(search.state[weight]["n_iter"]), gradient)

@@ -50,7 +50,10 @@ class Tasks:
 
     @staticmethod
     def _score(task: base.Task, features: Features, settings: Mapping[str, Any]) -> dict[str, float]:
-        return task.measure([task.predict(features, settings)], features)
+        predictions = [task.predict(features, settings)]
+        for said in base.remarks(task, predictions):
+            log.warning("%s", said)
+        return task.measure(predictions, features)
 
 
 def kept(snapshots: Path) -> list[int]:

@@ -1,4 +1,4 @@
-"""Retrieval: test videos query the training videos by cosine similarity (docs/methods/tasks.md).
+"""Retrieval: test videos query the training videos by the cosine similarity of centred features (docs/methods/tasks.md).
 
 Shapes: Q queries, the labelled test videos; G gallery videos, the labelled training videos; K clips a video; D numbers a clip. The similarities
 (Q, G) are never there as a whole: of Kinetics or NTU RGB+D 120 they would take 25 GB. Some queries at a time meet all of the gallery.
@@ -13,7 +13,7 @@ import numpy as np
 
 from videossl.tasks import metrics
 from videossl.tasks.base import Counts
-from videossl.tasks.cosines import Cosines
+from videossl.tasks.cosines import Cosines, fused
 from videossl.tasks.features import CHUNK, Features
 
 
@@ -24,11 +24,12 @@ def predict(features: Features, settings: Mapping[str, Any]) -> Cosines:
 
 
 def measure(predictions: Sequence[Cosines], features: Features) -> dict[str, float]:
-    """R@1, 5, 10, 20 in percent, by the mean of the streams' similarities. A k beyond the gallery is computed with the whole gallery."""
+    """R@1, 5, 10, 20 in percent, by the streams' similarities, fused. A k beyond the gallery is computed with the whole gallery."""
     queries, gallery = features.targets("test"), features.targets("train")
     step = max(1, CHUNK // (8 * len(gallery)))
     chunks = [slice(start, start + step) for start in range(0, len(queries), step)]
-    ranks = np.concatenate([metrics.first_ranks(mean(predictions, chunk), queries[chunk], gallery) for chunk in chunks])
+    similarities = (fused([stream.of(chunk) for stream in predictions]) for chunk in chunks)
+    ranks = np.concatenate([metrics.first_ranks(rows, queries[chunk], gallery) for rows, chunk in zip(similarities, chunks, strict=True)])
     return {f"R@{k}": metrics.recall_at(ranks, k) for k in metrics.KS}
 
 
@@ -42,12 +43,3 @@ def chance(features: Features) -> dict[str, float]:
 def work(counts: Counts, settings: Mapping[str, Any]) -> float:
     """Multiplications."""
     return float(counts.test * counts.train * counts.numbers)
-
-
-def mean(predictions: Sequence[Cosines], asked: slice) -> np.ndarray:
-    """Mean of the streams' similarities, (n, G)."""
-    total = predictions[0].of(asked)
-    for other in predictions[1:]:
-        total += other.of(asked)
-    total /= len(predictions)
-    return total

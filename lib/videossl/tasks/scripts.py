@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from videossl import registry, script
@@ -12,6 +13,8 @@ from videossl.files import sha256, write_json
 from videossl.tasks.base import CLASS, is_labelled
 from videossl.tasks.features import Features, align, read
 from videossl.train import provenance
+
+log = logging.getLogger(__name__)
 
 
 def encoder_parser(description: str | None) -> argparse.ArgumentParser:
@@ -73,10 +76,11 @@ def write_result(
     values: dict[str, dict[str, float]],
     chance: dict[str, float],
     groups: dict[str, list[Features]],
+    remarks: Mapping[str, Sequence[str]],
 ) -> None:
     """Write a results file: the numbers, and the hashes of data, code, weights and features behind them.
 
-    args: as `score_parser` reads them. groups: as `streams` makes them. `data` is as in `combined`, and each stream's own is under
+    args: as `score_parser` reads them. groups: as `streams` makes them. remarks: of the task on them, left out where there are none. `data` is as in `combined`, and each stream's own is under
     `encoders`.
     """
     alone = {name: parts[0] for name, parts in groups.items() if "+" not in name}
@@ -89,7 +93,10 @@ def write_result(
     result = {"experiment": args.experiment, "seed": args.seed, "dataset": args.dataset, "task": args.task}
     label = registry.declared("tasks", args.task)["label"]
     numbers = {"values": values, "chance": chance, "counts": counts(next(iter(alone.values())), label)}
-    write_json(args.out, result | numbers | {"provenance": made_from})
+    marked = {name: list(said) for name, said in remarks.items() if said}
+    for name, said in marked.items():
+        log.warning("%s, seed %d, %s on %s: %s", args.experiment, args.seed, name, args.dataset, "; ".join(said))
+    write_json(args.out, result | numbers | ({"remarks": marked} if marked else {}) | {"provenance": made_from})
 
 
 def combined(digests: Sequence[str]) -> str:
