@@ -57,7 +57,9 @@ def test_neighbours_are_those_of_the_fused_cosines(tmp_path: Path) -> None:
         mean = np.mean([np.array(each) / np.std(each) for each in alone], axis=0)
         cosines = dict(zip([ROWS[i].id for i in gallery], mean, strict=True))
         assert [one["id"] for one in item["neighbours"]] == sorted(cosines, key=lambda id: -cosines[id])
-        np.testing.assert_allclose([one["similarity"] for one in item["neighbours"]], sorted(cosines.values(), reverse=True), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            [one["similarity"] for one in item["neighbours"]], sorted(cosines.values(), reverse=True), rtol=1e-5, atol=1e-6
+        )
         assert [one["correct"] for one in item["neighbours"]] == [one["id"][0] == item["query"]["id"][0] for one in item["neighbours"]]
     (shard_path,) = (tmp_path / "cache/toy/rgb").iterdir()
     np.testing.assert_array_equal(run.gallery[0]["query"]["thumb"], Cache([shard_path]).read("bow/2", 10, 11)[0])

@@ -144,6 +144,7 @@ def fit(samples: Samples, classes: int, weight_decay: float, iterations: int, to
     search = torch.optim.LBFGS(
         [weight, bias],
         max_iter=iterations,
+        max_eval=25 * iterations,  # as many as the line searches may take
         tolerance_grad=tolerance,
         tolerance_change=1e-15,
         line_search_fn="strong_wolfe",
