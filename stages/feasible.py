@@ -23,7 +23,7 @@ def main() -> None:
     for name, settings in args.params["streams"].items():
         encoder = assemble.encoder(name, settings, 0)
         streams[name] = Shapes(encoder.shapes(assemble.input_shape(settings)), encoder.dims)
-    allowed = registry.module("methods", args.params["method"]).feasible(args.experiment, streams, args.params["settings"])
+    allowed = registry.module("methods", args.params["method"]).feasible(f"experiments.{args.experiment}", streams, args.params["settings"])
     shapes = {name: shapes.maps for name, shapes in streams.items()}
     # Without the code: a training rests on these bytes, and would begin anew for a comment in this file.
     write_json(args.out, {"shapes": shapes, "provenance": {"params": args.params}} | allowed)

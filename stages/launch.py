@@ -84,7 +84,7 @@ def together(args: argparse.Namespace) -> int:
         rdzv_configs={"rank": int(os.environ.get("SLURM_NODEID", "0")), "timeout": PATIENCE},
         signals_to_handle="SIGHUP,SIGQUIT",  # of the others torch would wait for its processes once only
     )
-    attend_to_signals()
+    attended = attend_to_signals()
     with tempfile.TemporaryDirectory() as folder:
         os.environ[script.LAUNCHED] = folder
         try:
@@ -97,14 +97,16 @@ def together(args: argparse.Namespace) -> int:
                 f"the {args.nodes} nodes have not found each other at {where}:{args.port} ({reason}); call it again"
             ) from error
         finally:
+            signal.set_wakeup_fd(-1)
+            os.close(attended)
             del os.environ[script.LAUNCHED]
     return 0
 
 
-def attend_to_signals() -> None:
+def attend_to_signals() -> int:
     """Hand signals to the processes, however often they come: they end when they have done what is asked. Before there are any, end at once.
 
-    In a thread, since the main one may be where Python does not look for signals: waiting for another node.
+    Until the file descriptor that is returned is closed. In a thread, since the main one may be where Python does not look for signals: waiting for another node.
     """
     read, write = os.pipe()
     os.set_blocking(write, False)
@@ -112,14 +114,18 @@ def attend_to_signals() -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, lambda number, frame: None)
     threading.Thread(target=attend, args=(read,), daemon=True).start()
+    return write
 
 
 def attend(read: int) -> None:
-    """The thread's work. read: a pipe of the numbers of signals."""
+    """The thread's work. read: a pipe of the numbers of signals, closed at the end."""
     begun, started = False, time.monotonic()
     said = started
     while True:
-        came = os.read(read, 64) if select.select([read], [], [], 1)[0] else b""
+        ready = select.select([read], [], [], 1)[0]
+        came = os.read(read, 64) if ready else b""
+        if ready and not came:
+            return
         running = children()
         begun = begun or bool(running)
         if not begun and time.monotonic() > said + waiting.HEARTBEAT:

@@ -1,4 +1,4 @@
-"""measurable: whether the tasks that params.yaml asks for can be measured, known before anything is trained.
+"""measurable: whether what params.yaml asks for can be trained and measured with the videos of the index, known before frames are extracted.
 
 in:  the index
 out: data/index/{dataset}.measurable.json  labelled training and test videos, classes
@@ -6,7 +6,7 @@ out: data/index/{dataset}.measurable.json  labelled training and test videos, cl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from videossl import registry, script
@@ -27,6 +27,7 @@ def main() -> None:
         kinds.setdefault(registry.declared("tasks", task)["label"], []).append(task)
     for kind, asking in kinds.items():
         check(kind, asking, rows, args.index)
+    check_batches(args.params["batches"], rows, args.index)
     verdict = counts(CLASS, rows) | {"classes": len(index.classes(rows)), "tasks": tasks}
     write_json(args.out, verdict | {"provenance": {"params": args.params}})
 
@@ -49,6 +50,18 @@ def check(kind: str, tasks: Sequence[str], rows: Sequence[index.Row], path: Path
         f"{', '.join(tasks)} need {needed} to train and to test with; {path} has {has}{labelled['train']} training and {labelled['test']} test videos;"
         " mend labels and split, leave the dataset out of evaluate.datasets, or set evaluate.tasks: [] to measure nothing"
     )
+
+
+def check_batches(batches: Mapping[str, Mapping[str, int]], rows: Sequence[index.Row], path: Path) -> None:
+    """Raise InputError where a batch is larger than all that is trained on. batches: by kind of videos and dotted key of params."""
+    training = [row for row in rows if row.split == "train"]
+    counted = {"videos": len(training), "labelled videos": sum(bool(row.label) for row in training)}
+    for kind, by_key in batches.items():
+        for key, batch in by_key.items():
+            if batch > counted[kind]:
+                raise InputError(
+                    f"{key} is {batch}, and {path} has {counted[kind]} {kind} to train on; set it to {counted[kind]} or less, or add videos"
+                )
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ rule measurable:
         index=rules.index.output.table,
         code=depends(
             "measurable.py",
-            uses(lambda wildcards: slices.measurable(P)),
+            uses(lambda wildcards: slices.measurable(P, wildcards.dataset)),
         ),
     output:
         paths.measurable("{dataset}"),
@@ -68,7 +68,7 @@ rule measurable:
         mem_mb=1000,
         runtime=10,
     params:
-        slice=as_json(lambda wildcards: slices.measurable(P)),
+        slice=as_json(lambda wildcards: slices.measurable(P, wildcards.dataset)),
         tasks=as_json(lambda wildcards: P["evaluate"]["tasks"]),  # DVC sees names and settings as one; both engines rerun
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --index {input.index:q} --out {output:q} --log {log:q}"

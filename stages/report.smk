@@ -3,7 +3,7 @@
 #      data/report/{target}.html and .json  what params.targets compares, with the paper's numbers
 
 MADE = recipes.with_starts(P, P["all"])  # the experiments of `all`
-MEASURABLE = [paths.measurable(dataset) for dataset in run_plan.measured_datasets(P)]
+MEASURABLE = [paths.measurable(dataset) for dataset in run_plan.checked_datasets(P)]
 INDEX = paths.index(DATASET)
 ONCE += MEASURABLE
 

@@ -95,10 +95,10 @@ def _data(params: Params, dataset: str) -> dict[str, Stage]:
             "index", "index", slices.keys(slices.index(params, dataset)), things
         ),
         "measurable": Stage(measurable, "measure", [index], [measurable]).job(
-            "measurable", "measurable", slices.keys(slices.measurable(params)), registry.used(slices.measurable(params))
+            "measurable", "measurable", slices.measurable_keys(params, dataset), registry.used(slices.measurable(params, dataset))
         ),
     }
-    if dataset not in run_plan.measured_datasets(params):
+    if dataset not in run_plan.checked_datasets(params):
         del made["measurable"]
     for cached in run_plan.cached_modalities(params, dataset):
         extractor = run_plan.extractor(params, cached)
@@ -164,7 +164,7 @@ def _report(params: Params, measured: Sequence[str]) -> Stage:
     deps = [
         paths.index(params["dataset"]["name"]),
         paths.index_about(params["dataset"]["name"]),
-        *map(paths.measurable, run_plan.measured_datasets(params)),
+        *map(paths.measurable, run_plan.checked_datasets(params)),
         *_caches(params, params["streams"]),
     ]
     deps += [f"data/results/{experiment}/{seed}" for experiment in measured]

@@ -84,11 +84,13 @@ def jobs(params: Params) -> dict[str, dict[str, Job]]:
     """
     single = {f"features {stream}": slices.features(params, stream) for stream in params["streams"]}
     single |= {f"score {task}": slices.score(params, task) for task in params["evaluate"]["tasks"]}
-    single |= {"measurable": slices.measurable(params), "report": slices.report(params)}
+    single |= {"report": slices.report(params)}
     single |= {f"compare {target}": slices.compare(params, target) for target in params["targets"]}
     result = {name: {"": (json.dumps(part), slices.keys(part))} for name, part in single.items()}
     for dataset in run_plan.datasets(params):
         result |= jobs_of_dataset(params, dataset)
+        part = json.dumps(slices.measurable(params, dataset))
+        result |= {f"measurable {dataset}": {"": (part, slices.measurable_keys(params, dataset))}}
     for experiment in params["experiments"]:
         result |= jobs_of_experiment(params, experiment)
     for task in params["evaluate"]["tasks"]:
@@ -192,7 +194,7 @@ def looked_at_for_nothing(params: Params, stage: str, leaf: str) -> bool:
     """Whether DVC may look at a leaf that no job of the stage gets."""
     kind, _, name = stage.partition(" ")
     if kind == "measurable":  # which tasks there are: DVC can't look at the keys of a mapping alone
-        return leaf.startswith("evaluate.tasks.")
+        return leaf.startswith("evaluate.tasks.") or leaf.endswith((".method", ".streams"))
     if kind == "index":  # whether people are detected in the videos: the section as a whole
         return leaf.startswith("skeleton.")
     if leaf == f"experiments.{name}.streams":  # in which order, which is nothing to manifold mixup

@@ -267,10 +267,11 @@ def rows_of(labels: Sequence[str], splits: Sequence[str], **further: Sequence[An
     return [row(f"v{i}", label, splits[i], labels=each[i]) for i, label in enumerate(labels)]
 
 
-def measurable(call_stage: CallStage, folder: Path, tasks: list[str], rows: Sequence[Row]) -> dict[str, Any]:
+def measurable(call_stage: CallStage, folder: Path, tasks: list[str], rows: Sequence[Row], batches: Any = None) -> dict[str, Any]:
     """What the script says of an index of `rows`."""
     index.write(folder / "index.csv", rows)
-    out = call_stage("measurable", {"evaluate": {"tasks": tasks}}, "measurable.json", index=folder / "index.csv")
+    part = {"evaluate": {"tasks": tasks}, "batches": batches or {}}
+    out = call_stage("measurable", part, "measurable.json", index=folder / "index.csv")
     result: dict[str, Any] = json.loads(out.read_text())
     assert result.pop("provenance")["params"]["evaluate"] == {"tasks": tasks}
     return result
@@ -285,6 +286,18 @@ def test_what_can_be_measured_is_said(tmp_path: Path, call_stage: CallStage) -> 
         InputError, match=r"^linear, retrieval need two classes and labelled videos to train and to test with; .*index.csv has 2 "
     ):
         measurable(call_stage, tmp_path, ["linear", "retrieval"], rows[:2])
+
+
+def test_a_batch_that_is_larger_than_what_is_trained_on_is_named_by_its_key(tmp_path: Path, call_stage: CallStage) -> None:
+    rows = rows_of(["a", "b", "", "b"], ["train", "train", "train", "test"])
+    batches = {"videos": {"streams.rgb.train.batch": 3}, "labelled videos": {"streams.rgb.train.finetune.batch": 2}}
+    measurable(call_stage, tmp_path, [], rows, batches)
+    for kind, key, there in (("videos", "streams.rgb.train.batch", 3), ("labelled videos", "streams.rgb.train.finetune.batch", 2)):
+        more = batches | {kind: {key: there + 1}}
+        with pytest.raises(
+            InputError, match=rf"^{key} is {there + 1}, and .*index.csv has {there} {kind} to train on; set it to {there} or less"
+        ):
+            measurable(call_stage, tmp_path, [], rows, more)
 
 
 def test_tasks_of_other_kinds_of_label_need_videos_that_have_it(

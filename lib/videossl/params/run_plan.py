@@ -35,6 +35,11 @@ def measured_datasets(params: Params) -> list[str]:
     return list(params["evaluate"].get("datasets", datasets(params)))
 
 
+def checked_datasets(params: Params) -> list[str]:
+    """The datasets whose index is held against what is to be trained and measured on them, the one that is trained on first."""
+    return list(dict.fromkeys([params["dataset"]["name"], *measured_datasets(params)]))
+
+
 def streams_of(params: Params, dataset: str) -> list[str]:
     """The streams that a dataset is read for: all, or those that `transfer` names."""
     named = {entry["name"]: entry["streams"] for entry in params["transfer"]}

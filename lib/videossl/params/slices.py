@@ -87,9 +87,24 @@ def feasible(params: Params, experiment: str) -> Params:
     return {"method": recipe["method"], "streams": shapes, "settings": {key: first[key].value for key in declared["feasible"]}}
 
 
-def measurable(params: Params) -> Params:
-    """The tasks that are to be measured."""
-    return {"evaluate": {"tasks": list(params["evaluate"]["tasks"])}}
+def measurable(params: Params, name: str) -> Params:
+    """The tasks that are to be measured on a dataset, and the batches of what is trained on it, by their keys: of all videos, or of labelled
+    ones."""
+    tasks = list(params["evaluate"]["tasks"]) if name in run_plan.measured_datasets(params) else []
+    return {"evaluate": {"tasks": tasks}, "batches": {kind: dict(sorted(found)) for kind, found in _batches(params, name).items()}}
+
+
+def _batches(params: Params, name: str) -> dict[str, set[tuple[str, int]]]:
+    result: dict[str, set[tuple[str, int]]] = {"videos": set(), "labelled videos": set()}
+    for experiment, recipe in params["experiments"].items() if name == params["dataset"]["name"] else ():
+        for stream in recipe["streams"]:
+            batch = recipes.settings(params, stream, recipe["method"], experiment)["batch"]
+            result["videos"].add((batch.place, batch.value))
+    for task in params["evaluate"]["tasks"] if name in run_plan.measured_datasets(params) else ():
+        for stream in run_plan.streams_of(params, name) if registry.declared("tasks", task)["given"] == "encoder" else ():
+            batch = recipes.settings(params, stream, task)["batch"]
+            result["labelled videos"].add((batch.place, batch.value))
+    return result
 
 
 def features(params: Params, name: str) -> Params:
@@ -177,6 +192,15 @@ def feasible_keys(params: Params, experiment: str) -> set[str]:
     places = {first[key].place for key in recipes.method(params, experiment)["feasible"]}
     plan = {f"experiments.{experiment}.{key}" for key in ("method", "streams")}
     return keys(feasible(params, experiment)) | plan | (places - {""})
+
+
+def measurable_keys(params: Params, name: str) -> set[str]:
+    """The dotted keys that `measurable` rests on."""
+    part = measurable(params, name)
+    result = {"evaluate.tasks", *(place for batches in part["batches"].values() for place in batches)}
+    if name == params["dataset"]["name"]:  # which method trains which stream
+        result |= {f"experiments.{experiment}.{key}" for experiment in params["experiments"] for key in ("method", "streams")}
+    return result
 
 
 def finetune_keys(params: Params, task: str, name: str) -> set[str]:
