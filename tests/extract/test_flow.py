@@ -1,10 +1,15 @@
 """Flow of textures that move by a known amount, by each backend."""
 
+import ast
+import os
+import subprocess
+import sys
 from itertools import pairwise
 
 import cv2
 import numpy as np
 import pytest
+from tests.conftest import REPOSITORY
 
 from videossl.errors import InputError
 from videossl.extract import flow
@@ -101,3 +106,34 @@ def test_frames_too_small_for_a_backend() -> None:
 def test_one_frame_has_no_flow() -> None:
     with pytest.raises(InputError, match="at least two grey frames"):
         flow.compute("tvl1", {}, np.zeros((1, 8, 8), np.uint8))
+
+
+SURVIVES = """
+import sys
+import numpy as np
+from videossl.errors import InputError
+from videossl.extract import flow
+
+rng, refused = np.random.default_rng(0), []
+for preset in flow.DIS:
+    for height, width in ((8, 20), (8, 40), (12, 200), (15, 79), (16, 79), (16, 80), (17, 200), (31, 256), (31, 640), (32, 640), (40, 12)):
+        grey = rng.integers(0, 255, (2, height, width), np.uint8)
+        try:
+            assert flow.compute("dis", {"preset": preset}, grey).shape == (1, height, width, 2)
+        except InputError as error:
+            assert f"no flow of {width}x{height} pixels" in str(error), error
+            refused.append((preset, height, width))
+print(refused)
+"""
+
+
+def test_frames_too_low_for_their_width_are_refused_where_opencv_would_crash() -> None:
+    """In a process of its own, which a crash would end."""
+    done = subprocess.run(
+        [sys.executable, "-c", SURVIVES], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(REPOSITORY / "lib")}
+    )
+    assert done.returncode == 0, done.stderr
+    refused = set(ast.literal_eval(done.stdout))
+    low = {(8, 40), (12, 200), (15, 79)}
+    wide = low | {(16, 80), (17, 200), (31, 256), (31, 640)}
+    assert refused == {(preset, *size) for preset in flow.DIS for size in (low if preset == "medium" else wide)}

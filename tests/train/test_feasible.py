@@ -61,7 +61,10 @@ def test_what_cannot_be_mixed_is_one_line_that_names_experiment_streams_and_bloc
     params = tiny()
     params["experiments"]["stc-mix"] |= {"axes": ["space", "time"]}
     line = refused("feasible", *arguments(params, "stc-mix", tmp_path / "out.json"))
-    assert line.startswith("error: experiments.stc-mix, rgb with flow: block 1 cannot be mixed with block 2: ") and "channel is not cut" in line
+    assert (
+        line.startswith("error: experiments.stc-mix, rgb with flow: block 1 cannot be mixed with block 2: ")
+        and "channel is not cut" in line
+    )
     assert not (tmp_path / "out.json").exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -125,6 +126,9 @@ def tvl1(settings: Mapping[str, Any]) -> tuple[VideoFlow, dict[str, Any]]:
 DIS = {"ultrafast": "PRESET_ULTRAFAST", "fast": "PRESET_FAST", "medium": "PRESET_MEDIUM"}
 """Preset -> OpenCV's name."""
 
+PATCH = 8
+"""The side of a patch of DIS, in pixels, by these presets."""
+
 
 def dis(settings: Mapping[str, Any]) -> tuple[VideoFlow, dict[str, Any]]:
     """Dense inverse search (Kroeger et al., ECCV 2016) by OpenCV, on the CPU: some 100 times faster than TV-L1, and rougher."""
@@ -138,9 +142,23 @@ def dis(settings: Mapping[str, Any]) -> tuple[VideoFlow, dict[str, Any]]:
     def calc(now: np.ndarray, following: np.ndarray) -> np.ndarray:
         # A new one for each pair: on small frames it changes its own scales, and the flow would depend on what came before.
         method: Any = cv2.DISOpticalFlow.create(getattr(cv2, f"DISOPTICAL_FLOW_{DIS[preset]}"))
+        _check_scales(*now.shape, method.getFinestScale(), preset)
         return np.asarray(method.calc(now, following, None))
 
     return _pairs(calc), {"preset": preset}
+
+
+def _check_scales(height: int, width: int, finest: int, preset: str) -> None:
+    """Raise InputError where OpenCV's DIS would read beyond the frame, and end the process.
+
+    On frames too small for its finest scale it takes the coarsest from the width alone, and a patch may be higher than the frame is there.
+    """
+    coarsest = min(int(math.log2(max(height, width) / (4 * PATCH)) + 0.5), int(math.log2(max(1, min(height, width) / PATCH))))
+    by_width = max(0, math.floor(math.log2(max(1, 2 * width / (5 * PATCH)))))
+    if coarsest < finest and height >= PATCH and height >> by_width < PATCH:
+        raise InputError(
+            f"no flow of {width}x{height} pixels by dis with preset {preset}: too low for their width; take flow.backend tvl1, or a larger cache.short_side"
+        )
 
 
 BACKENDS: dict[str, Callable[[Mapping[str, Any]], tuple[VideoFlow, dict[str, Any]]]] = {"tvl1": tvl1, "dis": dis}
