@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import getpass
 import hashlib
 import json
 import logging
@@ -39,6 +40,7 @@ def read(arguments: argparse.ArgumentParser) -> argparse.Namespace:
     """Parse the command line and start the log. Of several processes (RANK) the first speaks, the others only of errors."""
     result = arguments.parse_args()
     forget_other_launchers()
+    name_the_user()
     first = os.environ.get("RANK", "0") == "0"
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if result.log:
@@ -47,6 +49,14 @@ def read(arguments: argparse.ArgumentParser) -> argparse.Namespace:
     raise_open_files()
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, format="%(message)s", handlers=handlers)
     return result
+
+
+def name_the_user() -> None:
+    """Call a user without a name, as in many a container, by its number: Snakemake, DVC and torch ask for a name, and would end in a traceback."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = str(os.getuid())
 
 
 def forget_other_launchers() -> None:

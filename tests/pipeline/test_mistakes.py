@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -212,6 +213,21 @@ def test_a_home_where_snakemake_can_keep_nothing(run_folder: Workspace) -> None:
     )
     run_folder.variables["XDG_CACHE_HOME"] = str(run_folder.path / "cache")
     assert snakemake(run_folder, "-n").returncode == 0
+
+
+def test_a_user_without_a_name(run_folder: Workspace, tmp_path: Path) -> None:
+    """As in a container: a number that stands in no list of users. Snakemake asks for the name, and so does DVC. Cold."""
+    lists = "import pwd\n\ndef getpwuid(uid):\n    raise KeyError(uid)\n\npwd.getpwuid = getpwuid\n"
+    (tmp_path / "nobody").mkdir()
+    (tmp_path / "nobody/sitecustomize.py").write_text(lists)
+    paths = os.pathsep.join([str(tmp_path / "nobody"), str(REPOSITORY / "lib")])
+    nameless = {name: value for name, value in ENVIRONMENT.items() if name not in ("LOGNAME", "USER", "LNAME", "USERNAME")}
+    command = ["snakemake", "-n", "--cores", "1", "--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(run_folder.path)]
+    asked = [sys.executable, "-c", "import getpass; getpass.getuser()"]
+    without, done = (
+        subprocess.run(call, env=nameless | {"PYTHONPATH": paths}, capture_output=True, text=True) for call in (asked, command)
+    )
+    assert "KeyError" in without.stderr and done.returncode == 0, done.stderr
 
 
 def test_a_disk_that_is_full_at_the_start(tmp_path: Path) -> None:
