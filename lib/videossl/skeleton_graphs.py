@@ -14,13 +14,14 @@ class Graph:
     """A skeleton. Joints are counted from 1, as Kinect's documents do.
 
     edges: the bones, a tree. centre: the joint from which partitions of the graph and directions of bones are counted.
-    origin: the joints whose mean is the zero of a centred sequence.
+    origin: the joints whose mean is the zero of a centred sequence. shoulders: the left one and the right one.
     """
 
     joints: int
     centre: int
     edges: tuple[tuple[int, int], ...]
     origin: tuple[int, ...]
+    shoulders: tuple[int, int]
 
 
 KINECT = (
@@ -34,9 +35,9 @@ KINECT = (
 
 GRAPHS = {
     # The original graph of Yan et al. (AAAI 2018): the tip of a hand hangs on its thumb, (22, 23) and (24, 25).
-    "ntu-rgb+d": Graph(25, 21, (*KINECT, (23, 8), (22, 23), (25, 12), (24, 25)), (2,)),
+    "ntu-rgb+d": Graph(25, 21, (*KINECT, (23, 8), (22, 23), (25, 12), (24, 25)), (2,), (5, 9)),
     # The other public variant: tip and thumb hang on the hand. Weights for one variant do not fit the other.
-    "ntu-rgb+d-hands": Graph(25, 21, (*KINECT, (22, 8), (23, 8), (24, 12), (25, 12)), (2,)),
+    "ntu-rgb+d-hands": Graph(25, 21, (*KINECT, (22, 8), (23, 8), (24, 12), (25, 12)), (2,), (5, 9)),
     # COCO's 17 keypoints in torchvision's order (nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles; left
     # before right). COCO has no neck: shoulders hang on the nose, hips on the shoulders.
     "coco": Graph(
@@ -50,6 +51,7 @@ GRAPHS = {
             *((13, 7), (15, 13), (17, 15)),  # right side and leg
         ),
         origin=(12, 13),
+        shoulders=(6, 7),
     ),
 }
 """By name. Where a cache's graph is not named, it is the first here that has as many joints (`of`)."""

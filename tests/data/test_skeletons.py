@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from tests.made import shard
@@ -44,10 +46,11 @@ def skeleton(length: int, seed: int, gaps: float = 0.3) -> np.ndarray:
     return joints * (rng.random((length, 1, 1, 2)) > gaps)
 
 
-def load(folder: Path, joints: np.ndarray, modality: str, frames: int, graph: str = "") -> np.ndarray:
+def load(folder: Path, joints: np.ndarray, modality: str, frames: int, graph: str = "", normalise: str = "centred") -> np.ndarray:
     cache = Cache([shard(folder / "j.h5", "joint", [("a", joints.astype(np.float32))])])
     chosen = GRAPHS[graph] if graph else skeleton_graphs.of(joints.shape[1])
-    sequence = skeletons.sequence(cache, "a", frames, chosen)
+    name = next(name for name, each in GRAPHS.items() if each is chosen)
+    sequence = skeletons.sequence(cache, "a", {"graph": name, "clip": {"frames": frames, "normalise": normalise}}, frames)
     made = {"joint": sequence, "motion": skeletons.difference(sequence), "bone": skeletons.bones(sequence, chosen)}
     return skeletons.clip(made[modality])
 
@@ -137,3 +140,50 @@ def test_the_middle_of_the_spine_is_the_origin(tmp_path: Path) -> None:
     assert not clip[:, :, 1, 0].any()
     moved = joints + np.float32([1, 2, 3])[:, None]
     np.testing.assert_allclose(load(tmp_path, moved, "joint", 6), clip, atol=1e-5)
+
+
+def as_crossclr(joints: np.ndarray, frames: int, shoulders: tuple[int, int], centre: int) -> np.ndarray:
+    """CrosSCLR's preparation, frame by frame, with OpenCV's own resizing: (C, T, V, M)."""
+    count = sum(bool(joints[t, 0, :, 0].any()) for t in range(len(joints)))
+    result = np.zeros((3, frames, joints.shape[1], 2))
+    for m in range(2):
+        body = joints[:count, :, :, m].astype(np.float64)
+        body = np.stack([pose - pose[centre] for pose in body])
+        body = cv2.resize(body.transpose(0, 1, 2), (joints.shape[1], frames), interpolation=cv2.INTER_LINEAR).reshape(frames, -1, 3)
+        between = [pose[shoulders[1]] - pose[shoulders[0]] for pose in body]
+        sense = -1 if sum(v[2] for v in between) >= 0 else 1
+        for t, (x, _, z) in enumerate(between):
+            theta = sense * math.acos(x / (math.sqrt(x * x + z * z) + 0.0001))
+            turn = np.array([[math.cos(theta), 0, -math.sin(theta)], [0, 1, 0], [math.sin(theta), 0, math.cos(theta)]])
+            result[:, t, :, m] = turn @ body[t].T
+    return result
+
+
+@pytest.mark.parametrize(("length", "frames"), [(20, 50), (120, 50), (7, 7), (1, 5)])
+@pytest.mark.parametrize("graph", ["ntu-rgb+d", "coco"])
+def test_crossclrs_preparation_is_that_of_its_code(tmp_path: Path, length: int, frames: int, graph: str) -> None:
+    chosen = GRAPHS[graph]
+    joints = skeleton(length, 3, gaps=0.0)[:, : chosen.joints]
+    joints[length // 2 + 1 :, ..., 1] = 0  # the second body leaves
+    found = load(tmp_path, joints, "joint", frames, graph, "crossclr")
+    left, right = chosen.shoulders
+    np.testing.assert_allclose(found, as_crossclr(joints, frames, (left - 1, right - 1), chosen.centre - 1), atol=1e-5)
+
+
+def test_turned_by_hand_the_shoulders_lie_along_x(tmp_path: Path) -> None:
+    """A body whose right shoulder is at 30 degrees from x towards z; the view no longer matters."""
+    joints = np.zeros((4, 25, 3, 2), np.float32)
+    joints[:, :, 1, 0] = 1.0 + np.arange(25)
+    joints[:, 20, :, 0] = [5.0, 1.0, 3.0]
+    for joint, side in ((4, -1), (8, 1)):
+        joints[:, joint, :, 0] = [5.0 + side * 0.2 * math.cos(math.pi / 6), 1.0, 3.0 + side * 0.2 * math.sin(math.pi / 6)]
+    clip = load(tmp_path, joints, "joint", 3, normalise="crossclr")
+    np.testing.assert_allclose(clip[:, :, 8, 0].T, [[0.2, 0, 0]] * 3, atol=2e-4)
+    np.testing.assert_allclose(clip[:, :, 4, 0].T, [[-0.2, 0, 0]] * 3, atol=2e-4)
+    assert not clip[..., 1].any()
+
+
+def test_without_a_first_body_crossclr_makes_nothing(tmp_path: Path) -> None:
+    joints = skeleton(5, 0, gaps=0.0)
+    joints[..., 0] = 0
+    assert not load(tmp_path, joints, "joint", 6, normalise="crossclr").any()

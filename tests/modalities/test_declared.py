@@ -33,7 +33,9 @@ def test_a_modality_says_all_that_planning_asks(name: str) -> None:
     assert isinstance(declared["order"], int) and isinstance(declared.get("whole", False), bool)
     for part in ("clip", "augment"):
         jsonschema.Draft202012Validator.check_schema(declared[part])
-        assert declared[part]["additionalProperties"] is False and set(declared[part]["required"]) == set(declared[part]["properties"])
+        properties = declared[part]["properties"]
+        optional = {key for key, about in properties.items() if "as when absent" in about.get("description", "")}
+        assert declared[part]["additionalProperties"] is False and set(declared[part]["required"]) == properties.keys() - optional
         assert "$ref" not in str(declared[part]), "it stands alone"
     if "reads" in declared:
         assert declared["reads"] in CACHED and not {"cached", "extractors", "section", "sizes"} & declared.keys()

@@ -19,7 +19,7 @@ class SkeletonAugment:
     """Augmentation of joint, motion or bone clips: float32 (B, 3, T, V, M), in and out, of any graph, on any device.
 
     shear: amplitude; the off-diagonals of the matrix on (x, y, z) are uniform in [-shear, shear]. padding: T // padding
-    frames are added by reflection at both ends before a window of T is drawn; 0 draws none.
+    frames are added by reflection at both ends, the end frame repeated, before a window of T is drawn; 0 draws none.
     `sizes` (V, M of each sample) is taken for the same call as VideoAugment's; nothing depends on it.
     """
 
@@ -43,7 +43,7 @@ class SkeletonAugment:
         matrix = np.tile(np.eye(3), (len(draws), 1, 1))
         matrix[:, ~np.eye(3, dtype=bool)] = self.shear * (2 * draws[:, :6] - 1)
         length = clips.shape[2]
-        pad = min(length // self.padding, length - 1) if self.padding else 0
+        pad = length // self.padding if self.padding else 0
         start = np.floor(draws[:, 6] * (2 * pad + 1)).astype(np.int64) - pad
         box = torch.tensor([0.0, 0.0, 1.0, 1.0], device=clips.device).expand(len(clips), 4)
         geometry = {"box": box, "flip": torch.zeros(len(clips), dtype=torch.bool, device=clips.device)}
@@ -69,12 +69,13 @@ def shear(clips: Tensor, matrix: Tensor) -> Tensor:
 
 
 def temporal_crop(clips: Tensor, start: Tensor) -> Tensor:
-    """Window of T frames from `start` (B,) in -(T - 1)..T - 1 of a sequence that goes on by reflection at both ends.
+    """Window of T frames from `start` (B,) in -T..T of a sequence that goes on by reflection at both ends.
 
-    (B, C, T, V, M) -> the same shape; the end frames are not repeated (numpy's pad mode "reflect").
+    (B, C, T, V, M) -> the same shape; the end frames are repeated, as in CrosSCLR's code (numpy's pad mode "symmetric").
     """
     t = clips.shape[2]
-    frame = (start[:, None] + torch.arange(t)).abs()
-    frame = (t - 1) - (t - 1 - frame).abs()
+    frame = start[:, None] + torch.arange(t)
+    frame = torch.where(frame < 0, -1 - frame, frame)
+    frame = torch.where(frame < t, frame, 2 * t - 1 - frame)
     index = frame.to(clips.device)[:, None, :, None, None].expand_as(clips)
     return clips.gather(2, index)

@@ -5,7 +5,7 @@ N frames of the cache, T of a clip, V joints, M bodies; (N, V, 3, M) float32. A 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,10 @@ def graph_name(settings: Mapping[str, Any]) -> str:
     return str(settings.get("graph", skeleton_graphs.DEFAULT))
 
 
-def sequence(cache: Cache, video: str, frames: int, graph: Graph) -> np.ndarray:
-    """Read a whole video: (frames, V, 3, M) joints relative to the graph's origin, resampled in time."""
-    return resample(centred(cache.read(video, 0, cache.length(video)), graph), frames)
+def sequence(cache: Cache, video: str, settings: Mapping[str, Any], frames: int) -> np.ndarray:
+    """Read a whole video: (frames, V, 3, M) joints, normalised as `clip.normalise` of a stream says and resampled in time."""
+    joints, graph = cache.read(video, 0, cache.length(video)), GRAPHS[graph_name(settings)]
+    return NORMALISE[settings["clip"].get("normalise", "centred")](joints, frames, graph)
 
 
 def clip(joints: np.ndarray) -> np.ndarray:
@@ -82,6 +83,38 @@ def resample(joints: np.ndarray, frames: int) -> np.ndarray:
     weight = np.broadcast_to((position - before)[:, None], (frames, joints.shape[3]))  # (frames, M) of `after`
     weight = np.where(is_present[before] & is_present[after], weight, weight >= 0.5)[:, None, None]
     return np.asarray((1 - weight) * joints[before] + weight * joints[after], np.float32)
+
+
+def crossclr(joints: np.ndarray, frames: int, graph: Graph) -> np.ndarray:
+    """Joints (N, V, 3, M) as the public code of CrosSCLR prepares NTU RGB+D, "[26]" of P 4.2: (frames, V, 3, M) float32.
+
+    Each body is relative to its own centre (SpineShoulder), frame by frame. The frames in which the first body is there, counted, are taken
+    from the start and resized linearly by the centres of frames, as cv2.resize does; an absent body fades. Each frame of a body is then turned
+    about y until its shoulders lie along x. As there, the sense of all turns of a body is one: that of its shoulders' z, summed over time.
+    """
+    count = int(np.count_nonzero(joints[:, 0, :, 0].any(axis=1)))
+    relative = joints[:count].astype(np.float64)
+    relative -= relative[:, graph.centre - 1 : graph.centre]
+    if not count:
+        return np.zeros((frames, *joints.shape[1:]), np.float32)
+    position = np.clip((np.arange(frames) + 0.5) * count / frames - 0.5, 0, count - 1)
+    before = position.astype(int)
+    weight = (position - before)[:, None, None, None]
+    resized = (1 - weight) * relative[before] + weight * relative[np.minimum(before + 1, count - 1)]
+
+    left, right = (resized[:, joint - 1] for joint in graph.shoulders)  # (frames, 3, M)
+    across, along = right[:, 0] - left[:, 0], right[:, 2] - left[:, 2]
+    angle = np.arccos(across / (np.hypot(across, along) + 1e-4)) * np.where(along.sum(axis=0) >= 0, -1, 1)
+    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    x, y, z = resized.transpose(2, 0, 1, 3)
+    return np.stack([cos * x - sin * z, y, sin * x + cos * z], axis=2).astype(np.float32)
+
+
+NORMALISE: dict[str, Callable[[np.ndarray, int, Graph], np.ndarray]] = {
+    "centred": lambda joints, frames, graph: resample(centred(joints, graph), frames),
+    "crossclr": crossclr,
+}
+"""How the joints (N, V, 3, M) of a video become a sequence (frames, V, 3, M): by the values of `clip.normalise`."""
 
 
 def difference(joints: np.ndarray) -> np.ndarray:

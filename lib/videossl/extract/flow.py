@@ -142,7 +142,7 @@ def dis(settings: Mapping[str, Any]) -> tuple[VideoFlow, dict[str, Any]]:
     def calc(now: np.ndarray, following: np.ndarray) -> np.ndarray:
         # A new one for each pair: on small frames it changes its own scales, and the flow would depend on what came before.
         method: Any = cv2.DISOpticalFlow.create(getattr(cv2, f"DISOPTICAL_FLOW_{DIS[preset]}"))
-        _check_scales(*now.shape, method.getFinestScale(), preset)
+        _check_scales(now.shape[0], now.shape[1], method.getFinestScale(), preset)
         return np.asarray(method.calc(now, following, None))
 
     return _pairs(calc), {"preset": preset}

@@ -25,8 +25,7 @@ def load(cache: Cache, video: str, settings: Mapping[str, Any], start: int) -> n
 
 
 def _bones(cache: Cache, video: str, settings: Mapping[str, Any], frames: int) -> np.ndarray:
-    graph = GRAPHS[skeletons.graph_name(settings)]
-    return skeletons.bones(skeletons.sequence(cache, video, frames, graph), graph)
+    return skeletons.bones(skeletons.sequence(cache, video, settings, frames), GRAPHS[skeletons.graph_name(settings)])
 
 
 def span(settings: Mapping[str, Any]) -> None:

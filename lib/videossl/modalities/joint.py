@@ -12,7 +12,6 @@ from videossl import skeleton_graphs
 from videossl.data import skeletons
 from videossl.data.cache import Cache
 from videossl.modalities.base import Picture, Strip, evenly
-from videossl.skeleton_graphs import GRAPHS
 
 if TYPE_CHECKING:
     from videossl.augment.skeleton import SkeletonAugment
@@ -27,7 +26,7 @@ def load(cache: Cache, video: str, settings: Mapping[str, Any], start: int) -> n
 
 
 def _joints(cache: Cache, video: str, settings: Mapping[str, Any], frames: int) -> np.ndarray:
-    return skeletons.sequence(cache, video, frames, GRAPHS[skeletons.graph_name(settings)])
+    return skeletons.sequence(cache, video, settings, frames)
 
 
 def span(settings: Mapping[str, Any]) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 from videossl.data import skeletons
 from videossl.data.cache import Cache
 from videossl.modalities.base import Strip
-from videossl.skeleton_graphs import GRAPHS
 
 if TYPE_CHECKING:
     from videossl.augment.skeleton import SkeletonAugment
@@ -25,7 +24,7 @@ def load(cache: Cache, video: str, settings: Mapping[str, Any], start: int) -> n
 
 
 def _motion(cache: Cache, video: str, settings: Mapping[str, Any], frames: int) -> np.ndarray:
-    return skeletons.difference(skeletons.sequence(cache, video, frames, GRAPHS[skeletons.graph_name(settings)]))
+    return skeletons.difference(skeletons.sequence(cache, video, settings, frames))
 
 
 def span(settings: Mapping[str, Any]) -> None:
