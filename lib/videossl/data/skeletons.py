@@ -114,7 +114,7 @@ NORMALISE: dict[str, Callable[[np.ndarray, int, Graph], np.ndarray]] = {
     "centred": lambda joints, frames, graph: resample(centred(joints, graph), frames),
     "crossclr": crossclr,
 }
-"""How the joints (N, V, 3, M) of a video become a sequence (frames, V, 3, M): by the values of `clip.normalise`."""
+"""By the values of `clip.normalise`: the joints (N, V, 3, M) of a video to a sequence (frames, V, 3, M)."""
 
 
 def difference(joints: np.ndarray) -> np.ndarray:
