@@ -8,12 +8,13 @@ out: data/models/{experiment}/{seed}/{training}.safetensors with all encoders th
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 
 from videossl import registry, script
 from videossl.data import index
 from videossl.data.index import Row
-from videossl.train import assemble, job, provenance
+from videossl.train import assemble, diagnosis, job, provenance
 
 
 def main() -> None:
@@ -36,6 +37,11 @@ def main() -> None:
     snapshots = job.Snapshots(method.encoders(), plan["keep"], training.epochs, job.folder(args.scratch, made_from))
     name = f"{args.experiment} {args.seed} {plan['name']}"
     history = job.train(method, batches, training, seed, name, made_from, args, [snapshots])
+    for stream in plan["streams"]:
+        settings = params["settings"][stream]
+        keys = sum(settings[key] for key in registry.declared("methods", params["method"]).get("candidates", []))
+        for text in diagnosis.said(diagnosis.of_stream(history, stream), 100 / keys if keys else 0, settings["batch"]):
+            logging.warning("%s, %s: %s", name, stream, text)
     job.write(method, history, made_from, args.out, snapshots)
     job.done(made_from, args.scratch)
 

@@ -49,6 +49,18 @@ def test_head_by_seed() -> None:
     assert build_head(16, 0)[0].out_features == 16
 
 
+def test_a_head_may_have_batch_norm_before_its_relu() -> None:
+    plain, normed = (build_head(16, 1, hidden=8, out=4, norm=norm) for norm in ("none", "batch"))
+    assert [name for name, _ in normed.named_children()] == ["hidden", "norm", "relu", "out"]
+    assert all(torch.equal(plain.state_dict()[name], normed.state_dict()[name]) for name in plain.state_dict()), "the same initial weights"
+    x = torch.randn(6, 16)
+    hidden = normed.hidden(x)
+    expected = normed.out(((hidden - hidden.mean(0)) / (hidden.var(0, correction=0) + 1e-5).sqrt()).relu())
+    torch.testing.assert_close(normed(x), expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(InputError, match="norm 'layer' of a projection head is unknown: choose of none, batch"):
+        build_head(16, 1, norm="layer")
+
+
 def test_channels_and_width() -> None:
     assert build("s3d", 2, {"width": 0.25, "clip": {}}, 0).shapes((1, 2, 8, 32, 32))[0][1] == 16
     assert build("st-gcn", 3, {"width": 0.25}, 0).out_features == 256

@@ -39,14 +39,15 @@ def encoder(modality: str) -> nn.Sequential:
     )
 
 
-def moco(modality: str, **options: object) -> MoCo:
+def moco(modality: str, norm: str = "none", **options: object) -> MoCo:
     chosen = encoder(modality)
-    head = build.build_head(getattr(chosen, "out_features", 16), 0, 16, 8)
+    head = build.build_head(getattr(chosen, "out_features", 16), 0, 16, 8, norm)
     return MoCo(chosen, head, queue=40, momentum=0.9, temperature=0.2, **options)  # type: ignore[arg-type]
 
 
 CASES: dict[str, tuple[str, str, Callable[[], nn.Module]]] = {
     "moco": ("rgb", "", lambda: moco("rgb")),
+    "a head with batch-norm": ("rgb", "", lambda: moco("rgb", norm="batch")),
     "mixup": ("rgb", "", lambda: moco("rgb", mixing="mixup")),
     "st-cutmix, a box a sample": ("rgb", "", lambda: moco("rgb", mixing="st-cutmix", box="sample")),
     "cmmc": ("rgb", "flow", lambda: CMMC(moco("rgb"), encoder("flow"))),

@@ -125,7 +125,8 @@ def method_like(chosen: CrosSCLR, **changes: str) -> CrosSCLR:
 
 def test_measures_of_the_whole_are_those_of_its_streams() -> None:
     told = train(method(), range(3))[-1]
-    assert set(told) == {f"{key}{of}" for key in ("loss", "accuracy", "spread") for of in ("", "/joint", "/motion")}
+    each = ("loss", "accuracy", "spread", "rank", "positive", "negative")
+    assert set(told) == {"loss", "accuracy", "spread", *(f"{key}/{of}" for key in each for of in ("joint", "motion"))}
     assert all(value.shape == () for value in told.values())
     assert told["accuracy"] == (told["accuracy/joint"] + told["accuracy/motion"]) / 2
     assert told["spread"] == min(told["spread/joint"], told["spread/motion"]), "of the worse: a collapse of either is noticed"
@@ -163,7 +164,7 @@ def test_a_neighbour_is_of_the_other_stream() -> None:
     log_p = compared["joint"].logits.log_softmax(1)
     pulled = -(log_p[2, 2] + log_p[2, 1]) / 2
     mined = chosen._mined(dict(chosen._streams())["motion"], compared["motion"])[2:3]
-    one_row = chosen._measures(compared["joint"]._replace(logits=compared["joint"].logits[2:3], own=slice(2, 3)), mined)
+    one_row = chosen._measures(compared["joint"]._replace(logits=compared["joint"].logits[2:3], own=slice(2, 3)), mined, 0.2)
     torch.testing.assert_close(one_row["loss"], pulled)
 
 

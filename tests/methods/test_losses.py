@@ -9,8 +9,10 @@ from torch.nn.functional import normalize
 from videossl.methods.losses import (
     EMPTY,
     accuracy,
+    effective_rank,
     false_negatives,
     logits,
+    looked_at,
     mixed_cross_entropy,
     multi_positive_cross_entropy,
     neighbours,
@@ -186,3 +188,36 @@ def test_spread_by_hand() -> None:
     assert float(spread(torch.eye(2))) == pytest.approx(0.5)
     assert float(spread(torch.cat([one, -one]))) == pytest.approx(1)
     assert float(spread(torch.eye(200))) == pytest.approx(1 - 1 / 200)
+
+
+def test_the_effective_rank_counts_directions() -> None:
+    """RankMe (Garrido et al., ICML 2023): equal rows are of rank 1, n orthogonal ones of rank n; else by the singular values."""
+    rng = torch_rng(4)
+    assert effective_rank(torch.ones(6, 4)).item() == pytest.approx(1, abs=1e-5)
+    assert effective_rank(torch.eye(5, 8)).item() == pytest.approx(5, rel=1e-5)
+    assert effective_rank(torch.cat([torch.eye(4)] * 3)).item() == pytest.approx(4, rel=1e-5), "more rows than numbers"
+    for shape in ((7, 16), (16, 7)):
+        z = normalize(torch.randn(*shape, generator=rng), dim=1)
+        shares = torch.linalg.svdvals(z.double()) / torch.linalg.svdvals(z.double()).sum()
+        assert effective_rank(z).item() == pytest.approx(math.exp(-sum(p * math.log(p) for p in shares.tolist())), rel=1e-5)
+
+
+@pytest.mark.parametrize("first", [0, 2])
+def test_cosines_of_pairs_are_means_over_what_is_compared(first: int) -> None:
+    rng = torch_rng(5)
+    query, keys = (normalize(torch.randn(rows, 6, generator=rng)) for rows in (3, 5))
+    queue = normalize(torch.randn(6, 2, generator=rng), dim=0)
+    mask = torch.zeros(3, 7, dtype=torch.bool)
+    mask[0, first + 1] = mask[2, 6] = True
+    told = looked_at(logits(query, keys, queue, 0.2, mask), query, first, 0.2)
+    cosines = (query @ torch.cat([keys.T, queue], dim=1)).tolist()
+    own = [cosines[i][first + i] for i in range(3)]
+    others = [[c for j, c in enumerate(row) if j != first + i and not mask[i, j]] for i, row in enumerate(cosines)]
+    assert told["positive"].item() == pytest.approx(sum(own) / 3, abs=1e-6)
+    assert told["negative"].item() == pytest.approx(sum(sum(row) / len(row) for row in others) / 3, abs=1e-6)
+    assert torch.equal(told["spread"], spread(query)) and torch.equal(told["rank"], effective_rank(query))
+
+
+def test_a_query_with_no_negatives_has_none_to_look_at() -> None:
+    told = looked_at(torch.tensor([[5.0, -math.inf]]), torch.ones(1, 2), 0, 0.2)
+    assert told["negative"].item() == 0 and told["positive"].item() == pytest.approx(1)

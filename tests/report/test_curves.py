@@ -14,6 +14,7 @@ from tests.report import made
 
 from videossl.params import recipes
 from videossl.report import curves, target_data
+from videossl.train.diagnosis import of_stream
 
 Numbers = dict[tuple[str, str], list[tuple[list[int], list[float]]]]
 
@@ -117,9 +118,9 @@ def together(joint: float, motion: float) -> list[dict[str, float]]:
 
 def test_a_training_of_several_streams_has_a_curve_of_each() -> None:
     rows = together(1.0, 3.0)
-    assert curves.of_stream(rows, "joint")[0] == {"epoch": 1, "loss": 1.0, "lr": 0.1, "accuracy": 10.0, "spread": 0.5}
-    assert curves.of_stream(rows, "motion")[1] == {"epoch": 2, "loss": 3.0, "lr": 0.1, "accuracy": 30.0}
-    assert curves.of_stream(rows, "bone")[0] == {"epoch": 1, "loss": 4.0, "lr": 0.1}, "what is measured of all streams is everyone's"
+    assert of_stream(rows, "joint")[0] == {"epoch": 1, "loss": 1.0, "lr": 0.1, "accuracy": 10.0, "spread": 0.5}
+    assert of_stream(rows, "motion")[1] == {"epoch": 2, "loss": 3.0, "lr": 0.1, "accuracy": 30.0}
+    assert of_stream(rows, "bone")[0] == {"epoch": 1, "loss": 4.0, "lr": 0.1}, "what is measured of all streams is everyone's"
     mined = made.target("training", "crossclr", "joint motion", "")
     histories = [
         {"experiment": "crossclr", "seed": seed, "training": "joint+motion", "epochs": together(1.0 + seed, 3.0 + seed)} for seed in (0, 1)

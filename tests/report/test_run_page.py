@@ -212,7 +212,7 @@ def test_the_curve_of_an_encoder_is_drawn_with_guessing(make_run: MakeRun, monke
     drawn: list[Any] = []
     monkeypatch.setattr(run_page, "draw", lambda *given: drawn.append(given) or "")
     run_page.encoders(make_run((0, 1)))
-    chart, levels, names = drawn[4]
+    chart, levels, names = drawn[6]
     assert (chart["stream"], chart["metric"]) == ("rgb", "loss") and [course["experiment"] for course in chart["courses"]] == ["stc-mix"]
     assert names == ["rgb (moco)", "rgb-1 (cmmc)", "rgb-2 (cmmc)"]
     own = [
@@ -221,7 +221,7 @@ def test_the_curve_of_an_encoder_is_drawn_with_guessing(make_run: MakeRun, monke
     ]
     assert [point["values"] for point in chart["courses"][0]["points"]] == [list(pair) for pair in zip(*own, strict=True)]
     assert levels == [(0, 6, math.log(64)), (6, 9, math.log(64)), (9, 12, math.log(64))]
-    assert [height for _, _, height in drawn[5][1]] == [100 / 64] * 3 and len(drawn) == 8
+    assert [height for _, _, height in drawn[7][1]] == [100 / 64] * 3 and drawn[8][0]["metric"] == "spread" and len(drawn) == 12
 
 
 def test_encoders_join_a_shared_pretraining(make_run: MakeRun, one_seed: str) -> None:
@@ -241,6 +241,23 @@ def test_encoders_join_a_shared_pretraining(make_run: MakeRun, one_seed: str) ->
     assert ["loss of rgb" in found[2]["charts"][0], "accuracy of rgb" in found[2]["charts"][1]] == [True, True]
     assert "guessing among the N keys" in Reader(one_seed).text("curves")
     assert "A falling loss is no evidence" in Reader(one_seed).text("curves")
+
+
+def test_a_training_that_did_not_go_well_is_named_with_what_to_try(make_run: MakeRun, one_seed: str) -> None:
+    assert "did not go well" not in Reader(one_seed).text("summary")
+    run = make_run((0, 1))
+    flat = [one | {"epochs": [row | {"spread": 0.07} for row in one["epochs"]]} if one["training"] == "flow" else one for one in run.histories]
+    read = Reader(run_page.render(replace(run, histories=flat)))
+    assert "1 of the trainings did not go well" in read.text("summary")
+    said = "flow of mixup: The embeddings did not spread: 0.07 at the end"
+    assert read.text("curves").count(said) == 2 and "(seed 0, 1)" in read.text("curves"), "of mixup, and of stc-mix which starts from it"
+
+
+def test_the_first_step_comes_first_in_the_numbers(make_run: MakeRun) -> None:
+    run = make_run((0,))
+    begun = [one | {"epochs": [one["epochs"][0] | {"spread, start": 0.01}, *one["epochs"][1:]]} for one in run.histories]
+    table = run_page.encoders(replace(run, histories=begun))[0]["table"]
+    assert table.rows[0].cells[table.head.index("spread")] == "0.01 → 0.55" and "spread, start" not in table.head
 
 
 def test_several_seeds_are_a_mean_in_numbers(make_run: MakeRun) -> None:

@@ -20,7 +20,7 @@ from videossl.encoders.head import ProjectionHead
 from videossl.errors import InputError, Interrupted
 from videossl.methods.moco import MoCo
 from videossl.train.checkpoint import Checkpoint
-from videossl.train.loop import Batches, Training, fit
+from videossl.train.loop import Batches, Training, at_start, fit
 from videossl.train.stop_signals import heeded
 
 
@@ -72,7 +72,9 @@ def test_it_learns_and_reports(tmp_path: Path) -> None:
     seen: list[dict[str, float]] = []
     history = fit(Regression(), batches(), TRAINING, 0, Checkpoint(tmp_path), "r", [seen.append])
     assert [row["epoch"] for row in history] == [1, 2, 3, 4, 5, 6] and seen == history
-    assert all(list(row) == ["epoch", "loss", "accuracy", "lr"] for row in history)
+    assert [list(row) for row in history] == [["epoch", "loss", "accuracy", "lr", *(at_start(key) for key in ("loss", "accuracy"))]] + [
+        ["epoch", "loss", "accuracy", "lr"]
+    ] * 5
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]
     assert history[0]["lr"] > history[-1]["lr"] > 0
 
@@ -93,7 +95,7 @@ def test_a_method_that_measures_its_loss_alone_trains(tmp_path: Path, caplog: py
     """As one without classes or keys has no accuracy, and one without embeddings no spread."""
     with caplog.at_level(logging.INFO):
         history = fit(Measured(), batches(), TRAINING, 0, Checkpoint(tmp_path / "alone"), "r")
-    assert [list(row) for row in history] == [["epoch", "loss", "lr"]] * 6
+    assert [list(row) for row in history] == [["epoch", "loss", "lr", "loss, start"]] + [["epoch", "loss", "lr"]] * 5
     whole = fit(Regression(), batches(), TRAINING, 0, Checkpoint(tmp_path / "whole"), "r")
     assert [row["loss"] for row in history] == [row["loss"] for row in whole]
     assert "r epoch 6/6: loss " in caplog.text and "accuracy" not in caplog.text
@@ -104,7 +106,13 @@ def test_whatever_a_method_measures_is_in_the_history(tmp_path: Path) -> None:
     steps = [float(step) for step in range(8)]
     method = Measured(energy=steps, accuracy_of_joint=[step / 8 for step in steps], energy_of_joint=steps[::-1])
     history = fit(method, batches(), dataclasses.replace(TRAINING, epochs=2), 0, Checkpoint(tmp_path), "r")
-    assert [list(row) for row in history] == [["epoch", "loss", "lr", "energy", "accuracy/joint", "energy/joint"]] * 2
+    assert list(history[1]) == ["epoch", "loss", "lr", "energy", "accuracy/joint", "energy/joint"]
+    assert {key: history[0][key] for key in history[0].keys() - history[1].keys()} == {
+        "loss, start": pytest.approx(history[0]["loss, start"]),
+        "energy, start": 0.0,
+        "accuracy, start/joint": 0.0,
+        "energy, start/joint": 7.0,
+    }
     assert [(row["energy"], row["accuracy/joint"], row["energy/joint"]) for row in history] == [(1.5, 18.75, 5.5), (5.5, 68.75, 1.5)]
 
 

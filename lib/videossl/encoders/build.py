@@ -32,10 +32,10 @@ def build(name: str, channels: int, settings: Mapping[str, Any], seed: int) -> E
     return encoder
 
 
-def build_head(in_features: int, seed: int, hidden: int | None = None, out: int = 128) -> ProjectionHead:
+def build_head(in_features: int, seed: int, hidden: int | None = None, out: int = 128, norm: str = "none") -> ProjectionHead:
     """A projection head; `hidden` is `in_features` unless given, as in the paper."""
     with _seeded(seed, "head"):
-        return ProjectionHead(in_features, hidden or in_features, out)
+        return ProjectionHead(in_features, hidden or in_features, out, norm)
 
 
 @contextmanager

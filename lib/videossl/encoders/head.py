@@ -6,16 +6,23 @@ from collections import OrderedDict
 
 from torch import nn
 
+from videossl.errors import InputError
+
+NORMS = ("none", "batch")
+
 
 class ProjectionHead(nn.Sequential):
-    """Linear, ReLU, Linear: (B, in_features) -> (B, out), not normalised.
+    """Linear, ReLU, Linear: (B, in_features) -> (B, out), not normalised. norm: `batch` for batch-norm before the ReLU, or none.
 
-    1024-1024-128 for S3D, 256-256-128 for ST-GCN.
+    1024-1024-128 for S3D, 256-256-128 for ST-GCN. Batch-norm is what lets small batches spread early (docs/learning.md).
     """
 
-    def __init__(self, in_features: int, hidden: int, out: int = 128) -> None:
+    def __init__(self, in_features: int, hidden: int, out: int = 128, norm: str = "none") -> None:
+        if norm not in NORMS:
+            raise InputError(f"norm {norm!r} of a projection head is unknown: choose of {', '.join(NORMS)}")
         layers: dict[str, nn.Module] = {
             "hidden": nn.Linear(in_features, hidden),
+            **({"norm": nn.BatchNorm1d(hidden)} if norm == "batch" else {}),
             "relu": nn.ReLU(inplace=True),
             "out": nn.Linear(hidden, out),
         }

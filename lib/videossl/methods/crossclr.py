@@ -23,8 +23,6 @@ from videossl.methods import losses
 from videossl.methods.base import Given, State
 from videossl.methods.moco import Compared, MoCo, of
 
-MEASURES = ("loss", "accuracy", "spread")
-
 
 class CrosSCLR(nn.Module):
     """Two MoCo, one a stream, each with the keys that the other's queries are most similar to as further positives.
@@ -54,18 +52,19 @@ class CrosSCLR(nn.Module):
         (`losses.false_negatives`); rng: not drawn from. Neighbours are the K keys, of the batch and the queue, that the other
         stream's query of the same sample is most similar to, its own and those that are no negatives left out. Returns scalars:
         "loss" with gradient, "accuracy" (of the streams' mean; a query whose own key is its most similar), "spread" (of the worse
-        stream: a collapse of either is one of the method); and of each stream "loss/{stream}", "accuracy/{stream}", "spread/{stream}".
+        stream: a collapse of either is one of the method); and all that MoCo measures of each stream, as "loss/{stream}".
         """
         compared = {name: self._compare(name, moco, views, sample) for name, moco in self._streams()}
         (first_stream, first), (second_stream, second) = compared.items()
+        temperatures = {name: moco.temperature for name, moco in self._streams()}
         mined = {name: self._mined(moco, compared[name]) for name, moco in self._streams()}
         measures = {
-            first_stream: self._measures(first, mined[second_stream]),
-            second_stream: self._measures(second, mined[first_stream]),
+            first_stream: self._measures(first, mined[second_stream], temperatures[first_stream]),
+            second_stream: self._measures(second, mined[first_stream], temperatures[second_stream]),
         }
-        loss, accuracy, spread = (torch.stack([measures[name][key] for name in measures]) for key in MEASURES)
+        loss, accuracy, spread = (torch.stack([each[key] for each in measures.values()]) for key in ("loss", "accuracy", "spread"))
         whole = {"loss": loss.sum(), "accuracy": accuracy.mean(), "spread": spread.min()}
-        return whole | {f"{key}/{name}": measures[name][key].detach() for name in measures for key in MEASURES}
+        return whole | {f"{key}/{name}": value.detach() for name, each in measures.items() for key, value in each.items()}
 
     def update(self) -> None:
         """See `MoCo.update`."""
@@ -112,7 +111,7 @@ class CrosSCLR(nn.Module):
         mined = losses.neighbours(similarities, self.neighbours, stream.own.start)
         return mined & ~(moco.queue_ids == losses.EMPTY).any() if self.fill else mined  # without a wait for the device
 
-    def _measures(self, stream: Compared, mined: Tensor) -> dict[str, Tensor]:
+    def _measures(self, stream: Compared, mined: Tensor, temperature: float) -> dict[str, Tensor]:
         """The measures of one stream, with the positives that the other stream mined."""
         start, own = stream.own.start, torch.zeros_like(stream.logits, dtype=torch.bool)
         own.diagonal(start).fill_(True)
@@ -120,7 +119,7 @@ class CrosSCLR(nn.Module):
         return {
             "loss": losses.multi_positive_cross_entropy(stream.logits, own | mined),
             "accuracy": losses.accuracy(stream.logits, r, 1.0, start),
-            "spread": losses.spread(stream.queries),
+            **losses.looked_at(stream.logits, stream.queries, start, temperature),
         }
 
 

@@ -79,6 +79,32 @@ def spread(embeddings: Tensor) -> Tensor:
     return 1 - embeddings.detach().float().mean(0).square().sum()
 
 
+def effective_rank(embeddings: Tensor) -> Tensor:
+    """RankMe of embeddings (B, D): exp of the entropy of their singular values' shares (Garrido et al., ICML 2023, eq. 1), from 1 to min(B, D)."""
+    z = embeddings.detach().double()
+    gram = z @ z.T if len(z) <= z.shape[1] else z.T @ z
+    values = torch.linalg.eigvalsh(gram.nan_to_num(0, 0, 0)).clamp_min(0).sqrt()  # a loss that is no number is noticed elsewhere
+    shares = values / values.sum().clamp_min(torch.finfo(values.dtype).tiny)
+    rank: Tensor = torch.special.entr(shares).sum().exp()
+    return rank.float()
+
+
+def looked_at(logits: Tensor, queries: Tensor, first: int, temperature: float) -> dict[str, Tensor]:
+    """Scalars that tell how a training goes: "spread" and "rank" of the embeddings, and the mean cosines of "positive" and "negative" pairs.
+
+    logits: (rows, B + K), -inf where a key is no negative; queries: (B, D) of the whole batch; first: the column of the first row's own key.
+    """
+    cosines, is_negative = logits.detach() * temperature, logits.detach() > -torch.inf
+    is_negative.diagonal(first).fill_(False)
+    negative = cosines.masked_fill(~is_negative, 0).sum(dim=1) / is_negative.sum(dim=1).clamp_min(1)
+    return {
+        "spread": spread(queries),
+        "rank": effective_rank(queries),
+        "positive": cosines.diagonal(first).mean(),
+        "negative": negative.mean(),
+    }
+
+
 def false_negatives(sample: Tensor, r: Tensor, queue_ids: Tensor, mask_same: bool = True) -> Tensor:
     """The keys that are no negatives of a row: (B, B + K) bool.
 

@@ -98,7 +98,7 @@ class MoCo(nn.Module):
         views: "query" and "key", (B, *input) float, two views of each video, and "group", (B,) int64 >= 0, with negatives "other-groups";
         sample: (B,) int64 >= 0, which video each row is of; rng: a CPU generator for the mix, the same in all processes (`parallel`);
         each process holds its rows of the batch. Returns "loss", a scalar with gradient, "accuracy", a scalar in [0, 1],
-        and "spread" (`losses.spread`) of the queries' embeddings. After the optimiser's step, call `update`.
+        and what `losses.looked_at` tells of the embeddings. After the optimiser's step, call `update`.
         """
         x = views["query"]
         count = len(x) * parallel.size()
@@ -124,7 +124,7 @@ class MoCo(nn.Module):
         return {
             "loss": losses.mixed_cross_entropy(similarities, r[own], lam, own.start),
             "accuracy": losses.accuracy(similarities, r[own], lam, own.start),
-            "spread": losses.spread(queries),
+            **losses.looked_at(similarities, queries, own.start, self.temperature),
         }
 
     def compare(self, maps: Tensor, key_view: Tensor, sample: Tensor, r: Tensor) -> Compared:
@@ -212,7 +212,7 @@ def build(given: Given) -> MoCo:
 def of(stream: str, learner: Learner, **mixing: Any) -> MoCo:
     """MoCo on the encoder of `learner` and a projection head of its own; `mixing`: arguments on that, none where others mix."""
     settings, encoder = learner.settings, learner.encoder
-    head = build_head(encoder.out_features, learner.seed, settings["head"]["hidden"], settings["head"]["out"])
+    head = build_head(encoder.out_features, learner.seed, **settings["head"])
     contrast = {key: settings[key] for key in ("queue", "momentum", "temperature", "alpha", "negatives") if key in settings}
     return MoCo(encoder, head, stream=stream, **contrast, **mixing)
 

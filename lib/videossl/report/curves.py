@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from videossl.params import recipes
 from videossl.report.finished_run import Run
 from videossl.report.verdicts import TRAINING, Record, headline, measure, summarise
+from videossl.train.diagnosis import of_stream
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,16 +62,6 @@ def candidates(params: Mapping[str, Any], experiment: str, stream: str) -> int:
     """The number of keys that a view is compared with; 0 where the method does not name the settings that add up to it."""
     values = settings(params, experiment, stream)
     return sum(values[key] for key in recipes.method(dict(params), experiment).get("candidates", []))
-
-
-def of_stream(epochs: Sequence[Record], stream: str) -> list[dict[str, Any]]:
-    """The curve of one stream: of all that a training of several measures of each, as "loss/joint", its own, as "loss"."""
-    own = f"/{stream}"
-    return [
-        {key: value for key, value in row.items() if "/" not in key}
-        | {key.removesuffix(own): value for key, value in row.items() if key.endswith(own)}
-        for row in epochs
-    ]
 
 
 def training_chart(run: Run, experiments: Sequence[str], stream: str, metric: str) -> dict[str, Any]:

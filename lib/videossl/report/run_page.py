@@ -20,12 +20,14 @@ from PIL import Image
 from videossl.data import alike, index
 from videossl.params import recipes
 from videossl.report import paper
-from videossl.report.curves import candidates, draw, of_stream, training_chart
+from videossl.report.curves import candidates, draw, settings, training_chart
 from videossl.report.finished_run import Run, numbers, rank
 from videossl.report.html_tables import SEEDS, Row, Table, ascii_only, fill, render_page, results_table
 from videossl.report.verdicts import BASELINES, RULE, Record, against, best, declared, headline, measure, seeds_said
+from videossl.train import diagnosis
 
 NAMES_SHOWN, WIDTH, SMALL = 50, 160, 96  # dropped videos by reason; pixels of a picture at most; below them it has sharp pixels
+START = ", start"  # ends the name of what a measure was in the first step (train.loop.at_start)
 NO_TASK = "No task was measured: that needs videos of two labelled classes or more to train on and to test on, and evaluate.tasks."
 
 
@@ -39,7 +41,8 @@ def render(run: Run) -> str:
         rule=RULE,
         tasks=task_results(run),
         no_task=NO_TASK,
-        curves=encoders(run),
+        curves=(curves := encoders(run)),
+        wrong=len({text.partition(":")[0] for item in curves for text in item["wrong"]}),
         drawn=drawn,
         index_tables=index_tables(run.index),
         dropped=dropped(run.index),
@@ -109,7 +112,10 @@ def encoders(run: Run) -> list[dict[str, Any]]:
 
 def _curves(run: Run, experiment: str, stream: str) -> dict[str, Any]:
     """Guessing among N candidates costs ln N and is right in 100 / N percent."""
-    keys = dict.fromkeys(key for history in run.histories for row in of_stream(history["epochs"], stream) for key in row if key != "epoch")
+    every = dict.fromkeys(
+        key for history in run.histories for row in diagnosis.of_stream(history["epochs"], stream) for key in row if key != "epoch"
+    )
+    keys = [key for key in every if not key.endswith(START)]
     along = {key: chart for key in keys if (chart := training_chart(run, [experiment], stream, key))["courses"][0]["points"]}
     spans = along["loss"]["courses"][0]["trainings"]
     names = [f"{span['training']} ({run.params['experiments'][span['experiment']]['method']})" for span in spans]
@@ -118,17 +124,41 @@ def _curves(run: Run, experiment: str, stream: str) -> dict[str, Any]:
     for key, guess in (("loss", math.log), ("accuracy", lambda number: 100 / number)):
         levels = [(span["start"], span["stop"], guess(number)) for span, number in zip(spans, guessed, strict=True) if number]
         drawn += [draw(along[key], levels, names)] if key in along else []
+    drawn += [draw(along[key], [], names) for key in ("spread", "rank") if key in along]
+    pairs = [{**along[key]["courses"][0], "experiment": key} for key in ("positive", "negative") if key in along]
+    drawn += [draw({**along["loss"], "metric": "cosine", "courses": pairs})] if pairs else []
 
-    def first_to_last(chart: Record, span: Record) -> str:
-        points = [point for point in chart["courses"][0]["points"] if span["start"] < point["epoch"] <= span["stop"]]
-        said = [f"{point['mean']:.4g}" + (f" ± {point['sd']:.2g}" if point["sd"] else "") for point in points]
+    begun = {key: training_chart(run, [experiment], stream, key + START) for key in keys}
+
+    def first_to_last(key: str, span: Record) -> str:
+        begins, points = (
+            [point for point in chart["courses"][0]["points"] if span["start"] < point["epoch"] <= span["stop"]]
+            for chart in (begun[key], along[key])
+        )
+        said = [f"{point['mean']:.4g}" + (f" ± {point['sd']:.2g}" if point["sd"] else "") for point in (*begins, *points)]
         return f"{said[0]} → {said[-1]}" if said else "–"
 
     rows = []
     for span, name, number in zip(spans, names, guessed, strict=True):
         guessing = f"{math.log(number):.3f}, {100 / number:.2g} %" if number else "–"
-        rows.append(Row([name, span["stop"] - span["start"], guessing, *(first_to_last(chart, span) for chart in along.values())]))
-    return {"charts": drawn, "table": Table(f"trainings of {experiment}, {stream}", ["training", "epochs", "guessing", *along], rows)}
+        rows.append(Row([name, span["stop"] - span["start"], guessing, *(first_to_last(key, span) for key in along)]))
+    return {
+        "charts": drawn,
+        "wrong": _wrong(run, experiment, stream),
+        "table": Table(f"trainings of {experiment}, {stream}", ["training", "epochs", "guessing", *along], rows),
+    }
+
+
+def _wrong(run: Run, experiment: str, stream: str) -> list[str]:
+    """Say what is wrong with the trainings of an encoder, by their curves; the same of several seeds once."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for job in recipes.chain(dict(run.params), experiment, stream):
+        number, batch = candidates(run.params, job.experiment, stream), settings(run.params, job.experiment, stream)["batch"]
+        for history in run.histories:
+            if (history["experiment"], history["training"]) == (job.experiment, job.name):
+                for text in diagnosis.said(diagnosis.of_stream(history["epochs"], stream), 100 / number if number else 0, batch):
+                    found[f"{job.name} of {job.experiment}: {text}"].append(history["seed"])
+    return [f"{text} (seed {', '.join(map(str, sorted(seeds)))})" for text, seeds in found.items()]
 
 
 # Pictures and the index.

@@ -65,12 +65,14 @@ class Watcher(Protocol):
 
 @dataclass
 class Position:
-    """The state of a training: its complete epochs, steps into the next, their summed measures, and steps on end without spread."""
+    """The state of a training: its complete epochs, steps into the next, their summed measures, steps on end without spread, and the measures
+    of its first step."""
 
     history: History = field(default_factory=list)
     step: int = 0
     totals: dict[str, float] = field(default_factory=dict)
     flat: int = 0
+    start: dict[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"epoch {len(self.history) + 1}, step {self.step}"
@@ -88,7 +90,8 @@ def fit(
     stop: stop_signals.Stop | None = None,
 ) -> History:
     """Train `method`; returns one row an epoch: epoch, loss, lr, and what else the method measures in a step, such as accuracy (in percent),
-    spread, and of a method that trains several streams `loss/{stream}`, ...
+    spread, and of a method that trains several streams `loss/{stream}`, ...; the first row also what they were in the first step, before
+    anything was learned, as `loss, start`.
 
     Goes on from the newest sound state of `checkpoint`, and writes one when it is due and when `stop` has noted a signal. The
     result is the same bytes as without the interruption: each draw comes from a generator of its own (seed, epoch, step), the
@@ -179,9 +182,10 @@ class _Fitting:
 
     def row(self) -> dict[str, float]:
         """The epoch in numbers."""
-        means = {key: self._mean(key) * (100 if _measure(key) == "accuracy" else 1) for key in self.at.totals}
+        means = {key: self._mean(key) * _scale(key) for key in self.at.totals}
         first = {key: means.pop(key) for key in ("loss", "accuracy") if key in means}
-        return {"epoch": len(self.at.history) + 1, **first, "lr": self._lr(self.batches.steps - 1), **means}
+        row = {"epoch": len(self.at.history) + 1, **first, "lr": self._lr(self.batches.steps - 1), **means}
+        return row | ({} if self.at.history else {at_start(key): value * _scale(key) for key, value in self.at.start.items()})
 
     def _step(self, views: Views, sample: Tensor, stop: stop_signals.Stop) -> dict[str, float]:
         """One step of the optimiser; returns its measures, and what all processes agree on: to `stop`, or that a checkpoint is `due`."""
@@ -197,6 +201,8 @@ class _Fitting:
         measured = _agreed(measures, stop=bool(stop.name), due=parallel.rank() == 0 and self.checkpoint.due())
         for key in measures:
             at.totals[key] = at.totals.get(key, 0.0) + measured[key]
+        if not at.start:
+            at.start = {key: measured[key] for key in measures}
         at.flat = at.flat + 1 if measured.get("spread", 1.0) < COLLAPSED else 0
         if not math.isfinite(measured["loss"]):
             broken = _streams(measured, "loss", lambda loss: not math.isfinite(loss))
@@ -271,9 +277,20 @@ class _Fitting:
         return self.at.totals[key] / max(self.at.step, 1)
 
 
+def at_start(key: str) -> str:
+    """The name of a measure, as "spread" or "spread/joint", for what it was in the first step: "spread, start/joint"."""
+    measure, slash, stream = key.partition("/")
+    return f"{measure}, start{slash}{stream}"
+
+
 def _measure(key: str) -> str:
     """Name a measure without its stream."""
     return key.split("/")[0]
+
+
+def _scale(key: str) -> float:
+    """The factor of a measure in a row: accuracy is in percent there."""
+    return 100.0 if _measure(key) == "accuracy" else 1.0
 
 
 def _streams(measured: dict[str, float], measure: str, wrong: Callable[[float], bool]) -> str:

@@ -1,0 +1,77 @@
+"""Faults of a contrastive training that its curve shows, and what to try (docs/learning.md).
+
+A row of a curve is an epoch: its measures as `losses.looked_at` has them, accuracy in percent, of one stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+Row = Mapping[str, float]
+
+SPREAD = 0.3
+"""Embeddings that are spread less than this after training hardly tell videos apart; trainings that learned had 0.4 and more."""
+GUESSING = 2.0
+"""An accuracy below so many times that of guessing is no learning."""
+RANK = 0.1
+"""An effective rank below this share of what the batch allows is a few directions alone."""
+FALL = 0.7
+"""An accuracy that ends below this share of its best epochs has fallen."""
+ALIKE = 0.5
+"""Negatives whose mean cosine is above this in the first step are alike before anything is learned."""
+
+SMALL = "more negatives (a larger batch or queue), `norm: batch` in the head, milder augmentation, more epochs"
+
+
+def of_stream(epochs: Sequence[Row], stream: str) -> list[dict[str, float]]:
+    """The curve of one stream: of all that a training of several measures of each, as "loss/joint", its own, as "loss"."""
+    own = f"/{stream}"
+    return [
+        {key: value for key, value in row.items() if "/" not in key}
+        | {key.removesuffix(own): value for key, value in row.items() if key.endswith(own)}
+        for row in epochs
+    ]
+
+
+def said(rows: Sequence[Row], guessing: float, batch: int) -> list[str]:
+    """Say what is wrong, a sentence each; nothing where the curve looks well, or has none of the measures.
+
+    guessing: the accuracy of guessing, percent, 0 where unknown; batch: clips a step, which bounds the rank.
+    """
+    if not rows:
+        return []
+    end = {key: _mean(rows, key, slice(-max(1, len(rows) // 10), None)) for key in ("spread", "accuracy", "rank")}
+    found = []
+    if (spread := end["spread"]) is not None and spread < SPREAD:
+        found.append(
+            f"The embeddings did not spread: {spread:.2f} at the end, where {SPREAD} is little and 0.5 usual. Try {SMALL}, a lower lr, no mixing at first."
+        )
+    elif (rank := end["rank"]) is not None and rank < RANK * batch:
+        found.append(
+            f"The embeddings lie in few directions: an effective rank of {rank:.1f} in batches of {batch}. Try a higher temperature, {SMALL}."
+        )
+    if (accuracy := end["accuracy"]) is not None and accuracy < GUESSING * guessing:
+        found.append(
+            f"A clip's own key is found hardly more often than by guessing: {accuracy:.1f} %, guessing {guessing:.1f} %. Try {SMALL}, a smaller alpha of mixing."
+        )
+    elif accuracy is not None and accuracy < FALL * (best := _best(rows)):
+        found.append(
+            f"Accuracy fell from {best:.0f} % to {accuracy:.0f} %: what was learned was lost. Try a lower lr, a queue that is small beside the videos, less mixing."
+        )
+    if (alike := rows[0].get("negative, start")) is not None and alike > ALIKE and found:
+        found.append(
+            f"In the first step negatives were alike already, with a mean cosine of {alike:.2f}: what this training started from was not spread."
+        )
+    return found
+
+
+def _mean(rows: Sequence[Row], key: str, part: slice) -> float | None:
+    values = [row[key] for row in rows[part] if key in row]
+    return sum(values) / len(values) if values else None
+
+
+def _best(rows: Sequence[Row]) -> float:
+    """The best mean of a tenth of the epochs, at least three."""
+    width = max(3, len(rows) // 10)
+    means = (_mean(rows, "accuracy", slice(first, first + width)) for first in range(max(1, len(rows) - width + 1)))
+    return max((mean for mean in means if mean is not None), default=0.0)
