@@ -246,7 +246,9 @@ def test_encoders_join_a_shared_pretraining(make_run: MakeRun, one_seed: str) ->
 def test_a_training_that_did_not_go_well_is_named_with_what_to_try(make_run: MakeRun, one_seed: str) -> None:
     assert "did not go well" not in Reader(one_seed).text("summary")
     run = make_run((0, 1))
-    flat = [one | {"epochs": [row | {"spread": 0.07} for row in one["epochs"]]} if one["training"] == "flow" else one for one in run.histories]
+    flat = [
+        one | {"epochs": [row | {"spread": 0.07} for row in one["epochs"]]} if one["training"] == "flow" else one for one in run.histories
+    ]
     read = Reader(run_page.render(replace(run, histories=flat)))
     assert "1 of the trainings did not go well" in read.text("summary")
     said = "flow of mixup: The embeddings did not spread: 0.07 at the end"
