@@ -155,7 +155,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch, module: Any = None, **declared: Any
 
 def part(streams: Sequence[str], frozen: Mapping[str, str] | None = None, **settings: Any) -> dict[str, Any]:
     """The slice of a training by the made-up method."""
-    chosen, loop = tiny(), {"batch": 4, "optimiser": "sgd", "lr": 0.1, "weight_decay": 0.0, "schedule": "constant"}
+    chosen, loop = tiny(), {"batch": 4, "optimiser": "sgd", "lr": 0.1, "weight_decay": 0.0, "schedule": "constant", "warmup": 0.0}
     plan = {"name": "+".join(streams), "streams": list(streams), "frozen": dict(frozen or {}), "draws": [], "epochs": 1, "keep": 0}
     return {
         "method": "made-up",

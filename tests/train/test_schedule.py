@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -31,6 +32,17 @@ def test_a_list_of_shares_falls_at_each() -> None:
     assert factors == [1.0] * 80 + [0.1] * 20
     assert schedule.factor([0.6], sum([0.1] * 6)) == schedule.factor([0.6], 0.6) == pytest.approx(0.1)
     assert schedule.factor([0.5, 0.75], 0.8) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("name", ["constant", "cosine", "steps", [0.8]])
+def test_in_its_warm_up_the_rate_rises_in_a_straight_line(name: Any) -> None:
+    rising = [schedule.factor(name, epoch / 100, 0.1) for epoch in range(11)]
+    assert rising == pytest.approx([epoch / 10 for epoch in range(11)])
+    later = {"constant": 1.0, "cosine": 0.5 * (1 + math.cos(math.pi * 0.5)), "steps": 1.0}
+    assert schedule.factor(name, 0.55, 0.1) == pytest.approx(later.get(str(name), 1.0))
+    assert schedule.factor(name, 0.95, 0.1) == pytest.approx(
+        {"constant": 1.0, "steps": 0.01}.get(str(name), schedule.factor(name, 0.95, 0.1))
+    )
 
 
 def test_the_papers_300_epochs_fall_at_250_and_280() -> None:

@@ -27,7 +27,7 @@ from videossl.train.loop import Batches, Training
 
 log = logging.getLogger(__name__)
 
-LOOP = ("batch", "optimiser", "lr", "weight_decay", "schedule")
+LOOP = ("batch", "optimiser", "lr", "weight_decay", "schedule", "warmup")
 """Settings of the loop, beside the epochs."""
 
 

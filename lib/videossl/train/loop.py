@@ -41,6 +41,7 @@ class Training:
     lr: float
     weight_decay: float
     schedule: str | Sequence[float]
+    warmup: float = 0.0
 
 
 class Epochs(Protocol):
@@ -262,7 +263,7 @@ class _Fitting:
 
     def _lr(self, step: int) -> float:
         done = (len(self.at.history) + step / self.batches.steps) / self.training.epochs
-        return self.training.lr * schedule.factor(self.training.schedule, done)
+        return self.training.lr * schedule.factor(self.training.schedule, done, self.training.warmup)
 
     def _steps(self) -> int:
         """Steps of the optimiser so far."""
