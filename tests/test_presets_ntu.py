@@ -15,7 +15,7 @@ SKELETON = {  # section 4.2, appendix 3; docs/methods/ where the paper is silent
     "encoder": "st-gcn",
     "width": 0.25,
     "graph": "ntu-rgb+d",
-    "clip": {"frames": 50},
+    "clip": {"frames": 50, "normalise": "crossclr"},
     "augment": {"shear": 0.5, "padding": 6},
     "head": {"hidden": 256, "out": 128},
 }
