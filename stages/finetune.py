@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from videossl import registry, script
 from videossl.data import index
-from videossl.tasks import features, scripts
+from videossl.tasks import features, few, scripts
 from videossl.train import assemble, provenance
 from videossl.train import job as trainings
 
@@ -19,12 +19,13 @@ def main() -> None:
     trainings.add_machine(parser)
     args = script.read(parser)
     params, (stream, settings) = args.params, script.only(args.params["streams"])
-    device, task = trainings.start(params["threads"]), registry.module("tasks", args.task)
+    device, task, chosen = trainings.start(params["threads"]), registry.module("tasks", args.task), params["evaluate"]["tasks"][args.task]
 
     rows, caches = [row for row in index.usable(index.read(args.index)) if row.label], assemble.opened(args.cache)
     labels = {name: number for number, name in enumerate(index.classes(rows))}
     seed = provenance.derived_seed(args.seed, [stream, args.task])
-    batches = assemble.batches(params, seed, index.training(rows), caches, device, args.workers, labels)
+    training = few.rows(index.training(rows), chosen, args.seed)
+    batches = assemble.batches(params, seed, training, caches, device, args.workers, labels)
     files = assemble.Weights({stream: args.weights[0]} if args.weights else {})
     method = assemble.method(params, args.seed, files, len(labels)).to(device)
 
@@ -35,7 +36,7 @@ def main() -> None:
     name = f"{args.experiment} {args.seed} {stream} {args.task} {dataset}"
     trainings.train(method, batches, assemble.loop(params), seed, name, made_from, args)
 
-    predicted = task.tested(method, rows, stream, settings, caches, params["evaluate"]["tasks"][args.task], len(labels), device)
+    predicted = task.tested(method, rows, stream, settings, caches, chosen, len(labels), device)
     features.write(args.out, **features.columns(rows, predicted), provenance=made_from)
     trainings.done(made_from, args.scratch)
 

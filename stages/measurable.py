@@ -6,6 +6,7 @@ out: data/index/{dataset}.measurable.json  labelled training and test videos, cl
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from videossl import registry, script
 from videossl.data import index
 from videossl.errors import InputError
 from videossl.files import write_json
+from videossl.tasks import few
 from videossl.tasks.base import CLASS, is_labelled
 
 
@@ -27,7 +29,8 @@ def main() -> None:
         kinds.setdefault(registry.declared("tasks", task)["label"], []).append(task)
     for kind, asking in kinds.items():
         check(kind, asking, rows, args.index)
-    check_batches(args.params["batches"], rows, args.index)
+    for task, batches in args.params["batches"].items():
+        check_batches(task, batches, args.params["shares"].get(task), rows, args.index)
     verdict = counts(CLASS, rows) | {"classes": len(index.classes(rows)), "tasks": tasks}
     write_json(args.out, verdict | {"provenance": {"params": args.params}})
 
@@ -52,16 +55,20 @@ def check(kind: str, tasks: Sequence[str], rows: Sequence[index.Row], path: Path
     )
 
 
-def check_batches(batches: Mapping[str, Mapping[str, int]], rows: Sequence[index.Row], path: Path) -> None:
-    """Raise InputError where a batch is larger than all that is trained on. batches: by kind of videos and dotted key of params."""
-    training = [row for row in rows if row.split == "train"]
-    counted = {"videos": len(training), "labelled videos": sum(bool(row.label) for row in training)}
-    for kind, by_key in batches.items():
-        for key, batch in by_key.items():
-            if batch > counted[kind]:
-                raise InputError(
-                    f"{key} is {batch}, and {path} has {counted[kind]} {kind} to train on; set it to {counted[kind]} or less, or add videos"
-                )
+def check_batches(task: str, batches: Mapping[str, int], share: float | None, rows: Sequence[index.Row], path: Path) -> None:
+    """Raise InputError where a batch is larger than all that is trained on.
+
+    batches: by dotted key of params, of the trainings of `task`, on labelled videos, or of methods ("") on all. share: of the labels.
+    """
+    training = [row for row in rows if row.split == "train" and (row.label or not task)]
+    sizes = Counter(row.label for row in training)
+    count = len(training) if share is None else sum(few.size(videos, share) for videos in sizes.values())
+    kind = f"{'labelled ' if task else ''}videos to train on{f' by evaluate.tasks.{task}.share {share:g}' if share is not None else ''}"
+    for key, batch in batches.items():
+        if batch > count:
+            own = key if share is None or f".{task}." in key else key.replace(".train.", f".train.{task}.")
+            way_out = "" if share is None else "raise the share, "
+            raise InputError(f"{key} is {batch}, and {path} has {count} {kind}; set {own} to {count} or less, {way_out}or add videos")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def main() -> None:
     for stream, settings in args.params["streams"].items():
         encoder = assemble.encoder(stream, settings, args.seed).to(device)
         clips = encode.clips(caches, rows, stream, settings, partial(uniform_starts, count=evaluate["clips"]))
-        labelled, tasks = progress.unmeasured(clips, args.dataset), progress.Tasks(evaluate["tasks"])
+        labelled, tasks = progress.unmeasured(clips, args.dataset), progress.Tasks(evaluate["tasks"], args.seed)
         name = f"{args.experiment} {args.seed} {stream} of {args.training} on {args.dataset}"
         augment = assemble.augmentation(settings, caches)
         points = progress.measure(encoder, args.snapshots, stream, augment, clips, labelled, tasks, encode.BATCH, device)

@@ -218,6 +218,23 @@ def test_a_task_has_its_own_pieces_for_each_stream(works: Works) -> None:
     assert along["score", "linear"] == 2 * alone["score", "linear"] and ("score", "finetune") not in along
 
 
+def test_few_labels_are_fewer_clips_and_pieces(tiny: dict[str, Any]) -> None:
+    """40 % of 9 labelled videos of three classes are 4: two batches of 2 an epoch."""
+    own = {"linear-few": tiny["evaluate"]["tasks"]["linear"] | {"share": 0.4}, "finetune-few": {"share": 0.4, "overlap": 0.5, "crops": 2}}
+    streams = {
+        name: stream | {"train": stream["train"] | {"finetune-few": {"batch": 2, "epochs": 3}}} for name, stream in tiny["streams"].items()
+    }
+    evaluate = tiny["evaluate"] | {"tasks": tiny["evaluate"]["tasks"] | own}
+    works = Works(tiny | {"streams": streams, "evaluate": evaluate}, {"toy": COUNTS})
+    finetune = works.of(job("finetune", experiment="stc-mix", stream="rgb", dataset="toy", task="finetune-few"))
+    assert finetune.epochs == 3 and finetune.needs["train", "supervised", "rgb", "finetune-few"] == 3 * 4
+    pieces = {
+        task: works.of(job("score", experiment="stc-mix", dataset="toy", task=task)).needs["score", task]
+        for task in ("linear", "linear-few")
+    }
+    assert pieces["linear-few"] * 9 == pieces["linear"] * 4
+
+
 # ----------------------------------------------------------------------------------------------------------------
 # Bytes
 

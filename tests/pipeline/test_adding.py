@@ -22,6 +22,11 @@ THINGS = {
     "task": ["lib/videossl/tasks/knn.py", "lib/videossl/tasks/knn.yaml"],
 }
 
+FEW = {  # the tasks on few labels, beside the page's: one video of each of the three classes
+    "linear-few": {"share": 0.34, "weight_decay": 0.001, "iterations": 200},
+    "finetune-few": {"share": 0.34, "overlap": 0.5, "crops": 1, "experiments": []},
+}
+
 
 @pytest.fixture(scope="module")
 def added(tmp_path_factory: pytest.TempPathFactory, warm: dict[str, str]) -> tuple[Workspace, dict[str, list[str]]]:
@@ -39,6 +44,8 @@ def added(tmp_path_factory: pytest.TempPathFactory, warm: dict[str, str]) -> tup
     assert not texts, f"docs/adding.md has other files, too: {', '.join(texts)}"
     params = yaml.safe_load((workspace.path / "params.yaml").read_text())
     params |= yaml.safe_load(RUN.search(PAGE)[1])  # type: ignore[index]
+    params["evaluate"]["tasks"] |= FEW
+    params["streams"]["brightness"]["train"]["finetune-few"] = {"epochs": 2, "batch": 3}
     (workspace.path / "params.yaml").write_text(yaml.safe_dump(params | {"seeds": [0]}, sort_keys=False))
     workspace.call("python", "stages/write_dvc_yaml.py")
     workspace.snakemake("all", "compared", f"data/progress/mine/0/{params['dataset']['name']}/brightness.json")
@@ -68,6 +75,17 @@ def test_it_trains_is_measured_and_stands_on_the_pages(added: tuple[Workspace, d
     for page, named in (("index", "Nearest neighbours&#39; vote on toy"), ("compared", "kNN")):
         text = (run / f"data/report/{page}.html").read_text()
         assert "brightness" in text and named in text
+
+
+def test_few_labels_stand_beside_them(added: tuple[Workspace, dict[str, list[str]]]) -> None:
+    run = added[0].path
+    for experiment, task in (("mine", "linear-few"), ("untrained", "linear-few"), ("untrained", "finetune-few")):
+        result = json.loads((run / f"data/results/{experiment}/0/toy/{task}.json").read_text())
+        assert result["counts"] == {"train": 3, "test": 6, "classes": 3} and result["chance"] == {"accuracy": pytest.approx(100 / 3)}
+    assert json.loads((run / "data/results/mine/0/toy/knn.json").read_text())["counts"]["train"] == 9
+    assert len(list(run.glob("data/results/*/0/toy/finetune-few.json"))) == 1
+    page = (run / "data/report/index.html").read_text()
+    assert "Linear probe on few labels on toy" in page and page.count("3 labelled videos of 3 classes to train with, 6 test videos.") == 2
 
 
 def test_both_engines_know_it(added: tuple[Workspace, dict[str, list[str]]]) -> None:

@@ -130,3 +130,13 @@ def test_lower_is_better_in_the_table(make_run: MakeRun, errors: str) -> None:
     numbers = [n | {"task": errors, "metric": "error"} for n in headlines(make_run())]
     shown = cells(numbers, by_stream=True)
     assert shown["stc-mix"][0] == "* 30.0" and shown["mixup"] == ["52.0", "* 66.0", "* 70.0"]
+
+
+def test_a_column_on_few_labels_says_how_many(make_run: MakeRun) -> None:
+    run = make_run()
+    counts = {"train": 12, "test": 400, "classes": 4}
+    few = [result | {"task": "linear-few", "counts": counts} for result in run.results if result["task"] == "linear"]
+    measured = headlines(replace(run, results=[*run.results, *few]), "accuracy")
+    numbers = [number for number in measured if number["stream"] == "rgb"]
+    linear, linear_few = results_table("name", numbers).head[1:]
+    assert linear.small == [("toy", "")] and linear_few.small == [("toy", ""), ("12 labelled videos of 4 classes", "")]

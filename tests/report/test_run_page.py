@@ -360,7 +360,7 @@ def test_a_task_in_other_units_is_a_page_too(make_run: MakeRun, errors: str) -> 
     html = run_page.render(run)
     text = Reader(html).text("results")
     assert (
-        "Errors made on toy 400 test videos." in text
+        "Errors made on toy 400 labelled videos of 4 classes to train with, 400 test videos." in text
         and "error, %" in text
         and "2.25 ± 0.35" in text
         and "2.2 ± 0.4" in text

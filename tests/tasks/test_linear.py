@@ -144,7 +144,7 @@ def test_the_probe_runs_to_its_tolerance_and_says_when_it_did_not() -> None:
     features = correlated()
     early, late = (linear.predict(features, {"weight_decay": 1e-3, "iterations": n, "tolerance": 1e-6}) for n in (20, 5000))
     assert linear.remarks([late]) == [] and linear.remarks([early, late]) == [early.remark]
-    assert "not converged: after 20 iterations its gradient is" in early.remark and "evaluate.tasks.linear.iterations" in early.remark
+    assert "not converged: after 20 iterations its gradient is" in early.remark and "raise its iterations" in early.remark
     exact = probe(features, 1e-3, 5000, 1e-9)
     assert np.abs(late.probabilities - exact).max() < 1e-3 < np.abs(early.probabilities - exact).max()
 

@@ -85,7 +85,7 @@ def test_streams_are_each_alone_and_the_pairs_that_are_there(tmp_path: Path) -> 
             str(joint),
         ]
     )
-    args.params = {"evaluate": FUSED}
+    args.params = params("linear")
     groups = scripts.streams(args)
     assert list(groups) == ["rgb", "flow", "joint", "rgb+flow"]  # no motion, so no joint+motion
     assert [one.ids for one in groups["rgb"]] == [["v0", "v1", "v2", "v3"]]
@@ -267,10 +267,12 @@ def rows_of(labels: Sequence[str], splits: Sequence[str], **further: Sequence[An
     return [row(f"v{i}", label, splits[i], labels=each[i]) for i, label in enumerate(labels)]
 
 
-def measurable(call_stage: CallStage, folder: Path, tasks: list[str], rows: Sequence[Row], batches: Any = None) -> dict[str, Any]:
+def measurable(
+    call_stage: CallStage, folder: Path, tasks: list[str], rows: Sequence[Row], batches: Any = None, shares: Any = None
+) -> dict[str, Any]:
     """What the script says of an index of `rows`."""
     index.write(folder / "index.csv", rows)
-    part = {"evaluate": {"tasks": tasks}, "batches": batches or {}}
+    part = {"evaluate": {"tasks": tasks}, "batches": batches or {}, "shares": shares or {}}
     out = call_stage("measurable", part, "measurable.json", index=folder / "index.csv")
     result: dict[str, Any] = json.loads(out.read_text())
     assert result.pop("provenance")["params"]["evaluate"] == {"tasks": tasks}
@@ -290,14 +292,28 @@ def test_what_can_be_measured_is_said(tmp_path: Path, call_stage: CallStage) -> 
 
 def test_a_batch_that_is_larger_than_what_is_trained_on_is_named_by_its_key(tmp_path: Path, call_stage: CallStage) -> None:
     rows = rows_of(["a", "b", "", "b"], ["train", "train", "train", "test"])
-    batches = {"videos": {"streams.rgb.train.batch": 3}, "labelled videos": {"streams.rgb.train.finetune.batch": 2}}
+    batches = {"": {"streams.rgb.train.batch": 3}, "finetune": {"streams.rgb.train.finetune.batch": 2}}
     measurable(call_stage, tmp_path, [], rows, batches)
-    for kind, key, there in (("videos", "streams.rgb.train.batch", 3), ("labelled videos", "streams.rgb.train.finetune.batch", 2)):
-        more = batches | {kind: {key: there + 1}}
+    for task, kind, key, there in (
+        ("", "", "streams.rgb.train.batch", 3),
+        ("finetune", "labelled ", "streams.rgb.train.finetune.batch", 2),
+    ):
+        more = batches | {task: {key: there + 1}}
         with pytest.raises(
-            InputError, match=rf"^{key} is {there + 1}, and .*index.csv has {there} {kind} to train on; set it to {there} or less"
+            InputError,
+            match=rf"^{key} is {there + 1}, and .*index.csv has {there} {kind}videos to train on; set {key} to {there} or less, or add",
         ):
             measurable(call_stage, tmp_path, [], rows, more)
+
+
+def test_a_batch_that_is_larger_than_a_share_of_the_labels_is_named_with_the_share(tmp_path: Path, call_stage: CallStage) -> None:
+    rows = rows_of(["a"] * 8 + ["b"] * 3 + ["", "b"], ["train"] * 12 + ["test"])  # a quarter of them: 2 and 1
+    own, shared, shares = "streams.rgb.train.finetune-few.batch", "streams.rgb.train.batch", {"finetune-few": 0.25}
+    measurable(call_stage, tmp_path, ["finetune-few"], rows, {"": {shared: 12}, "finetune-few": {own: 3}}, shares)
+    for key in (own, shared):
+        said = rf"^{key} is 4, and .* has 3 labelled videos to train on by evaluate.tasks.finetune-few.share 0.25; set {own} to 3 or less, raise"
+        with pytest.raises(InputError, match=said):
+            measurable(call_stage, tmp_path, ["finetune-few"], rows, {"finetune-few": {key: 4}}, shares)
 
 
 def test_tasks_of_other_kinds_of_label_need_videos_that_have_it(
@@ -315,12 +331,12 @@ def test_tasks_of_other_kinds_of_label_need_videos_that_have_it(
 
 def test_progress_measures_every_task_that_it_is_given_as_the_script_does(tmp_path: Path, call_stage: CallStage) -> None:
     path = random_files(tmp_path)[0]
-    tasks, rgb = progress.Tasks({"linear": PROBE, "retrieval": {}}), features.read(path)
-    assert list(tasks.scores(rgb)) == ["linear", "retrieval"]
+    tasks, rgb = progress.Tasks({"linear": PROBE, "linear-few": PROBE | {"share": 0.4}, "retrieval": {}}, 0), features.read(path)
+    assert list(tasks.scores(rgb)) == ["linear", "linear-few", "retrieval"]
     for task, settings in tasks.settings.items():
         result = score(call_stage, task, [path], settings)
         assert tasks.scores(rgb)[task] == result["values"]["rgb"] and tasks.chance(rgb)[task] == result["chance"]
     nobody = Features(["a"], [""], ["train"], np.zeros((1, 1, 1)))
-    progress.Tasks({}).check(nobody)
+    progress.Tasks({}, 0).check(nobody)
     with pytest.raises(InputError, match="0 classes"):
         tasks.check(nobody)

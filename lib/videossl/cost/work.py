@@ -24,7 +24,7 @@ from videossl.data.listing import Counts
 from videossl.extract.shard import Extractor
 from videossl.params import recipes, run_plan, schema, slices
 from videossl.params.recipes import Params, Training
-from videossl.tasks import base
+from videossl.tasks import base, few
 from videossl.train import assemble
 from videossl.train.job import kept
 
@@ -124,7 +124,7 @@ class Works:
         job = recipes.training(self.params, experiment, training)
         part, kind = slices.training(self.params, job), self._kind(job)
         self.trained[kind] = part
-        epochs, clips = self._samples(part, self.main)
+        epochs, clips = self._samples(part, self.counts[self.main].train)
         state, encoders = self._bytes(kind)
         return Work(epochs, clips, state + len(kept(part["training"]["keep"], epochs)) * encoders, {kind: clips})
 
@@ -142,10 +142,15 @@ class Works:
             *(json.dumps(value, separators=(",", ":")).replace('"', "") for value in own),
         )
 
-    def _samples(self, part: Params, dataset: str) -> tuple[int, int]:
-        """Epochs and clips of a training: the last incomplete batch of an epoch is left out."""
+    def _samples(self, part: Params, videos: int) -> tuple[int, int]:
+        """Epochs and clips of a training on so many videos: the last incomplete batch of an epoch is left out."""
         loop = assemble.loop(part)
-        return loop.epochs, loop.epochs * (self.counts[dataset].train // loop.batch) * loop.batch
+        return loop.epochs, loop.epochs * (videos // loop.batch) * loop.batch
+
+    def _labelled(self, task: str, dataset: str) -> int:
+        """Training videos that a task is given."""
+        counts, share = self.counts[dataset], few.share_of(self.params["evaluate"]["tasks"][task])
+        return few.expected(counts.train, counts.classes, share) if share < 1 else counts.train
 
     def _bytes(self, kind: Kind) -> tuple[int, int]:
         """The bytes that a training of that kind leaves, and the bytes of its encoders alone; a method is built to know them."""
@@ -168,7 +173,7 @@ class Works:
         part = slices.finetune(self.params, task, stream)
         kind = ("train", str(part["method"]), stream, task)
         self.trained[kind] = part
-        epochs, clips = self._samples(part, dataset)
+        epochs, clips = self._samples(part, self._labelled(task, dataset))
         tested = self.counts[dataset].test * self._tested(stream, dataset, part["evaluate"]["tasks"][task])
         size = self._videos(dataset) * self.counts[dataset].classes * 4
         return Work(epochs, clips + tested, size, {kind: clips, ("forward", stream): tested})
@@ -201,7 +206,7 @@ class Works:
         """The amount that a task is given of one stream: its features, or predictions of a trained encoder."""
         counts, given = self.counts[dataset], registry.declared("tasks", task)["given"]
         clips, numbers = (self._clips(stream), self.numbers[stream]) if given == "features" else (1, counts.classes)
-        return base.Counts(counts.train, counts.test, counts.classes, clips, numbers)
+        return base.Counts(self._labelled(task, dataset), counts.test, counts.classes, clips, numbers)
 
     def _clips(self, stream: str) -> int:
         """Clips of a video that features are taken of."""

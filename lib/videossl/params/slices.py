@@ -88,22 +88,24 @@ def feasible(params: Params, experiment: str) -> Params:
 
 
 def measurable(params: Params, name: str) -> Params:
-    """The tasks that are to be measured on a dataset, and the batches of what is trained on it, by their keys: of all videos, or of labelled
-    ones."""
+    """The tasks that are to be measured on a dataset; the batches of what is trained on it, by their keys, of each task that trains and of all
+    methods (""); and the share of the labels of tasks that are given a share."""
     tasks = list(params["evaluate"]["tasks"]) if name in run_plan.measured_datasets(params) else []
-    return {"evaluate": {"tasks": tasks}, "batches": {kind: dict(sorted(found)) for kind, found in _batches(params, name).items()}}
+    batches = {tag: dict(sorted(found)) for tag, found in _batches(params, name).items()}
+    shares = {task: settings["share"] for task in batches if "share" in (settings := params["evaluate"]["tasks"].get(task, {}))}
+    return {"evaluate": {"tasks": tasks}, "batches": batches, "shares": shares}
 
 
 def _batches(params: Params, name: str) -> dict[str, set[tuple[str, int]]]:
-    result: dict[str, set[tuple[str, int]]] = {"videos": set(), "labelled videos": set()}
+    result: dict[str, set[tuple[str, int]]] = {"": set()}
     for experiment, recipe in params["experiments"].items() if name == params["dataset"]["name"] else ():
         for stream in recipe["streams"]:
             batch = recipes.settings(params, stream, recipe["method"], experiment)["batch"]
-            result["videos"].add((batch.place, batch.value))
+            result[""].add((batch.place, batch.value))
     for task in params["evaluate"]["tasks"] if name in run_plan.measured_datasets(params) else ():
         for stream in run_plan.streams_of(params, name) if registry.declared("tasks", task)["given"] == "encoder" else ():
             batch = recipes.settings(params, stream, task)["batch"]
-            result["labelled videos"].add((batch.place, batch.value))
+            result.setdefault(task, set()).add((batch.place, batch.value))
     return result
 
 

@@ -129,7 +129,8 @@ def numbers(run: Run) -> list[dict[str, Any]]:
                 if seed in seeds:
                     raise InputError(f"two results of {experiment}, seed {seed} ({dataset}, {task}); give the report each seed once")
                 seeds[int(seed)] = float(number)
-                about = {"chance": result.get("chance", {}).get(metric), "test_videos": result.get("counts", {}).get("test", 0)}
+                counts = {f"{split}_videos": result.get("counts", {}).get(split, 0) for split in ("train", "test")}
+                about = {"chance": result.get("chance", {}).get(metric), "classes": result.get("counts", {}).get("classes", 0)} | counts
                 columns.setdefault((dataset, task, metric), about)
     order = {task: (declared(task).get("order", math.inf), task) for _, task, _ in columns}
     made = []

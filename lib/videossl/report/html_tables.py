@@ -18,7 +18,7 @@ from tabulate import tabulate
 from videossl.files import atomic
 from videossl.report import paper
 from videossl.report.finished_run import Run
-from videossl.report.verdicts import BASELINES, Record, against, best, headline, measure
+from videossl.report.verdicts import BASELINES, Record, against, best, declared, headline, measure
 
 LINE = 120
 SEEDS = "Mean ± sample standard deviation, below it the number of each seed; one seed has no spread."
@@ -74,7 +74,11 @@ def results_table(name: str, numbers: Sequence[Record], caption: str = "", *, by
     heads, chances = list[object]([corner]), list[object](["chance"])
     for first, *_ in columns.values():
         unit = measure(first["task"], first["metric"])
-        heads.append(first["stream"] if by_stream else Cell(unit.heading, [(paper.dataset_name(first["dataset"]), "")]))
+        small = [
+            paper.dataset_name(first["dataset"]),
+            *([labels_said(first)] if "share" in declared(first["task"]).get("settings", {}) else []),
+        ]
+        heads.append(first["stream"] if by_stream else Cell(unit.heading, [(said, "") for said in small if said]))
         heads += [Cell("paper", [(paper.dataset_name(first["paper_dataset"] or ""), "")])] if beside else []
         chances += [unit.text(first["chance"]), ""] if beside else [unit.text(first["chance"])]
     made, bests = [Row(chances, "baseline")], [best(column)["mean"] for column in columns.values()]
@@ -85,6 +89,12 @@ def results_table(name: str, numbers: Sequence[Record], caption: str = "", *, by
             cells += [measure(number["task"], number["metric"]).text(number["paper"])] if beside else []
         made.append(Row(cells, "baseline" if experiment in BASELINES or alone is not None else ""))
     return Table(name, heads, made, caption, "duo")
+
+
+def labels_said(number: Record) -> str:
+    """'12 labelled videos of 3 classes': what a number was fitted to; nothing where its results do not say it."""
+    of_classes = f" of {number['classes']:,} classes" if number.get("classes") else ""
+    return f"{number['train_videos']:,} labelled videos{of_classes}" if number.get("train_videos") else ""
 
 
 def _cell(number: Record, numbers: Sequence[Record], best: float | None) -> Cell:

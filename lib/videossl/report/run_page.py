@@ -22,7 +22,7 @@ from videossl.params import recipes
 from videossl.report import paper
 from videossl.report.curves import candidates, draw, settings, training_chart
 from videossl.report.finished_run import Run, numbers, rank
-from videossl.report.html_tables import SEEDS, Row, Table, ascii_only, fill, render_page, results_table
+from videossl.report.html_tables import SEEDS, Row, Table, ascii_only, fill, labels_said, render_page, results_table
 from videossl.report.verdicts import BASELINES, RULE, Record, against, best, declared, headline, measure, seeds_said
 from videossl.train import diagnosis
 
@@ -65,7 +65,8 @@ def task_results(run: Run) -> list[dict[str, Any]]:
         everything = list(group)
         shown = [number for number in everything if number["metric"] == headline(task)]
         title = f"{declared(task).get('title', task)} on {paper.dataset_name(dataset)}"
-        caption = f"{everything[0]['test_videos']:,} test videos. {SEEDS}"
+        fitted = labels_said(everything[0])
+        caption = f"{f'{fitted} to train with, ' if fitted else ''}{everything[0]['test_videos']:,} test videos. {SEEDS}"
         table = results_table(f"results of {title}", shown, caption, by_stream=True)
         metrics = results_table(f"all metrics of {title}", [number | {"note": number["stream"]} for number in everything])
         tasks.append({"title": title, "best": best_said(shown), "table": table, "metrics": metrics})

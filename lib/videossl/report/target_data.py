@@ -115,7 +115,8 @@ def _row(
         differs += paper.differences({**table.setting, **theirs.setting}, setting(run, name, stream, tasks), tasks)
     for names, measured in columns:
         ours = next((number for number in measured if (number["experiment"], number["stream"]) == (name, stream)), NOTHING)
-        about = {key: measured[0][key] for key in ("chance", "test_videos")} if measured else {"chance": None, "test_videos": 0}
+        about = {"chance": None, "classes": 0, "train_videos": 0, "test_videos": 0}
+        about |= {key: measured[0][key] for key in about} if measured else {}
         beside = {"paper": theirs and theirs.value(names), "paper_method": theirs and theirs.method, "differs": differs}
         row.append({"experiment": name, "stream": stream, **ours, **names, **about, **beside})
     return row

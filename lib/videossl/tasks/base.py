@@ -8,7 +8,8 @@ A task is a YAML and a module of this folder. It turns features of videos into n
     work(counts, settings) -> float                 how many pieces of work `predict` and `measure` are of one stream; `make cost` times a piece
     remarks(predictions) -> list[str]               what a reader of these numbers must know, a sentence each; may be left out
 
-`settings` are the task's own, as its YAML declares them. Videos of fused streams are the same, in the same order. The YAML says
+`settings` are the task's own, as its YAML declares them. A task with the setting `share` is given that share of the labelled training videos (few),
+without a line in its module. Videos of fused streams are the same, in the same order. The YAML says
 `label`, the kind of label that it needs, and `given`: features, or encoder. A task that is given an encoder trains it by the `method`
 that it names; `features` are then what its module makes of the trained encoder:
 

@@ -133,7 +133,7 @@ class Fitted(NamedTuple):
 def _unfinished(fitted: Fitted, tolerance: float) -> str:
     return (
         f"the linear probe has not converged: after {fitted.iterations:,} iterations its gradient is {fitted.gradient:.1e}, above {tolerance:g}; "
-        "raise evaluate.tasks.linear.iterations or weight_decay"
+        "raise its iterations or weight_decay in evaluate.tasks"
     )
 
 

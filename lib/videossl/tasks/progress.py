@@ -17,7 +17,7 @@ from videossl import registry
 from videossl.encoders.base import Encoder
 from videossl.errors import InputError
 from videossl.files import reading
-from videossl.tasks import base
+from videossl.tasks import base, few
 from videossl.tasks.batches import Clips
 from videossl.tasks.encode import extract
 from videossl.tasks.features import Features, columns
@@ -31,9 +31,10 @@ Scores = dict[str, dict[str, float]]  # task -> metric -> number
 
 @dataclass(frozen=True)
 class Tasks:
-    """The tasks to measure: those that are given features, with their settings."""
+    """The tasks to measure: those that are given features, with their settings. seed: of the run."""
 
     settings: Mapping[str, Mapping[str, Any]]
+    seed: int
 
     def check(self, features: Features) -> None:
         """Raise InputError where the classes do not allow a task that needs them; of `features` only the labels and splits matter."""
@@ -42,11 +43,14 @@ class Tasks:
 
     def scores(self, features: Features) -> Scores:
         """The same numbers as `stages/score.py` gives for `features`."""
-        return {name: self._score(base.load(name), features, settings) for name, settings in self.settings.items()}
+        return {
+            name: self._score(base.load(name), few.features(features, settings, self.seed), settings)
+            for name, settings in self.settings.items()
+        }
 
     def chance(self, features: Features) -> Scores:
         """The numbers that chance would give; of `features` only the labels and splits matter."""
-        return {name: base.load(name).chance(features) for name in self.settings}
+        return {name: base.load(name).chance(few.features(features, settings, self.seed)) for name, settings in self.settings.items()}
 
     @staticmethod
     def _score(task: base.Task, features: Features, settings: Mapping[str, Any]) -> dict[str, float]:

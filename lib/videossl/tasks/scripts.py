@@ -10,6 +10,7 @@ from pathlib import Path
 
 from videossl import registry, script
 from videossl.files import sha256, write_json
+from videossl.tasks import few
 from videossl.tasks.base import CLASS, is_labelled
 from videossl.tasks.features import Features, align, read
 from videossl.train import provenance
@@ -55,8 +56,9 @@ def weights_of(args: argparse.Namespace, stream: str) -> dict[str, Path]:
 
 
 def streams(args: argparse.Namespace) -> dict[str, list[Features]]:
-    """Features by what is measured: each stream alone, and each pair of evaluate.fused that is there, as `a+b`."""
-    alone = {path.parent.name: read(path) for path in args.features}
+    """Features of the videos that the task is given, by what is measured: each stream, and each pair of evaluate.fused that is there, as `a+b`."""
+    settings = args.params["evaluate"]["tasks"][args.task]
+    alone = {path.parent.name: few.features(read(path), settings, args.seed) for path in args.features}
     pairs = [pair for pair in args.params["evaluate"]["fused"] if all(stream in alone for stream in pair)]
     return {name: [features] for name, features in alone.items()} | {
         "+".join(pair): align([alone[stream] for stream in pair]) for pair in pairs
