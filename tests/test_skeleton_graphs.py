@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from videossl import skeleton_graphs
+from videossl.data import msr_skeleton
 from videossl.encoders.st_gcn import STGCN, adjacency
 from videossl.errors import InputError
 from videossl.skeleton_graphs import GRAPHS, Graph
@@ -18,8 +19,14 @@ NAMES = ["nose", *(f"{side}_{part}" for part in PAIRS for side in ("left", "righ
 COCO = """nose-left_eye nose-right_eye left_eye-left_ear right_eye-right_ear nose-left_shoulder nose-right_shoulder
 left_shoulder-left_elbow left_elbow-left_wrist right_shoulder-right_elbow right_elbow-right_wrist left_shoulder-left_hip
 right_shoulder-right_hip left_hip-left_knee left_knee-left_ankle right_hip-right_knee right_knee-right_ankle"""
-EDGES = {"ntu-rgb+d": f"{KINECT} 22-23 23-8 24-25 25-12", "ntu-rgb+d-hands": f"{KINECT} 22-8 23-8 24-12 25-12", "coco": COCO}
-CENTRES = {"ntu-rgb+d": "21", "ntu-rgb+d-hands": "21", "coco": "nose"}
+MSR = "20-3 3-4 4-7 3-1 1-8 8-10 10-12 3-2 2-9 9-11 11-13 7-5 5-14 14-16 16-18 7-6 6-15 15-17 17-19"
+EDGES = {
+    "ntu-rgb+d": f"{KINECT} 22-23 23-8 24-25 25-12",
+    "ntu-rgb+d-hands": f"{KINECT} 22-8 23-8 24-12 25-12",
+    "msr-action3d": MSR,
+    "coco": COCO,
+}
+CENTRES = {"ntu-rgb+d": "21", "ntu-rgb+d-hands": "21", "msr-action3d": "3", "coco": "nose"}
 each = pytest.mark.parametrize("name", list(EDGES))
 
 
@@ -52,7 +59,7 @@ def test_these_are_all() -> None:
 def test_bones_one_by_one(name: str) -> None:
     graph = GRAPHS[name]
     assert {frozenset((a - 1, b - 1)) for a, b in graph.edges} == {frozenset(edge) for edge in edges(name)}
-    assert graph.joints == (17 if name == "coco" else 25) and graph.centre - 1 == number(CENTRES[name])
+    assert graph.joints == {"coco": 17, "msr-action3d": 20}.get(name, 25) and graph.centre - 1 == number(CENTRES[name])
     assert len(graph.edges) == graph.joints - 1 and (skeleton_graphs.distances(graph) >= 0).all()  # a tree: one way from each joint to each
 
 
@@ -61,7 +68,7 @@ def test_steps_by_hand() -> None:
     assert (steps == steps.T).all()
     assert steps[22 - 1, 24 - 1] == 12  # from tip to tip: 22 23 8 7 6 5 21 9 10 11 12 25 24
     assert steps[21 - 1, 16 - 1] == 6  # 21 2 1 13 14 15 16
-    apart = skeleton_graphs.distances(Graph(joints=4, centre=1, edges=((1, 2), (3, 4)), origin=(1,)))
+    apart = skeleton_graphs.distances(Graph(joints=4, centre=1, edges=((1, 2), (3, 4)), origin=(1,), shoulders=(1, 2)))
     assert np.array_equal(apart, [[0, 1, -1, -1], [1, 0, -1, -1], [-1, -1, 0, 1], [-1, -1, 1, 0]])
 
 
@@ -112,6 +119,19 @@ def test_parents_of_the_hands_differ() -> None:
 def test_origins() -> None:
     assert GRAPHS["ntu-rgb+d"].origin == GRAPHS["ntu-rgb+d-hands"].origin == (2,)  # the middle of the spine
     assert [NAMES[joint - 1] for joint in GRAPHS["coco"].origin] == ["left_hip", "right_hip"]
+    graph, joints = GRAPHS["msr-action3d"], msr_skeleton.JOINTS
+    assert [joints[joint - 1] for joint in graph.origin] == ["Spine"] and joints[graph.centre - 1] == "ShoulderCentre"
+    assert [joints[joint - 1] for joint in graph.shoulders] == ["ShoulderLeft", "ShoulderRight"]
+
+
+def test_limbs_of_msr_action3d_by_name() -> None:
+    joints = msr_skeleton.JOINTS
+    parents = [joints[parent] for parent in skeleton_graphs.parents(GRAPHS["msr-action3d"])]
+    for side in ("Left", "Right"):
+        arm, leg = ("ShoulderCentre", "Shoulder", "Elbow", "Wrist", "Hand"), ("HipCentre", "Hip", "Knee", "Ankle", "Foot")
+        for first, *limb in (arm, leg):
+            chain = [first, *(f"{joint}{side}" for joint in limb)]
+            assert [parents[joints.index(joint)] for joint in chain[1:]] == chain[:-1]
 
 
 def test_the_graph_of_so_many_joints() -> None:

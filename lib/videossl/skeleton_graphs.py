@@ -38,6 +38,20 @@ GRAPHS = {
     "ntu-rgb+d": Graph(25, 21, (*KINECT, (23, 8), (22, 23), (25, 12), (24, 25)), (2,), (5, 9)),
     # The other public variant: tip and thumb hang on the hand. Weights for one variant do not fit the other.
     "ntu-rgb+d-hands": Graph(25, 21, (*KINECT, (22, 8), (23, 8), (24, 12), (25, 12)), (2,), (5, 9)),
+    # Kinect v1's 20 joints in MSR Action3D's order (names: data/msr_skeleton.py), joined as by the public scripts that draw it.
+    "msr-action3d": Graph(
+        joints=20,
+        centre=3,
+        edges=(
+            *((20, 3), (4, 3), (7, 4)),  # head and trunk
+            *((1, 3), (8, 1), (10, 8), (12, 10)),  # left arm
+            *((2, 3), (9, 2), (11, 9), (13, 11)),  # right arm
+            *((5, 7), (14, 5), (16, 14), (18, 16)),  # left leg
+            *((6, 7), (15, 6), (17, 15), (19, 17)),  # right leg
+        ),
+        origin=(4,),
+        shoulders=(1, 2),
+    ),
     # COCO's 17 keypoints in torchvision's order (nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles; left
     # before right). COCO has no neck: shoulders hang on the nose, hips on the shoulders.
     "coco": Graph(

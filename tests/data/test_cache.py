@@ -160,7 +160,7 @@ def test_a_failure_leaves_no_file(tmp_path: Path) -> None:
         ("rgb", np.zeros((2, 4, 4, 2), np.uint8), r"rgb must be uint8 \(\*, \*, \*, 3\)"),
         ("flow", np.zeros((0, 4, 4, 2), np.uint8), "flow must be"),
         ("joint", np.zeros((2, 25, 3), np.float32), "joint must be float32"),
-        ("joint", np.zeros((2, 18, 3, 2), np.float32), r"joint must be float32 \(\*, 25 or 17, 3, 2\)"),
+        ("joint", np.zeros((2, 18, 3, 2), np.float32), r"joint must be float32 \(\*, 25 or 20 or 17, 3, 2\)"),
         ("motion", np.zeros((2, 25, 3, 2), np.float32), "'motion' is not cached: it is read from the cache of joint"),
     ],
 )

@@ -13,11 +13,11 @@ from videossl.datasets import toy
 from videossl.errors import InputError
 from videossl.params import run_plan, schema
 
-NAMES = ("folder", "hmdb51", "kinetics400", "ntu120", "ntu60", "toy", "ucf101")
+NAMES = ("folder", "hmdb51", "kinetics400", "msr-action3d", "ntu120", "ntu60", "toy", "ucf101")
 ALWAYS = {"about", "has", "labels", "options"}
 
 
-def test_there_are_seven() -> None:
+def test_there_are_eight() -> None:
     assert registry.names("datasets") == NAMES
 
 
@@ -34,7 +34,7 @@ def test_every_module_has_what_listing_asks_for(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_yaml_says_what_listing_asks_for(name: str) -> None:
     module, declared = registry.module("datasets", name), registry.declared("datasets", name)
-    assert ALWAYS <= set(declared) <= ALWAYS | {"downloaded", "rendered", "approximate"}
+    assert ALWAYS <= set(declared) <= ALWAYS | {"downloaded", "rendered", "approximate", "sizes"}
     assert declared["has"] in (["video"], ["skeleton"], ["video", "skeleton"])
     assert set(declared["labels"].values()) <= set(listing.KINDS) and declared["labels"]["class"] == "class"
     for option in declared["options"].values():

@@ -111,7 +111,7 @@ def test_wrong_skeletons_are_named(shape: tuple[int, ...]) -> None:
 
 
 def test_unknown_graph_is_named() -> None:
-    with pytest.raises(InputError, match=r"'kinect'.*ntu-rgb\+d, ntu-rgb\+d-hands, coco"):
+    with pytest.raises(InputError, match=r"'kinect'.*ntu-rgb\+d, ntu-rgb\+d-hands, msr-action3d, coco"):
         STGCN(graph="kinect")
     with pytest.raises(InputError, match=r"'mine'.*paper, public"):
         STGCN(partition="mine")

@@ -31,7 +31,7 @@ from videossl.extract.frames import Frames
 from videossl.extract.skeleton import Skeletons
 
 FAST = {"warps": 1, "inner": 5, "outer": 2, "scales": 2}
-EXTRACTORS = {"rgb": Frames(24), "flow": Flow(24, 10.0, FAST), "joint": Skeletons()}
+EXTRACTORS = {"rgb": Frames(24), "flow": Flow(24, 10.0, FAST), "joint": Skeletons(25)}
 
 
 def joints(number: int) -> np.ndarray:
@@ -65,12 +65,12 @@ def rows(root: Path) -> list[Row]:
 def test_the_same_bytes_in_one_process_and_in_two(tmp_path: Path, root: Path, rows: list[Row], modality: str, quality: int | None) -> None:
     for processes in (1, 2):
         path = tmp_path / f"{processes}.h5"
-        shard.build(path, modality, "mine", rows, root, EXTRACTORS[modality], processes, quality)
+        shard.build(path, modality, "folder", rows, root, EXTRACTORS[modality], processes, quality)
     assert (tmp_path / "1.h5").read_bytes() == (tmp_path / "2.h5").read_bytes()
 
 
 def build(path: Path, modality: str, rows: list[Row], root: Path, quality: int | None = None, tag: str = "") -> Cache:
-    shard.build(path, modality, "mine", rows, root, EXTRACTORS[modality], quality=quality, tag=tag)
+    shard.build(path, modality, "folder", rows, root, EXTRACTORS[modality], quality=quality, tag=tag)
     cache.verify(path)
     return Cache([path])
 
@@ -119,12 +119,12 @@ def test_frames_and_flow_are_resampled_to_the_rate(tmp_path: Path, root: Path) -
     rows = make_index.build(folder.videos(root, 1, {}), root, fps=60)
     assert [row.steps for row in rows] != [row.frames for row in rows]
     for modality, extract in (("rgb", Frames(24, 60)), ("flow", Flow(24, 10.0, FAST, fps=60))):
-        shard.build(tmp_path / "a.h5", modality, "mine", rows, root, extract)
+        shard.build(tmp_path / "a.h5", modality, "folder", rows, root, extract)
         read = Cache([tmp_path / "a.h5"])
         assert [read.length(row.id) for row in rows] == [row.steps - (modality == "flow") for row in rows]
         assert json.loads(read.attrs["extractor"])["params"]["fps"] == 60
     with pytest.raises(InputError, match=r"4 steps decode, the index has \d+; make the index again"):
-        shard.build(tmp_path / "a.h5", "rgb", "mine", rows, root, Frames(24))
+        shard.build(tmp_path / "a.h5", "rgb", "folder", rows, root, Frames(24))
 
 
 @pytest.mark.parametrize("modality", ["rgb", "flow", "joint"])
@@ -158,7 +158,7 @@ def test_an_estimate_by_hand() -> None:
 
 def arguments(root: Path, where: Path, out: str, number: int = 0, shards: int = 1, **more: Any) -> list[str]:
     params = {
-        "dataset": {"name": "mine", "root": str(root)},
+        "dataset": {"name": "folder", "root": str(root)},
         "cache": {"shards": shards, "short_side": 24, "codec": "raw"},
         "index": {"fps": None},
         **more,
@@ -215,7 +215,7 @@ def test_the_extractors_of_a_slice_of_params() -> None:
     settings = {"backend": "dis", "bound": 10, "preset": "fast"}
     assert flow.make({"cache": stored, "index": {"fps": None}, "flow": settings}) == Flow(24, 10, {"preset": "fast"}, "dis", None)
     assert "bound" in settings, "the slice stays as it is"
-    assert skeleton.make({"cache": {"shards": 2}}) == Skeletons()
+    assert skeleton.make({"dataset": {"name": "folder"}, "cache": {"shards": 2}}) == Skeletons(25)
 
 
 def test_an_extractor_may_stand_in_its_modality_s_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +230,7 @@ def test_an_extractor_may_stand_in_its_modality_s_own_file(tmp_path: Path, monke
     monkeypatch.setattr(files, "sha256", lambda *paths: "\n".join(map(str, paths)))
     monkeypatch.setattr(shard.job_code, "closure", lambda *given: tuple(sorted([*given, "lib/videossl/modalities/other.py"])))
     monkeypatch.setattr(shard.inspect, "getfile", lambda _: str(own))
-    assert set(shard.digest(Skeletons()).split("\n")) == {str(own), shard.__file__}
+    assert set(shard.digest(Skeletons(25)).split("\n")) == {str(own), shard.__file__}
 
 
 SLOW = {"outer": 5, "epsilon": 0.0}  # never content: a second or two in all
@@ -251,7 +251,7 @@ def test_killed_in_the_middle_of_a_shard(tmp_path: Path, root: Path, rows: list[
     _, errors = again.communicate()
     assert again.returncode == 0, errors
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "mine.csv", "raw"]
-    shard.build(tmp_path / "b.h5", "flow", "mine", rows, root, Flow(24, 10.0, SLOW), processes=2, tag=tag_of(given))
+    shard.build(tmp_path / "b.h5", "flow", "folder", rows, root, Flow(24, 10.0, SLOW), processes=2, tag=tag_of(given))
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
@@ -267,7 +267,7 @@ def test_two_runs_of_a_shard_at_once(tmp_path: Path, root: Path, rows: list[Row]
     assert most == 2, "they did not run at once"
     assert [one.returncode for one in both] == [0, 0], errors
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "mine.csv", "raw"]
-    shard.build(tmp_path / "b.h5", "flow", "mine", rows, root, Flow(24, 10.0, SLOW), processes=2, tag=tag_of(given))
+    shard.build(tmp_path / "b.h5", "flow", "folder", rows, root, Flow(24, 10.0, SLOW), processes=2, tag=tag_of(given))
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
@@ -299,7 +299,7 @@ def test_what_did_not_change_is_not_extracted_again(
     def make(rows: list[Row], path: Path, kept: Path | None) -> list[str]:
         path.unlink(missing_ok=True)
         extract = Counting(EXTRACTORS[modality])
-        shard.build(path, modality, "mine", rows, root, extract, 1, quality, kept)
+        shard.build(path, modality, "folder", rows, root, extract, 1, quality, kept)
         return extract.asked
 
     ids = [row.id for row in rows]
@@ -318,24 +318,24 @@ def test_what_did_not_change_is_not_extracted_again(
 def test_what_was_kept_has_the_steps_that_the_index_says(tmp_path: Path, root: Path, rows: list[Row], modality: str) -> None:
     """Not reused for its bytes alone: the video is read again, which says that the index is not of it."""
     kept, one = tmp_path / "kept/a.h5", rows[0]
-    shard.build(tmp_path / "a.h5", modality, "mine", rows, root, EXTRACTORS[modality], 1, None, kept)
+    shard.build(tmp_path / "a.h5", modality, "folder", rows, root, EXTRACTORS[modality], 1, None, kept)
     other = dataclasses.replace(one, steps=one.steps - 1)
     with pytest.raises(InputError, match=re.escape(one.id)):
-        shard.build(tmp_path / "b.h5", modality, "mine", [other, *rows[1:]], root, EXTRACTORS[modality], 1, None, kept)
+        shard.build(tmp_path / "b.h5", modality, "folder", [other, *rows[1:]], root, EXTRACTORS[modality], 1, None, kept)
     assert not (tmp_path / "b.h5").exists()
 
 
 def test_what_was_kept_must_be_whole_and_made_alike(tmp_path: Path, root: Path, rows: list[Row]) -> None:
     path, kept = tmp_path / "a.h5", tmp_path / "kept/a.h5"
     for damage in (True, False):
-        shard.build(path, "rgb", "mine", rows, root, Frames(24), 1, None, kept)
+        shard.build(path, "rgb", "folder", rows, root, Frames(24), 1, None, kept)
         path.unlink()
         if damage:
             content = bytearray(kept.read_bytes())
             content[-1] ^= 1
             kept.write_bytes(content)
         extract = Counting(Frames(24 if damage else 16))
-        shard.build(path, "rgb", "mine", rows, root, extract, 1, None, kept)
+        shard.build(path, "rgb", "folder", rows, root, extract, 1, None, kept)
         assert len(extract.asked) == len(rows)
         assert not cache.verify(path)
 
@@ -344,7 +344,7 @@ def test_what_other_code_made_is_not_taken(tmp_path: Path, root: Path, rows: lis
     """As `run` does it, for a shard that looks the same: the name, the versions and the params that it holds do not tell."""
     index.write(tmp_path / "mine.csv", rows)
     args = shard.parser("text").parse_args(arguments(root, tmp_path, "a.h5"))
-    kept = Path("data/scratch/cache/mine/rgb/a.h5")
+    kept = Path("data/scratch/cache/folder/rgb/a.h5")
 
     def asked() -> int:
         extract = Counting(Frames(24))
@@ -365,7 +365,11 @@ def test_what_other_code_made_is_not_taken(tmp_path: Path, root: Path, rows: lis
     [
         ("rgb", {"extract/frames", "data/video", "data/jpeg"}, {"extract/flow", "extract/pose", "data/ntu_skeleton"}),
         ("flow", {"extract/flow", "extract/frames", "data/flow_levels", "data/video", "data/jpeg"}, {"extract/pose", "data/bodies"}),
-        ("joint", {"extract/skeleton", "data/ntu_skeleton", "data/bodies"}, {"extract/flow", "data/video"}),
+        (
+            "joint",
+            {"extract/skeleton", "data/skeleton_files", "data/ntu_skeleton", "data/msr_skeleton", "data/bodies"},
+            {"extract/flow", "data/video"},
+        ),
     ],
 )
 def test_the_code_of_a_shard_is_all_that_decides_its_values(
@@ -387,7 +391,7 @@ def test_a_video_changed_since_the_index(tmp_path: Path, root: Path, rows: list[
     with path.with_suffix(f".{changed}").open("ab") as file:
         file.write(b"\n")
     with pytest.raises(InputError, match="é 3 changed since it was indexed; make the index again"):
-        shard.build(tmp_path / "a.h5", modality, "mine", rows, root, EXTRACTORS[modality], processes)
+        shard.build(tmp_path / "a.h5", modality, "folder", rows, root, EXTRACTORS[modality], processes)
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 
 
@@ -430,4 +434,4 @@ def test_a_video_without_a_skeleton(tmp_path: Path, root: Path) -> None:
 
 def test_frames_too_small_for_the_backend_name_the_video(tmp_path: Path, root: Path, rows: list[Row]) -> None:
     with pytest.raises(InputError, match="é 0: no flow of 11x8 pixels by these settings"):
-        shard.build(tmp_path / "a.h5", "flow", "mine", rows, root, Flow(8, 10.0, {}, "dis"))
+        shard.build(tmp_path / "a.h5", "flow", "folder", rows, root, Flow(8, 10.0, {}, "dis"))

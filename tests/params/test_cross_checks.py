@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from tests.params.made import MINING, drop, entry, put, said_of
+from tests.conftest import REPOSITORY
+from tests.params.made import MINING, drop, entry, put, said_of, separate
 
 from videossl.encoders import s3d
 from videossl.errors import InputError
@@ -97,6 +98,20 @@ from videossl.params.recipes import Params
 def test_a_mistake_is_one_line_that_names_the_key(good: Params, key: str, value: Any, said: str) -> None:
     put(good, key, value)
     assert said in said_of(good)
+
+
+def test_the_graph_has_the_joints_of_the_datasets_files() -> None:
+    """Those of MSR Action3D have 20, unlike others; a run on two such datasets fits neither graph."""
+    params = separate(REPOSITORY / "presets/msr-action3d.yaml")
+    fits = "set the graph to msr-action3d"
+    put(params, "streams.motion.graph", "coco")
+    assert said_of(params).endswith(f"streams.motion.graph is coco, of 17 joints, and the files of msr-action3d have 20; {fits}")
+    put(params, "streams.motion.graph", "msr-action3d")
+    params["transfer"] = [{"name": "ntu60", "streams": ["motion"]}]
+    assert "streams.motion.graph is msr-action3d, of 20 joints, and skeleton.backend is files, which gives 25" in said_of(params)
+    params["transfer"] = []
+    put(params, "skeleton", {"backend": "keypoint-rcnn"})
+    assert "streams.joint.graph is msr-action3d, of 20 joints, and skeleton.backend is keypoint-rcnn, which gives 17" in said_of(params)
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ from videossl.params.recipes import Params
         ("streams.rgb.encoder", "s3", "streams.rgb.encoder is 's3'; did you mean 's3d'? known: s3d, st-gcn"),
         ("streams.rgb.augment.scale", 1, "unknown key 'streams.rgb.augment.scale'; known: area, flip,"),  # flow's
         ("streams.rgb.graph", "coco", "unknown key 'streams.rgb.graph'"),
-        ("streams.joint.graph", "coca", "graph is 'coca'; did you mean 'coco'? known: ntu-rgb+d, ntu-rgb+d-hands, coco"),
+        ("streams.joint.graph", "coca", "graph is 'coca'; did you mean 'coco'? known: ntu-rgb+d, ntu-rgb+d-hands, msr-action3d, coco"),
         ("skeleton", {"backend": "openpose"}, "skeleton.backend is 'openpose'; known: files, keypoint-rcnn"),
         ("skeleton", {"backend": "files", "score": 0.5}, "unknown key 'skeleton.score'; known: backend"),
         ("skeleton", {"backend": "keypoint-rcnn", "scores": 0.5}, "unknown key 'skeleton.scores'; did you mean 'score'?"),

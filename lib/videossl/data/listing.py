@@ -8,6 +8,7 @@ A dataset is a module and a YAML of one name in lib/videossl/datasets. The YAML 
     options                the JSON schema of each option, with its description
     downloaded: true       `download` fetches what ARCHIVES names into data/raw/NAME
     rendered: true         `download` calls the module's own `download`, which makes the videos in data/raw/NAME
+    sizes                  axis -> extent of what is made of its skeleton files, where it is not as the modality says
     approximate: true      its copies differ in size: `expected` is about
 
 and the module has

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from videossl import files
 from videossl.data import journal as journals
-from videossl.data import ntu_skeleton, pool, video
+from videossl.data import pool, skeleton_files, video
 from videossl.data.index import Row
 from videossl.data.listing import Video
 from videossl.errors import InputError
@@ -124,7 +124,8 @@ def _version() -> str:
     """The version of what reads videos and skeletons: our code and the libraries that decode."""
     import av
 
-    return f"{files.sha256(__file__, video.__file__, ntu_skeleton.__file__)} av {av.__version__} {av.library_versions}"
+    readers = (str(module.__file__) for module in skeleton_files.FORMATS.values())
+    return f"{files.sha256(__file__, video.__file__, *readers)} av {av.__version__} {av.library_versions}"
 
 
 def _read(entry: Video, root: Path, fps: float | None) -> Contents:
@@ -143,7 +144,7 @@ def _read(entry: Video, root: Path, fps: float | None) -> Contents:
         if path:
             contents = dataclasses.replace(contents, **dataclasses.asdict(video.probe(path, fps)))
         if skeleton:
-            count = len(ntu_skeleton.parse(skeleton))
+            count = len(skeleton_files.parse(skeleton))
             contents = contents if path else dataclasses.replace(contents, frames=count, steps=count)
     except OSError as error:
         return dataclasses.replace(contents, reason=f"unreadable: {error.strerror or error}")

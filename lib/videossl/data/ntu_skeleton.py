@@ -27,6 +27,7 @@ JOINTS = (
 )  # fmt: skip
 """Names of the 25 Kinect v2 joints in their order, counted from 0."""
 
+ENDING = ".skeleton"
 BODIES = bodies.BODIES
 LARGEST = 1e6
 """Metres: what is farther away is no position of a body, and squares of it would leave float32."""

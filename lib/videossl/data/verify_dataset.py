@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from videossl import files
-from videossl.data import listing, ntu_skeleton, pool
+from videossl.data import listing, pool, skeleton_files
 from videossl.data.listing import Video
 from videossl.data.video import pick_stream
 from videossl.errors import InputError
@@ -199,7 +199,7 @@ def _skeleton(root: Path, name: str) -> Problem | None:
     if not (root / name).is_file():
         return Problem("missing", name)
     try:
-        ntu_skeleton.parse(root / name)
+        skeleton_files.parse(root / name)
     except InputError as error:
         return Problem("skeleton", name, str(error).removeprefix(f"{root / name}:"))
     return None

@@ -47,10 +47,18 @@ def handmade(cache: Cache, video: str, settings: Mapping[str, Any]) -> np.ndarra
 
 # Drawing.
 
-LEFT = {25: frozenset({4, 5, 6, 7, 12, 13, 14, 15, 21, 22}), 17: frozenset({1, 3, 5, 7, 9, 11, 13, 15})}
-RIGHT = {25: frozenset({8, 9, 10, 11, 16, 17, 18, 19, 23, 24}), 17: frozenset({2, 4, 6, 8, 10, 12, 14, 16})}
-HEAD = {25: 3, 17: 0}
-"""The joints of either side, and the head or the nose, counted from 0, of the Kinect's 25 joints and of COCO's 17."""
+LEFT = {
+    25: frozenset({4, 5, 6, 7, 12, 13, 14, 15, 21, 22}),
+    20: frozenset({0, 4, 7, 9, 11, 13, 15, 17}),
+    17: frozenset({1, 3, 5, 7, 9, 11, 13, 15}),
+}
+RIGHT = {
+    25: frozenset({8, 9, 10, 11, 16, 17, 18, 19, 23, 24}),
+    20: frozenset({1, 5, 8, 10, 12, 14, 16, 18}),
+    17: frozenset({2, 4, 6, 8, 10, 12, 14, 16}),
+}
+HEAD = {25: 3, 20: 19, 17: 0}
+"""The joints of either side, and the head or the nose, counted from 0, of Kinect v2's 25 joints, v1's 20 and COCO's 17."""
 
 
 def pictures(cache: Cache, video: str, count: int) -> Strip:
@@ -89,7 +97,7 @@ def square(joints: np.ndarray) -> tuple[float, float, float]:
 
 
 def svg(joints: np.ndarray, around: tuple[float, float, float], label: str) -> str:
-    """An SVG of one body, joints (V, 3) of a graph of 25 or 17, with x right and y up, seen along z in the square `around`.
+    """An SVG of one body, joints (V, 3) of a graph, with x right and y up, seen along z in the square `around`.
 
     The classes left, right and middle tell the sides of the body apart; an absent body is said in words.
     """

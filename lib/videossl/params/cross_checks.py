@@ -59,8 +59,17 @@ def _extent(params: Params, stream: str, cached: str, setting: str, axis: str, e
     """A setting of the encoder means as many cells of an axis as the cache has."""
     backend, value = run_plan.backend(params, cached), params["streams"][stream][setting]
     declared = registry.declared("modalities", cached)
+    read_for = [name for name in run_plan.datasets(params) if stream in run_plan.streams_of(params, name)]
+    own = {name: extent for name in read_for if (extent := _own_extent(params, name, cached, axis))}
+    for dataset, extent in own.items():
+        if extents[value] != extent:
+            fitting = " or ".join(name for name, other in extents.items() if other == extent)
+            raise InputError(
+                f"streams.{stream}.{setting} is {value}, of {extents[value]} {axis}s, and the files of {dataset} have {extent};"
+                f" set the {setting} to {fitting}"
+            )
     cached_extent = declared.get("sizes", {}).get(axis, {}).get(backend)
-    if cached_extent is None or extents[value] == cached_extent:
+    if cached_extent in (None, extents[value]) or len(own) == len(read_for):
         return
     section = declared["section"]["name"]
     fitting = " or ".join(name for name, extent in extents.items() if extent == cached_extent)
@@ -70,6 +79,14 @@ def _extent(params: Params, stream: str, cached: str, setting: str, axis: str, e
         f"streams.{stream}.{setting} is {value}, of {extents[value]} {axis}s, and {section}.backend is {backend}, which gives {cached_extent};"
         f" set the {setting} to {fitting}{way_out}"
     )
+
+
+def _own_extent(params: Params, dataset: str, cached: str, axis: str) -> int | None:
+    """The extent of an axis that the skeleton files of a dataset have, where it says one and they are what is cached."""
+    if run_plan.extractor(params, cached)["made_of"] != "skeleton":
+        return None
+    extent: int | None = registry.declared("datasets", dataset).get("sizes", {}).get(axis)
+    return extent
 
 
 def _datasets(params: Params) -> None:
