@@ -148,6 +148,15 @@ def test_the_first_body_is_drawn_at_one_scale(tmp_path: Path, count: int) -> Non
     assert strip.pictures[2].value == joint.svg(relative[6], joint.square(relative), "skeleton, frame 6")
 
 
+def test_a_thumbnail_is_the_first_body_amid_the_frames_that_it_is_in(tmp_path: Path) -> None:
+    video = noise(10, 20)
+    video[:6] = 0  # nobody; there in 6, 7, 8 and 9
+    shown = dict(zip(range(10), joint.pictures(made(tmp_path, video), "v", 10).pictures, strict=True))
+    drawn = joint.thumbnail(made(tmp_path, video), "v")
+    assert drawn == str(shown[8].value).replace("skeleton, frame 8", "skeleton") and drawn.count("<line") == 19
+    assert "no body" in joint.thumbnail(made(tmp_path, 0 * video), "v")
+
+
 def test_what_is_made_of_joints_is_not_drawn(tmp_path: Path) -> None:
     cache = made(tmp_path, noise())
     assert not motion.pictures(cache, "v", 4).pictures and not bone.pictures(cache, "v", 4).pictures

@@ -63,11 +63,23 @@ HEAD = {25: 3, 20: 19, 17: 0}
 
 def pictures(cache: Cache, video: str, count: int) -> Strip:
     """The first body as lines, seen along z, at one scale for the whole video."""
-    body = cache.read(video, 0, cache.length(video))[..., :1]
-    joints = skeletons.centred(body, skeleton_graphs.of(body.shape[1]))[..., 0]
+    joints = _first_body(cache, video)
     around = square(joints)
     drawn = [(f"skeleton, frame {i}", joints[i]) for i in evenly(len(joints), count)]
     return Strip("skeleton", [Picture("svg", svg(pose, around, label), label) for label, pose in drawn])
+
+
+def thumbnail(cache: Cache, video: str) -> str:
+    """The first body in the middle of the frames that it is in, as an SVG."""
+    joints = _first_body(cache, video)
+    there = [frame for frame, pose in enumerate(joints) if is_present(pose)] or [0]
+    return svg(joints[there[len(there) // 2]], square(joints), "skeleton")
+
+
+def _first_body(cache: Cache, video: str) -> np.ndarray:
+    """(N, V, 3) of the first body of a whole video, relative to its middle."""
+    body = cache.read(video, 0, cache.length(video))[..., :1]
+    return skeletons.centred(body, skeleton_graphs.of(body.shape[1]))[..., 0]
 
 
 def legend() -> Strip:

@@ -41,7 +41,7 @@ class Run:
     results: results files as read; progress: those of the encoders kept along a training.
     histories: {"experiment", "seed", "training", "epochs": [{"epoch", "loss", ...}]}.
     samples: {"id", "label", "shown": positions in the video, "strips": its pictures in each modality}; legends: how to read them.
-    gallery: {"experiment", "stream", "query": {"id", "label", "thumb": uint8 (h, w, 3)}, "neighbours":
+    gallery: {"experiment", "stream", "query": {"id", "label", "thumb": uint8 (h, w, 3) or SVG}, "neighbours":
     [{"id", "label", "thumb", "similarity", "correct"}]}.
     provenance: rows {"artefact", "sha256", "made from", "params", ...}; versions: tool to version.
     commands: what makes the page again, one line each.
@@ -265,7 +265,7 @@ def _query(features: encoded.Features, query: int, similarity: np.ndarray, opene
     return {"query": tile(query), "neighbours": [tile(video) | mark for video, mark in marked]}
 
 
-def _thumbnail(video: str, opened: Opened) -> np.ndarray:
-    """One picture of a video, or grey nothing where no modality of the run has one: (H, W, 3) uint8."""
-    pictures = (np.asarray(module.thumbnail(cache, video)) for module, cache in opened if hasattr(module, "thumbnail"))
+def _thumbnail(video: str, opened: Opened) -> np.ndarray | str:
+    """One picture of a video, (H, W, 3) uint8 or an SVG, or grey nothing where no modality of the run has one."""
+    pictures = (module.thumbnail(cache, video) for module, cache in opened if hasattr(module, "thumbnail"))
     return next(pictures, np.full((64, 64, 3), 128, np.uint8))
