@@ -129,7 +129,7 @@ def _page(
         f"{alone if torch.cuda.is_available() else at_once} Extraction runs on one core a job, so there divide by the cores, {cores}.",
         *(_dataset(name, census, works.steps(name)) for name, census in counted.items()),
         *_jpeg(works, real),
-        "Assumed: a step takes as long at every batch size, the disk is as fast as memory, a task uses all its iterations.",
+        "Assumed: a step takes as long at every batch size, the disk is as fast as memory, a linear probe takes 500 iterations, or as many as it may.",
         "Not counted: the net, checkpoints, logs, the page and Snakemake itself.",
     ]
     lines += table.disk(total["bytes"], free, works.params["cache"]["codec"])

@@ -40,7 +40,7 @@ BATCH = 2  # clips of the first trial of a training step
 STEPS = 4  # of a trial at most; the first is slow and not counted if there is another
 SECONDS = 5.0  # after which a trial takes no further step; a full batch is tried where it should fit in
 REPEATS, ENOUGH = 5, 0.5  # calls that are timed, or fewer where these seconds are full
-SCORED, ITERATIONS = 64, 3  # videos of the first trial of a task (each further trial has four times as many); iterations at most
+SCORED, ITERATIONS = 64, 20  # videos of the first trial of a task (each further trial has four times as many); iterations at most
 
 Say = Callable[[str], None]
 
