@@ -20,9 +20,9 @@ def main() -> None:
     groups = scripts.streams(args)
     distinct = {id(features): features for parts in groups.values() for features in parts}  # fused streams mostly are those alone
     predictions = {key: task.predict(features, settings) for key, features in distinct.items()}
-    values = {name: task.measure([predictions[id(part)] for part in parts], parts[0]) for name, parts in groups.items()}
+    scores = {name: base.scores(task, [predictions[id(part)] for part in parts], parts[0]) for name, parts in groups.items()}
     remarks = {name: base.remarks(task, [predictions[id(part)] for part in parts]) for name, parts in groups.items()}
-    scripts.write_result(args, values, task.chance(next(iter(groups.values()))[0]), groups, remarks)
+    scripts.write_result(args, scores, task.chance(next(iter(groups.values()))[0]), groups, remarks)
 
 
 if __name__ == "__main__":

@@ -104,6 +104,24 @@ def test_datasets_have_the_names_of_their_test_sets(tmp_path: Path) -> None:
     assert run.samples == [] and run.gallery == [] and run.commands[0].startswith("snakemake --cores all table5 ")
 
 
+def test_hits_are_read_by_seed_with_one_name_for_the_test_videos(tmp_path: Path) -> None:
+    index.write(tmp_path / "toy.csv", ROWS)
+    videos = [["a", "b"], ["a", "b"], ["a", "c"]]
+    for seed, named in enumerate(videos):
+        hits = {"videos": named, "streams": {"rgb": {"accuracy": f"{seed % 2}1"}}}
+        path = tmp_path / f"{seed}.json"
+        path.write_text(json.dumps({**RESULT, "seed": seed, "dataset": "toy", "values": {"rgb": {"accuracy": 50.0}}, "hits": hits}))
+    paths = [tmp_path / f"{seed}.json" for seed in (2, 0, 1)]
+    run = finished_run.gather({"dataset": {"name": "toy", "split": 1}}, tmp_path / "toy.csv", paths, [])
+    (number,) = finished_run.numbers(run)
+    first, second, third = number["hits"]
+    assert [hits.signs for hits in number["hits"]] == ["01", "11", "01"] and number["seeds"] == [0, 1, 2]
+    assert first.videos == second.videos != third.videos and len(first.videos) == 64, "a digest, not the names"
+    paths[0].write_text(json.dumps({**RESULT, "seed": 2, "dataset": "toy", "values": {"rgb": {"accuracy": 50.0}}}))
+    older = finished_run.gather({"dataset": {"name": "toy", "split": 1}}, tmp_path / "toy.csv", paths, [])
+    assert finished_run.numbers(older)[0]["hits"] == [], "of one seed it is not known"
+
+
 def test_sources_name_every_results_file(make_run: Callable[..., Run]) -> None:
     run = make_run((0, 1))
     assert len(run.sources()) == len(run.results) == 16

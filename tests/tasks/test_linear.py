@@ -125,7 +125,8 @@ def test_metrics_chance_and_work() -> None:
     features = Features(["1", "2", "3"], ["a", "b", "b"], ["train", "train", "test"], np.zeros((3, 1, 1), np.float32))
     first, second = np.array([[0.6, 0.4]]), np.array([[0.1, 0.9]])
     alone, other = (linear.Probed(each, "") for each in (first, second))
-    assert linear.measure([alone], features) == {"accuracy": 0} and linear.measure([alone, other], features) == {"accuracy": 100}
+    assert linear.hits([alone], features)["accuracy"].tolist() == [False]
+    assert linear.hits([alone, other], features)["accuracy"].tolist() == [True]
     assert linear.chance(features) == {"accuracy": 50}
     counts = Counts(train=5, test=3, classes=2, clips=4, numbers=7)
     assert [linear.work(counts, {"iterations": n}) for n in (11, 5000)] == [5 * 4 * 7 * 2 * 11, 5 * 4 * 7 * 2 * linear.USUAL]

@@ -10,7 +10,7 @@ import pytest
 
 from videossl import seeding
 from videossl.errors import InputError
-from videossl.tasks import cosines, metrics, retrieval
+from videossl.tasks import base, cosines, metrics, retrieval
 from videossl.tasks.base import Counts
 from videossl.tasks.features import Features
 
@@ -23,7 +23,7 @@ def at(degrees: Sequence[Sequence[float]], labels: list[str], split: list[str]) 
 
 def recalls(*streams: Features) -> dict[str, float]:
     """What the task says of streams of the same videos."""
-    return retrieval.measure([retrieval.predict(each, {}) for each in streams], streams[0])
+    return base.scores(retrieval, [retrieval.predict(each, {}) for each in streams], streams[0]).numbers
 
 
 def by_hand(shift: tuple[float, float] = (0, 0)) -> Features:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -107,6 +107,41 @@ def test_finetuned_streams_by_hand(tmp_path: Path, call_stage: CallStage) -> Non
     assert result["task"] == "finetune" and result["provenance"]["script"] == "stages/score.py"
 
 
+def test_a_result_says_which_test_videos_each_metric_counts(tmp_path: Path, call_stage: CallStage) -> None:
+    """As above: right is a b a of v2 v3 v4; flow lacks v3. A pair has the videos that both streams have."""
+    labels, split = ["a", "b", "a", "b", "a"], ["train", "train", "test", "test", "test"]
+    nothing = [[[0, 0]], [[0, 0]]]
+    rgb = write(tmp_path, "rgb", [*nothing, [[0.6, 0.4]], [[0.6, 0.4]], [[0.3, 0.7]]], labels, split)
+    ids, kept = ["v0", "v1", "v4", "v2"], [0, 1, 4, 2]
+    flow = write(tmp_path, "flow", [*nothing, [[0.8, 0.2]], [[0.1, 0.9]]], [labels[i] for i in kept], [split[i] for i in kept], ids=ids)
+    hits = score(call_stage, "finetune", [rgb, flow], {"overlap": 0.5, "crops": 2})["hits"]
+    assert hits["videos"] == ["v2", "v3", "v4"]
+    assert hits["streams"] == {"rgb": {"accuracy": "100"}, "flow": {"accuracy": "0-1"}, "rgb+flow": {"accuracy": "0-1"}}
+
+
+@pytest.mark.parametrize(("task", "settings"), [("linear", PROBE), ("retrieval", None)])
+def test_the_numbers_are_the_shares_of_the_hits(tmp_path: Path, call_stage: CallStage, task: str, settings: Any) -> None:
+    result = score(call_stage, task, random_files(tmp_path), settings)
+    for stream, numbers in result["values"].items():
+        signs = result["hits"]["streams"][stream]
+        assert signs.keys() == numbers.keys() and all(len(text) == 15 for text in signs.values())
+        assert numbers == pytest.approx({metric: 100 * text.count("1") / 15 for metric, text in signs.items()})
+
+
+def test_a_task_without_hits_keeps_its_numbers() -> None:
+    class Counting:
+        """A task that says no videos."""
+
+        def measure(self, predictions: Sequence[Any], features: Features) -> dict[str, float]:
+            return {"error": 3.0}
+
+    both = type("Both", (Counting,), {"hits": lambda self, predictions, features: {"share": np.array([True, False])}})
+    nothing: Any = None
+    assert base.scores(cast(base.Task, Counting()), [], nothing) == ({"error": 3.0}, {})
+    assert base.scores(cast(base.Task, both()), [], nothing).numbers == {"share": 50.0, "error": 3.0}
+    assert scripts.hits({}, {}, base.CLASS) == {}
+
+
 def test_fused_probabilities_are_the_mean_video_by_video(tmp_path: Path, call_stage: CallStage) -> None:
     paths = random_files(tmp_path)
     values = score(call_stage, "linear", paths, PROBE)["values"]
@@ -159,7 +194,7 @@ def test_a_result_says_what_it_was_made_from(tmp_path: Path, call_stage: CallSta
     paths = random_files(tmp_path)
     result = score(call_stage, "retrieval", paths, experiment="stc-mix", seed=3, dataset="hmdb51")
     assert [result[key] for key in ("experiment", "seed", "dataset", "task")] == ["stc-mix", 3, "hmdb51", "retrieval"]
-    assert result.keys() == {"experiment", "seed", "dataset", "task", "values", "chance", "counts", "provenance"}
+    assert result.keys() == {"experiment", "seed", "dataset", "task", "values", "chance", "counts", "hits", "provenance"}
     made_from = result["provenance"]
     assert made_from["code"] == job_code.digest("stages/score.py", *registry.files("tasks", "retrieval"))
     assert made_from["params"] == {"threads": 1} | params("retrieval")
@@ -191,7 +226,8 @@ def test_a_task_says_what_the_frame_asks(task: str) -> None:
     assert all(metric["error"] in ("share", "spread") for metric in declared["metrics"].values())
     assert declared["given"] == "features" or (declared["given"] == "encoder" and declared["method"] and hasattr(module, "tested"))
     assert all("description" in setting for setting in declared["settings"].values())
-    assert all(callable(getattr(module, name)) for name in ("predict", "measure", "chance", "work"))
+    assert all(callable(getattr(module, name)) for name in ("predict", "chance", "work"))
+    assert callable(getattr(module, "measure", None) or getattr(module, "hits", None))
 
 
 def test_tables_have_the_tasks_in_order() -> None:

@@ -212,7 +212,7 @@ class Bench:
 
 
 def _scored(task: base.Task, features: Features, settings: Mapping[str, Any]) -> dict[str, float]:
-    return task.measure([task.predict(features, settings)], features)
+    return base.scores(task, [task.predict(features, settings)], features).numbers
 
 
 def _label(kind: str, number: int, classes: int) -> Label:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import itertools
 import math
@@ -22,7 +23,7 @@ from videossl.errors import InputError
 from videossl.files import read_json, sha256
 from videossl.modalities.base import Strip, evenly
 from videossl.report import paper
-from videossl.report.verdicts import BASELINES, Record, declared, summarise
+from videossl.report.verdicts import BASELINES, Hits, Record, declared, summarise
 from videossl.tasks import cosines
 from videossl.tasks import features as encoded
 from videossl.train import weights
@@ -116,11 +117,13 @@ def rank(name: str, known: Sequence[str]) -> tuple[int, str]:
 def numbers(run: Run) -> list[dict[str, Any]]:
     """One record a number: its names, the value over seeds (`summarise`), and what belongs to its column.
 
-    By dataset, task, metric, stream and experiment; what a task measured of no seed has no values. Two results of the same
+    By dataset, task, metric, stream and experiment; what a task measured of no seed has no values. "hits": the `Hits` of each seed, or
+    none where they are not known of all. Two results of the same
     experiment and seed raise InputError.
     """
     by_place: dict[tuple[str, ...], dict[int, float]] = defaultdict(dict)
     columns: dict[tuple[str, ...], Record] = {}
+    hits: dict[tuple[str, ...], dict[int, Hits]] = defaultdict(dict)
     for result in run.results:
         dataset, task, experiment, seed = (result[key] for key in ("dataset", "task", "experiment", "seed"))
         for stream, metrics in result["values"].items():
@@ -129,6 +132,8 @@ def numbers(run: Run) -> list[dict[str, Any]]:
                 if seed in seeds:
                     raise InputError(f"two results of {experiment}, seed {seed} ({dataset}, {task}); give the report each seed once")
                 seeds[int(seed)] = float(number)
+                if signs := result.get("hits", {}).get("streams", {}).get(stream, {}).get(metric):
+                    hits[dataset, task, metric, stream, experiment][int(seed)] = Hits(result["hits"]["videos"], signs)
                 counts = {f"{split}_videos": result.get("counts", {}).get(split, 0) for split in ("train", "test")}
                 about = {"chance": result.get("chance", {}).get(metric), "classes": result.get("counts", {}).get("classes", 0)} | counts
                 columns.setdefault((dataset, task, metric), about)
@@ -140,7 +145,9 @@ def numbers(run: Run) -> list[dict[str, Any]]:
         streams, experiments = sorted({place[3] for place in here}, key=run.place), run.in_order({place[4] for place in here})
         for place in itertools.product([dataset], [task], metrics, streams, experiments):
             names = dict(zip(("dataset", "task", "metric", "stream", "experiment"), place, strict=True))
-            made.append({**names, **summarise(by_place.get(place, {})), **columns[place[:3]]})
+            value, known = summarise(by_place.get(place, {})), hits.get(place, {})
+            counted = [known[seed] for seed in value["seeds"]] if len(known) == len(value["seeds"]) else []
+            made.append({**names, **value, **columns[place[:3]], "hits": counted})
     return made
 
 
@@ -200,7 +207,7 @@ def gather(
 
     def measured(path: Path) -> dict[str, Any]:
         file = result(path)
-        return file | {"dataset": paper.test_set(params, file["dataset"])}
+        return file | {"dataset": paper.test_set(params, file["dataset"])} | _named(file)
 
     def sample(row: index.Row) -> dict[str, Any]:
         strips = [module.pictures(cache, row.id, MOMENTS) for module, cache in opened]
@@ -221,6 +228,13 @@ def gather(
         versions={name: importlib.metadata.version(name) for name in PACKAGES},
         commands=[" ".join(filter(None, ("snakemake --cores all", target, AGAIN)))],
     )
+
+
+def _named(file: Record) -> dict[str, Any]:
+    """The hits of a results file with a digest of the names of its test videos: the same names are many in many files."""
+    if "hits" not in file:
+        return {}
+    return {"hits": file["hits"] | {"videos": hashlib.sha256("\n".join(file["hits"]["videos"]).encode()).hexdigest()}}
 
 
 def _unused(about: Path) -> Mapping[str, Record]:

@@ -23,7 +23,7 @@ from videossl.report import paper
 from videossl.report.curves import candidates, draw, settings, training_chart
 from videossl.report.finished_run import Run, numbers, rank
 from videossl.report.html_tables import SEEDS, Row, Table, ascii_only, fill, labels_said, render_page, results_table
-from videossl.report.verdicts import BASELINES, RULE, Record, against, best, declared, headline, measure, seeds_said
+from videossl.report.verdicts import BASELINES, RULE, WAYS, Record, against, best, declared, headline, measure, seeds_said
 from videossl.train import diagnosis
 
 NAMES_SHOWN, WIDTH, SMALL = 50, 160, 96  # dropped videos by reason; pixels of a picture at most; below them it has sharp pixels
@@ -80,7 +80,7 @@ def best_said(shown: Sequence[Record]) -> str:
         return "no trained encoder to compare"
     verdicts = [(verdict, BASELINES[name]) for name in BASELINES if (verdict := against(name, winner, shown))]
     words = {"better": "better than the", "unclear": "not clearly other than the", "worse": "worse than the"}
-    said = [f"{words[verdict.word]} {name}, {verdict.measure.difference(*verdict[:2])}" for verdict, name in verdicts]
+    said = [f"{words[verdict.word]} {name}, {verdict.said}, {WAYS[verdict.test.paired]}" for verdict, name in verdicts]
     number = measure(winner["task"], winner["metric"]).show(winner)
     return f"best trained: {winner['experiment']} on {winner['stream']}, {number}; {'; '.join(said) or 'no baseline to compare with'}"
 

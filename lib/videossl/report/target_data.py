@@ -1,15 +1,17 @@
 """One target of params.yaml as data: ours beside the paper's numbers, and where the paper's order is seen. Its page is made of that.
 
 P's claims are comparisons: one row above another. So each pair of rows that both have is judged by itself: ours in the
-paper's order, in the other, or no clear difference (verdicts.compare). Nothing is called a reproduction.
+paper's order, in the other, or no clear difference (verdicts.compare, corrected for the number of pairs). Nothing is called a reproduction.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
-from collections import defaultdict
+import statistics
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -18,9 +20,24 @@ from videossl.params.recipes import paper_name
 from videossl.params.run_plan import measured_datasets
 from videossl.report import curves, paper
 from videossl.report.finished_run import Run, numbers
-from videossl.report.verdicts import BASELINES, NOTHING, RULE, Record, compare, headline, measure, seeds_said
+from videossl.report.paired import POWER
+from videossl.report.verdicts import (
+    BASELINES,
+    NOTHING,
+    RULE,
+    WAYS,
+    Measure,
+    Record,
+    Verdict,
+    compare,
+    corrected,
+    headline,
+    measure,
+    seeds_said,
+)
 
 ORDERS = {"better": "seen", "unclear": "not clear", "worse": "reversed", "": "not measured"}  # by our verdict
+OF_TEST = ("difference", "standard_error", "p", "level", "threshold", "detectable", "paired")
 
 
 def record(run: Run, name: str) -> dict[str, Any]:
@@ -41,9 +58,9 @@ def record(run: Run, name: str) -> dict[str, Any]:
         "sources": run.sources(),
         "artefacts": run.provenance,
         **(results(run, target, printed) if show == "results" else {"numbers": [], "orders": [], "paper_alone": []}),
-        "charts": [] if show == "results" else list(charts(run, target, printed)),
+        "charts": [] if show == "results" else charts(run, target, printed),
     }
-    as_json = json.dumps(made | {"lead": _lead(made)})
+    as_json = json.dumps(made | {"lead": _lead(made), "design": design(made)})
     return dict(json.loads(as_json, parse_constant=lambda _: None))  # JSON has null for what is no finite number
 
 
@@ -55,17 +72,20 @@ def results(run: Run, target: Record, table: paper.Printed | None) -> dict[str, 
     columns, streams, experiments = _columns(run, target["tasks"], table), target["streams"], target["experiments"]
     rows = {place: _row(run, *place, columns, table) for place in itertools.product(streams, (*BASELINES, *experiments))}
     shown = [row for (_, name), row in rows.items() if name not in BASELINES or any(number["values"] for number in row)]
+    places = list(itertools.product(streams, range(len(columns))))
+    pairs = _judged([list(_pairs([rows[stream, name][place] for name in experiments])) for stream, place in places])
     orders = [
-        {"stream": stream, **columns[place][0], "counts": tally(pairs), "pairs": pairs}
-        for stream, place in itertools.product(streams, range(len(columns)))
-        if (pairs := list(_pairs([rows[stream, name][place] for name in experiments])))
+        {"stream": stream, **columns[place][0], "counts": tally(found), "pairs": found}
+        for (stream, place), found in zip(places, pairs, strict=True)
+        if found
     ]
     recipes = {paper_name(dict(run.params), name) for name in experiments}
     theirs = [row for row in (table.rows if table else ()) if row.experiment not in recipes]
     placed = [(stream, row) for stream in streams for row in theirs if row.modalities == run.modalities(stream)]
     placed += [(row.modality or None, row) for row in theirs if row.modalities not in map(run.modalities, streams)]
     alone = [{"method": row.method, "stream": stream, **names, "paper": row.value(names)} for stream, row in placed for names, _ in columns]
-    return {"numbers": [number for row in shown for number in row], "orders": orders, "paper_alone": alone}
+    numbers_shown = [{key: part for key, part in number.items() if key != "hits"} for row in shown for number in row]
+    return {"numbers": numbers_shown, "orders": orders, "paper_alone": alone}
 
 
 def _columns(run: Run, tasks: Sequence[str], table: paper.Printed | None) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
@@ -160,11 +180,53 @@ def _pairs(numbers: Sequence[Record]) -> Iterator[dict[str, Any]]:
 
 
 def _pair(column: Record, above: str, below: str, high: Record, low: Record) -> dict[str, Any]:
-    """A pair with our verdict: the value of `above` against that of `below`, in the metric of `column`."""
+    """A pair with our verdict, not yet corrected: the value of `above` against that of `below`, in the metric of `column`."""
     verdict = compare(measure(column["task"], column["metric"]), high, low, column["test_videos"])
     names = {"above": above, "below": below, "paper": None, "paper_difference": None, "neighbours": True}
-    ours = {"difference": verdict and verdict.difference, "standard_error": verdict and verdict.error}
-    return names | ours | {"verdict": ORDERS[verdict.word if verdict else ""]}
+    return names | {"verdict": verdict}
+
+
+def _judged(groups: Sequence[Sequence[Record]]) -> list[list[dict[str, Any]]]:
+    """The pairs of a target with their words, corrected for the number of all that are measured.
+
+    p: as it is, uncorrected. level: it is clear where p is at most that. threshold: the difference above which that is so.
+    detectable: the difference that this design sees with a probability of 0.8. paired: over what.
+    """
+    verdicts = corrected([pair["verdict"] for pairs in groups for pair in pairs if pair["verdict"]])
+    return [[_with_word(pair, next(verdicts) if pair["verdict"] else None) for pair in pairs] for pairs in groups]
+
+
+def _with_word(pair: Record, verdict: Verdict | None) -> dict[str, Any]:
+    if verdict is None:
+        return {**pair, **dict.fromkeys(OF_TEST), "verdict": ORDERS[""]}
+    test, level = verdict.test, verdict.level
+    numbers = verdict.difference, test.error, test.p, level, test.threshold(level), test.detectable(level), test.paired
+    return {**pair, **dict(zip(OF_TEST, numbers, strict=True)), "verdict": ORDERS[verdict.word]}
+
+
+def design(target: Record) -> str:
+    """Two sentences on what the pairs of the target can show: how they are paired, and how small a difference would have been seen."""
+    items = [(item, pair) for item in (*target["orders"], *target["charts"]) for pair in item["pairs"] if pair["paired"]]
+    ways = Counter(WAYS[pair["paired"]] for _, pair in items)
+    by_unit = defaultdict[Measure, list[Record]](list)
+    for item, pair in items:
+        if math.isfinite(pair["detectable"]):
+            by_unit[measure(item["task"], item["metric"])._replace(name="", higher=True)].append(pair)
+    how = f"Compared {', '.join(f'{way}: {count}' for way, count in ways.items())}."
+    return " ".join([how, *(_smallest(unit, pairs) for unit, pairs in by_unit.items())]) if items else ""
+
+
+def _smallest(unit: Measure, pairs: Sequence[Record]) -> str:
+    """A sentence on the thresholds of pairs in one unit, corrected for their number: the median, and the range in brackets."""
+    points = " points" if unit.unit == "%" else f" {unit.unit}".rstrip()
+
+    def said(key: str) -> str:
+        sizes = [pair[key] for pair in pairs]
+        return f"{unit.text(statistics.median(sizes))}{points} (median; {unit.text(min(sizes))} to {unit.text(max(sizes))})"
+
+    if unit.unit == "%" and min(pair["threshold"] for pair in pairs) >= 100:
+        return "No difference could have been clear: there are too few test videos or seeds for so many pairs."
+    return f"A difference is clear above {said('threshold')}; with a probability of {POWER:.0%} one of {said('detectable')} is found."
 
 
 def tally(pairs: Sequence[Record]) -> dict[str, int]:
@@ -180,14 +242,16 @@ def tally_said(pairs: Sequence[Record]) -> str:
 # Figures.
 
 
-def charts(run: Run, target: Record, figure: paper.Printed | None) -> Iterator[dict[str, Any]]:
+def charts(run: Run, target: Record, figure: paper.Printed | None) -> list[dict[str, Any]]:
     """Numbers along the trainings by stream: downstream numbers by task, or loss and accuracy as far as a training has them."""
     progress = target["show"] == "progress"
-    make = curves.progress_chart if progress else curves.training_chart
+    make, drawn = curves.progress_chart if progress else curves.training_chart, []
     for stream, name in itertools.product(target["streams"], target["tasks"] if progress else ("loss", "accuracy")):
         chart = make(run, target["experiments"], stream, name)
         if progress or not run.histories or any(course["points"] for course in chart["courses"]):
-            yield chart | {"pairs": list(_claims(run, figure, chart))}
+            drawn.append(chart)
+    pairs = _judged([list(_claims(run, figure, chart)) for chart in drawn])
+    return [chart | {"pairs": found} for chart, found in zip(drawn, pairs, strict=True)]
 
 
 def _claims(run: Run, figure: paper.Printed | None, chart: Record) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from videossl.report import curves, paper
-from videossl.report.finished_run import Run
+from videossl.report.finished_run import Run, numbers
 from videossl.report.html_tables import SEEDS, Cell, Row, Table, ascii_only, fill, render_page, results_table
 from videossl.report.target_data import setting, tally_said
 from videossl.report.verdicts import NOTHING, TRAINING, Record, measure
@@ -25,7 +25,7 @@ def render(run: Run, target: Record) -> str:
         heading=heading(target),
         printed=printed,
         scale=scale_said(run, target, printed),
-        parts=[part | {"chart": curves.draw(*part["drawn"])} if "drawn" in part else part for part in parts(target)],
+        parts=[part | {"chart": curves.draw(*part["drawn"])} if "drawn" in part else part for part in parts(target, run)],
         as_printed=printed_table(printed) if printed and printed.rows else None,
     )
 
@@ -34,7 +34,14 @@ def terminal(target: Record) -> str:
     """The comparison as ASCII text: a table a stream or chart, and how many pairs are seen in it."""
     blocks = ["\n".join([part["title"], part["table"].text(), *(fill(said) for said, _ in part["pairs"])]) for part in parts(target)]
     return ascii_only(
-        "\n\n".join([f"{heading(target)}\n{fill(target['lead'])}", *blocks, *map(fill, target["remarks"]), fill(target["rule"])])
+        "\n\n".join(
+            [
+                f"{heading(target)}\n{fill(' '.join(filter(None, (target['lead'], target['design']))))}",
+                *blocks,
+                *map(fill, target["remarks"]),
+                fill(target["rule"]),
+            ]
+        )
     )
 
 
@@ -54,9 +61,13 @@ def scale_said(run: Run, target: Record, printed: paper.Printed | None) -> str:
     return "In all that is recorded the setting is the paper's." if differs else ""
 
 
-def parts(target: Record) -> Iterator[dict[str, Any]]:
-    """The page, stream by stream or chart by chart: a table and the pairs that are judged in it; of a chart what is drawn."""
-    ours = [{**number, "note": number["paper_method"] or ""} for number in target["numbers"]]
+def parts(target: Record, run: Run | None = None) -> Iterator[dict[str, Any]]:
+    """The page, stream by stream or chart by chart: a table and the pairs that are judged in it; of a chart what is drawn.
+
+    run: says which test videos were right, for the differences from the untrained encoder.
+    """
+    hits = {_place(number): number["hits"] for number in (numbers(run) if run else ())}
+    ours = [{**number, "note": number["paper_method"] or "", "hits": hits.get(_place(number), [])} for number in target["numbers"]]
     columns = len({(number["dataset"], number["task"], number["metric"]) for number in target["paper_alone"]})
     theirs = [
         {**number, **NOTHING, "experiment": number["method"], "note": "the paper’s alone", "alone": place // columns, "test_videos": 0}
@@ -74,13 +85,17 @@ def parts(target: Record) -> Iterator[dict[str, Any]]:
         yield {"title": title, "table": chart_table(title, chart), "pairs": pairs, "drawn": (chart, levels)}
 
 
+def _place(number: Record) -> tuple[str, ...]:
+    return tuple(number[key] for key in ("dataset", "task", "metric", "stream", "experiment"))
+
+
 def judged(order: Record) -> tuple[str, Table]:
     """The tally of the paper's pairs in a column or chart; and its difference, ours and the verdict, neighbours in the paper first."""
     unit, rows = measure(order["task"], order["metric"]), []
     name = f"{order['stream']}, {unit.name} on {paper.dataset_name(order['dataset'])}"
     for pair in sorted(order["pairs"], key=lambda pair: not pair["neighbours"]):
         theirs = "–" if pair["paper_difference"] is None else unit.difference(pair["paper_difference"])
-        ours = "–" if pair["difference"] is None else unit.difference(pair["difference"], pair["standard_error"])
+        ours = "–" if pair["difference"] is None else unit.difference(pair["difference"], pair["threshold"])
         mark, style = MARKS[pair["verdict"]]
         cells = [Cell(pair["above"], [(f"over {pair['below']}", "")]), theirs, ours, Cell("", [(f"{mark} {pair['verdict']}", style)])]
         rows.append(Row(cells, "" if pair["neighbours"] else "further"))

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from videossl import registry
+import numpy as np
 
-STANDARD_ERRORS = 2  # a difference is clear where it is more than this number of its standard errors
+from videossl import registry
+from videossl.report import paired
+from videossl.report.paired import LEVEL
+
 RULE = (
-    "Better, worse, seen, reversed: by more than two standard errors of the difference, a rule of thumb that is not corrected for how"
-    " many differences are looked at; up to one in twenty passes by chance. The errors come from the number of test videos and from the"
-    " spread over seeds; one seed has no spread. Numbers of the training have the spread alone: with one seed nothing there can be judged."
+    "Better, worse, seen, reversed: p is at most 0.05. Experiments with the same seeds and test videos are compared by their paired"
+    " differences, with seeds and videos drawn at random; of one seed by McNemar's exact test, which speaks of these encoders alone."
+    " Where it is not known which videos were right, the comparison is unpaired, and only a larger difference is clear. Numbers of the"
+    " training are paired over seeds: with one seed nothing there can be judged. The pairs of a target are corrected together for"
+    " their number (Holm). Differences from a baseline are not corrected: up to one in twenty passes by chance."
 )
+WAYS = {
+    paired.BOTH: "paired over seeds and videos",
+    paired.VIDEOS: "paired over the videos of one seed",
+    paired.SEEDS: "paired over seeds",
+    paired.UNPAIRED: "unpaired",
+}
 BASELINES = {"handmade": "hand-made feature", "untrained": "untrained encoder"}
 MARKS = {"better": "▲", "unclear": "≈", "worse": "▼"}
 TRAINING = "training"  # stands for a task where numbers of the training itself are shown
@@ -42,11 +53,11 @@ class Measure(NamedTuple):
         """Mean and, where there is one, sample standard deviation."""
         return self.text(value["mean"]) + (f" ± {self.text(value['sd'])}" if value["sd"] is not None else "")
 
-    def difference(self, number: float, error: float | None = None) -> str:
-        """'+12.0 (±7.0)': a difference with its sign and, in brackets, the threshold that follows from its error, where there is one."""
+    def difference(self, number: float, threshold: float | None = None) -> str:
+        """'+12.0 (±7.0)': a difference with its sign and, in brackets, the threshold above which it is clear, where there is one."""
         size = self.text(abs(number))
         said = f"{'−' if number < 0 and float(size) else '+'}{size}"
-        return f"{said} (±{self.text(STANDARD_ERRORS * error)})" if error is not None and math.isfinite(error) else said
+        return f"{said} (±{self.text(threshold)})" if threshold is not None and math.isfinite(threshold) else said
 
     def worth(self, number: float) -> float:
         """`number`, turned round where lower is better."""
@@ -83,39 +94,91 @@ def summarise(numbers: Mapping[int, float]) -> dict[str, Any]:
     return {"seeds": seeds, "values": values, "mean": statistics.fmean(values) if values else None, "sd": sd}
 
 
+class Hits(NamedTuple):
+    """The test videos that a metric counts, of one seed: what names the videos, and a sign for each (1: counted, 0: not, -: not there)."""
+
+    videos: Any
+    signs: str
+
+
 NOTHING: Record = summarise({})  # the value of what was not measured
 
 
 class Verdict(NamedTuple):
-    """One value against another: the difference and its standard error in the unit of `measure`; better, worse or unclear."""
+    """One value against another: the difference in the unit of `measure`, its test, and the level at which it is judged."""
 
     difference: float
-    error: float
-    word: str
+    test: paired.Test
     measure: Measure
+    level: float = LEVEL
+
+    @property
+    def word(self) -> str:
+        """Better, worse or unclear."""
+        clear = self.difference and self.test.p <= self.level
+        return "unclear" if not clear else "better" if self.measure.worth(self.difference) > 0 else "worse"
+
+    @property
+    def said(self) -> str:
+        """'+12.0 (±7.0)'."""
+        return self.measure.difference(self.difference, self.test.threshold(self.level))
 
     def __str__(self) -> str:
         """'▲ +12.0 (±7.0)': with the sign of the word, so that it does not rest on colour."""
-        return f"{MARKS[self.word]} {self.measure.difference(self.difference, self.error)}"
+        return f"{MARKS[self.word]} {self.said}"
 
 
 def compare(measure: Measure, ours: Record, base: Record, tests: int) -> Verdict | None:
-    """Judge the value `ours` against `base`, by two standard errors of the difference; None where one was not measured.
+    """Judge the value `ours` against `base` by the strictest pairing that the two allow; None where one was not measured.
 
-    Its variance is sd² / n each where there are several seeds and, of a share of the test videos, a part from their finite
-    number (binomial: p (100 - p) / tests for each of the two, with p the mean of both, so that 100 against 0 on two videos has an
-    error too). A rule of thumb, on the wide side: both have the same test videos. Nothing can be said of a share
-    without a number of test videos, and of any other number (a loss) with one seed on either side.
+    tests: the number of test videos, for shares of them that cannot be paired.
     """
     if ours["mean"] is None or base["mean"] is None:
         return None
-    pooled, difference = (ours["mean"] + base["mean"]) / 2, ours["mean"] - base["mean"]
+    same = ours["seeds"] == base["seeds"]
+    apart = _apart(ours.get("hits", ()), base.get("hits", ())) if same and measure.share else None
+    if apart is not None:
+        test = paired.of_videos(apart[0]) if len(apart) == 1 else paired.of_seeds_and_videos(apart)
+    elif same and not measure.share and None not in (ours["sd"], base["sd"]):
+        test = paired.of_seeds([high - low for high, low in zip(ours["values"], base["values"], strict=True)])
+    else:
+        test = _unpaired(measure, ours, base, tests)
+    return Verdict(ours["mean"] - base["mean"], test, measure)
+
+
+def _apart(ours: Sequence[Hits], base: Sequence[Hits]) -> np.ndarray | None:
+    """Our hits less theirs, (seeds, videos) int; None where they are not all of the same test videos."""
+    both = [*ours, *base]
+    if not ours or len(ours) != len(base) or any(hits.videos != both[0].videos for hits in both):
+        return None
+    signs = np.array([np.frombuffer(hits.signs.encode(), np.uint8) for hits in both])
+    there = signs != ord("-")
+    if not there[0].any() or (there != there[0]).any():
+        return None
+    counted = (signs[:, there[0]] == ord("1")).astype(int)
+    return np.asarray(counted[: len(ours)] - counted[len(ours) :])
+
+
+def _unpaired(measure: Measure, ours: Record, base: Record, tests: int) -> paired.Test:
+    """Test the difference of two values as if they shared nothing, on the wide side.
+
+    Its variance is sd² / n each where there are several seeds and, of a share of the test videos, a part from their finite
+    number (binomial: p (100 - p) / tests for each of the two, with p the mean of both, so that 100 against 0 on two videos has an
+    error too), with as many degrees of freedom. Nothing can be said of a share without a number of test videos, and of any other number (a loss) without spreads.
+    """
     known = tests > 0 if measure.share else None not in (ours["sd"], base["sd"])
-    variance = (2 * pooled * (100 - pooled) / tests if measure.share else 0.0) if known else math.inf
-    variance += sum(value["sd"] ** 2 / len(value["values"]) for value in (ours, base) if value["sd"] is not None)
-    error = math.sqrt(max(variance, 0.0))
-    word = "better" if measure.worth(difference) > 0 else "worse"
-    return Verdict(difference, error, "unclear" if abs(difference) <= STANDARD_ERRORS * error else word, measure)
+    if not known:
+        return paired.NOTHING_KNOWN
+    pooled = (ours["mean"] + base["mean"]) / 2
+    binomial = [(max(2 * pooled * (100 - pooled) / tests, 0.0), float(tests))] if measure.share else []
+    spread = [(value["sd"] ** 2 / len(value["values"]), len(value["values"]) - 1.0) for value in (ours, base) if value["sd"] is not None]
+    return paired.unpaired(ours["mean"] - base["mean"], [*binomial, *spread])
+
+
+def corrected(verdicts: Sequence[Verdict]) -> Iterator[Verdict]:
+    """The verdicts at the levels of Holm's correction over all of them."""
+    levels = paired.levels([verdict.test.p for verdict in verdicts])
+    return (verdict._replace(level=level) for verdict, level in zip(verdicts, levels, strict=True))
 
 
 def best(numbers: Sequence[Record]) -> Record:

@@ -4,6 +4,10 @@ A task is a YAML and a module of this folder. It turns features of videos into n
 
     predict(features, settings) -> Any              what one stream says of the test videos; made once, used alone and fused
     measure(predictions, features) -> dict          the metrics of the streams whose predictions are given, one or several, fused
+    hits(predictions, features) -> dict             of metrics that are shares of the test videos: metric -> the videos that it counts,
+                                                    (V_test,) bool in the order of the features; `scores` makes the percentage of it. It
+                                                    may stand in the place of `measure`, or be left out: then numbers are not compared
+                                                    video by video
     chance(features) -> dict                        the same metrics of an answer that knows nothing
     work(counts, settings) -> float                 how many pieces of work `predict` and `measure` are of one stream; `make cost` times a piece
     remarks(predictions) -> list[str]               what a reader of these numbers must know, a sentence each; may be left out
@@ -22,11 +26,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from videossl import registry
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from videossl.tasks.features import Features
 
 CLASS = "class"
@@ -48,10 +54,9 @@ class Counts:
 
 
 class Task(Protocol):
-    """The module of a task, as above."""
+    """The module of a task, as above: what each has."""
 
     def predict(self, features: Features, settings: Mapping[str, Any]) -> Any: ...
-    def measure(self, predictions: Sequence[Any], features: Features) -> dict[str, float]: ...
     def chance(self, features: Features) -> dict[str, float]: ...
     def work(self, counts: Counts, settings: Mapping[str, Any]) -> float: ...
 
@@ -59,6 +64,21 @@ class Task(Protocol):
 def load(name: str) -> Task:
     """The module of the task `name`; it loads what the task needs, torch or not. Raises InputError where there is no such task."""
     return cast(Task, registry.module("tasks", name))
+
+
+class Scores(NamedTuple):
+    """The numbers of a task by metric; and of metrics that are shares of the test videos, as far as the task says, the videos that they count:
+    (V_test,) bool, the test videos that have its kind of label."""
+
+    numbers: dict[str, float]
+    hits: dict[str, np.ndarray]
+
+
+def scores(task: Task, predictions: Sequence[Any], features: Features) -> Scores:
+    """The metrics of the streams whose predictions are given, one or several, fused."""
+    hits = task.hits(predictions, features) if hasattr(task, "hits") else {}
+    shares = {metric: 100 * float(counted.mean()) for metric, counted in hits.items()}
+    return Scores(shares | (task.measure(predictions, features) if hasattr(task, "measure") else {}), hits)
 
 
 def remarks(task: Task, predictions: Sequence[Any]) -> list[str]:

@@ -32,9 +32,9 @@ def predict(features: Features, settings: Mapping[str, Any]) -> np.ndarray:
     return np.asarray(features.features[features.rows("test"), 0])
 
 
-def measure(predictions: Sequence[np.ndarray], features: Features) -> dict[str, float]:
-    """Percent of the test videos whose class has the largest probability, the streams' probabilities averaged."""
-    return {"accuracy": metrics.accuracy(metrics.fuse(predictions), features.targets("test"))}
+def hits(predictions: Sequence[np.ndarray], features: Features) -> dict[str, np.ndarray]:
+    """The test videos whose class has the largest probability, (V_test,) bool, the streams' probabilities averaged."""
+    return {"accuracy": metrics.correct(metrics.fuse(predictions), features.targets("test"))}
 
 
 def chance(features: Features) -> dict[str, float]:

@@ -45,9 +45,9 @@ def predict(features: Features, settings: Mapping[str, Any]) -> Probed:
     return Probed(probabilities, "" if fitted.gradient <= settings["tolerance"] else _unfinished(fitted, settings["tolerance"]))
 
 
-def measure(predictions: Sequence[Probed], features: Features) -> dict[str, float]:
-    """Percent of the test videos whose class has the largest probability, the streams' probabilities averaged."""
-    return {"accuracy": metrics.accuracy(metrics.fuse([each.probabilities for each in predictions]), features.targets("test"))}
+def hits(predictions: Sequence[Probed], features: Features) -> dict[str, np.ndarray]:
+    """The test videos whose class has the largest probability, (V_test,) bool, the streams' probabilities averaged."""
+    return {"accuracy": metrics.correct(metrics.fuse([each.probabilities for each in predictions]), features.targets("test"))}
 
 
 def remarks(predictions: Sequence[Probed]) -> list[str]:

@@ -15,9 +15,14 @@ NEVER = np.iinfo(np.int64).max
 """The rank of what is not in the gallery."""
 
 
+def correct(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The rows of (V, classes) whose largest value is at the target (V,) int, as (V,) bool; the first of equal ones counts."""
+    return np.asarray(probabilities.argmax(axis=1) == targets)
+
+
 def accuracy(probabilities: np.ndarray, targets: np.ndarray) -> float:
-    """Percent of rows of (V, classes) whose largest value is at the target (V,) int; the first of equal ones counts."""
-    return 100 * float(np.mean(probabilities.argmax(axis=1) == targets))
+    """Percent of rows that are `correct`."""
+    return 100 * float(np.mean(correct(probabilities, targets)))
 
 
 def fuse(probabilities: Sequence[np.ndarray]) -> np.ndarray:
@@ -51,14 +56,6 @@ def first_ranks(similarity: np.ndarray, queries: np.ndarray, gallery: np.ndarray
             first = members[c][row[members[c]].argmax()]
             result[query] = np.count_nonzero(row > row[first]) + np.count_nonzero(row[:first] == row[first])
     return result
-
-
-def recall_at(ranks: np.ndarray, k: int) -> float:
-    """Percent of queries with a gallery video of their class among their first k, from their `first_ranks` (Q,).
-
-    A k larger than the gallery is the whole gallery.
-    """
-    return 100 * float(np.mean(ranks < k))
 
 
 def chance_recall(queries: np.ndarray, gallery: np.ndarray, k: int) -> float:

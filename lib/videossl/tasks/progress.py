@@ -57,7 +57,7 @@ class Tasks:
         predictions = [task.predict(features, settings)]
         for said in base.remarks(task, predictions):
             log.warning("%s", said)
-        return task.measure(predictions, features)
+        return base.scores(task, predictions, features).numbers
 
 
 def kept(snapshots: Path) -> list[int]:

@@ -23,14 +23,17 @@ def predict(features: Features, settings: Mapping[str, Any]) -> Cosines:
     return Cosines(features, features.rows("test"), features.rows("train"))
 
 
-def measure(predictions: Sequence[Cosines], features: Features) -> dict[str, float]:
-    """R@1, 5, 10, 20 in percent, by the streams' similarities, fused. A k beyond the gallery is computed with the whole gallery."""
+def hits(predictions: Sequence[Cosines], features: Features) -> dict[str, np.ndarray]:
+    """The queries with a gallery video of their class among their first 1, 5, 10, 20, (Q,) bool, by the streams' similarities, fused.
+
+    A k beyond the gallery is computed with the whole gallery.
+    """
     queries, gallery = features.targets("test"), features.targets("train")
     step = max(1, CHUNK // (8 * len(gallery)))
     chunks = [slice(start, start + step) for start in range(0, len(queries), step)]
     similarities = (fused([stream.of(chunk) for stream in predictions]) for chunk in chunks)
     ranks = np.concatenate([metrics.first_ranks(rows, queries[chunk], gallery) for rows, chunk in zip(similarities, chunks, strict=True)])
-    return {f"R@{k}": metrics.recall_at(ranks, k) for k in metrics.KS}
+    return {f"R@{k}": ranks < k for k in metrics.KS}
 
 
 def chance(features: Features) -> dict[str, float]:

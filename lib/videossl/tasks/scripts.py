@@ -7,13 +7,17 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from videossl import registry, script
 from videossl.files import sha256, write_json
 from videossl.tasks import few
-from videossl.tasks.base import CLASS, is_labelled
+from videossl.tasks.base import CLASS, Scores, is_labelled
 from videossl.tasks.features import Features, align, read
 from videossl.train import provenance
+
+if TYPE_CHECKING:
+    import numpy as np
 
 log = logging.getLogger(__name__)
 
@@ -67,23 +71,44 @@ def streams(args: argparse.Namespace) -> dict[str, list[Features]]:
 
 def counts(features: Features, label: str = CLASS) -> dict[str, int]:
     """Count the videos with a label of that kind, and the classes, that a number rests on."""
-    further = features.further_labels()
-    has_label = [is_labelled(label, features.labels[i], further[i]) for i in range(len(features.ids))]
-    result = {name: sum(has for has, split in zip(has_label, features.split, strict=True) if split == name) for name in ("train", "test")}
+    result = {split: len(labelled(features, split, label)) for split in ("train", "test")}
     return result | ({"classes": len(features.classes)} if label == CLASS else {})
+
+
+def labelled(features: Features, split: str, label: str) -> list[str]:
+    """The ids of the videos of `split` with a label of that kind."""
+    rows = zip(features.ids, features.split, features.labels, features.further_labels(), strict=True)
+    return [video for video, side, name, further in rows if side == split and is_labelled(label, name, further)]
+
+
+def hits(counted: Mapping[str, Mapping[str, np.ndarray]], groups: Mapping[str, Sequence[Features]], label: str) -> dict[str, Any]:
+    """The test videos that metrics count, as a results file has them: `videos`, and by stream and metric a text with a sign for each.
+
+    1: counted, 0: not, -: the stream does not have the video. counted: by stream and metric, (V_test,) bool. Nothing where it is empty.
+    """
+    tested = {name: labelled(groups[name][0], "test", label) for name in counted}
+    videos = sorted({video for ids in tested.values() for video in ids})
+    texts = {name: {metric: _signs(videos, tested[name], hit) for metric, hit in metrics.items()} for name, metrics in counted.items()}
+    return {"hits": {"videos": videos, "streams": texts}} if texts else {}
+
+
+def _signs(videos: Sequence[str], tested: Sequence[str], hit: np.ndarray) -> str:
+    """A sign for each of `videos`; hit: of those that were tested."""
+    signs = dict(zip(tested, ("1" if each else "0" for each in hit.tolist()), strict=True))
+    return "".join(signs.get(video, "-") for video in videos)
 
 
 def write_result(
     args: argparse.Namespace,
-    values: dict[str, dict[str, float]],
+    scores: Mapping[str, Scores],
     chance: dict[str, float],
     groups: dict[str, list[Features]],
     remarks: Mapping[str, Sequence[str]],
 ) -> None:
     """Write a results file: the numbers, and the hashes of data, code, weights and features behind them.
 
-    args: as `score_parser` reads them. groups: as `streams` makes them. remarks: of the task on them, left out where there are none. `data` is as in `combined`, and each stream's own is under
-    `encoders`.
+    args: as `score_parser` reads them. scores: by stream. groups: as `streams` makes them. remarks: of the task on them; they are left out
+    where there are none, as are `hits`. `data` is as in `combined`, and each stream's own is under `encoders`.
     """
     alone = {name: parts[0] for name, parts in groups.items() if "+" not in name}
     data = combined([features.provenance["data"] for features in alone.values()])
@@ -94,11 +119,13 @@ def write_result(
     made_from["weights"] = {name: digest for name, features in alone.items() for digest in features.provenance["weights"].values()}
     result = {"experiment": args.experiment, "seed": args.seed, "dataset": args.dataset, "task": args.task}
     label = registry.declared("tasks", args.task)["label"]
+    values = {name: each.numbers for name, each in scores.items()}
     numbers = {"values": values, "chance": chance, "counts": counts(next(iter(alone.values())), label)}
     marked = {name: list(said) for name, said in remarks.items() if said}
     for name, said in marked.items():
         log.warning("%s, seed %d, %s on %s: %s", args.experiment, args.seed, name, args.dataset, "; ".join(said))
-    write_json(args.out, result | numbers | ({"remarks": marked} if marked else {}) | {"provenance": made_from})
+    counted = hits({name: each.hits for name, each in scores.items() if each.hits}, groups, label)
+    write_json(args.out, result | numbers | counted | ({"remarks": marked} if marked else {}) | {"provenance": made_from})
 
 
 def combined(digests: Sequence[str]) -> str:
