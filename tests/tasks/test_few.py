@@ -16,7 +16,7 @@ from tests.tasks.test_scripts import FUSED, PROBE, random_files, score
 from videossl import seeding
 from videossl.errors import InputError
 from videossl.params import cross_checks, load, schema, slices
-from videossl.tasks import features, few, linear
+from videossl.tasks import base, features, few, linear
 from videossl.train import assemble
 
 CLASSES = {"jump": 40, "run": 7, "sit": 1}
@@ -93,7 +93,7 @@ def test_a_share_is_the_probe_of_features_that_have_no_other_videos(tmp_path: Pa
     train = {id: label for id, label, split in zip(whole.ids, whole.labels, whole.split, strict=True) if split == "train"}
     used = few.chosen(train, 0.2, 4)
     alone = whole.select([i for i, id in enumerate(whole.ids) if whole.split[i] == "test" or id in used])
-    assert result["values"]["rgb"] == linear.measure([linear.predict(alone, PROBE)], alone)
+    assert result["values"]["rgb"] == base.scores(base.load("linear"), [linear.predict(alone, PROBE)], alone).numbers
     assert result["provenance"]["params"]["evaluate"] == FUSED | {"tasks": {"linear-few": PROBE | {"share": 0.2}}}
 
 
