@@ -8,7 +8,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TypeVar
@@ -41,8 +41,7 @@ def ordered(function: Callable[[Item], Result], items: Sequence[Item], processes
         while ahead:
             item, future = ahead.popleft()
             try:
-                with waiting.said(log, f"nothing has come of {_name(item)}"):
-                    result = future.result()
+                result = _awaited(future, f"nothing has come of {_name(item)}")
             except BrokenProcessPool as error:
                 raise InputError(
                     f"a worker process died near {_name(item)}: too little memory, or a file that crashes its reader; "
@@ -54,16 +53,25 @@ def ordered(function: Callable[[Item], Result], items: Sequence[Item], processes
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _awaited(future: Future[Result], what: str) -> Result:
+    """The result of `future`. A wait for it is said as by `waiting.said`, without a thread for each of many short waits."""
+    waited = 0
+    while not wait([future], waiting.HEARTBEAT).done:
+        waited += waiting.HEARTBEAT
+        log.warning("%s for %d s", what, waited)
+    return future.result()
+
+
 def _end_with_parent() -> None:
     """End this process as soon as the one that it works for is gone: a process that is killed leaves its workers waiting for ever."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
-    def wait() -> None:
+    def follow() -> None:
         parent.join()
         os._exit(1)
 
-    threading.Thread(target=wait, daemon=True).start()
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _name(item: object) -> str:
