@@ -46,7 +46,7 @@ def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes
 
 def tarred(files: dict[str, bytes], mode: str = "w") -> bytes:
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode=mode) as opened:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=buffer, mode=mode, **({"preset": 0} if mode == "w:xz" else {})) as opened:  # type: ignore[call-overload]
         folder = tarfile.TarInfo("./folder/")
         folder.type = tarfile.DIRTYPE
         opened.addfile(folder)
