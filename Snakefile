@@ -58,6 +58,7 @@ STARTED = time.time()
 ONCE = []
 
 
+@cache
 def at(path):
     """`path` of the repository as seen from the run's folder: relative, so that a clone that is moved with its runs is as it was."""
     return os.path.relpath(REPOSITORY / path)
@@ -116,13 +117,12 @@ include: "stages/report.smk"
 
 
 digest = cache(job_code.digest)
+within = cache(lambda file: os.path.relpath(file, REPOSITORY))
 
 
 def contents(files):
     """The digest of a rule's code. Snakemake tells changed files by their times, which lie where a clock was set back or a copy kept them."""
-    return lambda wildcards: digest(
-        *(os.path.relpath(file, REPOSITORY) for file in files(wildcards))
-    )
+    return lambda wildcards: digest(*map(within, files(wildcards)))
 
 
 def foreign(rule):

@@ -58,12 +58,22 @@ def _named(path: Path) -> frozenset[Path]:
 
 def _names(path: Path) -> Iterator[str]:
     """Every dotted name that may be a module of the project: `from a import b` may name the module a.b."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _statements(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _statements(module: ast.Module) -> Iterator[ast.AST]:
+    """All statements of a module, in whatever block. Expressions are left out: they hold no import, and most of the tree."""
+    waiting: list[ast.AST] = [module]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for blocks in (getattr(node, name, []) for name in ("body", "orelse", "finalbody", "handlers", "cases")):
+            waiting.extend(blocks if isinstance(blocks, list) else [])  # a lambda and `a if b else c` have an expression there
 
 
 def _files(name: str) -> Iterator[Path]:
