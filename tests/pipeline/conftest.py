@@ -87,7 +87,8 @@ def copy_of_repository(path: Path, warm: Mapping[str, str]) -> Workspace:
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
-    for name in filter(None, listed.stdout.split("\0")):
+    compiled = [file.relative_to(REPOSITORY) for file in REPOSITORY.glob("lib/**/__pycache__/*.pyc")]  # good where the source has its time
+    for name in [*filter(None, listed.stdout.split("\0")), *compiled]:
         if name != "dvc.lock" and (REPOSITORY / name).is_file():
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, path / name)

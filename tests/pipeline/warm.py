@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import importlib
 import json
 import multiprocessing.process
@@ -103,6 +104,8 @@ def serve(folder: Path) -> NoReturn:
         listening.listen(64)
         for name in LOADED:
             importlib.import_module(name)
+        gc.collect()
+        gc.freeze()  # a fork that looks for garbage would go through all that is loaded, and copy it
         sys.executable = str(folder / "bin/python")  # the Snakefile puts its folder at the head of PATH
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process here waits for a fork
         while held not in select.select([listening, held], [], [])[0]:
