@@ -16,7 +16,20 @@ from videossl import script
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-LONGEST = ("engines", "chaos", "dvc_faults", "parallel", "interrupted", "adding", "bytes", "targets", "faults")
+LONGEST = (
+    "engines",
+    "restored",
+    "every_write",
+    "interrupted",
+    "targets",
+    "parallel",
+    "bytes",
+    "faults",
+    "dvc_faults",
+    "adding",
+    "chaos",
+    "ntu",
+)
 """Files of slow tests that take the longest, the longest first."""
 
 
