@@ -19,7 +19,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -171,6 +171,23 @@ def after(job: Mapping[str, Any], wanted: Mapping[str, bytes], before: Mapping[s
     )
 
 
+def blows(job: Mapping[str, Any], wanted: Mapping[str, bytes], before: Mapping[str, bytes]) -> Iterator[tuple[str, int, bool, str]]:
+    """Strike a job at each of its calls, with an error and then deadly: the kind of call, its number, whether deadly, and what is wrong. The
+    job ends well at last, for no call has that number."""
+    for kind in ("write", "flush", "rename"):
+        for number, deadly in ((number, deadly) for number in itertools.count(1) for deadly in (False, True)):
+            clear(job["made"])
+            status, said, struck = run(job["command"], (kind, number, deadly))
+            if not struck:
+                if deadly:
+                    yield kind, number, deadly, "the blow fell with an error alone"
+                break
+            fault = wrong(job, wanted, before, status, said, deadly)
+            if not fault and (deadly or status == 0):  # else nothing is left, or in scratch what a kill leaves as well
+                fault = after(job, wanted, before)
+            yield kind, number, deadly, fault
+
+
 def main() -> None:
     jobs = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     for name in (*LATER, *{f"stages.{Path(job['command'][0]).stem}" for job in jobs.values()}):
@@ -184,17 +201,8 @@ def main() -> None:
         before = files("data")
         assert run(job["command"], None)[0] == 0, name
         wanted = files(*job["made"])
-        for kind, deadly in itertools.product(("write", "flush", "rename"), (False, True)):
-            for number in itertools.count(1):
-                clear(job["made"])
-                status, said, struck = run(job["command"], (kind, number, deadly))
-                if not struck:
-                    break
-                fault = wrong(job, wanted, before, status, said, deadly)
-                if not fault and (deadly or status == 0):  # else nothing is left, or in scratch what a kill leaves as well
-                    fault = after(job, wanted, before)
-                print(json.dumps({"job": name, "blow": kind, "number": number, "deadly": deadly, "wrong": fault}), flush=True)
-        assert run(job["command"], None)[0] == 0, name
+        for blow, number, deadly, fault in blows(job, wanted, before):
+            print(json.dumps({"job": name, "blow": blow, "number": number, "deadly": deadly, "wrong": fault}), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shlex
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from tests.conftest import REPOSITORY
-from tests.pipeline.conftest import Workspace, copy_of_run, once, skeletons_alone
+from tests.pipeline.conftest import Workspace, skeletons_alone
 
 pytestmark = pytest.mark.slow
 
 PATHS = os.pathsep.join([str(REPOSITORY / "lib"), str(REPOSITORY)])
 KINDS = {
-    "raw": ["data/raw/toy"],
     "index": ["data/index/toy.csv", "data/index/toy.json"],
     "measurable": ["data/index/toy.measurable.json"],
     "shard": ["data/cache/toy/joint/0000.h5"],
@@ -30,8 +29,9 @@ KINDS = {
     "progress": ["data/progress/mixup/0/toy/joint.json"],
     "page": ["data/report/index.html"],
     "target": ["data/report/curves.html", "data/report/curves.json"],
+    "raw": ["data/raw/toy"],
 }
-"""What a job makes, of each kind of artefact; the first is its --out."""
+"""What a job makes, of each kind of artefact; the first is its --out. Raw is last, for its job leaves less than the others were made of."""
 
 
 def smallest() -> dict[str, Any]:
@@ -49,25 +49,16 @@ def smallest() -> dict[str, Any]:
     return run | {"all": ["mixup"]}
 
 
-GROUPS = (
-    ("index", "measurable", "shard", "raw"),
-    ("weights, history, snapshots",),
-    ("predictions",),
-    ("feasible", "features", "results", "progress", "page", "target"),
-)
-"""The kinds that one process strikes, one after the other; raw last, for it leaves less than the others were made of."""
-
-
-@pytest.fixture
-def run(tmp_path_factory: pytest.TempPathFactory, worker_id: str, warm: dict[str, str], tmp_path: Path) -> Workspace:
-    """A finished run with an artefact of each kind."""
-
-    def make(path: Path) -> None:
-        path.mkdir()
-        (path / "params.yaml").write_text(yaml.safe_dump(smallest(), sort_keys=False))
-        Workspace(path, warm).call(*snakemake(path), "--cores", "2")
-
-    return copy_of_run(once(tmp_path_factory, worker_id, "smallest", make, warm), tmp_path / "run")
+@pytest.fixture(scope="module")
+def blows(tmp_path_factory: pytest.TempPathFactory, warm: dict[str, str]) -> list[dict[str, Any]]:
+    """All blows to the jobs of all kinds, by one process."""
+    run = Workspace(tmp_path_factory.mktemp("smallest"), warm | {"PYTHONPATH": PATHS})
+    (run.path / "params.yaml").write_text(yaml.safe_dump(smallest(), sort_keys=False))
+    run.call(*snakemake(run.path), "--cores", "2")
+    every = jobs(run)
+    (run.path / "jobs.json").write_text(json.dumps(every))
+    done = run.call("python", str(REPOSITORY / "tests/every_write.py"), "jobs.json")
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
 def snakemake(run: Path) -> list[str]:
@@ -97,17 +88,8 @@ def jobs(run: Workspace) -> dict[str, dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("kinds", GROUPS, ids=lambda kinds: kinds[0])
-def test_whatever_fails_or_dies_at_whichever_write(run: Workspace, kinds: tuple[str, ...]) -> None:
-    every = jobs(run)
-    (run.path / "jobs.json").write_text(json.dumps({kind: every[kind] for kind in kinds}))
-    done = run.call("python", str(REPOSITORY / "tests/every_write.py"), "jobs.json", PYTHONPATH=PATHS)
-    blows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert not [blow for blow in blows if blow["wrong"]]
-    counted = Counter((blow["job"], blow["blow"], blow["deadly"]) for blow in blows)
-    for kind in kinds:
-        assert all(counted[kind, blow, deadly] >= 1 for blow in ("write", "flush", "rename") for deadly in (False, True)), kind
-
-
-def test_the_groups_are_all_kinds() -> None:
-    assert sorted(kind for kinds in GROUPS for kind in kinds) == sorted(KINDS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_fails_or_dies_at_whichever_write(blows: list[dict[str, Any]], kind: str) -> None:
+    struck = [blow for blow in blows if blow["job"] == kind]
+    assert not [blow for blow in struck if blow["wrong"]]
+    assert {(blow["blow"], blow["deadly"]) for blow in struck} == set(itertools.product(("write", "flush", "rename"), (False, True)))
