@@ -10,7 +10,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 GIVEN := PRESET ROOT LISTS TRANSFER OUT TARGETS DATASET SPLIT LIKE
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name)))) # as it was given: make would expand a $$ in it
 export $(GIVEN)
-export LOGNAME ?= $(or $(USER),$(shell id -un 2>/dev/null || id -u)) # a user without a name has its number: DVC asks
+# A user without a name, as in a container, has its number: DVC asks for one.
+export LOGNAME ?= $(or $(USER),$(shell id -un 2>/dev/null || id -u))
 export PYTHONDONTWRITEBYTECODE := # hundreds of short jobs import the same modules: compile each once
 SOURCES := lib stages tests bench
 RULES := Snakefile stages/*.smk
