@@ -13,7 +13,9 @@ for cached in run_plan.all_cached_modalities(P):
             index=rules.index.output.table,
             code=depends(
                 "extract.py",
-                lambda wildcards, files=extractor["files"]: files,
+                lambda wildcards, cached=cached: run_plan.extraction_files(
+                    P, cached, wildcards.dataset
+                ),
             ),
         output:
             f"data/cache/{{dataset}}/{cached}/{{shard}}.h5",

@@ -107,7 +107,7 @@ def _data(params: Params, dataset: str) -> dict[str, Stage]:
         weights = [path for name, path in run_plan.brought_weights(params).items() if name == section]
         keys = slices.keys(slices.extraction(params, cached, dataset))
         made[module] = Stage(f"all_{module}{rule}", "extract", [index, *weights], [paths.cache(dataset, cached)]).job(
-            module, "extract", keys, extractor["files"]
+            module, "extract", keys, run_plan.extraction_files(params, cached, dataset)
         )
     if not first:
         for stage in made.values():

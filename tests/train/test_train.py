@@ -26,7 +26,8 @@ def test_a_training_leaves_its_weights_its_curve_and_what_was_kept(make_run: Mak
     parts = {"encoder", "head", "key_encoder", "key_head", "queue", "queue_ids", "queue_ptr"}
     assert {name.partition("/")[2].split(".")[0] for name in state} == parts
     history = json.loads(made.with_suffix(".json").read_text())["epochs"]
-    assert [set(epoch) for epoch in history] == [{"epoch", "loss", "accuracy", "lr", "spread"}] * 2
+    measures = {"epoch", "loss", "accuracy", "lr", "spread", "rank", "positive", "negative"}
+    assert [{key for key in epoch if ", start" not in key} for epoch in history] == [measures] * 2 and history[0]["spread, start"] > 0
     kept = weights.load(made.with_suffix(".snapshots.safetensors"))
     assert {name.split("/")[0] for name in kept} == {"1.joint", "2.joint"}
     about = weights.provenance(made)
@@ -81,7 +82,8 @@ def test_a_training_with_labels(labelled: RunFolder, monkeypatch: pytest.MonkeyP
     assert seen == {"v0": 1, "v1": 0, "v3": 1, "v4": 0, "v6": 0, "v7": 1, "v8": 0, "v9": 1}
     encoder = assemble.encoder("joint", labelled.params["streams"]["joint"], 0)
     assert weights.load(made).keys() == {f"joint/encoder.{name}" for name in encoder.state_dict()}
-    assert [set(epoch) for epoch in read_json(made.with_suffix(".json"))["epochs"]] == [{"epoch", "loss", "accuracy", "lr"}] * 2
+    rows = read_json(made.with_suffix(".json"))["epochs"]
+    assert [{key for key in row if ", start" not in key} for row in rows] == [{"epoch", "loss", "accuracy", "lr"}] * 2
     state, start = weights.load(made, "joint/encoder."), dict(encoder.named_parameters())
     assert not [name for name, parameter in start.items() if torch.equal(state[name], parameter)]
 

@@ -166,7 +166,7 @@ def settings(params: Params, stream: str, tag: str, experiment: str = "") -> dic
 
     tag: in `streams.*.train`, the method, or the task that trains by one. Raises InputError where one is nowhere.
     """
-    name = schema.tags()[tag]
+    name = schema.method_of(tag)
     train = params["streams"][stream].get("train", {})
     recipe = params["experiments"][experiment] if experiment else {}
     places = (

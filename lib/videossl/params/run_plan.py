@@ -139,6 +139,12 @@ def extractor(params: Params, cached: str) -> dict[str, Any]:
     return {"module": cached, "files": (made_by, layout)} | declared
 
 
+def extraction_files(params: Params, cached: str, dataset: str) -> tuple[str, ...]:
+    """The files of the repository that an extraction rests on: those of the extractor; for skeleton files also what the dataset's YAML says of them."""
+    made = extractor(params, cached)
+    return (*made["files"], registry.files("datasets", dataset)[1]) if made["made_of"] == "skeleton" else tuple(made["files"])
+
+
 def brought_weights(params: Params) -> dict[str, str]:
     """The file of weights that a person brought for an extractor, by the section that names it."""
     result = {}

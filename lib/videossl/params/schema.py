@@ -87,6 +87,11 @@ def settings(method: str) -> dict[str, Schema]:
     return loop() | own
 
 
+def method_of(tag: str) -> str:
+    """The method that a training is by, from its tag in `streams.*.train`: a method's own name, or a task that trains by one."""
+    return tag if tag in registry.names("methods") else str(registry.declared("tasks", tag)["method"])
+
+
 def tags() -> dict[str, str]:
     """Name in `streams.*.train` -> method: each method's own, and each task's that trains."""
     trained = {name: registry.declared("tasks", name) for name in registry.names("tasks")}
