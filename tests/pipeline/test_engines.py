@@ -142,7 +142,8 @@ def things(params: dict[str, Any], rule: str, output: str) -> Used:
     yamls = modules | ({f"tasks/{task}" for task in params["evaluate"]["tasks"]} if rule == "measurable" else set())
     yamls |= {f"methods/{method}" for method in ("moco", "cmmc", "crossclr")} if rule == "report" else set()
     if rule in SCRIPTS:
-        return Used({f"extract/{rule}"}, {f"modalities/{parts[1]}"})
+        of_files = {"datasets/toy"} if rule == "skeleton" else set()  # which says how many joints its skeleton files have
+        return Used({f"extract/{rule}"}, {f"modalities/{parts[1]}"} | of_files)
     return Used(modules, yamls)
 
 
