@@ -39,8 +39,8 @@ def main() -> None:
     history = job.train(method, batches, training, seed, name, made_from, args, [snapshots])
     for stream in plan["streams"]:
         settings = params["settings"][stream]
-        keys = sum(settings[key] for key in registry.declared("methods", params["method"]).get("candidates", []))
-        for text in diagnosis.said(diagnosis.of_stream(history, stream), 100 / keys if keys else 0, settings["batch"]):
+        keys = diagnosis.candidates(registry.declared("methods", params["method"]), settings)
+        for text in diagnosis.said(diagnosis.of_stream(history, stream), keys, settings["batch"]):
             logging.warning("%s, %s: %s", name, stream, text)
     job.write(method, history, made_from, args.out, snapshots)
     job.done(made_from, args.scratch)

@@ -24,7 +24,7 @@ def curve(epochs: int = 20, start: dict[str, float] | None = None, **end: float)
 
 
 def test_of_a_curve_that_looks_well_nothing_is_said() -> None:
-    assert diagnosis.said(curve(), 100 / 48, 48) == [] == diagnosis.said([], 2.0, 48)
+    assert diagnosis.said(curve(), 48, 48) == [] == diagnosis.said([], 48, 48)
     assert diagnosis.said([{"epoch": 1, "loss": 3.0}], 0, 16) == [], "of a method that measures its loss alone"
 
 
@@ -37,22 +37,22 @@ def test_of_a_curve_that_looks_well_nothing_is_said() -> None:
     ],
 )
 def test_what_is_wrong_is_named_with_a_way_out(end: dict[str, float], said: str) -> None:
-    (text,) = diagnosis.said(curve(**end), 100 / 48, 48)
+    (text,) = diagnosis.said(curve(**end), 48, 48)
     assert said in text and "Try " in text and "norm: batch" in text
 
 
 def test_an_accuracy_that_falls_is_named() -> None:
-    (text,) = diagnosis.said(curve(start={"accuracy": 24.0}, accuracy=8.0), 100 / 48, 48)
+    (text,) = diagnosis.said(curve(start={"accuracy": 24.0}, accuracy=8.0), 48, 48)
     assert text.startswith("Accuracy fell from 2") and "to 8 %" in text
 
 
 def test_a_stage_that_starts_from_what_is_alike_says_so_where_it_went_wrong() -> None:
     rows = curve(spread=0.07)
     rows[0] |= {"negative, start": 0.93}
-    assert "alike already, with a mean cosine of 0.93" in diagnosis.said(rows, 2.0, 48)[-1]
+    assert "alike already, with a mean cosine of 0.93" in diagnosis.said(rows, 48, 48)[-1]
     well = curve()
     well[0] |= {"negative, start": 0.93}
-    assert diagnosis.said(well, 2.0, 48) == []
+    assert diagnosis.said(well, 48, 48) == []
 
 
 @pytest.mark.parametrize(("batch", "norm", "lr", "wrong"), [(4, "none", 0.3, True), (24, "batch", 0.01, False)])
@@ -73,5 +73,5 @@ def test_a_bad_regime_is_named_and_a_good_one_is_not(batch: int, norm: str, lr: 
         steps.step()
         method.update()
         rows.append({key: value.item() * (100 if key == "accuracy" else 1) for key, value in told.items()} | {"epoch": step + 1})
-    found = diagnosis.said(rows, 100 / batch, batch)
+    found = diagnosis.said(rows, batch, batch)
     assert bool(found) == wrong, (found, rows[-1])

@@ -20,7 +20,8 @@ from videossl.encoders.head import ProjectionHead
 from videossl.errors import InputError, Interrupted
 from videossl.methods.moco import MoCo
 from videossl.train.checkpoint import Checkpoint
-from videossl.train.loop import Batches, Training, at_start, fit
+from videossl.train.diagnosis import at_start
+from videossl.train.loop import Batches, Training, fit
 from videossl.train.stop_signals import heeded
 
 

@@ -223,7 +223,7 @@ def _settings(params: Params, stream: str, tag: str, experiment: str = "") -> No
     """A training has all its settings, and each is one for its method."""
     for key, setting in recipes.settings(params, stream, tag, experiment).items():
         if setting.place:
-            schema.check_setting(schema.tags()[tag], key, setting.value, setting.place)
+            schema.check_setting(schema.method_of(tag), key, setting.value, setting.place)
 
 
 def _rules(params: Params, name: str) -> None:

@@ -117,7 +117,7 @@ def features(params: Params, name: str) -> Params:
 def finetune(params: Params, task: str, name: str) -> Params:
     """The slice of a task that trains the encoder of a stream, and tests it."""
     settings = {key: setting.value for key, setting in recipes.settings(params, name, task).items()}
-    method = schema.tags()[task]
+    method = schema.method_of(task)
     streams = {name: stream(params, name)}
     streams[name] |= {part: params["streams"][name][part] for part in registry.declared("methods", method).get("uses", [])}
     return {

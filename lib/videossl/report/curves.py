@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from videossl.params import recipes
 from videossl.report.finished_run import Run
 from videossl.report.verdicts import TRAINING, Record, headline, measure, summarise
-from videossl.train.diagnosis import of_stream
+from videossl.train import diagnosis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,9 +59,8 @@ def settings(params: Mapping[str, Any], experiment: str, stream: str) -> dict[st
 
 
 def candidates(params: Mapping[str, Any], experiment: str, stream: str) -> int:
-    """The number of keys that a view is compared with; 0 where the method does not name the settings that add up to it."""
-    values = settings(params, experiment, stream)
-    return sum(values[key] for key in recipes.method(dict(params), experiment).get("candidates", []))
+    """The number of keys that a view of an experiment's stream is compared with, 0 where unknown."""
+    return diagnosis.candidates(recipes.method(dict(params), experiment), settings(params, experiment, stream))
 
 
 def training_chart(run: Run, experiments: Sequence[str], stream: str, metric: str) -> dict[str, Any]:
@@ -69,7 +68,7 @@ def training_chart(run: Run, experiments: Sequence[str], stream: str, metric: st
     points = [
         (history["experiment"], history["training"], epoch, int(history["seed"]), float(row[metric]))
         for history in run.histories
-        for epoch, row in enumerate(of_stream(history["epochs"], stream), 1)
+        for epoch, row in enumerate(diagnosis.of_stream(history["epochs"], stream), 1)
         if metric in row
     ]
     about = {"stream": stream, "dataset": run.dataset, "task": TRAINING, "metric": metric, "chance": None, "test_videos": 0}

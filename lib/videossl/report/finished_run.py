@@ -118,8 +118,7 @@ def numbers(run: Run) -> list[dict[str, Any]]:
     """One record a number: its names, the value over seeds (`summarise`), and what belongs to its column.
 
     By dataset, task, metric, stream and experiment; what a task measured of no seed has no values. "hits": the `Hits` of each seed, or
-    none where they are not known of all. Two results of the same
-    experiment and seed raise InputError.
+    none where they are not known of all. Two results of the same experiment and seed raise InputError.
     """
     by_place: dict[tuple[str, ...], dict[int, float]] = defaultdict(dict)
     columns: dict[tuple[str, ...], Record] = {}

@@ -27,7 +27,6 @@ from videossl.report.verdicts import BASELINES, RULE, WAYS, Record, against, bes
 from videossl.train import diagnosis
 
 NAMES_SHOWN, WIDTH, SMALL = 50, 160, 96  # dropped videos by reason; pixels of a picture at most; below them it has sharp pixels
-START = ", start"  # ends the name of what a measure was in the first step (train.loop.at_start)
 NO_TASK = "No task was measured: that needs videos of two labelled classes or more to train on and to test on, and evaluate.tasks."
 
 
@@ -116,7 +115,7 @@ def _curves(run: Run, experiment: str, stream: str) -> dict[str, Any]:
     every = dict.fromkeys(
         key for history in run.histories for row in diagnosis.of_stream(history["epochs"], stream) for key in row if key != "epoch"
     )
-    keys = [key for key in every if not key.endswith(START)]
+    keys = [key for key in every if not key.endswith(diagnosis.START)]
     along = {key: chart for key in keys if (chart := training_chart(run, [experiment], stream, key))["courses"][0]["points"]}
     spans = along["loss"]["courses"][0]["trainings"]
     names = [f"{span['training']} ({run.params['experiments'][span['experiment']]['method']})" for span in spans]
@@ -129,7 +128,7 @@ def _curves(run: Run, experiment: str, stream: str) -> dict[str, Any]:
     pairs = [{**along[key]["courses"][0], "experiment": key} for key in ("positive", "negative") if key in along]
     drawn += [draw({**along["loss"], "metric": "cosine", "courses": pairs})] if pairs else []
 
-    begun = {key: training_chart(run, [experiment], stream, key + START) for key in keys}
+    begun = {key: training_chart(run, [experiment], stream, diagnosis.at_start(key)) for key in keys}
 
     def first_to_last(key: str, span: Record) -> str:
         begins, points = (
@@ -154,10 +153,10 @@ def _wrong(run: Run, experiment: str, stream: str) -> list[str]:
     """Say what is wrong with the trainings of an encoder, by their curves; the same of several seeds once."""
     found: dict[str, list[int]] = defaultdict(list)
     for job in recipes.chain(dict(run.params), experiment, stream):
-        number, batch = candidates(run.params, job.experiment, stream), settings(run.params, job.experiment, stream)["batch"]
+        keys, batch = candidates(run.params, job.experiment, stream), settings(run.params, job.experiment, stream)["batch"]
         for history in run.histories:
             if (history["experiment"], history["training"]) == (job.experiment, job.name):
-                for text in diagnosis.said(diagnosis.of_stream(history["epochs"], stream), 100 / number if number else 0, batch):
+                for text in diagnosis.said(diagnosis.of_stream(history["epochs"], stream), keys, batch):
                     found[f"{job.name} of {job.experiment}: {text}"].append(history["seed"])
     return [f"{text} (seed {', '.join(map(str, sorted(seeds)))})" for text, seeds in found.items()]
 

@@ -6,8 +6,12 @@ A row of a curve is an epoch: its measures as `losses.looked_at` has them, accur
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 Row = Mapping[str, float]
+
+START = ", start"
+"""Ends the name of what a measure was in the first step."""
 
 SPREAD = 0.3
 """Embeddings that are spread less than this after training hardly tell videos apart; trainings that learned had 0.4 and more."""
@@ -23,6 +27,20 @@ ALIKE = 0.5
 SMALL = "more negatives (a larger batch or queue), `norm: batch` in the head, milder augmentation, more epochs"
 
 
+def at_start(key: str) -> str:
+    """The name of a measure, as "spread" or "spread/joint", for what it was in the first step: "spread, start/joint"."""
+    measure, slash, stream = key.partition("/")
+    return f"{measure}{START}{slash}{stream}"
+
+
+def candidates(declared: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
+    """The number of keys that a view is compared with; 0 where the method does not name the settings that add up to it.
+
+    declared: the YAML of the method; settings: of a stream, by it.
+    """
+    return sum(settings[key] for key in declared.get("candidates", []))
+
+
 def of_stream(epochs: Sequence[Row], stream: str) -> list[dict[str, float]]:
     """The curve of one stream: of all that a training of several measures of each, as "loss/joint", its own, as "loss"."""
     own = f"/{stream}"
@@ -33,13 +51,14 @@ def of_stream(epochs: Sequence[Row], stream: str) -> list[dict[str, float]]:
     ]
 
 
-def said(rows: Sequence[Row], guessing: float, batch: int) -> list[str]:
+def said(rows: Sequence[Row], keys: int, batch: int) -> list[str]:
     """Say what is wrong, a sentence each; nothing where the curve looks well, or has none of the measures.
 
-    guessing: the accuracy of guessing, percent, 0 where unknown; batch: clips a step, which bounds the rank.
+    keys: `candidates`, 0 where unknown; batch: clips a step, which bounds the rank.
     """
     if not rows:
         return []
+    guessing = 100 / keys if keys else 0.0
     end = {key: _mean(rows, key, slice(-max(1, len(rows) // 10), None)) for key in ("spread", "accuracy", "rank")}
     found = []
     if (spread := end["spread"]) is not None and spread < SPREAD:
@@ -58,7 +77,7 @@ def said(rows: Sequence[Row], guessing: float, batch: int) -> list[str]:
         found.append(
             f"Accuracy fell from {best:.0f} % to {accuracy:.0f} %: what was learned was lost. Try a lower lr, a queue that is small beside the videos, less mixing."
         )
-    if (alike := rows[0].get("negative, start")) is not None and alike > ALIKE and found:
+    if (alike := rows[0].get(at_start("negative"))) is not None and alike > ALIKE and found:
         found.append(
             f"In the first step negatives were alike already, with a mean cosine of {alike:.2f}: what this training started from was not spread."
         )

@@ -21,6 +21,7 @@ from videossl.errors import InputError, Interrupted
 from videossl.methods.base import Method, Views
 from videossl.train import schedule, stop_signals
 from videossl.train.checkpoint import Checkpoint
+from videossl.train.diagnosis import at_start
 from videossl.train.run_record import Record
 
 log = logging.getLogger(__name__)
@@ -276,12 +277,6 @@ class _Fitting:
 
     def _mean(self, key: str) -> float:
         return self.at.totals[key] / max(self.at.step, 1)
-
-
-def at_start(key: str) -> str:
-    """The name of a measure, as "spread" or "spread/joint", for what it was in the first step: "spread, start/joint"."""
-    measure, slash, stream = key.partition("/")
-    return f"{measure}, start{slash}{stream}"
 
 
 def _measure(key: str) -> str:
