@@ -26,6 +26,8 @@ def partial_forward(blocks: nn.Sequential, x: Tensor, start: int, stop: int) -> 
     """
     if not 0 <= start <= stop <= len(blocks):
         raise InputError(f"blocks {start}..{stop} of an encoder of {len(blocks)}: give 0 <= start <= stop <= {len(blocks)}")
+    if isinstance(blocks, Encoder):
+        return blocks.run(x, start, stop)
     for block in islice(blocks, start, stop):
         x = block(x)
     return x
@@ -89,6 +91,16 @@ class Encoder(nn.Sequential):
     def train(self, mode: bool = True) -> Encoder:
         """Training mode; one that is `frozen` stays in evaluation mode."""
         return super().train(mode and not self.frozen)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The last block's map."""
+        return self.run(x, 0, len(self))
+
+    def run(self, x: Tensor, start: int, stop: int) -> Tensor:
+        """Blocks `start` (included) to `stop` (excluded) on `x`; an encoder may have a quicker way to the same maps."""
+        for block in islice(self, start, stop):
+            x = block(x)
+        return x
 
     def pool(self, maps: Tensor) -> Tensor:
         """The mean over all axes but batch and channel: (B, D, *dims) -> (B, D)."""

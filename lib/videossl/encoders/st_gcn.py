@@ -12,12 +12,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d, linear
 
+from videossl.encoders import cpu
 from videossl.encoders.base import Encoder, scaled
 from videossl.errors import InputError
 from videossl.skeleton_graphs import DEFAULT, GRAPHS, Graph, distances
@@ -60,12 +63,21 @@ class Fold(nn.Module):
         self.norm = nn.BatchNorm1d(in_channels * joints)
 
     def forward(self, x: Tensor) -> Tensor:
+        rows = self.rows(x)
+        n, t, v, c = rows.shape
+        normed: Tensor = self.norm(rows.flatten(2).transpose(1, 2))
+        return normed.reshape(n, v, c, t).permute(0, 2, 3, 1).contiguous()
+
+    def rows(self, x: Tensor) -> Tensor:
+        """(B, C, T, V, M) -> (B * M, T, V, C). Raises InputError for another C, V or M."""
         if x.dim() != 5 or (x.shape[1], x.shape[3], x.shape[4]) != self.expected:
             c, v, m = self.expected
             raise InputError(f"skeletons of shape {tuple(x.shape)}: this encoder takes (B, {c}, T, {v}, {m})")
-        b, c, t, v, m = x.shape
-        rows: Tensor = self.norm(x.permute(0, 4, 3, 1, 2).reshape(b * m, v * c, t))
-        return rows.view(b * m, v, c, t).permute(0, 2, 3, 1).contiguous()
+        return x.permute(0, 4, 2, 3, 1).flatten(0, 1)
+
+    def on_cpu(self, x: Tensor, times: int) -> Tensor:
+        """Batch-norm of rows (N, T, V, C), the last of which counts `times`."""
+        return cpu.normed(self.norm, x, times, relu=False)
 
 
 class GraphLayer(nn.Module):
@@ -97,6 +109,31 @@ class GraphLayer(nn.Module):
         subsets = self.spread(x).unflatten(1, (len(weights), -1))
         y: Tensor = self.temporal(torch.einsum("nkctv,kvw->nctw", subsets, weights))
         return torch.relu(y if self.residual is None else y + self.residual(x))
+
+    def on_cpu(self, x: Tensor, times: int) -> Tensor:
+        """The same on rows (N, T, V, C), the last of which counts `times`: along the graph first, then from channels to channels."""
+        n, t, v, c = x.shape
+        subsets = len(self.adjacency)
+        edges = (self.adjacency * self.importance).permute(2, 0, 1)  # to w, subset, from v
+        gathered = torch.bmm(edges.reshape(1, -1, v).expand(n * t, -1, -1), x.reshape(n * t, v, c)).view(-1, subsets * c)
+        pointwise: Any = self.spread
+        spread = pointwise.weight.view(subsets, -1, c).transpose(1, 2).reshape(subsets * c, -1)
+        y = torch.mm(gathered, spread).view(n, t, v, -1)
+        y = y + edges.sum(2) @ pointwise.bias.view(subsets, -1)
+        layers: Any = self.temporal
+        first, _, convolution, second, _ = layers
+        y = cpu.normed(first, y, times).permute(0, 3, 1, 2)
+        y = conv2d(y, convolution.weight, convolution.bias, convolution.stride, convolution.padding).permute(0, 2, 3, 1)
+        return cpu.normed(second, y, times, self._kept(x, times, convolution.stride[0]))
+
+    def _kept(self, x: Tensor, times: int, stride: int) -> Tensor | None:
+        """The residual of rows (N, T, V, C)."""
+        residual: Any = self.residual
+        if not isinstance(residual, nn.Sequential):
+            return None if residual is None else x
+        convolution: Any = residual[0]
+        y = linear(x[:, ::stride], convolution.weight.flatten(1), convolution.bias)
+        return cpu.normed(residual[1], y, times, relu=False)
 
 
 class STGCN(Encoder):
@@ -133,6 +170,23 @@ class STGCN(Encoder):
         blocks["layer1"] = nn.Sequential(OrderedDict(fold=fold, graph=blocks["layer1"]))
         super().__init__(blocks, channels)
         self.bodies = bodies
+
+    def run(self, x: Tensor, start: int, stop: int) -> Tensor:
+        """The blocks on `x`; on a CPU bodies that are equal, as absent ones are, are computed once."""
+        wanted = x.requires_grad and (start == 0 or x.is_leaf)  # each row's own gradient
+        if start == stop or wanted or not cpu.suits(self, x):
+            return super().run(x, start, stop)
+        parts: list[Any] = [
+            part for block in islice(self, start, stop) for part in (block if isinstance(block, nn.Sequential) else [block])
+        ]
+
+        def compute(rows: Tensor, times: int) -> Tensor:
+            for part in parts:
+                rows = part.on_cpu(rows, times)
+            return rows
+
+        rows: Tensor = parts[0].rows(x) if start == 0 else x.permute(0, 2, 3, 1)
+        return cpu.once(compute, rows).permute(0, 3, 1, 2)
 
     def pool(self, maps: Tensor) -> Tensor:
         """(B * M, D, T, V) -> (B, D): the mean over time and joints, then over a sample's bodies."""

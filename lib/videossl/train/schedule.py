@@ -30,5 +30,5 @@ def factor(schedule: str | Sequence[float], progress: float, warmup: float = 0.0
 def optimiser(name: str, parameters: Iterable[torch.nn.Parameter], lr: float, weight_decay: float) -> torch.optim.Optimizer:
     """`adam` as in P section 4.2 for video, `sgd` with momentum 0.9 as there for skeletons."""
     if name == "adam":
-        return torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay)
+        return torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay, fused=True)
     return torch.optim.SGD(parameters, lr=lr, weight_decay=weight_decay, momentum=0.9)
