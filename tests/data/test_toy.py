@@ -11,7 +11,7 @@ import pytest
 
 from videossl import seeding
 from videossl.data import ntu_skeleton, video
-from videossl.data.toy import render
+from videossl.data.toy import render, scenery
 from videossl.datasets import toy
 from videossl.errors import InputError
 from videossl.files import sha256
@@ -108,6 +108,9 @@ def test_check_names_what_is_missing(tmp_path: Path) -> None:
         ({"repeats": 1.5}, "repeats is 1.5"),
         ({"seed": True}, "seed is True"),
         ({"backgrounds": 0}, "backgrounds is 0; give a whole number from 1"),
+        ({"scenes": 1.5}, "scenes is 1.5; give a number from 0 to 1"),
+        ({"scenes": True}, "scenes is True"),
+        ({"scenes": float("nan")}, "scenes is nan"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_made(options: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -187,6 +190,62 @@ def test_backgrounds_are_all_used_and_tell_nothing_of_the_class() -> None:
     assert ((counts - 25) ** 2 / 25).sum() < 63.9
     rooms = {toy._room(1, number, 64).tobytes() for number in range(4)}
     assert len(rooms) == 4
+
+
+KIND_OF = {kind: label for number, label in enumerate(toy.CLASSES) for kind in scenery.kinds(number)}
+
+
+def shown(scenes: float, subjects: int) -> dict[toy.Take, scenery.Kind]:
+    """The kind of scenery of each video."""
+    options = toy.Options(seed=1, train_subjects=subjects, scenes=scenes)
+    return {take: toy._scenery(take, options)[0] for take in toy.takes(options, "train")}
+
+
+def test_each_action_has_four_kinds_of_scenery_that_no_other_has() -> None:
+    """A pattern at its period goes with one action; a pattern, a shape or a period alone goes with two or more."""
+    assert len(KIND_OF) == 4 * 12
+    assert len({(kind.pattern, kind.period) for kind in KIND_OF}) == 24
+    for place, actions in enumerate((2, 12, 2)):
+        for value in {kind[place] for kind in KIND_OF}:
+            assert len({label for kind, label in KIND_OF.items() if kind[place] == value}) == actions
+
+
+def test_scenery_goes_with_the_action_to_the_degree_asked_for() -> None:
+    """At 1 always, at 0.5 for half the videos and 1/12 of the others; who has it at 0.5 has it at 1."""
+    always, half = shown(1.0, 50), shown(0.5, 50)
+    assert all(KIND_OF[kind] == take.label for take, kind in always.items()) and set(always.values()) == set(KIND_OF)
+    goes = {take for take, kind in half.items() if KIND_OF[kind] == take.label}
+    assert abs(len(goes) / 600 - (0.5 + 0.5 / 12)) < 0.07
+    assert sum(always[take] == half[take] for take in goes) > 0.9 * len(goes)  # by chance some have one of their action's anyway
+
+
+def test_scenery_of_any_action_tells_nothing_of_the_class() -> None:
+    """Independence by chi-squared: 11 * 11 = 121 degrees of freedom exceed 174 once in a thousand sets."""
+    counts = np.zeros((12, 12))
+    for take, kind in shown(1e-9, 100).items():
+        counts[toy.CLASSES.index(take.label), toy.CLASSES.index(KIND_OF[kind])] += 1
+    assert (counts.sum(axis=0) > 60).all()
+    assert ((counts - 100 / 12) ** 2 / (100 / 12)).sum() < 174
+
+
+def test_colours_of_the_scenery_tell_nothing_of_the_class() -> None:
+    """One-way analysis of variance of the mean of each colour: with 12 classes of 25, F exceeds 3 once in a thousand draws."""
+    options = toy.Options(seed=1, size=16, scenes=1)
+    rooms = np.stack([[toy._surroundings(toy.Take(label, subject, 1), options) for subject in range(1, 26)] for label in toy.CLASSES])
+    assert rooms.mean() < 50 and np.percentile(rooms, 99) < 110
+    values = rooms.mean(axis=(2, 3))
+    assert (25 * values.mean(axis=1).var(axis=0, ddof=1) / values.var(axis=1, ddof=1).mean(axis=0) < 3).all()
+
+
+def test_scenery_stands_behind_the_same_figure_for_all_cameras() -> None:
+    take, bare, full = toy.Take("Squat", 2, 1), toy.Options(frames=3, scenes=0.0), toy.Options(frames=3, scenes=0.5)
+    alone, other = toy.film(take, bare).astype(int), toy.film(take, full).astype(int)
+    np.testing.assert_array_equal(alone, toy.film(take, toy.Options(frames=3)))
+    bright = alone.max(axis=-1) > 150
+    assert bright.mean() > 0.02 and (alone[bright] == other[bright]).mean() > 0.9
+    assert np.abs(alone - other)[~bright].mean() > 5
+    np.testing.assert_array_equal(toy.sense(take, bare), toy.sense(take, full))
+    np.testing.assert_array_equal(toy._surroundings(take, full), toy._surroundings(toy.Take("Squat", 2, 1, camera=3), full))
 
 
 def test_bones_keep_their_length_and_belong_to_the_subject() -> None:

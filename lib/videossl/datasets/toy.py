@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from videossl import seeding
 from videossl.data import listing, ntu_skeleton, pool
 from videossl.data.listing import Archive, Counts, Video
-from videossl.data.toy import motions, render
+from videossl.data.toy import motions, render, scenery
 from videossl.data.toy.figure import Floats, draw_body, forward_kinematics
 from videossl.datasets import ntu60, ntu_rgbd
 from videossl.datasets.ntu_rgbd import Sample
@@ -60,17 +60,20 @@ class Options:
     frames: int = 24
     size: int = 64  # pixels a side
     backgrounds: int = 1  # textures of the room; each video draws one
+    scenes: float = 0  # share of the videos whose scenery goes with the action; the others' is any; 0: rooms are bare
     layout: str = "ucf101"  # or ntu60: names, folders and both splits of NTU RGB+D
     cameras: int = 1  # that see a performance; in params the default is three where the layout is ntu60
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise InputError(f"toy dataset: layout is {self.layout!r}; give {' or '.join(LAYOUTS)}")
+        if type(self.scenes) not in (int, float) or not 0 <= self.scenes <= 1:
+            raise InputError(f"toy dataset: scenes is {self.scenes!r}; give a number from 0 to 1")
         least = {"seed": 0, "frames": 2, "size": 16}
-        for field in fields(self):
-            value, low = getattr(self, field.name), least.get(field.name, 1)
-            if field.name != "layout" and (type(value) is not int or value < low):
-                raise InputError(f"toy dataset: {field.name} is {value!r}; give a whole number from {low}")
+        for name in (field.name for field in fields(self) if field.type == "int"):
+            value, low = getattr(self, name), least.get(name, 1)
+            if type(value) is not int or value < low:
+                raise InputError(f"toy dataset: {name} is {value!r}; give a whole number from {low}")
         for name, most in self._most().items():
             if getattr(self, name) > most:
                 raise InputError(f"toy dataset: {name} is {getattr(self, name)}; with layout {self.layout} there are {most}")
@@ -190,7 +193,7 @@ def film(take: Take, options: Options) -> render.Picture:
         replace(camera, yaw=camera.yaw + TURNS[take.camera - 1]),
         shake(options.frames, options.size, _view(take, options, "shake")),
         render.draw_clothes(seeding.numpy_rng(options.seed, "toy", take.subject, "clothes")),
-        _room(options.seed, _background(take, options), options.size),
+        _surroundings(take, options),
         options.size,
     )
 
@@ -203,6 +206,22 @@ def _view(take: Take, options: Options, purpose: str) -> np.random.Generator:
 def _background(take: Take, options: Options) -> int:
     """Give the room that a video is filmed in, from 0, whatever the action: with few videos, encoders of RGB learn rooms."""
     return int(seeding.numpy_rng(options.seed, "toy", take.video, "background").integers(options.backgrounds))
+
+
+def _surroundings(take: Take, options: Options) -> render.Picture:
+    """Give the room of a video and what stands in it, the same for all cameras."""
+    room = _room(options.seed, _background(take, options), options.size)
+    if not options.scenes:
+        return room
+    kind, rng = _scenery(take, options)
+    return scenery.furnished(room, kind, rng)
+
+
+def _scenery(take: Take, options: Options) -> tuple[scenery.Kind, np.random.Generator]:
+    """Give the kind of scenery of a video, of its action or of any, and the generator for the rest, which the kind does not move."""
+    rng = seeding.numpy_rng(options.seed, "toy", take.video, "scenery")
+    goes, action, number = rng.random() < options.scenes, int(rng.integers(len(CLASSES))), int(rng.integers(4))
+    return scenery.kinds(CLASSES.index(take.label) if goes else action)[number], rng
 
 
 @lru_cache(maxsize=64)
