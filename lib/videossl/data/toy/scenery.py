@@ -137,5 +137,5 @@ def _placed(x: Floats, y: Floats, rng: np.random.Generator, away: float) -> tupl
 
 
 def _tint(rng: np.random.Generator) -> Floats:
-    """How much lighter or darker red, green and blue are, (3,) levels."""
+    """Levels that red, green and blue are lighter or darker, (3,)."""
     return np.asarray(rng.choice([-1.0, 1.0]) * rng.uniform(18, 26) * rng.uniform(0.8, 1.2, 3))
