@@ -60,7 +60,7 @@ class Options:
     frames: int = 24
     size: int = 64  # pixels a side
     backgrounds: int = 1  # textures of the room; each video draws one
-    scenes: float = 0  # share of the videos whose scenery goes with the action; the others' is any; 0: rooms are bare
+    scenes: float = 0  # share of the videos whose scenery goes with the action, the others' is any; 0: bare rooms
     layout: str = "ucf101"  # or ntu60: names, folders and both splits of NTU RGB+D
     cameras: int = 1  # that see a performance; in params the default is three where the layout is ntu60
 
@@ -192,7 +192,7 @@ def film(take: Take, options: Options) -> render.Picture:
         pose(take, options),
         replace(camera, yaw=camera.yaw + TURNS[take.camera - 1]),
         shake(options.frames, options.size, _view(take, options, "shake")),
-        render.draw_clothes(seeding.numpy_rng(options.seed, "toy", take.subject, "clothes")),
+        _clothes(take, options),
         _surroundings(take, options),
         options.size,
     )
@@ -206,6 +206,12 @@ def _view(take: Take, options: Options, purpose: str) -> np.random.Generator:
 def _background(take: Take, options: Options) -> int:
     """Give the room that a video is filmed in, from 0, whatever the action: with few videos, encoders of RGB learn rooms."""
     return int(seeding.numpy_rng(options.seed, "toy", take.video, "background").integers(options.backgrounds))
+
+
+def _clothes(take: Take, options: Options) -> render.Clothes:
+    """Give what a subject wears. Before scenery all wear the same: clothes are the easier thing to tell videos apart by."""
+    drawn = render.draw_clothes(seeding.numpy_rng(options.seed, "toy", take.subject, "clothes"))
+    return replace(render.UNIFORM, thickness=drawn.thickness) if options.scenes else drawn
 
 
 def _surroundings(take: Take, options: Options) -> render.Picture:

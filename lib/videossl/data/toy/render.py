@@ -58,6 +58,7 @@ _LIMBS = [
     )
 ]
 _TRUNK = ("ShoulderLeft", "ShoulderRight", "HipRight", "HipLeft")
+UNIFORM = Clothes(shirt=(190, 190, 190), trousers=(140, 140, 140), skin=(195, 156, 127), hair=(90, 90, 90), thickness=1.0)
 
 
 def draw_camera(rng: np.random.Generator) -> Camera:

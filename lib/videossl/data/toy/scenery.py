@@ -1,8 +1,8 @@
-"""Scenery, drawn into the room behind the figure: a panel with a pattern, and a few things of one shape before it.
+"""Scenery, drawn into the room behind the figure: a pattern on the wall, and a few things of one shape before it.
 
 A kind of scenery is a pattern, fine or coarse, and a shape. Each action has two patterns of its own and two shapes, so four kinds; each shape is
-shared by two actions. Place, size, turn, tint, and whether it is lighter or darker than the room are drawn alike for all kinds, and a
-panel keeps the mean of the room, so that mean colours say little of the kind.
+shared by two actions. Place, size, turn, tint, and what is lighter or darker than the room are drawn alike for all kinds, and a
+pattern keeps the mean of the room, so that mean colours say little of the kind.
 """
 
 from __future__ import annotations
@@ -81,8 +81,14 @@ SHAPES: dict[str, Plane] = {
     "bench": lambda x, y: _either(_box(x, y + 0.2, 1.4, 0.2), _box(np.abs(x) - 0.5, y - 0.1, 0.16, 0.7)),
     "arch": lambda x, y: _either(_disc(x, y, 0.5) * (y < 0), _box(x, y - 0.25, 1, 0.5)) - _box(x, y - 0.15, 0.5, 0.7),
 }
-FINE, COARSE = 0.065, 0.13
+FINE, COARSE = 0.1, 0.2
 """Periods of patterns, as shares of the picture's side."""
+
+LIGHT = 1.6
+"""Times that a room with scenery is as light as a bare one."""
+
+CONTRAST = 70.0
+"""Levels that a pattern is lighter and darker than the room, on average; things twice that."""
 
 
 class Kind(NamedTuple):
@@ -106,20 +112,18 @@ def kinds(action: int) -> list[Kind]:
 def furnished(room: Picture, kind: Kind, rng: np.random.Generator) -> Picture:
     """`room` (M, M, 3) with scenery of that kind at random places."""
     y, x = (np.mgrid[: len(room), : len(room)] + 0.5) / len(room) - 0.5
-    light = _panel(x, y, kind, rng)[..., None] * _tint(rng)
+    light = _wall(x, y, kind, rng)[..., None] * _tint(rng)
     for _ in range(int(rng.integers(3, 6))):
-        light = np.where(_thing(x, y, SHAPES[kind.shape], rng)[..., None] > 0, _tint(rng), light)
-    return np.asarray(np.clip(room + light, 0, 255).astype(np.uint8))
+        light = np.where(_thing(x, y, SHAPES[kind.shape], rng)[..., None] > 0, 2 * _tint(rng), light)
+    return np.asarray(np.clip(LIGHT * room + light, 0, 255).astype(np.uint8))
 
 
-def _panel(x: Floats, y: Floats, kind: Kind, rng: np.random.Generator) -> Floats:
-    """Light and dark parts of a panel, two apart and 0 on average, 0 around it."""
-    width, height = rng.uniform(0.75, 1.1), rng.uniform(0.65, 1.0)
+def _wall(x: Floats, y: Floats, kind: Kind, rng: np.random.Generator) -> Floats:
+    """Light and dark parts of a wall, two apart and 0 on average."""
     x, y = _placed(x, y, rng, away=0.15)
     start, period = rng.uniform(-1, 1, 2), kind.period * rng.uniform(0.88, 1.14)
-    inside = _box(x, y, width, height)
     lit = PATTERNS[kind.pattern](x / period + start[0], y / period + start[1])
-    return np.asarray(2 * (lit - (lit * inside).sum() / inside.sum()) * inside)
+    return np.asarray(2 * (lit - lit.mean()))
 
 
 def _thing(x: Floats, y: Floats, shape: Plane, rng: np.random.Generator) -> Floats:
@@ -138,4 +142,4 @@ def _placed(x: Floats, y: Floats, rng: np.random.Generator, away: float) -> tupl
 
 def _tint(rng: np.random.Generator) -> Floats:
     """Levels that red, green and blue are lighter or darker, (3,)."""
-    return np.asarray(rng.choice([-1.0, 1.0]) * rng.uniform(18, 26) * rng.uniform(0.8, 1.2, 3))
+    return np.asarray(rng.choice([-1.0, 1.0]) * CONTRAST * rng.uniform(0.82, 1.18) * rng.uniform(0.8, 1.2, 3))
