@@ -202,10 +202,10 @@ def shown(scenes: float, subjects: int) -> dict[toy.Take, scenery.Kind]:
 
 
 def test_each_action_has_four_kinds_of_scenery_that_no_other_has() -> None:
-    """A pattern at its period goes with one action; a pattern, a shape or a period alone goes with two or more."""
+    """A pattern at its period goes with one action; a pattern, a period, a pair of colours or a shape alone goes with two or more."""
     assert len(KIND_OF) == 4 * 12
     assert len({(kind.pattern, kind.period) for kind in KIND_OF}) == 24
-    for place, actions in enumerate((2, 12, 2)):
+    for place, actions in enumerate((2, 12, 4, 2)):
         for value in {kind[place] for kind in KIND_OF}:
             assert len({label for kind, label in KIND_OF.items() if kind[place] == value}) == actions
 
@@ -232,24 +232,24 @@ def test_colours_of_the_scenery_tell_nothing_of_the_class() -> None:
     """One-way analysis of variance of the mean of each colour: with 12 classes of 25, F exceeds 3 once in a thousand draws."""
     options = toy.Options(seed=1, size=16, scenes=1)
     rooms = np.stack([[toy._surroundings(toy.Take(label, subject, 1), options) for subject in range(1, 26)] for label in toy.CLASSES])
-    assert 50 < rooms.mean() < 110
+    assert 100 < rooms.mean() < 130
     values = rooms.mean(axis=(2, 3))
     assert (25 * values.mean(axis=1).var(axis=0, ddof=1) / values.var(axis=1, ddof=1).mean(axis=0) < 3).all()
 
 
 def test_scenery_stands_behind_the_same_figure_for_all_cameras() -> None:
     """Figures in two sceneries are alike, in the same clothes, and stand where the bare room's does; skeletons know nothing of scenery."""
-    take, bare, one, other = toy.Take("Kick", 3, 1), *(toy.Options(frames=3, scenes=scenes) for scenes in (0.0, 1.0, 1e-9))
+    take, bare, one, other = toy.Take("Kick", 4, 1), *(toy.Options(frames=3, scenes=scenes) for scenes in (0.0, 1.0, 1e-9))
     assert toy._scenery(take, one)[0] != toy._scenery(take, other)[0]
     alone, first, second = (toy.film(take, options).astype(int) for options in (bare, one, other))
     np.testing.assert_array_equal(alone, toy.film(take, toy.Options(frames=3)))
     figure = alone.max(axis=-1) > 150
-    assert figure.mean() > 0.02 and (first[figure] == second[figure]).mean() > 0.9
+    assert figure.mean() > 0.02 and (first[figure] == second[figure]).mean() > 0.85
     assert np.abs(first - second)[~figure].mean() > 5
     clothes = {toy._clothes(toy.Take("Kick", subject, 1), one).shirt for subject in range(1, 9)}
     assert len(clothes) == 1 and len({toy._clothes(toy.Take("Kick", subject, 1), bare).shirt for subject in range(1, 9)}) == 8
     np.testing.assert_array_equal(toy.sense(take, bare), toy.sense(take, one))
-    np.testing.assert_array_equal(toy._surroundings(take, one), toy._surroundings(toy.Take("Kick", 3, 1, camera=3), one))
+    np.testing.assert_array_equal(toy._surroundings(take, one), toy._surroundings(toy.Take("Kick", 4, 1, camera=3), one))
 
 
 def test_bones_keep_their_length_and_belong_to_the_subject() -> None:

@@ -1,8 +1,8 @@
-"""Scenery, drawn into the room behind the figure: a pattern on the wall, and a few things of one shape before it.
+"""Scenery, drawn into the room behind the figure: a wall with a pattern in two colours, and a few things of one shape before it.
 
-A kind of scenery is a pattern, fine or coarse, and a shape. Each action has two patterns of its own and two shapes, so four kinds; each shape is
-shared by two actions. Place, size, turn, tint, and what is lighter or darker than the room are drawn alike for all kinds, and a
-pattern keeps the mean of the room, so that mean colours say little of the kind.
+A kind of scenery is a pattern, fine or coarse, in a pair of opposite colours, and a shape. Each action has two walls of its own and two shapes,
+so four kinds; each pair of colours is shared by four actions, each shape by two. Place, size, turn and which of the two colours is where are
+drawn alike for all kinds, and the two colours of a wall average to the room's, so that mean colours say little of the kind.
 """
 
 from __future__ import annotations
@@ -84,27 +84,31 @@ SHAPES: dict[str, Plane] = {
 FINE, COARSE = 0.1, 0.2
 """Periods of patterns, as shares of the picture's side."""
 
-LIGHT = 1.6
+PAIRS = 6
+"""Pairs of opposite colours: a turn of the circle of hues by 180 degrees over this each."""
+
+LIGHT = 2.8
 """Times that a room with scenery is as light as a bare one."""
 
-CONTRAST = 70.0
-"""Levels that a pattern is lighter and darker than the room, on average; things twice that."""
+CONTRAST = 98.0
+"""Levels that the two colours lie from the room's, in RGB."""
 
 
 class Kind(NamedTuple):
-    """A kind of scenery: a pattern, its period, and a shape."""
+    """A kind of scenery: a pattern, its period, the pair of its colours in 0..PAIRS-1, and a shape."""
 
     pattern: str
     period: float
+    pair: int
     shape: str
 
 
 def kinds(action: int) -> list[Kind]:
     """The four kinds that go with the action of that number in 0..11; no two actions share one."""
-    patterns, shapes = list(PATTERNS), list(SHAPES)
+    patterns, shapes, far = list(PATTERNS), list(SHAPES), (action + 5) % 12
     return [
-        Kind(pattern, period, shape)
-        for pattern, period in ((patterns[action], FINE), (patterns[(action + 5) % 12], COARSE))
+        Kind(pattern, period, pair, shape)
+        for pattern, period, pair in ((patterns[action], FINE, action % PAIRS), (patterns[far], COARSE, (far + 3) % PAIRS))
         for shape in (shapes[action], shapes[(action + 7) % 12])
     ]
 
@@ -112,9 +116,10 @@ def kinds(action: int) -> list[Kind]:
 def furnished(room: Picture, kind: Kind, rng: np.random.Generator) -> Picture:
     """`room` (M, M, 3) with scenery of that kind at random places."""
     y, x = (np.mgrid[: len(room), : len(room)] + 0.5) / len(room) - 0.5
-    light = _wall(x, y, kind, rng)[..., None] * _tint(rng)
+    colour = _colour(kind, rng)
+    light = _wall(x, y, kind, rng)[..., None] * colour
     for _ in range(int(rng.integers(3, 6))):
-        light = np.where(_thing(x, y, SHAPES[kind.shape], rng)[..., None] > 0, 2 * _tint(rng), light)
+        light = np.where(_thing(x, y, SHAPES[kind.shape], rng)[..., None] > 0, 2 * rng.choice([-1.0, 1.0]) * colour, light)
     return np.asarray(np.clip(LIGHT * room + light, 0, 255).astype(np.uint8))
 
 
@@ -140,6 +145,8 @@ def _placed(x: Floats, y: Floats, rng: np.random.Generator, away: float) -> tupl
     return x * np.cos(turn) + y * np.sin(turn), -x * np.sin(turn) + y * np.cos(turn)
 
 
-def _tint(rng: np.random.Generator) -> Floats:
-    """Levels that red, green and blue are lighter or darker, (3,)."""
-    return np.asarray(rng.choice([-1.0, 1.0]) * CONTRAST * rng.uniform(0.82, 1.18) * rng.uniform(0.8, 1.2, 3))
+def _colour(kind: Kind, rng: np.random.Generator) -> Floats:
+    """Levels of red, green and blue, (3,), from the room's colour to one of the two colours; the other is the opposite."""
+    hue = np.pi * kind.pair / PAIRS + rng.normal(0, 0.05)
+    away = np.cos(hue) * np.array([1, -1, 0]) / np.sqrt(2) + np.sin(hue) * np.array([1, 1, -2]) / np.sqrt(6)
+    return np.asarray(rng.choice([-1.0, 1.0]) * CONTRAST * away)
