@@ -383,6 +383,24 @@ def test_no_motion_is_zero_and_large_motion_is_clamped() -> None:
     assert torch.equal(fast, torch.full((1, 2, 2, 16, 16), 5.0))
 
 
+@pytest.mark.parametrize("sample", range(3))
+def test_zero_mean_takes_the_mean_displacement_of_each_step_off(sample: int) -> None:
+    """So that a moving camera leaves no trace: the same flow with other displacements of whole steps gives the same views."""
+    frames = clip(sample, 3, 22, 15, c=2, low=60, high=190)
+    moved = (frames + np.array([[3, -7], [0, 20], [-11, 4]])[:, None, None]).astype(np.uint8)
+    plain, centred = (VideoAugment("flow", 10, area=(0.3, 1), bound=20, flow_scale=4, zero_mean=zero_mean) for zero_mean in (False, True))
+    for views in (
+        lambda augment, frames: augment.train(*collate([frames]), rngs(sample)),
+        lambda augment, frames: augment.evaluate(*collate([frames])),
+    ):
+        flow, result = views(plain, frames), views(centred, frames)
+        for step in range(3):
+            for way in range(2):
+                expected = flow[0, way, step] - flow[0, way, step].double().mean()
+                assert torch.allclose(result[0, way, step].double(), expected.double(), atol=1e-5)
+        assert torch.allclose(views(centred, moved), result, atol=1e-4) and not torch.allclose(views(plain, moved), flow, atol=0.1)
+
+
 # --- test time ------------------------------------------------------------------------------------------------------
 
 

@@ -63,6 +63,7 @@ class VideoAugment:
     +- strength of the full circle). blur_sigma: range of the Gaussian's sigma, output px. bound: of the flow's
     quantisation, px (the cache's attribute). normalise: mean and deviation of rgb in 0..1; what a convolution pads with
     is this mean, so far from the videos' own it makes every border an edge. flow_scale: px a frame that become 1.
+    zero_mean: whether the mean displacement of each step is taken off the flow, against the camera's motion (Simonyan & Zisserman, 2014, 3.1).
     """
 
     kind: Literal["rgb", "flow"]
@@ -77,6 +78,7 @@ class VideoAugment:
     normalise: tuple[float, float] = (0.5, 0.25)
     bound: float = 20.0
     flow_scale: float = 4.0
+    zero_mean: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in ("rgb", "flow"):
@@ -153,7 +155,8 @@ class VideoAugment:
         resized = np.stack([self.size / boxes.width * np.where(boxes.flip, -1, 1), self.size / boxes.height], axis=1)
         factor = torch.from_numpy(resized * self.bound / 127).to(clips.device, torch.float32)
         levels = resample(clips, boxes, self.size)
-        return levels.sub_(128).mul_(factor[:, :, None, None, None]).clamp_(-self.bound, self.bound).div_(self.flow_scale)
+        flow = levels.sub_(128).mul_(factor[:, :, None, None, None]).clamp_(-self.bound, self.bound).div_(self.flow_scale)
+        return flow.sub_(flow.mean(dim=(3, 4), keepdim=True)) if self.zero_mean else flow
 
 
 def random_boxes(draws: dict[str, np.ndarray], sizes: Tensor, area: tuple[float, float], flip: float) -> Boxes:

@@ -37,6 +37,7 @@ def augmentation(settings: Mapping[str, Any], attrs: Mapping[str, Any]) -> Video
         augment["flip"],
         bound=float(attrs["bound"]),
         flow_scale=augment["scale"],
+        zero_mean=augment.get("zero_mean", False),
     )
 
 
