@@ -29,7 +29,7 @@ class OneByOne(STGCN):
 
 def stepper(encoder: Encoder, shape: tuple[int, ...], bodies: int) -> Callable[[], float]:
     """A function that makes a step and returns its seconds."""
-    method = MoCo(encoder, build_head(encoder.out_features, 0, 256, 128), 32, 0.9, 0.07).train()
+    method = MoCo(encoder, build_head(encoder.out_features, 0, 256, 128, "batch"), 0, 0.5, 0.1).train()
     adam, views = optimiser("adam", method.trainable(), 0.003, 1e-5), {name: torch.randn(shape) for name in ("query", "key")}
     if len(shape) == 5 and shape[-1] == 2:
         for view in views.values():

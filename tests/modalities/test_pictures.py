@@ -145,3 +145,9 @@ def test_the_wheel_shows_directions_as_on_the_screen() -> None:
     assert left[0] < 20 and left[1] == 255
     (picture,) = flow.legend().pictures
     assert picture.kind == "png" and np.array_equal(picture.value, flow.wheel())
+
+
+@pytest.mark.parametrize(("said", "expected"), [({}, False), ({"zero_mean": False}, False), ({"zero_mean": True}, True)])
+def test_the_camera_s_motion_is_taken_off_flow_where_the_settings_say_so(said: dict[str, bool], expected: bool) -> None:
+    settings = CLIP | {"augment": {"area": [0.5, 1.0], "flip": 0.5, "scale": 4.0, **said}}
+    assert flow.augmentation(settings, {"bound": 20}).zero_mean is expected
