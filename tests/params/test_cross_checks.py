@@ -69,8 +69,8 @@ from videossl.params.recipes import Params
         ("experiments.stc-mix.from", "mixp", "experiments.stc-mix.from is 'mixp'; did you mean 'mixup'?"),
         ("experiments.mixup.streams", ["rgb"], "needs 'flow', which 'mixup' does not train"),
         ("evaluate.tasks.finetune.experiments", ["stcmix"], "did you mean 'stc-mix'?"),
-        ("index.min_frames", 15, "index.min_frames is 15, but a clip of flow spans 16 frames; set it to 16 or shorten streams.flow.clip"),
-        ("index.min_frames", 14, "index.min_frames is 14, but a clip of rgb spans 15 frames"),
+        ("index.min_frames", 17, "index.min_frames is 17, but a clip of flow spans 18 frames; set it to 18 or shorten streams.flow.clip"),
+        ("index.min_frames", 16, "index.min_frames is 16, but a clip of rgb spans 17 frames"),
         ("dataset.root", "/mine", "the root of the toy dataset must be data/raw/toy"),
         (
             "streams.rgb.encoder",

@@ -52,7 +52,8 @@ def test_an_experiment_may_say_how_its_encoders_are_trained(good: Params) -> Non
         drop(good, f"streams.{stream}.train.queue")
     good["experiments"] = {"mine": good["experiments"]["mine"]}
     good |= {"all": ["mine"], "targets": {}}
-    good["evaluate"]["tasks"]["finetune"]["experiments"] = []
+    for task in ("finetune", "finetune-few"):
+        good["evaluate"]["tasks"][task]["experiments"] = []
     checked = load.check(good)
     for job in recipes.trainings(checked, "mine"):
         settings = slices.training(checked, job)["settings"][job.name]
@@ -62,12 +63,12 @@ def test_an_experiment_may_say_how_its_encoders_are_trained(good: Params) -> Non
 def test_the_chain_of_trainings_and_their_epochs(good: Params) -> None:
     chain = recipes.chain(good, "stc-mix", "flow")
     assert names(chain) == ["mixup/flow", "stc-mix/flow-1", "stc-mix/flow-2"]
-    assert [recipes.epochs(good, job) for job in chain] == [50, 12, 12]
+    assert [recipes.epochs(good, job) for job in chain] == [60, 12, 12]
     once = recipes.chain(good, "stc-mix-once", "rgb")
-    assert names(once) == ["mixup/rgb", "stc-mix-once/rgb-1"] and [recipes.epochs(good, job) for job in once] == [50, 24]
+    assert names(once) == ["mixup/rgb", "stc-mix-once/rgb-1"] and [recipes.epochs(good, job) for job in once] == [60, 24]
     assert names(recipes.chain(good, "stc-mix-once", "flow")) == ["mixup/flow"], "flow is not trained again"
     assert recipes.chain(good, "moco", "flow") == []
-    assert recipes.epochs(good, recipes.training(good, "moco-long", "flow")) == 74
+    assert recipes.epochs(good, recipes.training(good, "moco-long", "flow")) == 84
     good["experiments"]["stc-mix"]["epochs"] = 30
     assert [recipes.epochs(good, recipes.training(good, "stc-mix", f"rgb-{cycle}")) for cycle in (1, 2)] == [15, 15]
 

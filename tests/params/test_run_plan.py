@@ -77,12 +77,16 @@ def test_what_is_measured_where(good: Params) -> None:
 
 def test_what_is_measured_of_whom(good: Params) -> None:
     """A task that trains needs an encoder, and is measured of those that it names; the untrained encoder always is."""
-    assert run_plan.tasks_of(good, "stc-mix") == run_plan.tasks_of(good, "untrained") == ["retrieval", "linear", "finetune"]
-    assert run_plan.tasks_of(good, "mixup") == run_plan.tasks_of(good, "handmade") == ["retrieval", "linear"]
+    assert (
+        run_plan.tasks_of(good, "stc-mix")
+        == run_plan.tasks_of(good, "untrained")
+        == ["retrieval", "linear", "linear-few", "finetune", "finetune-few"]
+    )
+    assert run_plan.tasks_of(good, "mixup") == run_plan.tasks_of(good, "handmade") == ["retrieval", "linear", "linear-few"]
     good["evaluate"]["tasks"]["linear"]["experiments"] = ["mixup"]
-    assert run_plan.tasks_of(good, "stc-mix") == ["retrieval", "finetune"]
+    assert run_plan.tasks_of(good, "stc-mix") == ["retrieval", "linear-few", "finetune", "finetune-few"]
     del good["evaluate"]["tasks"]["finetune"]["experiments"]
-    assert run_plan.tasks_of(good, "moco") == ["retrieval", "finetune"]
+    assert run_plan.tasks_of(good, "moco") == ["retrieval", "linear-few", "finetune"]
 
 
 def test_fingerprint_notices_names_sizes_and_times(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videossl.encoders.base import Encoder, scaled
@@ -52,7 +53,7 @@ class S3D(Encoder):
             kernels = {"space": (1, kernel, kernel), "time": (kernel, 1, 1), "all": (kernel,) * 3}[axis]
             strides = {"space": (1, stride, stride), "time": (stride, 1, 1), "all": (stride,) * 3}[axis]
             padding = (kernels[0] // 2, kernels[1] // 2, kernels[2] // 2)
-            conv = nn.Conv3d(inputs, outputs, kernels, strides, padding, bias=False)
+            conv = Conv3d(inputs, outputs, kernels, strides, padding, bias=False)
             return nn.Sequential(conv, norm(outputs), nn.ReLU(inplace=True))
 
         def separable(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -89,6 +90,16 @@ class S3D(Encoder):
         super().__init__(OrderedDict(blocks), channels)
         # Channels-last weights make every layer work so, whatever the input: half a step's time on CPU.
         self.to(memory_format=torch.channels_last_3d)
+
+
+class Conv3d(nn.Conv3d):
+    """A convolution that survives clips no longer than its kernel: with a stride, oneDNN (torch 2.15) writes beyond its memory in the backward pass."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu" or x.shape[2] > self.kernel_size[0] or self.stride[0] == 1:
+            return super().forward(x)
+        time, *space = map(int, self.padding)
+        return F.conv3d(F.pad(x, (0, 0, 0, 0, time, time)), self.weight, self.bias, self.stride, (0, *space))
 
 
 class Concat(nn.ModuleList):
