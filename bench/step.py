@@ -1,4 +1,4 @@
-"""Steps of MoCo on one thread: clips a second at the toy settings, and an ST-GCN's gain over its blocks one by one.
+"""Steps of MoCo on one thread: clips a second with the encoders and clips of params.yaml, and an ST-GCN's gain over its blocks one by one.
 
     python bench/step.py
 
@@ -57,7 +57,7 @@ def main() -> None:
     """Print one line a stream, batch and number of bodies."""
     torch.set_num_threads(1)
     for batch in (16, 48):
-        (seconds,) = measured(stepper(build("s3d", 3, {"width": 0.25}, 0), (batch, 3, 8, 64, 64), 0))
+        (seconds,) = measured(stepper(build("s3d", 3, {"width": 0.25}, 0), (batch, 3, 5, 64, 64), 0))
         print(f"rgb, batch {batch}: {batch / seconds:.0f} clips/s")
         for bodies in (1, 2):
             shape = (batch, 3, 24, 25, 2)

@@ -35,7 +35,7 @@ BLOCK5: list[Branches] = [(256, 160, 320, 32, 128, 128), (384, 192, 384, 48, 128
 
 
 class S3D(Encoder):
-    """Input (B, in_channels, T, H, W) float, map (B, 1024 * width, T/8, H/32, W/32); T >= 8 and H, W >= 32.
+    """Input (B, in_channels, T, H, W) float, map (B, 1024 * width, T/8, H/32, W/32), at least 1 each; T >= 5 and H, W >= 17.
 
     `width` scales every channel count (see `scaled`); at 1 the network is torchvision's `s3d().features`,
     tensor by tensor in the same order: 7,910,048 parameters for RGB.
@@ -93,7 +93,10 @@ class S3D(Encoder):
 
 
 class Conv3d(nn.Conv3d):
-    """A convolution that survives clips no longer than its kernel: with a stride, oneDNN (torch 2.15) writes beyond its memory in the backward pass."""
+    """nn.Conv3d, (B, C, T, H, W) -> (B, C', T', H', W'), that survives clips no longer than its kernel.
+
+    There, with a stride over time, oneDNN (torch 2.15) writes beyond its memory in the backward pass. With zeros around the clip it does not.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         if x.device.type != "cpu" or x.shape[2] > self.kernel_size[0] or self.stride[0] == 1:
