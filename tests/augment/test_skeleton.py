@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -26,29 +28,32 @@ def rngs(*samples: int) -> list[np.random.Generator]:
     return [seeding.numpy_rng(7, 0, sample, "augment") for sample in samples]
 
 
-def naive(clip: np.ndarray, sample: int, amplitude: float, padding: int) -> np.ndarray:
-    """(3, T, V, M): each joint of each frame times the matrix, then a window of the padded sequence."""
-    u = rngs(sample)[0].random(7)
+def naive(clip: np.ndarray, sample: int, amplitude: float, padding: int, turn: float = 0) -> np.ndarray:
+    """(3, T, V, M): each joint of each frame turned and sheared, then a window of the padded sequence."""
+    u = rngs(sample)[0].random(8)
+    angle = math.radians(turn * (2 * u[7] - 1))
     a, b, c, d, e, f = (amplitude * (2 * value - 1) for value in u[:6])
     matrix = np.array([[1, a, b], [c, 1, d], [e, f, 1]])
     sheared = np.zeros_like(clip)
     for t in range(clip.shape[1]):
         for joint in range(clip.shape[2]):
             for body in range(clip.shape[3]):
-                sheared[:, t, joint, body] = matrix @ clip[:, t, joint, body]
+                x, y, z = clip[:, t, joint, body]
+                turned = [x * math.cos(angle) + z * math.sin(angle), y, z * math.cos(angle) - x * math.sin(angle)]
+                sheared[:, t, joint, body] = matrix @ turned
     pad = clip.shape[1] // padding
     padded = np.pad(sheared, [(0, 0), (pad, pad), (0, 0), (0, 0)], mode="symmetric")
     start = int(u[6] * (2 * pad + 1))
     return padded[:, start : start + clip.shape[1]]
 
 
-@pytest.mark.parametrize(("frames", "joints"), [(12, 25), (50, 25), (5, 25), (12, 17)])
-def test_a_view_is_the_naive_view(frames: int, joints: int) -> None:
+@pytest.mark.parametrize(("frames", "joints", "turn"), [(12, 25, 0), (50, 25, 0), (5, 25, 45), (12, 17, 180)])
+def test_a_view_is_the_naive_view(frames: int, joints: int, turn: float) -> None:
     values, sizes = clips(3, frames, joints)
-    out = SkeletonAugment(0.5, 6).train(values, sizes, rngs(4, 5, 6))
+    out = SkeletonAugment(0.5, 6, turn).train(values, sizes, rngs(4, 5, 6))
     assert out.shape == values.shape and out.dtype == torch.float32
     for b in range(3):
-        assert np.allclose(out[b].numpy(), naive(values[b].numpy(), 4 + b, 0.5, 6), atol=1e-5)
+        assert np.allclose(out[b].numpy(), naive(values[b].numpy(), 4 + b, 0.5, 6, turn), atol=1e-5)
 
 
 @pytest.mark.parametrize("graph", list(GRAPHS))
@@ -59,7 +64,7 @@ def test_a_view_of_bones_is_the_bones_of_the_view(graph: str) -> None:
         return values - values[:, :, :, parents(GRAPHS[graph])]
 
     values, sizes = clips(3, 12, GRAPHS[graph].joints)
-    augment = SkeletonAugment(0.5, 6)
+    augment = SkeletonAugment(0.5, 6, turn=90)
     torch.testing.assert_close(augment.train(bones(values), sizes, rngs(1, 2, 3)), bones(augment.train(values, sizes, rngs(1, 2, 3))))
 
 
@@ -96,6 +101,20 @@ def test_an_absent_body_stays_zero_and_shear_stays_in_range() -> None:
     assert off.std().item() == pytest.approx(1 / 12**0.5, abs=0.02)
 
 
+def test_a_turn_keeps_heights_and_distances_and_reaches_every_angle() -> None:
+    """Without shear, x-z distances and y are those of the sequence; a right angle takes (x, y, z) to (z, y, -x)."""
+    assert np.allclose(skeleton.about_y(np.array([np.pi / 2]))[0] @ [1.0, 2.0, 3.0], [3.0, 2.0, -1.0])
+    values, sizes = clips(40)
+    out = SkeletonAugment(shear=0, padding=0, turn=45).train(values, sizes, rngs(*range(40)))
+    torch.testing.assert_close(out[:, 1], values[:, 1])
+    torch.testing.assert_close(out[:, [0, 2]].norm(dim=1), values[:, [0, 2]].norm(dim=1))
+    east = torch.tensor([1.0, 0.0, 0.0])[None, :, None, None, None].expand(2000, 3, 2, 1, 1)
+    x, _, z = SkeletonAugment(shear=0, padding=0, turn=45).train(east, sizes, rngs(*range(2000)))[:, :, 0, 0, 0].unbind(1)
+    angle = torch.rad2deg(torch.atan2(-z, x))
+    assert angle.min() < -44 and angle.max() > 44 and angle.abs().max() <= 45 + 1e-3
+    assert angle.std().item() == pytest.approx(90 / 12**0.5, abs=1.5)
+
+
 def test_a_view_is_bitwise_independent_of_the_other_samples() -> None:
     values, sizes = clips(5)
     augment = SkeletonAugment(0.5, 6)
@@ -126,3 +145,5 @@ def test_mistakes_are_named() -> None:
         SkeletonAugment(shear=-1, padding=6)
     with pytest.raises(InputError, match="padding -2"):
         SkeletonAugment(shear=0.5, padding=-2)
+    with pytest.raises(InputError, match="turn 200"):
+        SkeletonAugment(shear=0.5, padding=6, turn=200)

@@ -37,7 +37,7 @@ def augmentation(settings: Mapping[str, Any], attrs: Mapping[str, Any]) -> Skele
     """Shear and a crop in time."""
     from videossl.augment.skeleton import SkeletonAugment
 
-    return SkeletonAugment(shear=settings["augment"]["shear"], padding=settings["augment"]["padding"])
+    return SkeletonAugment(**settings["augment"])
 
 
 def handmade(cache: Cache, video: str, settings: Mapping[str, Any]) -> np.ndarray:
