@@ -20,7 +20,7 @@ import torch
 import yaml
 
 from videossl import registry, script
-from videossl.cost import pending_jobs, table, trial_videos, video_counts
+from videossl.cost import advice, pending_jobs, table, trial_videos, video_counts
 from videossl.cost.measure import Bench
 from videossl.cost.work import Works
 from videossl.data import listing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -18,7 +19,7 @@ from tests import made
 from tests.conftest import REPOSITORY
 from tests.pipeline.conftest import ENVIRONMENT, write_video
 from videossl import paths, registry
-from videossl.cost import measure, pending_jobs, table, trial_videos, video_counts
+from videossl.cost import advice, measure, pending_jobs, table, trial_videos, video_counts
 from videossl.cost.pending_jobs import Job
 from videossl.cost.work import Work, Works, fetched
 from videossl.data import flow_levels, index, jpeg
@@ -43,6 +44,32 @@ def tiny() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def works(tiny: dict[str, Any]) -> Works:
     return Works(tiny, {"toy": COUNTS})
+
+
+# ----------------------------------------------------------------------------------------------------------------
+# Few videos
+
+
+def test_trainings_of_few_steps_from_initial_weights_are_told_their_epochs() -> None:
+    """60 videos in batches of 16 are 3 steps an epoch: 1,000 steps take 334 epochs. What starts from another training is left out."""
+    params = load.load(REPOSITORY / "presets/folder.yaml")
+    for stream in params["streams"].values():
+        stream["train"]["moco"] |= {"epochs": 100, "batch": 16}
+    jobs = [Job("train", {"experiment": "mixup", "seed": seed, "training": "rgb"}) for seed in ("0", "1")]
+    jobs += [Job("train", {"experiment": "stc-mix", "seed": "0", "training": "rgb-1"}), Job("score", {"experiment": "mixup"})]
+    counts = Counts(train=60, test=43, classes=12, frames=240, width=320, height=214, fps=30)
+    assert advice.few_steps(Works(params, {"folder": counts}), jobs) == [
+        "mixup, rgb: 300 steps (100 epochs of 3). From initial weights few videos took 1,000 to be learned from: "
+        "set its epochs to 334 (docs/learning.md)."
+    ]
+    assert advice.few_steps(Works(params, {"folder": dataclasses.replace(counts, train=160)}), jobs) == []  # 100 epochs of 10
+    assert (
+        advice.few_steps(Works(params, {"folder": dataclasses.replace(counts, train=15)}), jobs) == []
+    )  # fewer than a batch: refused elsewhere
+
+
+def test_a_rendered_set_is_told_nothing(works: Works) -> None:
+    assert advice.few_steps(works, [Job("train", {"experiment": "mixup", "seed": "0", "training": "rgb"})]) == []
 
 
 # ----------------------------------------------------------------------------------------------------------------
