@@ -54,6 +54,8 @@ def main() -> None:
     costs = table.costs(todo, rates)
     free = shutil.disk_usage(args.what if args.what.is_dir() else Path()).free
     print(_page(args, counted, works, costs, free, bool(videos)))
+    for line in advice.few_steps(works, jobs):
+        print(f"warning: {line}")
     print("\nMeasured here, seconds of one piece of work:", *table.rate_lines(rates), sep="\n")
     if args.json:
         about = {"what": str(args.what), "targets": args.targets.split(), "device": _device(), "free": free}

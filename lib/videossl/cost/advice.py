@@ -1,4 +1,4 @@
-"""What a run on few videos should be told before it starts (docs/learning.md)."""
+"""Advice on few videos, before anything starts (docs/learning.md)."""
 
 from __future__ import annotations
 
