@@ -482,7 +482,7 @@ def test_a_disk_that_is_too_small_is_warned_of_in_one_line() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("presets/ucf11.yaml",), "there is no preset presets/ucf11.yaml; known: few-clips, folder, folder-pose, kinetics400,"),
+        (("presets/ucf11.yaml",), "there is no preset presets/ucf11.yaml; known: few-clips, folder, folder-pose, folder-small,"),
         (("presets/ucf101.yaml", "--root", "/nowhere"), "ROOT is /nowhere, which is not a folder"),
         (("presets/folder.yaml",), "nobody knows how many videos folder has"),
         (("docs",), "cannot read docs/params.yaml"),
