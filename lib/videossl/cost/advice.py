@@ -10,7 +10,7 @@ from videossl.params import recipes, run_plan, slices
 from videossl.train import assemble
 
 STEPS = 1000
-"""Steps from initial weights: on 60 real clips flow had learned nothing after 360, and was ahead of its untrained encoder after 1,200."""
+"""Steps from initial weights: on 60 real clips flow had learned little after 360, and was far ahead of its untrained encoder after 1,200."""
 
 
 def few_steps(works: Works, jobs: Iterable[Job]) -> list[str]:
