@@ -59,13 +59,10 @@ def test_trainings_of_few_steps_from_initial_weights_are_told_their_epochs() -> 
     jobs += [Job("train", {"experiment": "stc-mix", "seed": "0", "training": "rgb-1"}), Job("score", {"experiment": "mixup"})]
     counts = Counts(train=60, test=43, classes=12, frames=240, width=320, height=214, fps=30)
     assert advice.few_steps(Works(params, {"folder": counts}), jobs) == [
-        "mixup, rgb: 300 steps (100 epochs of 3). From initial weights few videos took 1,000 to be learned from: "
-        "set its epochs to 334 (docs/learning.md)."
+        "mixup, rgb: 100 epochs of 3 steps are 300, and from initial weights real clips took 1,000: give it 334 epochs (docs/learning.md)"
     ]
-    assert advice.few_steps(Works(params, {"folder": dataclasses.replace(counts, train=160)}), jobs) == []  # 100 epochs of 10
-    assert (
-        advice.few_steps(Works(params, {"folder": dataclasses.replace(counts, train=15)}), jobs) == []
-    )  # fewer than a batch: refused elsewhere
+    for enough_or_refused in (160, 15):  # 100 epochs of 10; fewer than a batch
+        assert not advice.few_steps(Works(params, {"folder": dataclasses.replace(counts, train=enough_or_refused)}), jobs)
 
 
 def test_a_rendered_set_is_told_nothing(works: Works) -> None:

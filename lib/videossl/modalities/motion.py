@@ -32,7 +32,7 @@ def span(settings: Mapping[str, Any]) -> None:
 
 
 def augmentation(settings: Mapping[str, Any], attrs: Mapping[str, Any]) -> SkeletonAugment:
-    """Shear and a crop in time."""
+    """A turn, shear and a crop in time."""
     from videossl.augment.skeleton import SkeletonAugment
 
     return SkeletonAugment(**settings["augment"])
