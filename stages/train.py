@@ -22,7 +22,7 @@ def main() -> None:
     params, plan = args.params, args.params["training"]
     device = job.start(params["threads"])
     rows = index.training(index.read(args.index))
-    rows, labels = labelled(rows) if "label" in registry.declared("methods", params["method"]) else (rows, {})
+    rows, labels = labelled(rows) if "label" in registry.method(params) else (rows, {})
     seed = provenance.derived_seed(args.seed, plan["draws"])
     files = assemble.Weights(
         dict(zip(plan["streams"], args.start, strict=bool(args.start))), dict(zip(plan["frozen"], args.frozen, strict=True))
@@ -39,7 +39,7 @@ def main() -> None:
     history = job.train(method, batches, training, seed, name, made_from, args, [snapshots])
     for stream in plan["streams"]:
         settings = params["settings"][stream]
-        keys = diagnosis.candidates(registry.declared("methods", params["method"]), settings)
+        keys = diagnosis.candidates(registry.method(params), settings)
         for text in diagnosis.said(diagnosis.of_stream(history, stream), keys, settings["batch"]):
             logging.warning("%s, %s: %s", name, stream, text)
     job.write(method, history, made_from, args.out, snapshots)

@@ -38,6 +38,28 @@ def declared(kind: str, name: str) -> dict[str, Any]:
     return result
 
 
+def frameworks() -> tuple[str, ...]:
+    """The methods that others train by."""
+    return tuple(name for name in names("methods") if declared("methods", name).get("mixable"))
+
+
+def framework(part: Mapping[str, Any]) -> str | None:
+    """The framework of a recipe, or of a training's slice: the method that its method trains by; None for a method that trains by itself."""
+    default: str | None = declared("methods", part["method"]).get("framework")
+    return default and part.get("framework", default)
+
+
+def method(part: Mapping[str, Any]) -> dict[str, Any]:
+    """The declaration of the method of a recipe, or of a training's slice: its own, and its framework's where it says nothing."""
+    own, by = declared("methods", part["method"]), framework(part)
+    if by is None:
+        return own
+    base = declared("methods", by)
+    choice = {"recipe": True, "enum": list(frameworks()), "default": own["framework"], "description": "the method that it trains by"}
+    settings = {"framework": choice} | base["settings"] | own["settings"]
+    return base | own | {"settings": settings, "frozen": base.get("frozen", {}) | own.get("frozen", {})}
+
+
 def module(kind: str, name: str) -> ModuleType:
     """The module of a thing; errors as in `declared`."""
     check(kind, name)
@@ -55,7 +77,7 @@ def used(part: Mapping[str, Any]) -> tuple[str, ...]:
 
     Of tasks that are named without their settings, it is the YAML alone.
     """
-    things = [("methods", part["method"])] if "method" in part else []
+    things = [("methods", name) for name in _methods(part)] if "method" in part else []
     for stream in part.get("streams", {}).values():
         things += [("modalities", stream["modality"]), ("encoders", stream["encoder"])]
     tasks = part.get("evaluate", {}).get("tasks", {})
@@ -72,8 +94,13 @@ def shown(part: Mapping[str, Any]) -> tuple[str, ...]:
     seen = {stream["modality"] for stream in part["streams"].values()}
     cached = {declared("modalities", modality).get("reads", modality) for modality in seen}
     things = [*(("modalities", name) for name in seen | cached), *(("tasks", task) for task in part["evaluate"]["tasks"])]
-    methods = {files("methods", recipe["method"])[1] for recipe in part["experiments"].values()}
+    methods = {files("methods", name)[1] for recipe in part["experiments"].values() for name in _methods(recipe)}
     return tuple(sorted({*_files(things), *methods}))
+
+
+def _methods(part: Mapping[str, Any]) -> list[str]:
+    """The method of a recipe, or of a training's slice, and its framework."""
+    return [name for name in (part["method"], framework(part)) if name is not None]
 
 
 def _files(things: Iterable[tuple[str, str]]) -> tuple[str, ...]:

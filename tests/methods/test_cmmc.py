@@ -11,6 +11,7 @@ from videossl.encoders.build import build, build_head
 from videossl.encoders.head import ProjectionHead
 from videossl.errors import InputError
 from videossl.methods.cmmc import CMMC
+from videossl.methods.mixed import Mixed
 from videossl.methods.moco import MoCo
 from videossl.mix.adapters import draw_patch
 from videossl.mix.cutmix import draw_box, keep_mask
@@ -54,7 +55,7 @@ def test_with_other_groups_rows_are_told_apart_by_their_groups() -> None:
         tiny().step(clips() | {"group": group}, torch.arange(4), torch_rng(0))["loss"],
     ]
     chosen.update()
-    assert losses[0] == losses[1] != losses[2] and chosen.moco.queue_ids.tolist() == [5, 5, 6, 6, -1]
+    assert losses[0] == losses[1] != losses[2] and chosen.core.queue_ids.tolist() == [5, 5, 6, 6, -1]
 
 
 def run(x: Tensor, encoder: nn.Sequential, start: int, stop: int) -> Tensor:
@@ -72,7 +73,7 @@ def test_step_is_algorithm_1_written_out(layers: str | tuple[int, int], box: str
     reference = copy.deepcopy(method)
     loss = method.step(views, torch.arange(4), torch_rng(seed))["loss"]
 
-    rng, f1, f2 = torch_rng(seed), reference.moco.encoder, reference.partner
+    rng, f1, f2 = torch_rng(seed), reference.core.encoder, reference.partner
     assert f2 is not None
     k, ell = layers if isinstance(layers, tuple) else draw_layers((1, 2, 3), rng)
     ell = k if layers == "same" else ell
@@ -87,8 +88,8 @@ def test_step_is_algorithm_1_written_out(layers: str | tuple[int, int], box: str
         placed[m == 0] = g2[r[i]][tuple(slice(*span) for span in one.source)].flatten()
         mixed.append(m * g1[i] + (1 - m) * placed)
         lams.append(m.mean().item())
-    z = normalize(reference.moco.head(run(torch.stack(mixed), f1, k, 3).mean((2, 3, 4))))
-    keys = normalize(reference.moco.key_head(reference.moco.key_encoder(views["key"]).mean((2, 3, 4)))).detach()
+    z = normalize(reference.core.head(run(torch.stack(mixed), f1, k, 3).mean((2, 3, 4))))
+    keys = normalize(reference.core.key_head(reference.core.key_encoder(views["key"]).mean((2, 3, 4)))).detach()
     log_p = torch.log_softmax(z @ keys.T / 0.2, dim=1)
     expected = -sum(lams[i] * log_p[i, i] + (1 - lams[i]) * log_p[i, r[i]] for i in range(4)) / 4
     torch.testing.assert_close(loss, expected)
@@ -104,7 +105,7 @@ def test_gradient_reaches_modality_1_only() -> None:
     assert views["key"].grad is None and views["partner"].grad is None
     trainable = {id(p) for p in method.trainable()}
     for name, parameter in method.named_parameters():
-        learns = name.startswith(("moco.encoder", "moco.head"))
+        learns = name.startswith(("core.encoder", "core.head"))
         assert (id(parameter) in trainable) == parameter.requires_grad == (parameter.grad is not None) == learns, name
 
 
@@ -124,9 +125,9 @@ def test_partner_is_bit_identical_after_training(options: dict[str, object]) -> 
     method = tiny(**options)
     assert method.partner is not None
     before = copy.deepcopy(method.partner.state_dict())
-    start = copy.deepcopy(method.moco.state_dict())
+    start = copy.deepcopy(method.core.state_dict())
     method.train()
-    assert method.moco.encoder.training and not any(m.training for m in method.partner.modules())
+    assert method.core.encoder.training and not any(m.training for m in method.partner.modules())
     # Even an optimiser that is given every parameter.
     optimiser = torch.optim.Adam(method.parameters(), lr=1e-2, weight_decay=0.1)
     for step in range(4):
@@ -138,8 +139,8 @@ def test_partner_is_bit_identical_after_training(options: dict[str, object]) -> 
     after = method.partner.state_dict()
     assert before.keys() == after.keys() and any("running_mean" in name for name in before)
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert not torch.equal(start["encoder.0.0.weight"], method.moco.state_dict()["encoder.0.0.weight"])
-    assert int(method.moco.queue_ptr) == 16 % 5
+    assert not torch.equal(start["encoder.0.0.weight"], method.core.state_dict()["encoder.0.0.weight"])
+    assert int(method.core.queue_ptr) == 16 % 5
 
 
 def test_partner_rows_follow_the_permutation() -> None:
@@ -165,7 +166,7 @@ def test_a_box_a_sample_on_bodies_takes_their_mean(monkeypatch: pytest.MonkeyPat
     encoder = build("st-gcn", 3, {"width": 0.125}, 0)
     method = CMMC(MoCo(encoder, build_head(128, 0, 16), 0, 0.9, 0.1), build("st-gcn", 3, {"width": 0.125}, 1), box="sample")
     lams: list[Tensor] = []
-    monkeypatch.setattr(method.moco, "contrast", lambda maps, key, sample, r, lam: lams.append(lam) or {})
+    monkeypatch.setattr(method.core, "measure", lambda mixed, views, sample: lams.append(mixed["query"].lam) or {})
     method.step(skeletons(3), torch.arange(3), torch_rng(4))
     rng = torch_rng(4)
     k, ell = draw_layers(range(1, 11), rng)
@@ -198,7 +199,7 @@ def test_a_video_with_a_skeleton_written_out(trained: str, layers: tuple[int, in
     result = method.step(views, torch.arange(3), torch_rng(5))
     result["loss"].backward()
 
-    rng, f1, f2 = torch_rng(5), reference.moco.encoder, reference.partner
+    rng, f1, f2 = torch_rng(5), reference.core.encoder, reference.partner
     assert f2 is not None
     r = torch.randperm(3, generator=rng)
     g1, g2 = run(views["query"], f1, 0, k), run(views["partner"], f2.eval(), 0, ell)
@@ -215,7 +216,7 @@ def test_a_video_with_a_skeleton_written_out(trained: str, layers: tuple[int, in
         laid = other[(..., *(slice(*span) for span in cut.spans))].reshape(*other.shape[:2], *cut.shape)
         mixed[(row, *(slice(*span) for span in place.into))] = laid[tuple(slice(*span) for span in place.source)]
     lam = torch.tensor([drawn[row % len(drawn)][1].lam(g1.shape[1:]) for row in range(len(g1))]).view(3, bodies).mean(1)
-    expected = reference.moco.contrast(run(mixed, f1, k, len(f1)), views["key"], torch.arange(3), r, lam)
+    expected = reference.core.measure({"query": Mixed(run(mixed, f1, k, len(f1)), r, lam)}, views, torch.arange(3))
     torch.testing.assert_close(result["loss"], expected["loss"], rtol=1e-4, atol=1e-5)
     assert 0 < float(lam.min()) < 1
 
@@ -247,7 +248,7 @@ def test_a_frozen_partner_of_another_kind_is_bit_identical(trained: str) -> None
     """Random blocks and patches; the trained side moves, the frozen one does not, statistics included."""
     method, views = video_and_skeleton(trained)
     assert method.partner is not None
-    frozen, before = copy.deepcopy(method.partner.state_dict()), copy.deepcopy(method.moco.encoder.state_dict())
+    frozen, before = copy.deepcopy(method.partner.state_dict()), copy.deepcopy(method.core.encoder.state_dict())
     optimiser = torch.optim.Adam(method.trainable(), lr=1e-2)
     drawn = set()
     for seed in range(3):
@@ -258,7 +259,7 @@ def test_a_frozen_partner_of_another_kind_is_bit_identical(trained: str) -> None
         method.update()
     assert len(drawn) > 1
     assert all(torch.equal(value, frozen[name]) for name, value in method.partner.state_dict().items())
-    moved = [name for name, parameter in method.moco.encoder.named_parameters() if not torch.equal(parameter, before[name])]
+    moved = [name for name, parameter in method.core.encoder.named_parameters() if not torch.equal(parameter, before[name])]
     assert len(moved) > len(before) // 4
 
 
@@ -268,7 +269,7 @@ def test_mixups_blend_whole_maps_of_one_block(mixing: str, box: str) -> None:
     """Written out, with the gradient: manifold mixup learns through both parts of g1, the partner of cm-mixup not at all."""
     method, views = tiny(queue=0, mixing=mixing, layers="same", box=box), clips()
     reference = copy.deepcopy(method)
-    f1, f2 = reference.moco.encoder, reference.partner
+    f1, f2 = reference.core.encoder, reference.partner
     result = method.step(views, torch.arange(4), torch_rng(1))
     result["loss"].backward()
 
@@ -280,7 +281,7 @@ def test_mixups_blend_whole_maps_of_one_block(mixing: str, box: str) -> None:
     g2 = g1[r] if f2 is None else run(views["partner"][r], f2.eval(), 0, k)
     share = lam.view(-1, 1, 1, 1, 1)
     maps = run(share * g1 + (1 - share) * g2, f1, k, 3)
-    expected = reference.moco.contrast(maps, views["key"], torch.arange(4), r, lam)
+    expected = reference.core.measure({"query": Mixed(maps, r, lam)}, views, torch.arange(4))
     expected["loss"].backward()
     torch.testing.assert_close(result["loss"], expected["loss"], rtol=1e-4, atol=1e-5)
     for ours, theirs in zip(method.trainable(), reference.trainable(), strict=True):
@@ -307,7 +308,7 @@ def test_compiled_blocks_train_the_same(options: dict[str, object]) -> None:
     torch._dynamo.reset()
     eager, compiled = tiny(**options), tiny(**options)
     counter = CompileCounterWithBackend("aot_eager")
-    for encoder in (compiled.moco.encoder, compiled.moco.key_encoder, compiled.partner or []):
+    for encoder in (compiled.core.encoder, compiled.core.key_encoder, compiled.partner or []):
         for block in encoder:
             block.compile(backend=counter)
     losses, graphs = {}, []
@@ -361,14 +362,14 @@ def test_joint_with_motion_fits_one_batch() -> None:
 
 
 def test_it_begins_from_a_moco_and_passes_on_all_of_it() -> None:
-    earlier = tiny().moco
+    earlier = tiny().core
     earlier.step(clips(), torch.arange(4), torch_rng(0))
     earlier.update()
     later = tiny()
     assert "queue" in later.begin(earlier.states())
     state, passed = earlier.states()["rgb"], later.states()["rgb"]
     assert passed.keys() == state.keys() and all(torch.equal(value, passed[name]) for name, value in state.items())
-    assert later.encoders() == {"rgb": later.moco.encoder}
+    assert later.encoders() == {"rgb": later.core.encoder}
 
 
 def test_maps_that_can_not_be_mixed_are_named() -> None:
@@ -404,7 +405,7 @@ def test_wrong_options_are_named(options: dict[str, object], message: str) -> No
 
 
 def test_a_partner_is_needed_but_for_manifold_mixup() -> None:
-    moco = tiny().moco
+    moco = tiny().core
     with pytest.raises(InputError, match="give partner None, or mixing cm-mixup"):
         CMMC(moco, blocks(2, 1), mixing="manifold-mixup", layers="same")
     for options in ({}, {"mixing": "cm-mixup", "layers": "same"}):

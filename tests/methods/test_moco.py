@@ -12,6 +12,7 @@ from videossl.encoders.head import ProjectionHead
 from videossl.errors import InputError
 from videossl.methods import moco as module
 from videossl.methods.losses import EMPTY, logits, mixed_cross_entropy
+from videossl.methods.mixed import Mixed
 from videossl.methods.moco import MoCo
 from videossl.mix.cutmix import draw_aligned_box
 from videossl.mix.mixup import draw_lam
@@ -101,7 +102,7 @@ def test_a_mix_a_sample(mixing: str) -> None:
     r = torch.randperm(4, generator=rng)
     mixed, lam = mix_inputs(mixing, views["query"], r, rng, box="sample")
     assert isinstance(lam, Tensor) and len(set(lam.tolist())) > 1
-    expected = reference.contrast(reference.encoder(mixed), views["key"], torch.arange(4), r, lam)["loss"]
+    expected = reference.measure({"query": Mixed(reference.encoder(mixed), r, lam)}, views, torch.arange(4))["loss"]
     torch.testing.assert_close(loss, expected)
 
 

@@ -73,6 +73,8 @@ from videossl.params.recipes import Params
             "experiments.moco.method is 'mooc'; did you mean 'moco'? known: cmmc, crossclr, moco, supervised",
         ),
         ("experiments.moco.method", "cmmc", "'experiments.moco.from' is missing"),
+        ("experiments.stc-mix.framework", "mocco", "experiments.stc-mix.framework is 'mocco'; did you mean 'moco'? known: moco"),
+        ("experiments.moco.framework", "moco", "unknown key 'experiments.moco.framework'"),  # it trains by itself
         ("experiments.moco.method", None, "experiments.moco.method must be one of cmmc, crossclr, moco, supervised, not null"),
         ("experiments.moco", {"streams": ["rgb"]}, "'experiments.moco.method' is missing"),
         ("experiments.moco.streams", [], "experiments.moco.streams"),

@@ -22,6 +22,7 @@ from videossl.encoders.base import Encoder
 from videossl.errors import InputError
 from videossl.methods import losses
 from videossl.methods.base import Given
+from videossl.methods.mixed import Mixed
 from videossl.methods.moco import MoCo
 from videossl.params import recipes, slices
 from videossl.train import assemble, job, weights
@@ -116,7 +117,7 @@ def test_losses_of_two_videos_of_a_group_in_a_batch_and_the_queue_by_hand(
     maps, r = torch.zeros(3, method.encoder.out_features, 1, 1, 1), torch.arange(3)
     compared = method.compare(maps, maps, method.origin({"group": group}, sample), r)
     assert (-compared.logits.log_softmax(1).diagonal()).tolist() == pytest.approx(expected, abs=1e-6)
-    loss = method.contrast(maps, maps, method.origin({"group": group}, sample), r, 1.0)["loss"]
+    loss = method.measure({"query": Mixed(maps, r, 1.0)}, {"key": maps, "group": group}, sample)["loss"]
     assert loss.item() == pytest.approx(sum(expected) / 3, abs=1e-6)
 
 
@@ -427,11 +428,11 @@ def test_frozen_encoders_are_bit_identical_after_a_training(
 def handed(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Given]:
     """What a method's `build` is given from now on."""
     module, given = registry.module("methods", name), []
-    build: Callable[[Given], Any] = module.build
+    build: Callable[..., Any] = module.build
 
-    def noted(what: Given) -> Any:
+    def noted(what: Given, *framework: Any) -> Any:
         given.append(what)
-        return build(what)
+        return build(what, *framework)
 
     monkeypatch.setattr(module, "build", noted)
     return given

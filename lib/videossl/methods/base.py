@@ -3,7 +3,7 @@
 A method is a file of this folder. It knows tensors and nothing of files, params or datasets, so it serves in other code as it is here.
 Its module has
 
-    build(given) -> Method                     from encoders and settings
+    build(given) -> Method                     from encoders and settings; of one that trains within a framework build(given, framework)
     feasible(name, streams, settings) -> dict  optional, where its YAML says `feasible`: InputError where the encoders do not allow what is
                                                asked, else a record of what they allow; called before anything is trained
     adapt(augment) -> augment                  optional: the augmentation of its own, made of a stream's
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from videossl.encoders.base import Encoder
+from videossl.methods.mixed import Mixed
 
 Views = dict[str, Tensor]
 State = Mapping[str, Tensor]
@@ -87,3 +88,17 @@ class Method(Protocol):
     def train(self, mode: bool = True) -> Any: ...
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state: dict[str, Any]) -> Any: ...
+
+
+class Framework(Method, Protocol):
+    """A method of one stream whose views another method may mix in its place, as CMMC does.
+
+    encoder: of the stream; mixing: its own, "none" where another mixes; mixed: the names of the views that are mixed. measure: what `step`
+    returns, given these views as they were mixed and encoded, and all others as `step` has them.
+    """
+
+    encoder: nn.Sequential
+    mixing: str
+    mixed: tuple[str, ...]
+
+    def measure(self, mixed: Mapping[str, Mixed], views: Mapping[str, Tensor], sample: Tensor) -> dict[str, Tensor]: ...

@@ -1,5 +1,5 @@
 """Cross-modal manifold cutmix: one training of Algorithm 1 (P 3.2, eq. 4-8;
-docs/methods/cmmc.md)."""
+docs/methods/cmmc.md), by MoCo as there or by another framework."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from videossl import parallel
 from videossl.encoders.base import partial_forward
 from videossl.errors import InputError
-from videossl.methods.base import Given, Shapes, State
-from videossl.methods.moco import MoCo, draw_partners, of
+from videossl.methods.base import Framework, Given, Shapes, State
+from videossl.methods.mixed import Mixed, draw_partners
 from videossl.mix.adapters import Sides, match_rows
 from videossl.mix.axes import AXES, UNNAMED, Pair
 from videossl.mix.pairs import Layers, pairs
@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 
 
 class CMMC(nn.Module):
-    """MoCo whose queries are mixed between blocks with maps of another modality's frozen encoder.
+    """A framework whose views are mixed between blocks with maps of another modality's frozen encoder.
 
-    moco: of modality 1, mixing "none"; partner: modality 2's encoder, or None for "manifold-mixup", which
+    core: the framework, as MoCo, of modality 1, mixing "none"; partner: modality 2's encoder, or None for "manifold-mixup", which
     mixes modality 1 with itself. mixing: one of `strategies.FEATURES`; for the two mixups layers must be
     "same" and axes all three. axes: those cut, of space, time, channel. layers: "random" (k, then l at least as
     deep in the partner, which for encoders of one depth is l >= k), "same" (l = k), or a fixed (k, l). blocks: the eligible k and l,
@@ -38,7 +38,7 @@ class CMMC(nn.Module):
 
     def __init__(
         self,
-        moco: MoCo,
+        core: Framework,
         partner: nn.Sequential | None,
         axes: Collection[str] = AXES,
         layers: str | tuple[int, int] = "random",
@@ -50,13 +50,13 @@ class CMMC(nn.Module):
         dims: Pair = UNNAMED,
     ) -> None:
         super().__init__()
-        self.moco = moco
+        self.core = core
         self.partner = None if partner is None else partner.requires_grad_(False).eval()
         self.axes, self.alpha, self.box, self.mixing = tuple(axes), alpha, box, mixing
         self.patch = patch
         check_features("CMMC", mixing, self.axes, layers)
         self._check()
-        encoders = moco.encoder, moco.encoder if partner is None else partner
+        encoders = core.encoder, core.encoder if partner is None else partner
         self.layers = Layers("CMMC", layers, (len(encoders[0]), len(encoders[1])), blocks)
         first, second = (names or getattr(encoder, "dims", None) for names, encoder in zip(dims, encoders, strict=True))
         self.dims: Pair = (first, first if partner is None else second)
@@ -70,39 +70,45 @@ class CMMC(nn.Module):
         return self
 
     def step(self, views: Mapping[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        """The loss of one batch (P eq. 6): `MoCo.step`, with views "query", "key" and "partner" (modality 2,
-        B rows)."""
-        x, encoder = views["query"], self.moco.encoder
+        """The loss of one batch (P eq. 6): the framework's `step`, with a view "partner" (modality 2, B rows) beside its own.
+
+        Each view that the framework has mixed (MoCo: "query") draws blocks, partners and boxes of its own.
+        """
+        mixed = {name: self._mixed(views[name], views, rng) for name in self.core.mixed}
+        return self.core.measure(mixed, views, sample)
+
+    def _mixed(self, x: Tensor, views: Mapping[str, Tensor], rng: torch.Generator) -> Mixed:
+        """Lines 4 to 10 of Algorithm 1, for one view x (B, *input)."""
+        encoder = self.core.encoder
         k, ell = self.draw_layers(rng)
         r = draw_partners(len(x) * parallel.size(), rng)
         g1 = partial_forward(encoder, x, 0, k)
         g2 = self._partner_map(views, g1, r, ell)
         part = parallel.rank(), parallel.size()
-        mixed, lam = mix_features(self.mixing, g1, g2, rng, self.axes, self.alpha, self.box, part, self.patch, self.dims)
+        maps, lam = mix_features(self.mixing, g1, g2, rng, self.axes, self.alpha, self.box, part, self.patch, self.dims)
         if self.box == "sample" and isinstance(lam, Tensor):
             lam = lam.view(len(x), -1).mean(1)  # a box a row: a sample's share is the mean of its bodies'
-        maps = partial_forward(encoder, mixed, k, len(encoder))
-        return self.moco.contrast(maps, views["key"], self.moco.origin(views, sample), r, lam)
+        return Mixed(partial_forward(encoder, maps, k, len(encoder)), r, lam)
 
     def update(self) -> None:
-        """See `MoCo.update`."""
-        self.moco.update()
+        """See the framework's."""
+        self.core.update()
 
     def trainable(self) -> list[nn.Parameter]:
         """Modality 1's parameters (f1 and its head) and no others."""
-        return self.moco.trainable()
+        return self.core.trainable()
 
     def encoders(self) -> dict[str, nn.Sequential]:
         """Modality 1's query encoder, by the name of its stream."""
-        return self.moco.encoders()
+        return self.core.encoders()
 
     def states(self) -> dict[str, dict[str, Tensor]]:
-        """See `MoCo.states`; the partner is no part of it."""
-        return self.moco.states()
+        """See the framework's; the partner is no part of it."""
+        return self.core.states()
 
     def begin(self, states: Mapping[str, State]) -> list[str]:
-        """See `MoCo.begin`."""
-        return self.moco.begin(states)
+        """See the framework's."""
+        return self.core.begin(states)
 
     def draw_layers(self, rng: torch.Generator) -> tuple[int, int]:
         """The blocks (k, l) after which this batch is mixed."""
@@ -119,8 +125,8 @@ class CMMC(nn.Module):
             return match_rows(g2, len(g1), samples)
 
     def _check(self) -> None:
-        if self.moco.mixing != "none":
-            raise InputError(f"CMMC on a MoCo with mixing {self.moco.mixing!r}: set it to none, features are mixed")
+        if self.core.mixing != "none":
+            raise InputError(f"CMMC on a framework with mixing {self.core.mixing!r}: set it to none, features are mixed")
         check_name("CMMC: box", self.box, BOXES)
         if self.mixing == "manifold-mixup" and self.partner is not None:
             raise InputError("CMMC: manifold-mixup mixes an encoder with itself: give partner None, or mixing cm-mixup")
@@ -130,13 +136,13 @@ class CMMC(nn.Module):
             raise InputError(f"CMMC: alpha {self.alpha}: give a number above 0")
 
 
-def build(given: Given) -> CMMC:
-    """CMMC of one stream against its partner, if the mixing has one."""
+def build(given: Given, framework: Framework) -> CMMC:
+    """CMMC of one stream against its partner, if the mixing has one, within `framework`."""
     name, learner = given.single
     partner, settings = given.frozen.get("partner"), learner.settings
     where = _where(settings, name, partner.stream if partner else name)
     mixing = {key: settings[key] for key in ("axes", "box", "mixing", "alpha")}
-    return CMMC(of(name, learner), partner.encoder if partner else None, **mixing, **where)
+    return CMMC(framework, partner.encoder if partner else None, **mixing, **where)
 
 
 def feasible(name: str, streams: Mapping[str, Shapes], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,15 +18,15 @@ from torch.nn.functional import normalize
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from videossl import parallel
-from videossl.encoders.base import partial_forward, pool
+from videossl.encoders.base import pool
 from videossl.encoders.build import build_head
 from videossl.encoders.head import ProjectionHead
 from videossl.errors import InputError
 from videossl.methods import losses
 from videossl.methods.base import Given, Learner, State
+from videossl.methods.mixed import Inputs, Mixed
 from videossl.mix.axes import Dims
-from videossl.mix.compiling import eager
-from videossl.mix.strategies import BOXES, INPUT, check_name, mix_inputs
+from videossl.mix.strategies import check_name
 
 NEGATIVES = ("all", "other-videos", "other-groups")
 """The negatives of a clip: all keys; all but its own video's; all but its group's, the videos that were cut from one recording."""
@@ -55,6 +55,7 @@ class MoCo(nn.Module):
     normalised, queue_ids (K,) int64, queue_ptr () int64. Raises InputError for values outside these.
     """
 
+    mixed = ("query",)
     queue: Tensor
     queue_ids: Tensor
     queue_ptr: Tensor
@@ -74,18 +75,16 @@ class MoCo(nn.Module):
         dims: Dims | None = None,
     ) -> None:
         super().__init__()
-        _check(queue, momentum, temperature, alpha)
-        check_name("mixing of MoCo", mixing, INPUT)
-        check_name("box of MoCo", box, BOXES)
+        _check(queue, momentum, temperature)
         check_name("negatives of MoCo", negatives, NEGATIVES)
         if not any(parameter.requires_grad for parameter in encoder.parameters()):
             raise InputError("MoCo: all of the encoder is frozen, as a partner's is; call encoder.requires_grad_(True).train() first")
         self.encoder, self.head = encoder, head
-        self.dims: Dims | None = dims or getattr(encoder, "takes", None)
+        self.inputs = Inputs("MoCo", mixing, alpha, box, dims or getattr(encoder, "takes", None))
         self.key_encoder = copy.deepcopy(encoder).requires_grad_(False)
         self.key_head = copy.deepcopy(head).requires_grad_(False)
         self.momentum, self.temperature = momentum, temperature
-        self.mixing, self.alpha, self.box, self.negatives, self.stream = mixing, alpha, box, negatives, stream
+        self.mixing, self.negatives, self.stream = mixing, negatives, stream
         self.register_buffer("queue", torch.zeros(head.out_features, queue))
         self.register_buffer("queue_ids", torch.full((queue,), losses.EMPTY))
         self.register_buffer("queue_ptr", torch.zeros((), dtype=torch.long))
@@ -100,27 +99,19 @@ class MoCo(nn.Module):
         each process holds its rows of the batch. Returns "loss", a scalar with gradient, "accuracy", a scalar in [0, 1],
         and what `losses.looked_at` tells of the embeddings. After the optimiser's step, call `update`.
         """
-        x = views["query"]
-        count = len(x) * parallel.size()
-        r = torch.arange(count) if self.mixing == "none" else draw_partners(count, rng)
-        other = x if self.mixing == "none" else parallel.exchange(x, r)
-        part = parallel.rank(), parallel.size()
-        mixed, lam = mix_inputs(self.mixing, x, r, rng, self.alpha, self.box, other, part, self.dims)
-        maps = partial_forward(self.encoder, mixed, 0, len(self.encoder))
-        return self.contrast(maps, views["key"], self.origin(views, sample), r, lam)
+        return self.measure({"query": self.inputs(self.encoder, views["query"], rng)}, views, sample)
 
     def origin(self, views: Mapping[str, Tensor], sample: Tensor) -> Tensor:
         """Give the origin of each row, (B,) int64 (`losses.false_negatives`): its video, or its group with negatives "other-groups"."""
         return views["group"] if self.negatives == "other-groups" else sample
 
-    def contrast(self, maps: Tensor, key_view: Tensor, sample: Tensor, r: Tensor, lam: float | Tensor) -> dict[str, Tensor]:
-        """Loss and accuracy for the query encoder's last `maps` (of mixed queries) against keys of `key_view`, not mixed.
+    def measure(self, mixed: Mapping[str, Mixed], views: Mapping[str, Tensor], sample: Tensor) -> dict[str, Tensor]:
+        """Give what `step` returns, for queries that are mixed already: mixed["query"] against the keys of views["key"], which are not.
 
-        sample: as `origin` gives it; r: (B,) int64, each row's partner, of the whole batch where several processes share it; lam: a number, or (B,) of
-        this process's rows. Keeps the keys for `update`.
+        Keeps the keys for `update`.
         """
-        r = r.to(maps.device, non_blocking=True)
-        similarities, queries, own, _ = self.compare(maps, key_view, sample, r)
+        maps, r, lam = mixed["query"]
+        similarities, queries, own, _ = self.compare(maps, views["key"], self.origin(views, sample), r)
         return {
             "loss": losses.mixed_cross_entropy(similarities, r[own], lam, own.start),
             "accuracy": losses.accuracy(similarities, r[own], lam, own.start),
@@ -128,7 +119,10 @@ class MoCo(nn.Module):
         }
 
     def compare(self, maps: Tensor, key_view: Tensor, sample: Tensor, r: Tensor) -> Compared:
-        """The similarities that a loss is made of; arguments as of `contrast`. Keeps the keys for `update`."""
+        """The similarities that a loss is made of, of the query encoder's last `maps` and keys of `key_view`. Keeps the keys for `update`.
+
+        sample: as `origin` gives it; r: (B,) int64, each row's partner, of the whole batch where several processes share it.
+        """
         r, sample = (t.to(maps.device, non_blocking=True) for t in (r, sample))
         query = embed(self.encoder, self.head, maps)
         with torch.no_grad():
@@ -222,18 +216,10 @@ def embed(encoder: nn.Sequential, head: nn.Module, maps: Tensor) -> Tensor:
     return normalize(head(pool(encoder, maps)).float(), dim=1)
 
 
-@eager
-def draw_partners(count: int, rng: torch.Generator) -> Tensor:
-    """r: a uniform permutation of the batch, (B,) int64 on the CPU; a sample may be its own partner."""
-    return torch.randperm(count, generator=rng, device="cpu")
-
-
-def _check(queue: int, momentum: float, temperature: float, alpha: float) -> None:
+def _check(queue: int, momentum: float, temperature: float) -> None:
     if queue < 0:
         raise InputError(f"queue {queue} of MoCo: give 0 or more keys")
     if not 0 <= momentum <= 1:
         raise InputError(f"momentum {momentum} of MoCo: give a number from 0 to 1")
     if not temperature > 0:
         raise InputError(f"temperature {temperature} of MoCo: give a number above 0")
-    if not alpha > 0:
-        raise InputError(f"alpha {alpha} of MoCo: give a number above 0")

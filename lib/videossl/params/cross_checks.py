@@ -221,9 +221,10 @@ def _parts(params: Params, name: str) -> None:
 
 def _settings(params: Params, stream: str, tag: str, experiment: str = "") -> None:
     """A training has all its settings, and each is one for its method."""
+    framework = registry.framework(params["experiments"][experiment]) if experiment else None
     for key, setting in recipes.settings(params, stream, tag, experiment).items():
         if setting.place:
-            schema.check_setting(schema.method_of(tag), key, setting.value, setting.place)
+            schema.check_setting(schema.method_of(tag), framework, key, setting.value, setting.place)
 
 
 def _rules(params: Params, name: str) -> None:

@@ -37,7 +37,7 @@ class Setting(NamedTuple):
 
 def method(params: Params, experiment: str) -> Params:
     """The declaration of the method of an experiment."""
-    return registry.declared("methods", params["experiments"][experiment]["method"])
+    return registry.method(params["experiments"][experiment])
 
 
 def trainings(params: Params, experiment: str) -> list[Training]:
@@ -164,18 +164,21 @@ def epochs(params: Params, job: Training) -> int:
 def settings(params: Params, stream: str, tag: str, experiment: str = "") -> dict[str, Setting]:
     """All settings of a training of `stream`: those of the experiment before those of the stream.
 
+    Of a method that trains by a framework, the framework's own settings may stand in that one's part too; how long and how fast may not.
     tag: in `streams.*.train`, the method, or the task that trains by one. Raises InputError where one is nowhere.
     """
-    name = schema.method_of(tag)
-    train = params["streams"][stream].get("train", {})
+    name, train = schema.method_of(tag), params["streams"][stream].get("train", {})
     recipe = params["experiments"][experiment] if experiment else {}
+    framework = registry.framework({"method": name} | recipe)
+    by = {key: value for key, value in train.get(framework, {}).items() if key not in schema.loop()}
     places = (
         (f"experiments.{experiment}", recipe),
         (f"streams.{stream}.train.{tag}", train.get(tag, {})),
+        (f"streams.{stream}.train.{framework}", by),
         (f"streams.{stream}.train", train),
     )
     result = {}
-    for key, declared in schema.settings(name).items():
+    for key, declared in schema.settings(name, framework).items():
         setting = next((Setting(given[key], f"{place}.{key}") for place, given in places if key in given), None)
         if setting is None and "default" not in declared:
             whose = f"experiments.{experiment} trains" if experiment else f"the task {tag} trains"

@@ -30,9 +30,9 @@ def check(params: Any) -> None:
         raise InputError(_explain(jsonschema.exceptions.best_match(errors), ""))
 
 
-def check_setting(method: str, key: str, value: Any, place: str) -> None:
+def check_setting(method: str, framework: str | None, key: str, value: Any, place: str) -> None:
     """Raise InputError where the setting at `place` is nothing for `method`: another method that has it may take more."""
-    for error in _validator_of(method, key).iter_errors(value):
+    for error in _validator_of(method, framework, key).iter_errors(value):
         raise InputError(f"{_explain(error, place)} (by {method})")
 
 
@@ -81,10 +81,14 @@ def loop() -> dict[str, Schema]:
     return result
 
 
-def settings(method: str) -> dict[str, Schema]:
-    """All settings of a training by `method`, those of the loop first."""
-    own: dict[str, Schema] = registry.declared("methods", method).get("settings", {})
+def settings(method: str, framework: str | None = None) -> dict[str, Schema]:
+    """All settings of a training by `method`, those of the loop first; framework: that it trains by, where not its default."""
+    own: dict[str, Schema] = registry.method(_part(method, framework)).get("settings", {})
     return loop() | own
+
+
+def _part(method: str, framework: str | None) -> dict[str, str]:
+    return {"method": method} | ({"framework": framework} if framework else {})
 
 
 def method_of(tag: str) -> str:
@@ -160,35 +164,45 @@ def _stream_of(modality: str, encoder: str) -> Schema:
 @cache
 def _train() -> Schema:
     """The schema of a stream's training: settings for every method that has them, and of one method, or trained task, alone."""
-    own = {method: _plain_of(method) for method in registry.names("methods")}
-    shared = {key: _any(key, own) for method in own.values() for key in method}
+    own = [(method, _plain_of(method, framework)) for method in registry.names("methods") for framework in _frameworks(method)]
     parts = {
-        tag: _object(own[method]) | {"description": f"settings of {tag} alone, which come before those for all", "elsewhere": True}
+        tag: _object(_shared([(name, declared) for name, declared in own if name == method]))
+        | {"description": f"settings of {tag} alone, which come before those for all", "elsewhere": True}
         for tag, method in tags().items()
     }
-    return _object(shared | parts)
+    return _object(_shared(own) | parts)
 
 
-def _plain_of(method: str) -> dict[str, Schema]:
+def _frameworks(method: str) -> list[str | None]:
+    """The frameworks that a method may train by; [None] where it trains by itself."""
+    return list(registry.frameworks()) if registry.framework({"method": method}) else [None]
+
+
+def _plain_of(method: str, framework: str | None) -> dict[str, Schema]:
     """The settings of a method that a stream may have."""
-    return {name: plain(setting) for name, setting in settings(method).items() if not setting.get("recipe")}
+    return {name: plain(setting) for name, setting in settings(method, framework).items() if not setting.get("recipe")}
 
 
-def _any(key: str, own: dict[str, dict[str, Schema]]) -> Schema:
-    """The schema of a setting, for any of the methods that have it."""
+def _shared(own: list[tuple[str, dict[str, Schema]]]) -> dict[str, Schema]:
+    """The schema of each setting, for any of the methods that have it; own: methods, once for each framework, with their settings."""
+    return {key: _any(key, own) for _, declared in own for key in declared}
+
+
+def _any(key: str, own: list[tuple[str, dict[str, Schema]]]) -> Schema:
     kinds: list[Schema] = []
-    for method, declared in own.items():
+    for method, declared in own:
         if key not in declared:
             continue
         same = [kind for kind in kinds if {**kind, "of": []} == {**declared[key], "of": []}]
         kinds += [] if same else [{**declared[key], "of": []}]
-        (same or kinds[-1:])[0]["of"].append(method)
+        of = (same or kinds[-1:])[0]["of"]
+        of += [] if method in of else [method]
     return kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
 
 
 def _experiment() -> Schema:
     methods = registry.names("methods")
-    kinds = [{"if": {"required": ["method"], "properties": {"method": {"const": name}}}, "then": _recipe(name)} for name in methods]
+    kinds = [_kind(method, framework) for method in methods for framework in _frameworks(method)]
     return {
         "type": "object",
         "required": ["method"],
@@ -197,16 +211,28 @@ def _experiment() -> Schema:
     }
 
 
-def _recipe(method: str) -> Schema:
-    base, declared = _base()["recipe"], registry.declared("methods", method)
+def _kind(method: str, framework: str | None) -> Schema:
+    """The schema of recipes of a method, by one framework; one of no known framework is taken for one of the default's, which names the known."""
+    names = {"method": {"const": method}}
+    if framework is None:
+        return {"if": {"required": ["method"], "properties": names}, "then": _recipe(method, None)}
+    others = [name for name in registry.frameworks() if name != framework]
+    default = framework == registry.framework({"method": method})
+    own = {"not": {"enum": others}} if default else {"const": framework}
+    needed = ["method"] if default else ["method", "framework"]
+    return {"if": {"required": needed, "properties": names | {"framework": own}}, "then": _recipe(method, framework)}
+
+
+def _recipe(method: str, framework: str | None) -> Schema:
+    base, declared = _base()["recipe"], registry.method(_part(method, framework))
     streams = base["streams"] | {f"{end}Items": count for end, count in declared["streams"].items()}
     keys = {"method": {"const": method, "description": declared["about"]}, "streams": streams}
     keys |= {"from": base["from"]} if declared["from"] != "none" else {}
     keys |= {"stages": base["stages"]} if declared["trains"] == "in turn" else {}
     keys |= {role: base["named"] for role, frozen in declared.get("frozen", {}).items() if frozen["stream"] == "named"}
-    own = {name: plain(setting) for name, setting in settings(method).items()} | {"epochs": base["epochs"]}
+    own = {name: plain(setting) for name, setting in settings(method, framework).items()} | {"epochs": base["epochs"]}
     needed = [key for key in keys if key != "from" or declared["from"] == "required"]
-    needed += [name for name, setting in settings(method).items() if setting.get("recipe") and "default" not in setting]
+    needed += [name for name, setting in settings(method, framework).items() if setting.get("recipe") and "default" not in setting]
     return _object(keys | own | {"keep": base["keep"], "paper": base["paper"]}, needed)
 
 
@@ -228,8 +254,8 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 
 @cache
-def _validator_of(method: str, key: str) -> jsonschema.Draft202012Validator:
-    return _validating(plain(settings(method)[key]))
+def _validator_of(method: str, framework: str | None, key: str) -> jsonschema.Draft202012Validator:
+    return _validating(plain(settings(method, framework)[key]))
 
 
 def _validating(wanted: Schema) -> jsonschema.Draft202012Validator:

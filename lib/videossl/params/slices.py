@@ -62,18 +62,24 @@ def training(params: Params, job: Training) -> Params:
     plan = {"name": job.name, "streams": list(job.streams), "frozen": frozen, "draws": recipes.draws(params, job)}
     return {
         "threads": params["threads"],
-        "method": recipe["method"],
+        **_named(recipe),
         "training": plan | {"epochs": recipes.epochs(params, job), "keep": recipe.get("keep", 0)},
         "streams": streams,
         "settings": {name: _settings(params, job, name) for name in job.streams},
     }
 
 
+def _named(recipe: Params) -> Params:
+    """The method of a recipe, and the framework that it trains by."""
+    framework = registry.framework(recipe)
+    return {"method": recipe["method"]} | ({"framework": framework} if framework else {})
+
+
 def _settings(params: Params, job: Training, name: str) -> Params:
     """The settings of one stream; where one has a value for each stream and a training needs its own alone, that."""
-    declared = schema.settings(params["experiments"][job.experiment]["method"])
+    declared = schema.settings(**_named(params["experiments"][job.experiment]))
     settings = recipes.settings(params, name, params["experiments"][job.experiment]["method"], job.experiment)
-    values = {key: setting.value for key, setting in settings.items() if key != "epochs"}
+    values = {key: setting.value for key, setting in settings.items() if key not in ("epochs", "framework")}
     own = [key for key, value in values.items() if declared[key].get("own") and isinstance(value, dict)]
     return values | {key: {name: values[key][name]} for key in own}
 
@@ -84,7 +90,7 @@ def feasible(params: Params, experiment: str) -> Params:
     streams = {name: stream(params, name) for name in recipe["streams"]}
     shapes = {name: {key: value for key, value in settings.items() if key != "augment"} for name, settings in streams.items()}
     first = recipes.settings(params, recipe["streams"][0], recipe["method"], experiment)
-    return {"method": recipe["method"], "streams": shapes, "settings": {key: first[key].value for key in declared["feasible"]}}
+    return {**_named(recipe), "streams": shapes, "settings": {key: first[key].value for key in declared["feasible"]}}
 
 
 def measurable(params: Params, name: str) -> Params:
@@ -119,7 +125,7 @@ def finetune(params: Params, task: str, name: str) -> Params:
     settings = {key: setting.value for key, setting in recipes.settings(params, name, task).items()}
     method = schema.method_of(task)
     streams = {name: stream(params, name)}
-    streams[name] |= {part: params["streams"][name][part] for part in registry.declared("methods", method).get("uses", [])}
+    streams[name] |= {part: params["streams"][name][part] for part in registry.method({"method": method}).get("uses", [])}
     return {
         "threads": params["threads"],
         "method": method,
@@ -173,7 +179,7 @@ def keys(part: Any) -> set[str]:
     What a modality's own section has comes and goes: the section is named as a whole.
     """
     own = {section["name"] for section in schema.sections().values()}
-    return {key for key in _leaves(part, "", own) if key.split(".")[0] not in ("training", "settings", "method")}
+    return {key for key in _leaves(part, "", own) if key.split(".")[0] not in ("training", "settings", "method", "framework")}
 
 
 def training_keys(params: Params, job: Training) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -135,7 +135,7 @@ def method(params: Mapping[str, Any], seed: int, files: Weights, classes: int = 
         for name in plan(params)["streams"]
     }
     frozen = {role: Frozen(name, _frozen(role, name, params, seed, files)) for role, name in plan(params)["frozen"].items()}
-    result: Method = registry.module("methods", params["method"]).build(Given(streams, frozen, classes, seed))
+    result = _built(params, Given(streams, frozen, classes, seed))
     if files.start:
         states = {name: weights.load(path, f"{name}/") for name, path in files.start.items()}
         origin = ", ".join(dict.fromkeys(str(path) for path in files.start.values()))
@@ -143,9 +143,18 @@ def method(params: Mapping[str, Any], seed: int, files: Weights, classes: int = 
     return result
 
 
+def _built(params: Mapping[str, Any], given: Given) -> Method:
+    """The method on what it is given; one that mixes within a framework has that built first, with nothing mixed."""
+    module, framework = registry.module("methods", params["method"]), registry.framework(params)
+    if framework is None:
+        return module.build(given)  # type: ignore[no-any-return]
+    unmixed = {name: replace(learner, settings={**learner.settings, "mixing": "none"}) for name, learner in given.streams.items()}
+    return module.build(given, registry.module("methods", framework).build(replace(given, streams=unmixed)))  # type: ignore[no-any-return]
+
+
 def _settings(params: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The settings of a stream, and its parts that the method uses."""
-    parts = registry.declared("methods", params["method"]).get("uses", [])
+    parts = registry.method(params).get("uses", [])
     return {**params["settings"][name], **{part: params["streams"][name][part] for part in parts}}
 
 
@@ -174,7 +183,7 @@ def batches(
     labels: Mapping[str, int] | None = None,
 ) -> Batches:
     """The batches of a training; seed: of its draws. labels: class name -> number."""
-    declared, module = registry.declared("methods", params["method"]), registry.module("methods", params["method"])
+    declared, module = registry.method(params), registry.module("methods", params["method"])
     adapt = getattr(module, "adapt", lambda augment: augment)
     sources: list[Source] = []
     augments: dict[str, Augment] = {}
@@ -189,7 +198,7 @@ def batches(
 
 def clip_names(params: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """The names of the views that each stream is seen in; a frozen stream is named "{stream}@{role}"."""
-    streams, declared = plan(params)["streams"], registry.declared("methods", params["method"])
+    streams, declared = plan(params)["streams"], registry.method(params)
     result = {}
     for stream in streams:
         prefix = f"{stream}/" if len(streams) > 1 else ""
