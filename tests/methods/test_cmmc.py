@@ -166,7 +166,7 @@ def test_a_box_a_sample_on_bodies_takes_their_mean(monkeypatch: pytest.MonkeyPat
     encoder = build("st-gcn", 3, {"width": 0.125}, 0)
     method = CMMC(MoCo(encoder, build_head(128, 0, 16), 0, 0.9, 0.1), build("st-gcn", 3, {"width": 0.125}, 1), box="sample")
     lams: list[Tensor] = []
-    monkeypatch.setattr(method.core, "measure", lambda mixed, views, sample: lams.append(mixed["query"].lam) or {})
+    monkeypatch.setattr(method.core, "measure", lambda mixed, views, sample, rng: lams.append(mixed["query"].lam) or {})
     method.step(skeletons(3), torch.arange(3), torch_rng(4))
     rng = torch_rng(4)
     k, ell = draw_layers(range(1, 11), rng)
@@ -216,7 +216,7 @@ def test_a_video_with_a_skeleton_written_out(trained: str, layers: tuple[int, in
         laid = other[(..., *(slice(*span) for span in cut.spans))].reshape(*other.shape[:2], *cut.shape)
         mixed[(row, *(slice(*span) for span in place.into))] = laid[tuple(slice(*span) for span in place.source)]
     lam = torch.tensor([drawn[row % len(drawn)][1].lam(g1.shape[1:]) for row in range(len(g1))]).view(3, bodies).mean(1)
-    expected = reference.core.measure({"query": Mixed(run(mixed, f1, k, len(f1)), r, lam)}, views, torch.arange(3))
+    expected = reference.core.measure({"query": Mixed(run(mixed, f1, k, len(f1)), r, lam)}, views, torch.arange(3), rng)
     torch.testing.assert_close(result["loss"], expected["loss"], rtol=1e-4, atol=1e-5)
     assert 0 < float(lam.min()) < 1
 
@@ -281,7 +281,7 @@ def test_mixups_blend_whole_maps_of_one_block(mixing: str, box: str) -> None:
     g2 = g1[r] if f2 is None else run(views["partner"][r], f2.eval(), 0, k)
     share = lam.view(-1, 1, 1, 1, 1)
     maps = run(share * g1 + (1 - share) * g2, f1, k, 3)
-    expected = reference.core.measure({"query": Mixed(maps, r, lam)}, views, torch.arange(4))
+    expected = reference.core.measure({"query": Mixed(maps, r, lam)}, views, torch.arange(4), rng)
     expected["loss"].backward()
     torch.testing.assert_close(result["loss"], expected["loss"], rtol=1e-4, atol=1e-5)
     for ours, theirs in zip(method.trainable(), reference.trainable(), strict=True):

@@ -102,7 +102,7 @@ def test_a_mix_a_sample(mixing: str) -> None:
     r = torch.randperm(4, generator=rng)
     mixed, lam = mix_inputs(mixing, views["query"], r, rng, box="sample")
     assert isinstance(lam, Tensor) and len(set(lam.tolist())) > 1
-    expected = reference.measure({"query": Mixed(reference.encoder(mixed), r, lam)}, views, torch.arange(4))["loss"]
+    expected = reference.measure({"query": Mixed(reference.encoder(mixed), r, lam)}, views, torch.arange(4), torch_rng(0))["loss"]
     torch.testing.assert_close(loss, expected)
 
 

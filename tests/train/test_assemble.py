@@ -117,7 +117,7 @@ def test_losses_of_two_videos_of_a_group_in_a_batch_and_the_queue_by_hand(
     maps, r = torch.zeros(3, method.encoder.out_features, 1, 1, 1), torch.arange(3)
     compared = method.compare(maps, maps, method.origin({"group": group}, sample), r)
     assert (-compared.logits.log_softmax(1).diagonal()).tolist() == pytest.approx(expected, abs=1e-6)
-    loss = method.measure({"query": Mixed(maps, r, 1.0)}, {"key": maps, "group": group}, sample)["loss"]
+    loss = method.measure({"query": Mixed(maps, r, 1.0)}, {"key": maps, "group": group}, sample, seeding.torch_rng(0))["loss"]
     assert loss.item() == pytest.approx(sum(expected) / 3, abs=1e-6)
 
 
@@ -157,7 +157,10 @@ def made_up(monkeypatch: pytest.MonkeyPatch, module: Any = None, **declared: Any
 
 def part(streams: Sequence[str], frozen: Mapping[str, str] | None = None, **settings: Any) -> dict[str, Any]:
     """The slice of a training by the made-up method."""
-    chosen, loop = tiny(), {"batch": 4, "optimiser": "sgd", "lr": 0.1, "weight_decay": 0.0, "schedule": "constant", "warmup": 0.0}
+    chosen, loop = (
+        tiny(),
+        {"batch": 4, "optimiser": "sgd", "lr": 0.1, "weight_decay": 0.0, "schedule": "constant", "warmup": 0.0, "decay_norms": True},
+    )
     plan = {"name": "+".join(streams), "streams": list(streams), "frozen": dict(frozen or {}), "draws": [], "epochs": 1, "keep": 0}
     return {
         "method": "made-up",

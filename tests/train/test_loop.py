@@ -44,7 +44,7 @@ class Regression(nn.Module):
         loss = ((views["x"] @ self.w + noise - views["y"]) ** 2).mean()
         return {"loss": loss, "accuracy": (loss < 1).float()}
 
-    def update(self) -> None:
+    def update(self, done: float = 0.0) -> None:
         self.updates += 1
 
     def trainable(self) -> list[nn.Parameter]:
@@ -205,8 +205,8 @@ def test_weights_that_are_no_numbers_never_become_a_checkpoint(tmp_path: Path) -
     """A gradient may overflow where the loss does not."""
 
     class Overflows(Regression):
-        def update(self) -> None:
-            super().update()
+        def update(self, done: float = 0.0) -> None:
+            super().update(done)
             if int(self.updates) == 3:
                 self.w.data[1] = float("inf")
 

@@ -56,3 +56,55 @@ def test_optimisers() -> None:
     assert isinstance(adam, torch.optim.Adam) and adam.defaults["weight_decay"] == 1e-5
     sgd = schedule.optimiser("sgd", [parameter], 0.1, 1e-4)
     assert isinstance(sgd, torch.optim.SGD) and sgd.defaults["momentum"] == 0.9
+
+
+def small() -> torch.nn.Sequential:
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Conv3d(2, 3, 2), torch.nn.BatchNorm3d(3), torch.nn.Flatten(), torch.nn.Linear(3, 2))
+
+
+@pytest.mark.parametrize("decay", [1e-4, 0.1])
+def test_lars_takes_lightlys_steps(decay: float) -> None:
+    """lightly leaves tensors without decay out of the fitting."""
+    from lightly.utils.lars import LARS
+
+    ours, theirs = small(), small()
+    groups = [[p for p in theirs.parameters() if (p.ndim > 1) == large] for large in (True, False)]
+    other = LARS([{"params": groups[0]}, {"params": groups[1], "weight_decay": 0.0}], 0.5, 0.9, weight_decay=decay)
+    mine = schedule.optimiser("lars", ours.parameters(), 0.5, decay, decay_norms=False)
+    for step in range(6):
+        x = torch.randn(4, 2, 2, 2, 2, generator=torch.Generator().manual_seed(step))
+        for model, optimiser in ((ours, mine), (theirs, other)):
+            optimiser.zero_grad()
+            model(x).square().sum().backward()
+            optimiser.step()
+    for own, wanted in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(own, wanted, rtol=1e-5, atol=1e-7)
+    assert not torch.equal(ours[0].weight, small()[0].weight) and not torch.equal(ours[1].bias, small()[1].bias)
+
+
+def test_a_step_of_lars_by_hand() -> None:
+    """|w| 5, |g| 10, decay 0.2: the rate is 0.001 * 5 / (10 + 1); a tensor of zeros takes the step of SGD."""
+    weights, zeros = torch.nn.Parameter(torch.tensor([[3.0, 4.0]])), torch.nn.Parameter(torch.zeros(1, 1))
+    optimiser = schedule.optimiser("lars", [weights, zeros], 2.0, 0.2)
+    weights.grad, zeros.grad = torch.tensor([[6.0, 8.0]]), torch.tensor([[1.0]])
+    optimiser.step()
+    rate = 0.001 * 5 / 11
+    assert weights.tolist() == [pytest.approx([3 - 2 * rate * 6.6, 4 - 2 * rate * 8.8])] and zeros.item() == -2
+    optimiser.step()
+    assert zeros.item() == pytest.approx(-2 - 2 * (0.9 + 0.001 * 2 / (1 + 0.4) * (1 - 0.4))), "0.9 of the step before goes on"
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd", "lars"])
+def test_norms_and_biases_do_not_decay_where_params_say_so(name: str) -> None:
+    """Without a gradient, a step is decay alone."""
+    for decays in (True, False):
+        model = small()
+        optimiser = schedule.optimiser(name, model.parameters(), 0.1, 0.1, decays)
+        torch.nn.init.ones_(model[1].bias)
+        before = {key: tensor.clone() for key, tensor in model.named_parameters()}
+        for parameter in model.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        optimiser.step()
+        moved = {key for key, tensor in model.named_parameters() if not torch.equal(tensor, before[key])}
+        assert moved == ({"0.weight", "3.weight", *({"0.bias", "1.weight", "1.bias", "3.bias"} if decays else ())})

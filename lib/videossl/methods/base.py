@@ -36,10 +36,14 @@ class Learner:
 
 @dataclass(frozen=True)
 class Frozen:
-    """An encoder that is looked at and never trained, by the name of its stream; in evaluation mode, without gradients."""
+    """An encoder that is looked at and never trained, by the name of its stream; in evaluation mode, without gradients.
+
+    head: of a role that is declared with one, the head that was trained with it.
+    """
 
     stream: str
     encoder: Encoder
+    head: nn.Module | None = None
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,12 @@ class Method(Protocol):
     "{stream}/query" where several are, a frozen encoder's by its role; "label" and "group", (B,) int64, always; sample: (B,) int64 >= 0,
     which video a row is of; rng: a CPU generator, the same in all processes. Returns scalars: "loss" with gradient, and whatever else it
     measures; of each of several streams as "{measure}/{stream}". "accuracy" is a share, and "spread" (`losses.spread`) is watched.
-    update: what follows the optimiser's step. trainable: the parameters to optimise. encoders: what comes out, by stream. states: by
+    update: what follows the optimiser's step; done: the share of the training's steps that are done, in (0, 1]. trainable: the parameters to optimise. encoders: what comes out, by stream. states: by
     stream, what a later training can begin from, its encoder under "encoder."; begin: take over such states, and say in words what.
     """
 
     def step(self, views: Views, sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]: ...
-    def update(self) -> None: ...
+    def update(self, done: float = ...) -> None: ...
     def trainable(self) -> list[nn.Parameter]: ...
     def encoders(self) -> dict[str, nn.Sequential]: ...
     def states(self) -> dict[str, dict[str, Tensor]]: ...
@@ -94,11 +98,13 @@ class Framework(Method, Protocol):
     """A method of one stream whose views another method may mix in its place, as CMMC does.
 
     encoder: of the stream; mixing: its own, "none" where another mixes; mixed: the names of the views that are mixed. measure: what `step`
-    returns, given these views as they were mixed and encoded, and all others as `step` has them.
+    returns, given these views as they were mixed and encoded, and all others, and the draws that are left, as `step` has them.
     """
 
     encoder: nn.Sequential
     mixing: str
     mixed: tuple[str, ...]
 
-    def measure(self, mixed: Mapping[str, Mixed], views: Mapping[str, Tensor], sample: Tensor) -> dict[str, Tensor]: ...
+    def measure(
+        self, mixed: Mapping[str, Mixed], views: Mapping[str, Tensor], sample: Tensor, rng: torch.Generator
+    ) -> dict[str, Tensor]: ...

@@ -75,7 +75,7 @@ class CMMC(nn.Module):
         Each view that the framework has mixed (MoCo: "query") draws blocks, partners and boxes of its own.
         """
         mixed = {name: self._mixed(views[name], views, rng) for name in self.core.mixed}
-        return self.core.measure(mixed, views, sample)
+        return self.core.measure(mixed, views, sample, rng)
 
     def _mixed(self, x: Tensor, views: Mapping[str, Tensor], rng: torch.Generator) -> Mixed:
         """Lines 4 to 10 of Algorithm 1, for one view x (B, *input)."""
@@ -90,9 +90,9 @@ class CMMC(nn.Module):
             lam = lam.view(len(x), -1).mean(1)  # a box a row: a sample's share is the mean of its bodies'
         return Mixed(partial_forward(encoder, maps, k, len(encoder)), r, lam)
 
-    def update(self) -> None:
+    def update(self, done: float = 0.0) -> None:
         """See the framework's."""
-        self.core.update()
+        self.core.update(done)
 
     def trainable(self) -> list[nn.Parameter]:
         """Modality 1's parameters (f1 and its head) and no others."""

@@ -66,10 +66,10 @@ class CrosSCLR(nn.Module):
         whole = {"loss": loss.sum(), "accuracy": accuracy.mean(), "spread": spread.min()}
         return whole | {f"{key}/{name}": value.detach() for name, each in measures.items() for key, value in each.items()}
 
-    def update(self) -> None:
+    def update(self, done: float = 0.0) -> None:
         """See `MoCo.update`."""
         for _, moco in self._streams():
-            moco.update()
+            moco.update(done)
 
     def trainable(self) -> list[nn.Parameter]:
         """Both streams' query encoders and heads."""

@@ -25,6 +25,7 @@ from videossl.errors import InputError
 from videossl.methods import losses
 from videossl.methods.base import Given, Learner, State
 from videossl.methods.mixed import Inputs, Mixed
+from videossl.methods.takeover import take_over
 from videossl.mix.axes import Dims
 from videossl.mix.strategies import check_name
 
@@ -99,13 +100,13 @@ class MoCo(nn.Module):
         each process holds its rows of the batch. Returns "loss", a scalar with gradient, "accuracy", a scalar in [0, 1],
         and what `losses.looked_at` tells of the embeddings. After the optimiser's step, call `update`.
         """
-        return self.measure({"query": self.inputs(self.encoder, views["query"], rng)}, views, sample)
+        return self.measure({"query": self.inputs(self.encoder, views["query"], rng)}, views, sample, rng)
 
     def origin(self, views: Mapping[str, Tensor], sample: Tensor) -> Tensor:
         """Give the origin of each row, (B,) int64 (`losses.false_negatives`): its video, or its group with negatives "other-groups"."""
         return views["group"] if self.negatives == "other-groups" else sample
 
-    def measure(self, mixed: Mapping[str, Mixed], views: Mapping[str, Tensor], sample: Tensor) -> dict[str, Tensor]:
+    def measure(self, mixed: Mapping[str, Mixed], views: Mapping[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         """Give what `step` returns, for queries that are mixed already: mixed["query"] against the keys of views["key"], which are not.
 
         Keeps the keys for `update`.
@@ -135,7 +136,7 @@ class MoCo(nn.Module):
         return Compared(losses.logits(query, keys, self.queue, self.temperature, mask), queries, own, sample)
 
     @torch.no_grad()
-    def update(self) -> None:
+    def update(self, done: float = 0.0) -> None:
         """Move the key encoder and head towards the query's (key = m key + (1 - m) query), enqueue the last
         step's keys."""
         if self._pending is None:
@@ -169,32 +170,25 @@ class MoCo(nn.Module):
 
         Returns what was loaded, for the log. Raises InputError, loading nothing, for a tensor too many, missing, or of another shape.
         """
-        state, own = states[self.stream], self.state_dict()
-        if all(name.startswith("encoder.") for name in state):
-            own = {name: tensor for name, tensor in own.items() if name.startswith("encoder.")}
-        what = f"earlier weights{f' of {self.stream}' if self.stream else ''}"
-        for name in [*own, *state]:
-            if name not in state:
-                raise InputError(f"{what}: {name} is missing; give weights of a MoCo of this encoder")
-            if name not in own:
-                raise InputError(f"{what}: {name} is unexpected; give weights of a MoCo of this encoder")
-            if own[name].shape != state[name].shape:
-                shapes = f"{tuple(state[name].shape)}, here {tuple(own[name].shape)}"
-                raise InputError(f"{what}: {name} is {shapes}; use that training's encoder, width and queue")
-        self.load_state_dict(dict(state), strict=False)
-        if len(own) < len(self.state_dict()):
+        parts = take_over(self, states[self.stream], self.stream)
+        if parts == ["encoder"]:
             self.key_encoder.load_state_dict(self.encoder.state_dict())
-        return list(dict.fromkeys(name.split(".")[0] for name in own))
+        return parts
+
+    def slots(self, count: int) -> Tensor:
+        """Where the next `count` keys go in the queue: from the pointer on, and after the end from the start; of more keys than slots
+        the last keys stay. (min(count, K),) int64."""
+        size = self.queue.shape[1]
+        return (self.queue_ptr + torch.arange(count, device=self.queue.device))[count - min(count, size) :] % max(size, 1)
 
     def _enqueue(self, keys: Tensor, ids: Tensor) -> None:
-        """Write keys (B, D) from the pointer on, and after the end from the start; of more keys than slots the last keys stay."""
-        slots = self.queue.shape[1]
-        if slots == 0:
+        """Write keys (B, D) and what they are of."""
+        at = self.slots(len(keys))
+        if len(at) == 0:
             return
-        at = (self.queue_ptr + torch.arange(len(keys), device=keys.device))[-slots:] % slots
-        self.queue.index_copy_(1, at, keys[-slots:].T)
-        self.queue_ids.index_copy_(0, at, ids[-slots:])
-        self.queue_ptr.add_(len(keys)).remainder_(slots)
+        self.queue.index_copy_(1, at, keys[-len(at) :].T)
+        self.queue_ids.index_copy_(0, at, ids[-len(at) :])
+        self.queue_ptr.add_(len(keys)).remainder_(self.queue.shape[1])
 
 
 def build(given: Given) -> MoCo:

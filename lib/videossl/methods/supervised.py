@@ -57,7 +57,7 @@ class Supervised(nn.Module):
         """All parameters: encoder and classifier."""
         return list(self.parameters())
 
-    def update(self) -> None:
+    def update(self, done: float = 0.0) -> None:
         """Nothing follows the optimiser's step."""
 
     def encoders(self) -> dict[str, nn.Sequential]:

@@ -193,6 +193,22 @@ def _start(params: Params, name: str) -> None:
     for stream in recipe["streams"]:
         if stream not in experiments[start]["streams"]:
             raise InputError(f"experiments.{name} needs '{stream}', which '{start}' does not train")
+    _state(params, name, start)
+
+
+def _state(params: Params, name: str, start: str) -> None:
+    """A training takes over all that an earlier one of its kind left, or an encoder alone."""
+    own, given = (_left(params, experiment) for experiment in (name, start))
+    if own != given and "encoder" not in (own, given):
+        fitting = [other for other in params["experiments"] if other != name and _left(params, other) == own]
+        way_out = f"start from {' or '.join(fitting)}, or leave `from` out" if fitting else "leave `from` out, or add an experiment by it"
+        raise InputError(f"experiments.{name}.from is '{start}', which is trained by {given}, and this one goes on from {own}; {way_out}")
+
+
+def _left(params: Params, name: str) -> str:
+    """The kind of state that the trainings of an experiment leave: that of the method, or framework, which is called so."""
+    recipe = params["experiments"][name]
+    return str(recipes.method(params, name).get("state", registry.framework(recipe) or recipe["method"]))
 
 
 def _named(params: Params, name: str, role: str) -> None:

@@ -59,6 +59,8 @@ def training(params: Params, job: Training) -> Params:
     streams = {name: stream(params, name) for name in (*job.streams, *frozen.values())}
     for name in job.streams:
         streams[name] |= {part: params["streams"][name][part] for part in declared.get("uses", [])}
+    for role, name in frozen.items():
+        streams[name] |= {"head": params["streams"][name]["head"]} if declared["frozen"][role].get("head") else {}
     plan = {"name": job.name, "streams": list(job.streams), "frozen": frozen, "draws": recipes.draws(params, job)}
     return {
         "threads": params["threads"],

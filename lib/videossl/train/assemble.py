@@ -19,7 +19,7 @@ from videossl.data.cache import Cache
 from videossl.data.clips import ClipDataset, EpochSampler, Source
 from videossl.data.index import Row
 from videossl.encoders.base import Encoder, freeze
-from videossl.encoders.build import build
+from videossl.encoders.build import build, build_head
 from videossl.errors import InputError
 from videossl.methods.base import Frozen, Given, Learner, Method, Views
 from videossl.train import loading, weights
@@ -27,7 +27,7 @@ from videossl.train.loop import Batches, Training
 
 log = logging.getLogger(__name__)
 
-LOOP = ("batch", "optimiser", "lr", "weight_decay", "schedule", "warmup")
+LOOP = ("batch", "optimiser", "lr", "weight_decay", "schedule", "warmup", "decay_norms")
 """Settings of the loop, beside the epochs."""
 
 
@@ -134,7 +134,7 @@ def method(params: Mapping[str, Any], seed: int, files: Weights, classes: int = 
         name: Learner(encoder(name, params["streams"][name], seed), _settings(params, name), _initial(seed, name))
         for name in plan(params)["streams"]
     }
-    frozen = {role: Frozen(name, _frozen(role, name, params, seed, files)) for role, name in plan(params)["frozen"].items()}
+    frozen = {role: _frozen(role, name, params, seed, files) for role, name in plan(params)["frozen"].items()}
     result = _built(params, Given(streams, frozen, classes, seed))
     if files.start:
         states = {name: weights.load(path, f"{name}/") for name, path in files.start.items()}
@@ -158,12 +158,17 @@ def _settings(params: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {**params["settings"][name], **{part: params["streams"][name][part] for part in parts}}
 
 
-def _frozen(role: str, name: str, params: Mapping[str, Any], seed: int, files: Weights) -> Encoder:
-    result = encoder(name, params["streams"][name], seed)
+def _frozen(role: str, name: str, params: Mapping[str, Any], seed: int, files: Weights) -> Frozen:
+    """The encoder in a frozen role, and its head where the role is declared with one."""
+    result, head = encoder(name, params["streams"][name], seed), None
+    if registry.method(params)["frozen"][role].get("head"):
+        head = build_head(result.out_features, _initial(seed, name), **params["streams"][name]["head"]).requires_grad_(False).eval()
     if role in files.frozen:
         result.load_state_dict(weights.load(files.frozen[role], f"{name}/encoder."))
+        if head is not None:
+            head.load_state_dict(weights.load(files.frozen[role], f"{name}/head."))
         log.info("from %s: the frozen encoder of %s", files.frozen[role], name)
-    return freeze(result)
+    return Frozen(name, freeze(result), head)
 
 
 def loop(params: Mapping[str, Any]) -> Training:

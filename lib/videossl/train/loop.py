@@ -43,6 +43,7 @@ class Training:
     weight_decay: float
     schedule: str | Sequence[float]
     warmup: float = 0.0
+    decay_norms: bool = True
 
 
 class Epochs(Protocol):
@@ -125,7 +126,8 @@ class _Fitting:
         self.checkpoint, self.name, self.record = checkpoint, name, record
         assert isinstance(method, nn.Module)
         parallel.synchronise(method)
-        self.optimiser = schedule.optimiser(training.optimiser, method.trainable(), training.lr, training.weight_decay)
+        how = training.optimiser, method.trainable(), training.lr, training.weight_decay, training.decay_norms
+        self.optimiser = schedule.optimiser(*how)
         self.at = self._resume()
         self.saved = self._steps()  # after how many steps there is a checkpoint
         self.record.begin(self.saved)
@@ -198,8 +200,8 @@ class _Fitting:
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(measures["loss"])
         self.optimiser.step()
-        self.method.update()
         at.step += 1
+        self.method.update((len(at.history) + at.step / self.batches.steps) / self.training.epochs)
         measured = _agreed(measures, stop=bool(stop.name), due=parallel.rank() == 0 and self.checkpoint.due())
         for key in measures:
             at.totals[key] = at.totals.get(key, 0.0) + measured[key]
