@@ -18,7 +18,7 @@ RUN = re.compile(r"^## A run with all four\n\n```yaml\n(.*?)^```$", re.DOTALL | 
 THINGS = {
     "modality": ["lib/videossl/modalities/brightness.py", "lib/videossl/modalities/brightness.yaml"],
     "encoder": ["lib/videossl/encoders/conv_1d.py", "lib/videossl/encoders/conv_1d.yaml"],
-    "method": ["lib/videossl/methods/simclr.py", "lib/videossl/methods/simclr.yaml"],
+    "method": ["lib/videossl/methods/barlow_twins.py", "lib/videossl/methods/barlow_twins.yaml"],
     "task": ["lib/videossl/tasks/knn.py", "lib/videossl/tasks/knn.yaml"],
 }
 
@@ -67,7 +67,7 @@ def test_each_thing_is_short(added: tuple[Workspace, dict[str, list[str]]]) -> N
 def test_it_trains_is_measured_and_stands_on_the_pages(added: tuple[Workspace, dict[str, list[str]]]) -> None:
     run = added[0].path
     curve = json.loads((run / "data/models/mine/0/brightness.json").read_text())["epochs"]
-    assert [row["epoch"] for row in curve] == [1, 2, 3, 4] and {"loss", "accuracy", "lr", "spread"} <= curve[0].keys()
+    assert [row["epoch"] for row in curve] == [1, 2, 3, 4] and {"loss", "lr", "spread"} <= curve[0].keys()
     result = json.loads((run / "data/results/mine/0/toy/knn.json").read_text())
     assert result["values"]["brightness"].keys() == {"error", "accuracy"} and sum(result["values"]["brightness"].values()) == 100
     along = json.loads((run / "data/progress/mine/0/toy/brightness.json").read_text())["streams"]["brightness"]["points"]
@@ -92,7 +92,7 @@ def test_both_engines_know_it(added: tuple[Workspace, dict[str, list[str]]]) -> 
     workspace, _ = added
     assert "recorded" in workspace.call("python", "stages/record.py").stdout
     assert "up to date" in workspace.call("dvc", "status").stdout
-    workspace.replace("lib/videossl/methods/simclr.py", "class SimCLR", "# changed\nclass SimCLR")
+    workspace.replace("lib/videossl/methods/barlow_twins.py", "class BarlowTwins", "# changed\nclass BarlowTwins")
     stale = {line.split(":")[0] for line in workspace.call("dvc", "status").stdout.splitlines() if re.match(r"[\w-]+:$", line)}
     planned = workspace.snakemake("all", "--dry-run", "--quiet", "host")
     assert stale == {"train-mine"} and set(re.findall(r"^rule (\w+):$", planned, re.MULTILINE)) == {
@@ -102,7 +102,7 @@ def test_both_engines_know_it(added: tuple[Workspace, dict[str, list[str]]]) -> 
         "report",
         "all",
     }
-    workspace.replace("lib/videossl/methods/simclr.py", "# changed\nclass SimCLR", "class SimCLR")
+    workspace.replace("lib/videossl/methods/barlow_twins.py", "# changed\nclass BarlowTwins", "class BarlowTwins")
 
 
 def test_cost_and_docs_know_it(added: tuple[Workspace, dict[str, list[str]]], tmp_path: Path) -> None:
@@ -110,10 +110,10 @@ def test_cost_and_docs_know_it(added: tuple[Workspace, dict[str, list[str]]], tm
     (workspace.path / "other").mkdir()
     (workspace.path / "other/params.yaml").write_bytes((workspace.path / "params.yaml").read_bytes())
     said = workspace.call("python", "stages/cost.py", "other", "--quick").stdout
-    assert re.search(r"^train +1 ", said, re.MULTILINE) and "simclr" in said and "knn" in said
+    assert re.search(r"^train +1 ", said, re.MULTILINE) and "barlow-twins" in said and "knn" in said
     workspace.call("python", "stages/describe_params.py")
     text = (workspace.path / "docs/params.md").read_text()
-    assert "that similarities are divided by" in text and "knn" in text and "a view is multiplied by a number" in text
+    assert "weight of what two numbers of an embedding have in common" in text and "knn" in text and "a view is multiplied by a number" in text
 
 
 def test_two_processes_train_as_one(added: tuple[Workspace, dict[str, list[str]]]) -> None:
@@ -122,4 +122,5 @@ def test_two_processes_train_as_one(added: tuple[Workspace, dict[str, list[str]]
     before = json.loads(curve.read_text())
     workspace.snakemake(str(curve.relative_to(workspace.path)), "--forcerun", "train", "--set-resources", "train:processes=2")
     for alone, together in zip(before["epochs"], json.loads(curve.read_text())["epochs"], strict=True):
-        assert together["loss"] == pytest.approx(alone["loss"], abs=1e-5) and together["accuracy"] == pytest.approx(alone["accuracy"])
+        # Rounding grows where numbers of four clips are divided by their deviation.
+        assert together["loss"] == pytest.approx(alone["loss"], rel=1e-4) and together["spread"] == pytest.approx(alone["spread"], abs=1e-5)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from videossl.encoders.base import Encoder
+from videossl.encoders.head import ProjectionHead
 from videossl.methods.mixed import Mixed
 
 Views = dict[str, Tensor]
@@ -43,7 +44,7 @@ class Frozen:
 
     stream: str
     encoder: Encoder
-    head: nn.Module | None = None
+    head: ProjectionHead | None = None
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,7 @@ def _experiments(params: Params) -> None:
         _rules(params, name)
         _by_stream(params, name)
         _equal(params, name)
+        _at_least(params, name)
         _turns(params, name)
     _check_named(params["all"], list(params["experiments"]), "all names", "there is no such experiment")
 
@@ -291,6 +292,19 @@ def _equal(params: Params, name: str) -> None:
                 raise InputError(
                     f"experiments.{name} trains {first} and {other} in one, but {_place(settings[key], first, key)} is {settings[key].value}"
                     f" and {_place(other_settings[key], other, key)} is {other_settings[key].value}; make them equal"
+                )
+
+
+def _at_least(params: Params, name: str) -> None:
+    """Check that no setting is below another that it must hold."""
+    recipe = params["experiments"][name]
+    for stream in recipe["streams"]:
+        settings = recipes.settings(params, stream, recipe["method"], name)
+        for key, least in recipes.method(params, name).get("at least", {}).items():
+            if settings[key].value < settings[least].value:
+                raise InputError(
+                    f"experiments.{name} trains {stream} with {_place(settings[key], stream, key)} {settings[key].value}, below {least}"
+                    f" {settings[least].value}; raise {key} or lower {least}"
                 )
 
 

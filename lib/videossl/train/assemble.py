@@ -162,7 +162,8 @@ def _frozen(role: str, name: str, params: Mapping[str, Any], seed: int, files: W
     """The encoder in a frozen role, and its head where the role is declared with one."""
     result, head = encoder(name, params["streams"][name], seed), None
     if registry.method(params)["frozen"][role].get("head"):
-        head = build_head(result.out_features, _initial(seed, name), **params["streams"][name]["head"]).requires_grad_(False).eval()
+        head = build_head(result.out_features, _initial(seed, name), **params["streams"][name]["head"])
+        head.requires_grad_(False).eval()
     if role in files.frozen:
         result.load_state_dict(weights.load(files.frozen[role], f"{name}/encoder."))
         if head is not None:
