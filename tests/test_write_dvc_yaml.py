@@ -28,6 +28,8 @@ def run_folder(folder: Path, dataset: Any) -> None:
     preset = REPOSITORY / "presets/ucf101.yaml"
     written, run = load.written(preset) | {"dataset": dataset, "targets": {}}, load.load(preset)
     written["experiments"] = {name: written["experiments"][name] for name in recipes.with_starts(run, run["all"])}
+    finetuned = written["evaluate"]["tasks"]["finetune"]
+    finetuned["experiments"] = [name for name in finetuned["experiments"] if name in written["experiments"]]
     (folder / "params.yaml").write_text(yaml.safe_dump(written, sort_keys=False))
     (folder / "dvc.yaml").write_text(write_dvc_yaml.text(load.load(folder / "params.yaml"), load.written(folder / "params.yaml")))
 

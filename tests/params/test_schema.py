@@ -13,6 +13,8 @@ from videossl import registry, skeleton_graphs
 from videossl.params import load, slices
 from videossl.params.recipes import Params
 
+KNOWN = ", ".join(registry.names("methods"))
+
 
 @pytest.mark.parametrize(
     ("key", "value", "said"),
@@ -70,12 +72,13 @@ from videossl.params.recipes import Params
         (
             "experiments.moco.method",
             "mooc",
-            "experiments.moco.method is 'mooc'; did you mean 'moco'? known: cmmc, crossclr, moco, supervised",
+            f"experiments.moco.method is 'mooc'; did you mean 'moco'? known: {KNOWN}",
         ),
         ("experiments.moco.method", "cmmc", "'experiments.moco.from' is missing"),
-        ("experiments.stc-mix.framework", "mocco", "experiments.stc-mix.framework is 'mocco'; did you mean 'moco'? known: moco"),
+        ("experiments.stc-mix.framework", "mocco", "experiments.stc-mix.framework is 'mocco'; did you mean 'moco'? known:"),
+        ("experiments.stc-mix.rho", 4, "unknown key 'experiments.stc-mix.rho'"),  # BYOL's
         ("experiments.moco.framework", "moco", "unknown key 'experiments.moco.framework'"),  # it trains by itself
-        ("experiments.moco.method", None, "experiments.moco.method must be one of cmmc, crossclr, moco, supervised, not null"),
+        ("experiments.moco.method", None, f"experiments.moco.method must be one of {KNOWN}, not null"),
         ("experiments.moco", {"streams": ["rgb"]}, "'experiments.moco.method' is missing"),
         ("experiments.moco.streams", [], "experiments.moco.streams"),
         ("experiments.stc-mix.streams", ["rgb"], "experiments.stc-mix.streams"),
@@ -132,7 +135,7 @@ def test_methods_that_share_a_setting_may_take_it_differently(things: Path, tiny
         put(tiny, f"streams.{stream}.train.cmmc", {"alpha": 3})
     load.check(tiny)
     put(tiny, "streams.rgb.train.alpha", "x")
-    assert 'streams.rgb.train.alpha must be a whole number, not "x"' in said_of(tiny)
+    assert 'streams.rgb.train.alpha must be a number, not "x"' in said_of(tiny)
 
 
 def test_a_task_has_what_may_be_left_out_of_it(things: Path, tiny: Params) -> None:

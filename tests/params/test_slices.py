@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -136,12 +136,15 @@ def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield from leaves(value, f"{prefix}.{key}" if prefix else key)
 
 
-def fits(params: Params, experiment: str, method: str) -> bool:
-    """Whether an experiment has all settings of another method."""
+def fits(params: Params, experiment: str, method: str = "", streams: Sequence[str] = (), framework: str = "") -> bool:
+    """Whether an experiment has all settings of another method or framework, for its streams or others."""
     recipe = params["experiments"][experiment]
-    changed = params | {"experiments": {**params["experiments"], experiment: recipe | {"method": method}}}
+    recipe = recipe | ({"method": method} if method else {}) | ({"framework": framework} if framework else {})
+    changed = params | {"experiments": {**params["experiments"], experiment: recipe}}
+    if registry.method(recipe)["trains"] == "in turn" and "stages" not in recipe:
+        return False
     try:
-        return all(recipes.settings(changed, stream, method, experiment) for stream in recipe["streams"])
+        return all(recipes.settings(changed, stream, recipe["method"], experiment) for stream in streams or recipe["streams"])
     except InputError:
         return False
 
@@ -157,10 +160,14 @@ def other(params: Params, key: str, value: Any) -> Any:
         fit = [name for name, recipe in params["experiments"].items() if streams <= set(recipe["streams"]) and name != value]
         return next((name for name in fit if experiment not in recipes.with_starts(params, [name])), None)
     if key.startswith("experiments.") and last == "streams":
-        alone = recipes.method(params, key.split(".")[1])["trains"] == "alone"
-        return (
-            ([*value, *unused] if (unused := [name for name in params["streams"] if name not in value]) else None) if alone else value[::-1]
-        )
+        experiment = key.split(".")[1]
+        if recipes.method(params, experiment)["trains"] != "alone":
+            return value[::-1]
+        method = params["experiments"][experiment]["method"]
+        unused = [name for name in params["streams"] if name not in value and fits(params, experiment, method, [name])]
+        return [*value, *unused] if unused else None
+    if key.startswith("experiments.") and last == "framework":
+        return next((name for name in registry.frameworks() if name != value and fits(params, key.split(".")[1], framework=name)), None)
     choices = {
         "modality": {"rgb": "flow", "flow": "rgb", "joint": "motion", "motion": "joint"},
         "encoder": {"s3d": "st-gcn", "st-gcn": "s3d"},

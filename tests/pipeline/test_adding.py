@@ -113,7 +113,9 @@ def test_cost_and_docs_know_it(added: tuple[Workspace, dict[str, list[str]]], tm
     assert re.search(r"^train +1 ", said, re.MULTILINE) and "barlow-twins" in said and "knn" in said
     workspace.call("python", "stages/describe_params.py")
     text = (workspace.path / "docs/params.md").read_text()
-    assert "weight of what two numbers of an embedding have in common" in text and "knn" in text and "a view is multiplied by a number" in text
+    assert (
+        "weight of what two numbers of an embedding have in common" in text and "knn" in text and "a view is multiplied by a number" in text
+    )
 
 
 def test_two_processes_train_as_one(added: tuple[Workspace, dict[str, list[str]]]) -> None:

@@ -176,8 +176,8 @@ class MoCo(nn.Module):
         return parts
 
     def slots(self, count: int) -> Tensor:
-        """Where the next `count` keys go in the queue: from the pointer on, and after the end from the start; of more keys than slots
-        the last keys stay. (min(count, K),) int64."""
+        """The slots that the next `count` keys go to, (min(count, K),) int64: from the pointer on, and after the end from the start; of more
+        keys than slots the last keys stay."""
         size = self.queue.shape[1]
         return (self.queue_ptr + torch.arange(count, device=self.queue.device))[count - min(count, size) :] % max(size, 1)
 

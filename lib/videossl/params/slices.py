@@ -200,7 +200,7 @@ def feasible_keys(params: Params, experiment: str) -> set[str]:
     recipe = params["experiments"][experiment]
     first = recipes.settings(params, recipe["streams"][0], recipe["method"], experiment)
     places = {first[key].place for key in recipes.method(params, experiment)["feasible"]}
-    plan = {f"experiments.{experiment}.{key}" for key in ("method", "streams")}
+    plan = {f"experiments.{experiment}.{key}" for key in ("method", "framework", "streams") if key in recipe}
     return keys(feasible(params, experiment)) | plan | (places - {""})
 
 
