@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from videossl import parallel, seeding
-from videossl.encoders import build
+from videossl.encoders.build import build, build_head
 from videossl.methods.cmmc import CMMC
 from videossl.methods.crossclr import CrosSCLR
 from videossl.methods.moco import MoCo
+from videossl.methods.simclr import SimCLR
 from videossl.methods.supervised import Supervised
 from videossl.train import job
 from videossl.train.checkpoint import Checkpoint
@@ -28,7 +29,7 @@ SHAPES = {"rgb": (3, 8, 16, 16), "flow": (2, 8, 16, 16), "joint": (3, 20, 25, 2)
 def encoder(modality: str) -> nn.Sequential:
     """ST-GCN for skeletons; for video three blocks, since each of S3D's 77 batch-norms takes the processes some milliseconds."""
     if modality in ("joint", "motion"):
-        return build.build("st-gcn", 3, {"width": 0.25}, seeding.derive(0, modality))
+        return build("st-gcn", 3, {"width": 0.25}, seeding.derive(0, modality))
     torch.manual_seed(seeding.derive(0, modality))
     channels = (SHAPES[modality][0], 8, 12, 16)
     return nn.Sequential(
@@ -41,8 +42,12 @@ def encoder(modality: str) -> nn.Sequential:
 
 def moco(modality: str, norm: str = "none", **options: object) -> MoCo:
     chosen = encoder(modality)
-    head = build.build_head(getattr(chosen, "out_features", 16), 0, 16, 8, norm)
+    head = build_head(getattr(chosen, "out_features", 16), 0, 16, 8, norm)
     return MoCo(chosen, head, queue=40, momentum=0.9, temperature=0.2, **options)  # type: ignore[arg-type]
+
+
+def simclr(modality: str, **options: object) -> SimCLR:
+    return SimCLR(encoder(modality), build_head(16, 0, 16, 8), 0.2, **options)  # type: ignore[arg-type]
 
 
 CASES: dict[str, tuple[str, str, Callable[[], nn.Module]]] = {
@@ -57,6 +62,9 @@ CASES: dict[str, tuple[str, str, Callable[[], nn.Module]]] = {
     "manifold mixup of skeletons": ("joint", "", lambda: CMMC(moco("joint"), None, mixing="manifold-mixup", layers="same")),
     "other groups": ("rgb", "", lambda: moco("rgb", negatives="other-groups")),
     "crossclr": ("rgb", "flow", lambda: CrosSCLR({name: moco(name) for name in ("rgb", "flow")}, neighbours=2)),
+    "simclr": ("rgb", "", lambda: simclr("rgb")),
+    "simclr with mixup, a lam a sample": ("rgb", "", lambda: simclr("rgb", mixing="mixup", box="sample")),
+    "simclr in cmmc, a box a sample": ("rgb", "flow", lambda: CMMC(simclr("rgb"), encoder("flow"), box="sample")),
     "supervised": ("joint", "", lambda: Supervised(encoder("joint"), 3, dropout=0.5)),  # type: ignore[arg-type]
 }
 
@@ -71,7 +79,9 @@ def batches(modality: str, partner: str) -> Batches:
 
     def epoch(number: int, start: int = 0) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
         draw = seeding.torch_rng(0, number, "views")
-        shapes = {"query": SHAPES[modality], "key": SHAPES[modality]} | ({"partner": SHAPES[partner]} if partner else {})
+        shapes = {"query": SHAPES[modality], "key": SHAPES[modality]} | (
+            {"partner": SHAPES[partner]} if partner else {}
+        )
         shapes |= {f"{view}/{name}": SHAPES[view] for view in (modality, partner) if view for name in ("query", "key")}
         whole = {name: torch.randn(BATCH, *shape, generator=draw) for name, shape in shapes.items()}
         sample = number * BATCH + torch.arange(BATCH)
