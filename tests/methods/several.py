@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from videossl import parallel, seeding
 from videossl.encoders.build import build, build_head
+from videossl.methods.byol import BYOL
 from videossl.methods.cmmc import CMMC
 from videossl.methods.crossclr import CrosSCLR
 from videossl.methods.moco import MoCo
@@ -50,6 +51,10 @@ def simclr(modality: str, **options: object) -> SimCLR:
     return SimCLR(encoder(modality), build_head(16, 0, 16, 8), 0.2, **options)  # type: ignore[arg-type]
 
 
+def byol(modality: str, **options: object) -> BYOL:
+    return BYOL(encoder(modality), build_head(16, 0, 16, 8), build_head(8, 1, 16, 8), 0.9, **options)  # type: ignore[arg-type]
+
+
 CASES: dict[str, tuple[str, str, Callable[[], nn.Module]]] = {
     "moco": ("rgb", "", lambda: moco("rgb")),
     "a head with batch-norm": ("rgb", "", lambda: moco("rgb", norm="batch")),
@@ -65,6 +70,9 @@ CASES: dict[str, tuple[str, str, Callable[[], nn.Module]]] = {
     "simclr": ("rgb", "", lambda: simclr("rgb")),
     "simclr with mixup, a lam a sample": ("rgb", "", lambda: simclr("rgb", mixing="mixup", box="sample")),
     "simclr in cmmc, a box a sample": ("rgb", "flow", lambda: CMMC(simclr("rgb"), encoder("flow"), box="sample")),
+    "byol": ("rgb", "", lambda: byol("rgb")),
+    "byol of three clips with mixup, a lam a sample": ("rgb", "", lambda: byol("rgb", rho=3, mixing="mixup", box="sample")),
+    "byol in cmmc": ("rgb", "flow", lambda: CMMC(byol("rgb"), encoder("flow"))),
     "supervised": ("joint", "", lambda: Supervised(encoder("joint"), 3, dropout=0.5)),  # type: ignore[arg-type]
 }
 
@@ -82,6 +90,7 @@ def batches(modality: str, partner: str) -> Batches:
         shapes = {"query": SHAPES[modality], "key": SHAPES[modality]} | (
             {"partner": SHAPES[partner]} if partner else {}
         )
+        shapes |= {f"view-{number}": SHAPES[modality] for number in (1, 2, 3)}
         shapes |= {f"{view}/{name}": SHAPES[view] for view in (modality, partner) if view for name in ("query", "key")}
         whole = {name: torch.randn(BATCH, *shape, generator=draw) for name, shape in shapes.items()}
         sample = number * BATCH + torch.arange(BATCH)
