@@ -15,6 +15,7 @@ from videossl import parallel, seeding
 from videossl.encoders.build import build, build_head
 from videossl.methods.byol import BYOL
 from videossl.methods.cmmc import CMMC
+from videossl.methods.coclr import CoCLR
 from videossl.methods.crossclr import CrosSCLR
 from videossl.methods.moco import MoCo
 from videossl.methods.simclr import SimCLR
@@ -55,6 +56,10 @@ def byol(modality: str, **options: object) -> BYOL:
     return BYOL(encoder(modality), build_head(16, 0, 16, 8), build_head(8, 1, 16, 8), 0.9, **options)  # type: ignore[arg-type]
 
 
+def coclr(modality: str, other: str, **options: object) -> CoCLR:
+    return CoCLR(moco(modality, **options), encoder(other), build_head(16, 1, 16, 12), topk=2, hide_own=0.5)
+
+
 CASES: dict[str, tuple[str, str, Callable[[], nn.Module]]] = {
     "moco": ("rgb", "", lambda: moco("rgb")),
     "a head with batch-norm": ("rgb", "", lambda: moco("rgb", norm="batch")),
@@ -73,6 +78,8 @@ CASES: dict[str, tuple[str, str, Callable[[], nn.Module]]] = {
     "byol": ("rgb", "", lambda: byol("rgb")),
     "byol of three clips with mixup, a lam a sample": ("rgb", "", lambda: byol("rgb", rho=3, mixing="mixup", box="sample")),
     "byol in cmmc": ("rgb", "flow", lambda: CMMC(byol("rgb"), encoder("flow"))),
+    "coclr with mixup": ("rgb", "flow", lambda: coclr("rgb", "flow", mixing="mixup")),
+    "coclr in cmmc": ("flow", "rgb", lambda: CMMC(coclr("flow", "rgb"), encoder("rgb"))),
     "supervised": ("joint", "", lambda: Supervised(encoder("joint"), 3, dropout=0.5)),  # type: ignore[arg-type]
 }
 
@@ -88,7 +95,7 @@ def batches(modality: str, partner: str) -> Batches:
     def epoch(number: int, start: int = 0) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
         draw = seeding.torch_rng(0, number, "views")
         shapes = {"query": SHAPES[modality], "key": SHAPES[modality]} | (
-            {"partner": SHAPES[partner]} if partner else {}
+            {"partner": SHAPES[partner], "miner": SHAPES[partner]} if partner else {}
         )
         shapes |= {f"view-{number}": SHAPES[modality] for number in (1, 2, 3)}
         shapes |= {f"{view}/{name}": SHAPES[view] for view in (modality, partner) if view for name in ("query", "key")}
