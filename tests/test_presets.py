@@ -51,15 +51,21 @@ SAME = {  # on both datasets
 }
 LOOP = {"optimiser": "adam", "lr": 0.001, "weight_decay": 0.00001, "schedule": "steps"}
 CONTRAST = {"temperature": 0.07, "momentum": 0.999, "alpha": 1.0, "negatives": "all"}  # appendix 2, section 3.2; plain MoCo
-TRAINED = {  # by method or task; section 4.2: 100 epochs a training of CMMC; appendix 1: 500 of finetuning
+LARS = {"optimiser": "lars", "lr": 1.2, "weight_decay": 1e-6, "decay_norms": False, "schedule": "cosine", "warmup": 35 / 200}
+TRAINED = {  # by method or task; section 4.2: 100 epochs a training of CMMC, and so in CoCLR; appendix 1: 500 of finetuning
     "ucf101": {
         "moco": LOOP | CONTRAST | {"queue": 2048, "batch": 2 * 32, "epochs": 200},
         "cmmc": LOOP | CONTRAST | {"queue": 2048, "batch": 2 * 32, "epochs": 100},
+        "simclr": LOOP | {"temperature": 0.07, "alpha": 1.0, "batch": 64, "epochs": 300},
+        "byol": LOOP | {"momentum": 0.996, "alpha": 1.0, "batch": 64, "epochs": 500},
+        "coclr": LOOP | CONTRAST | {"queue": 2048, "batch": 64, "epochs": 100},
         "finetune": LOOP | {"epochs": 500, "batch": 64},
     },
     "kinetics400": {
         "moco": LOOP | CONTRAST | {"queue": 16384, "batch": 4 * 32, "epochs": 300},
         "cmmc": LOOP | CONTRAST | {"queue": 16384, "batch": 4 * 32, "epochs": 100},
+        "byol": LARS | {"momentum": 0.996, "alpha": 1.0, "batch": 128, "epochs": 200},
+        "coclr": LOOP | CONTRAST | {"queue": 16384, "batch": 128, "epochs": 100},
         "finetune": LOOP | {"epochs": 500, "batch": 64},
     },
 }
@@ -78,7 +84,8 @@ def test_every_number_of_the_papers_schedule(preset: dict[str, dict[str, Any]], 
             assert {key: given[key] for key in wanted} == wanted, (stream, tag)
     assert {key: params["streams"]["rgb"]["augment"][key] for key in JITTER} == JITTER
     assert (params["dataset"]["name"], params["dataset"]["split"]) == (name, 1)
-    assert params["evaluate"]["tasks"]["finetune"] == {"experiments": ["stc-mix"], "crops": 10, "overlap": 0.5}
+    finetune = params["evaluate"]["tasks"]["finetune"]
+    assert (finetune["crops"], finetune["overlap"], finetune["experiments"][0]) == (10, 0.5, "stc-mix")
     assert params["evaluate"]["clips"] == 10 and params["flow"] == {"backend": "tvl1", "bound": 20}
     assert params["index"]["fps"] == 30  # section 4.2
 
@@ -90,7 +97,10 @@ def test_what_a_training_gets_is_what_its_stream_says(preset: dict[str, dict[str
     for experiment, recipe in params["experiments"].items():
         for stream in recipe["streams"]:
             chosen = recipes.settings(params, stream, recipe["method"], experiment)
-            wanted = TRAINED[name][recipe["method"]]
+            wanted = dict(TRAINED[name][recipe["method"]])
+            if recipe.get("framework") == "byol":  # without negatives; how fast its average moves is its own
+                own = TRAINED[name]["byol"]
+                wanted = {key: own[key] if key == "momentum" else value for key, value in wanted.items() if key in LOOP or key in own}
             assert {key: chosen[key].value for key in wanted if key != "epochs"} == {key: wanted[key] for key in wanted if key != "epochs"}
 
 
@@ -129,8 +139,22 @@ EPOCHS = {  # experiment: epochs of each training behind its encoder, from the f
         "stc-mix-once": [300, 200],
         "mixup-300": [300],  # section 4.2: 300, then stages of 100
         "stc-mix": [300, 100, 100],
+        "moco-300": [300],  # table 3, 500 for each row
+        "coclr": [300, 100, 100],
+        "coclr-stc-mix": [300, 100, 100],
+        "rho-byol": [500],
+        "simclr": [300],  # not in the paper
+        "simclr-mixup": [300],
     },
-    "kinetics400": {"mixup": [300], "stc-mix": [300, 100, 100]},
+    "kinetics400": {
+        "mixup": [300],
+        "stc-mix": [300, 100, 100],
+        "moco": [300],
+        "coclr": [300, 100, 100],
+        "coclr-stc-mix": [300, 100, 100],
+        "rho-byol": [200],
+        "rho-byol-stc-mix": [200, 100, 100],
+    },
 }
 
 
@@ -159,7 +183,7 @@ SHOWN = {
         STREAMS,
         ["linear", "retrieval"],
     ),
-    "table3": ("results", ["stc-mix"], STREAMS, ["linear", "finetune"]),
+    "table3": ("results", ["coclr", "rho-byol", "stc-mix", "coclr-stc-mix"], STREAMS, ["linear", "finetune"]),
     "table4": ("results", ["stc-mix"], STREAMS, ["retrieval"]),
     "figure2": ("progress", ["moco-long", "mixup-long", "stc-mix-once", "stc-mix"], ["rgb"], ["linear"]),
     "figure3": ("training", ["moco-long", "stc-mix"], ["rgb"], None),
@@ -197,6 +221,9 @@ ONLY_HERE = {
         ("stc-mix-ablation", "cm-cutmix-stc", {"layers"}),
         ("stc-mix", "stc-mix-ablation", {"from", "epochs"}),
         ("stc-mix-once", "stc-mix", {"stages"}),
+        ("moco-300", "moco-long", {"epochs"}),
+        ("coclr-stc-mix", "stc-mix", {"framework"}),
+        ("simclr-mixup", "simclr", {"mixing"}),
     ],
     "toy-large": [("stc-mix", "cm-cutmix-stc", {"layers"}), ("stc-mix-once", "stc-mix", {"stages", "epochs"})],
 }
@@ -216,7 +243,9 @@ def test_an_experiment_is_a_line_or_the_first_of_its_kind(name: str) -> None:
     text = (PRESETS / f"{name}.yaml").read_text()
     body = re.search(r"^experiments:.*?(?=^\w)", text, re.MULTILINE | re.DOTALL)
     experiments = load.load(PRESETS / f"{name}.yaml")["experiments"]
-    assert body and len(re.findall(r"^  [a-z0-9-]+:.*<<: ", body[0], re.MULTILINE)) >= len(experiments) - 4
+    assert body and len(re.findall(r"^  [a-z0-9-]+:.*<<: ", body[0], re.MULTILINE)) >= len(experiments) - 7, (
+        "of each method the first stands by itself"
+    )
 
 
 def test_toy_large_is_larger_in_all_that_it_says(preset: dict[str, dict[str, Any]]) -> None:
@@ -326,14 +355,15 @@ def test_the_whole_graph_of_ucf101(tmp_path: Path, warm: dict[str, str]) -> None
         "measurable": 2,
         "frames": 2 * SHARDS,
         "flow": 2 * SHARDS,
-        "feasible": 8,
+        "feasible": 9,
         # moco, t-cutmix, st-cutmix, videomix, mixup-long: rgb; mixup, mixup-300, moco-long: rgb and flow;
-        # six recipes of table 2 and stc-mix four times each in turn; stc-mix-once, once
-        "train": 5 + 3 * 2 + 7 * 4 + 1,
-        # table 1: 4 of rgb and mixup's 2; table 2: 7 of both; stc-mix; untrained and hand-made; on both datasets
-        "features": 2 * (4 + 2 + 7 * 2 + 2 + 2 * 2),
-        "finetune": 2 * 2 * 2,  # stc-mix and untrained, rgb and flow, both datasets
-        "score": 2 * (2 * (5 + 7 + 1 + 2) + 2),  # retrieval and linear of all these, and finetune
+        # six recipes of table 2 and stc-mix four times each in turn; stc-mix-once, once; moco-300 and rho-byol twice, coclr and coclr-stc-mix
+        # four times
+        "train": 5 + 3 * 2 + 7 * 4 + 1 + 2 * 2 + 2 * 4,
+        # table 1: 4 of rgb and mixup's 2; table 2: 7 of both; table 3: 4; untrained and hand-made; on both datasets
+        "features": 2 * (4 + 2 + 7 * 2 + 4 * 2 + 2 * 2),
+        "finetune": 2 * 2 * 5,  # table 3 and untrained, rgb and flow, both datasets
+        "score": 2 * (2 * (5 + 7 + 1 + 2) + 3 + 5),  # retrieval and linear of all these, linear alone of table 3's others, and finetune
         # moco-long, mixup-long, mixup-300, stc-mix-once once each, stc-mix in both its trainings of rgb; on UCF101
         "progress": 6,
         **{f"compare_{target}": 1 for target in TARGETS},
@@ -361,8 +391,8 @@ def test_the_whole_graph_of_kinetics400(tmp_path: Path, warm: dict[str, str]) ->
         "index": 3,
         "frames": 3 * SHARDS,
         "flow": 3 * SHARDS,
-        "train": 2 + 4,
-        "finetune": measured * 2 * 2,
-        "score": measured * 2,
+        "train": 2 * 3 + 4 * 4,  # mixup, moco, rho-byol; then four in turn from them
+        "finetune": measured * 2 * 6,  # five and untrained
+        "score": measured * 6,
     }
     assert "features" not in jobs

@@ -70,7 +70,8 @@ def test_epochs_of_every_encoder(preset: dict[str, dict[str, Any]], name: str) -
 def test_rgb_is_the_papers_rgb(preset: dict[str, dict[str, Any]]) -> None:
     """As in ucf101.yaml, but for the length of pretraining."""
     ours, theirs = preset["ntu60-rgb-pose"]["streams"]["rgb"], load.load(PRESETS / "ucf101.yaml")["streams"]["rgb"]
-    assert ours == theirs | {"train": theirs["train"] | {"moco": {**theirs["train"]["moco"], "epochs": 300}}}
+    train = {key: value for key, value in theirs["train"].items() if key not in ("simclr", "byol", "coclr")}  # not in table 6
+    assert ours == theirs | {"train": train | {"moco": {**train["moco"], "epochs": 300}}}
 
 
 def test_rows_are_the_papers(preset: dict[str, dict[str, Any]]) -> None:

@@ -265,3 +265,76 @@ def test_an_interval_has_its_lower_end_first(good: Params, stream: str, key: str
         InputError, match=rf"streams\.{stream}\.augment\.{key}: \[1\.0, 0\.2\] has its upper end first; write \[0\.2, 1\.0\]"
     ):
         load.check(good)
+
+
+CUT = {
+    "method": "cmmc",
+    "streams": ["rgb", "flow"],
+    "stages": 2,
+    "mixing": "cm-cutmix",
+    "axes": ["space"],
+    "layers": "random",
+    "box": "batch",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe", "said"),
+    [
+        (
+            "byol-cut",
+            {**CUT, "framework": "byol", "from": "mixup"},
+            "experiments.byol-cut.from is 'mixup', which is trained by moco, and this one goes on from byol; start from byol, or leave `from` out",
+        ),
+        (
+            "simclr-later",
+            {"method": "simclr", "streams": ["rgb"], "mixing": "none", "from": "byol"},
+            "experiments.simclr-later.from is 'byol', which is trained by byol, and this one goes on from simclr; start from simclr or simclr-mixup, or",
+        ),
+        (
+            "coclr",
+            {"method": "coclr", "streams": ["rgb", "flow"], "stages": 2, "mixing": "none", "from": "mixup", "queue": 4},
+            "experiments.coclr trains rgb with experiments.coclr.queue 4, below topk 5; raise queue or lower topk",
+        ),
+        (
+            "coclr",
+            {"method": "coclr", "streams": ["rgb"], "stages": 2, "mixing": "none", "from": "mixup"},
+            "experiments.coclr.streams: ['rgb'] is too short",
+        ),
+        (
+            "coclr",
+            {"method": "coclr", "streams": ["rgb", "joint"], "stages": 2, "mixing": "none", "from": "moco"},
+            "experiments.coclr needs 'joint', which 'moco' does not train",
+        ),
+        (
+            "byol",
+            {"method": "byol", "streams": ["rgb"], "mixing": "none", "rho": 1},
+            "experiments.byol.rho: 1 is less than the minimum of 2",
+        ),
+        (
+            "moco",
+            {"method": "moco", "streams": ["rgb"], "mixing": "none", "optimiser": "lars", "lr": 0},
+            "experiments.moco.lr: 0 is less than or equal to the minimum of 0",
+        ),
+    ],
+)
+def test_a_mistake_in_a_recipe_of_another_framework(good: Params, name: str, recipe: Params, said: str) -> None:
+    good["experiments"] = {
+        key: value for key, value in good["experiments"].items() if key not in ("byol", "rho-byol", "rho-byol-stc-mix", "coclr")
+    }
+    good["experiments"] |= {"byol": {"method": "byol", "streams": ["rgb", "flow"], "mixing": "none"}, name: recipe}
+    keep = list(good["experiments"])
+    good["targets"] = {}
+    for task in good["evaluate"]["tasks"].values():
+        if "experiments" in task:
+            task["experiments"] = [one for one in task["experiments"] if one in keep]
+    assert said in said_of(good)
+
+
+def test_an_encoder_alone_is_taken_by_all(good: Params) -> None:
+    """What supervised training leaves; and it takes the encoder of whatever method."""
+    good["experiments"] |= {
+        "teacher": {"method": "supervised", "streams": ["rgb"], "from": "simclr", "epochs": 2, "lr": 0.001},
+        "later": {"method": "byol", "streams": ["rgb"], "mixing": "none", "from": "teacher"},
+    }
+    load.check(good)
