@@ -3,15 +3,19 @@
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from videossl.encoders.head import ProjectionHead
+from videossl.methods.byol import BYOL
 from videossl.methods.cmmc import CMMC
+from videossl.methods.coclr import CoCLR
 from videossl.methods.crossclr import CrosSCLR
 from videossl.methods.moco import MoCo
+from videossl.methods.simclr import SimCLR
 from videossl.mix.strategies import BOXES, FEATURES, INPUT, mix_features, mix_inputs
 from videossl.seeding import torch_rng
 
@@ -66,6 +70,12 @@ METHODS: dict[str, tuple[str, str | None, str]] = {
     **{f"{name} {box}": (name, None, box) for name in INPUT for box in BOXES},
     **{f"{name} {box}": ("none", name, box) for name in FEATURES for box in BOXES},
     "crossclr": ("none", "crossclr", "batch"),
+    **{
+        f"{name} {box}": (inputs, name, box)
+        for name in ("simclr", "byol", "coclr")
+        for inputs, box in (("none", "batch"), ("mixup", "sample"))
+    },
+    **{f"cmmc {name} {box}": ("none", f"cmmc {name}", box) for name in ("simclr", "byol", "coclr") for box in BOXES},
 }
 
 
@@ -74,13 +84,22 @@ def test_a_step_is_that_of_the_cpu_and_waits_for_nothing(name: str) -> None:
     inputs, features, box = METHODS[name]
     torch.manual_seed(0)
     moco = MoCo(encoder(3), ProjectionHead(6, 8, 5), 8, 0.9, 0.2, inputs, box=box)
-    method: MoCo | CMMC | CrosSCLR = moco
-    if features == "crossclr":
+    method: Any = moco
+    if features is not None and features.removeprefix("cmmc ") in ("simclr", "byol", "coclr"):
+        how = {"mixing": inputs, "box": box}
+        method = {
+            "simclr": lambda: SimCLR(encoder(3), ProjectionHead(6, 8, 5), 0.2, **how),
+            "byol": lambda: BYOL(encoder(3), ProjectionHead(6, 8, 5), ProjectionHead(5, 8, 5), 0.9, **how),
+            "coclr": lambda: CoCLR(moco, encoder(2), ProjectionHead(6, 8, 4), topk=2),
+        }[features.removeprefix("cmmc ")]()
+        method = CMMC(method, encoder(2), box=box) if features.startswith("cmmc") else method
+    elif features == "crossclr":
         method = CrosSCLR({"rgb": moco, "flow": MoCo(encoder(2), ProjectionHead(6, 8, 4), 8, 0.9, 0.2)}, neighbours=2)
     elif features is not None:
         layers = "random" if features == "cm-cutmix" else "same"
         method = CMMC(moco, None if features == "manifold-mixup" else encoder(2), layers=layers, box=box, mixing=features)
     views = {"query": torch.randn(4, 3, 4, 6, 6), "key": torch.randn(4, 3, 4, 6, 6), "partner": torch.randn(4, 2, 4, 6, 6)}
+    views |= {"view-1": views["query"], "view-2": views["key"], "miner": torch.randn(4, 2, 4, 6, 6)}
     views |= {"rgb/query": views["query"], "rgb/key": views["key"], "flow/query": views["partner"], "flow/key": torch.randn(4, 2, 4, 6, 6)}
     there, losses = copy.deepcopy(method).cuda(), []
     for copied, own in ((method, views), (there, {name: view.cuda() for name, view in views.items()})):

@@ -1,0 +1,104 @@
+"""A step of each method as a ratio to MoCo's, on the same encoder and clips, beside the ratio of their arithmetic; one thread.
+
+    python bench/methods.py
+
+A step is all passes of encoders, the loss, Adam and what follows it, with a batch of 16 and the rgb stream of params.yaml; of CoCLR and
+CMMC the other stream is flow. Time is the process's own, the median of eight steps, all methods in turn. Arithmetic is what torch counts of
+convolutions and products, forward and backward.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from videossl.encoders.build import build, build_head
+from videossl.methods.byol import BYOL
+from videossl.methods.cmmc import CMMC
+from videossl.methods.coclr import CoCLR
+from videossl.methods.moco import MoCo
+from videossl.methods.simclr import SimCLR
+from videossl.train.schedule import optimiser
+
+BATCH = 16
+SHAPE, OTHER = (BATCH, 3, 5, 64, 64), (BATCH, 2, 5, 64, 64)
+QUEUE = 64
+
+
+def parts(channels: int = 3) -> tuple[Any, Any]:
+    """An encoder and its head."""
+    encoder = build("s3d", channels, {"width": 0.25}, 0)
+    return encoder, build_head(encoder.out_features, 0, 256, 128, "batch")
+
+
+def moco() -> MoCo:
+    """MoCo with a short queue."""
+    return MoCo(*parts(), QUEUE, 0.9, 0.1)
+
+
+def byol(rho: int) -> BYOL:
+    """BYOL of `rho` clips a video."""
+    return BYOL(*parts(), build_head(128, 1, 256, 128, "batch"), 0.9, rho)
+
+
+METHODS: dict[str, Callable[[], Any]] = {
+    "moco": moco,
+    "simclr": lambda: SimCLR(*parts(), 0.1),
+    "byol": lambda: byol(2),
+    "rho-byol, rho 4": lambda: byol(4),
+    "coclr": lambda: CoCLR(moco(), *parts(2)),
+    "stc-mix": lambda: CMMC(moco(), parts(2)[0]),
+    "simclr-stc-mix": lambda: CMMC(SimCLR(*parts(), 0.1), parts(2)[0]),
+    "rho-byol-stc-mix, rho 4": lambda: CMMC(byol(4), parts(2)[0]),
+    "coclr-stc-mix": lambda: CMMC(CoCLR(moco(), *parts(2)), parts(2)[0]),
+}
+
+
+def stepper(method: Any) -> Callable[[], float]:
+    """A function that makes a step and returns its seconds."""
+    method.train()
+    adam = optimiser("adam", method.trainable(), 0.003, 1e-5)
+    views = {name: torch.randn(SHAPE) for name in ("query", "key", *(f"view-{number}" for number in range(1, 5)))}
+    views |= {name: torch.randn(OTHER) for name in ("miner", "partner")}
+    rng = torch.Generator().manual_seed(0)
+
+    def step() -> float:
+        start = time.process_time()
+        loss = method.step(views, torch.arange(BATCH), rng)["loss"]
+        adam.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        adam.step()
+        method.update(0.5)
+        return time.process_time() - start
+
+    return step
+
+
+def arithmetic(step: Callable[[], float]) -> float:
+    """The floating-point operations of a step, the mean of four, since blocks are drawn."""
+    with FlopCounterMode(display=False) as counter:
+        for _ in range(4):
+            step()
+    return counter.get_total_flops() / 4
+
+
+def main() -> None:
+    """Print one line a method."""
+    torch.set_num_threads(1)
+    steps = {name: stepper(make()) for name, make in METHODS.items()}
+    flops = {name: arithmetic(step) for name, step in steps.items()}
+    times = [[step() for step in steps.values()] for _ in range(9)][1:]
+    seconds = dict(zip(steps, map(statistics.median, zip(*times, strict=True)), strict=True))
+    print(f"{'method':24} {'clips/s':>8} {'time':>6} {'arithmetic':>11}")
+    for name in steps:
+        time_ratio, work_ratio = seconds[name] / seconds["moco"], flops[name] / flops["moco"]
+        print(f"{name:24} {BATCH / seconds[name]:8.0f} {time_ratio:6.2f} {work_ratio:11.2f}")
+
+
+if __name__ == "__main__":
+    main()
