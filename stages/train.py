@@ -38,9 +38,7 @@ def main() -> None:
     name = f"{args.experiment} {args.seed} {plan['name']}"
     history = job.train(method, batches, training, seed, name, made_from, args, [snapshots])
     for stream in plan["streams"]:
-        settings = params["settings"][stream]
-        keys = diagnosis.candidates(registry.method(params), settings)
-        for text in diagnosis.said(diagnosis.of_stream(history, stream), keys, settings["batch"]):
+        for text in diagnosis.said(diagnosis.of_stream(history, stream), registry.method(params), params["settings"][stream]):
             logging.warning("%s, %s: %s", name, stream, text)
     job.write(method, history, made_from, args.out, snapshots)
     job.done(made_from, args.scratch)

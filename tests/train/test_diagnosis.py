@@ -13,6 +13,8 @@ from videossl.seeding import torch_rng
 from videossl.train import diagnosis
 from videossl.train.schedule import optimiser
 
+KEYS = {"candidates": ["batch", "queue"]}
+SETTINGS = {"batch": 48, "queue": 0, "lr": 0.003, "temperature": 0.1, "mixing": "mixup", "alpha": 0.2}
 WELL: dict[str, Any] = {"loss": 1.5, "accuracy": 40.0, "spread": 0.6, "rank": 14.0, "positive": 0.8, "negative": 0.3}
 
 
@@ -24,8 +26,8 @@ def curve(epochs: int = 20, start: dict[str, float] | None = None, **end: float)
 
 
 def test_of_a_curve_that_looks_well_nothing_is_said() -> None:
-    assert diagnosis.said(curve(), 48, 48) == [] == diagnosis.said([], 48, 48)
-    assert diagnosis.said([{"epoch": 1, "loss": 3.0}], 0, 16) == [], "of a method that measures its loss alone"
+    assert diagnosis.said(curve(), KEYS, SETTINGS) == [] == diagnosis.said([], KEYS, SETTINGS)
+    assert diagnosis.said([{"epoch": 1, "loss": 3.0}], {}, SETTINGS) == [], "of a method that measures its loss alone"
 
 
 @pytest.mark.parametrize(
@@ -37,22 +39,43 @@ def test_of_a_curve_that_looks_well_nothing_is_said() -> None:
     ],
 )
 def test_what_is_wrong_is_named_with_a_way_out(end: dict[str, float], said: str) -> None:
-    (text,) = diagnosis.said(curve(**end), 48, 48)
+    (text,) = diagnosis.said(curve(**end), KEYS, SETTINGS)
     assert said in text and "Try " in text and "norm: batch" in text
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            SETTINGS,
+            "Try more negatives (the batch is 48, the queue 0), `norm: batch` in the head, milder augmentation, more epochs, a lower lr"
+            " (it is 0.003), no mixing at first or a smaller alpha (it is 0.2).",
+        ),
+        (
+            {"batch": 16, "lr": 0.003, "temperature": 0.1, "mixing": "none", "alpha": 1.0},
+            "Try more negatives (the batch is 16), `norm: batch` in the head, milder augmentation, more epochs, a lower lr (it is 0.003).",
+        ),
+        ({"batch": 16, "lr": 0.003, "momentum": 0.9, "rho": 2}, "Try a momentum nearer to 1 (it is 0.9), `norm: batch`"),
+    ],
+    ids=["moco", "simclr", "byol"],
+)
+def test_ways_out_are_those_that_a_method_has_with_their_values(settings: dict[str, Any], said: str) -> None:
+    (text,) = diagnosis.said(curve(spread=0.07), {}, settings)
+    assert said in text
+
+
 def test_an_accuracy_that_falls_is_named() -> None:
-    (text,) = diagnosis.said(curve(start={"accuracy": 24.0}, accuracy=8.0), 48, 48)
+    (text,) = diagnosis.said(curve(start={"accuracy": 24.0}, accuracy=8.0), KEYS, SETTINGS)
     assert text.startswith("Accuracy fell from 2") and "to 8 %" in text
 
 
 def test_a_stage_that_starts_from_what_is_alike_says_so_where_it_went_wrong() -> None:
     rows = curve(spread=0.07)
     rows[0] |= {"negative, start": 0.93}
-    assert "alike already, with a mean cosine of 0.93" in diagnosis.said(rows, 48, 48)[-1]
+    assert "alike already, with a mean cosine of 0.93" in diagnosis.said(rows, KEYS, SETTINGS)[-1]
     well = curve()
     well[0] |= {"negative, start": 0.93}
-    assert diagnosis.said(well, 48, 48) == []
+    assert diagnosis.said(well, KEYS, SETTINGS) == []
 
 
 @pytest.mark.parametrize(("batch", "norm", "lr", "wrong"), [(4, "none", 0.3, True), (24, "batch", 0.01, False)])
@@ -73,5 +96,5 @@ def test_a_bad_regime_is_named_and_a_good_one_is_not(batch: int, norm: str, lr: 
         steps.step()
         method.update()
         rows.append({key: value.item() * (100 if key == "accuracy" else 1) for key, value in told.items()} | {"epoch": step + 1})
-    found = diagnosis.said(rows, batch, batch)
+    found = diagnosis.said(rows, KEYS, SETTINGS | {"batch": batch, "lr": lr})
     assert bool(found) == wrong, (found, rows[-1])

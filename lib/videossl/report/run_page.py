@@ -153,10 +153,10 @@ def _wrong(run: Run, experiment: str, stream: str) -> list[str]:
     """Say what is wrong with the trainings of an encoder, by their curves; the same of several seeds once."""
     found: dict[str, list[int]] = defaultdict(list)
     for job in recipes.chain(dict(run.params), experiment, stream):
-        keys, batch = candidates(run.params, job.experiment, stream), settings(run.params, job.experiment, stream)["batch"]
+        declared, chosen = recipes.method(dict(run.params), job.experiment), settings(run.params, job.experiment, stream)
         for history in run.histories:
             if (history["experiment"], history["training"]) == (job.experiment, job.name):
-                for text in diagnosis.said(diagnosis.of_stream(history["epochs"], stream), keys, batch):
+                for text in diagnosis.said(diagnosis.of_stream(history["epochs"], stream), declared, chosen):
                     found[f"{job.name} of {job.experiment}: {text}"].append(history["seed"])
     return [f"{text} (seed {', '.join(map(str, sorted(seeds)))})" for text, seeds in found.items()]
 

@@ -24,8 +24,6 @@ FALL = 0.7
 ALIKE = 0.5
 """Negatives whose mean cosine is above this in the first step are alike before anything is learned."""
 
-SMALL = "more negatives (a larger batch or queue), `norm: batch` in the head, milder augmentation, more epochs"
-
 
 def at_start(key: str) -> str:
     """The name of a measure, as "spread" or "spread/joint", for what it was in the first step: "spread, start/joint"."""
@@ -51,37 +49,63 @@ def of_stream(epochs: Sequence[Row], stream: str) -> list[dict[str, float]]:
     ]
 
 
-def said(rows: Sequence[Row], keys: int, batch: int) -> list[str]:
+def said(rows: Sequence[Row], declared: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
     """Say what is wrong, a sentence each; nothing where the curve looks well, or has none of the measures.
 
-    keys: `candidates`, 0 where unknown; batch: clips a step, which bounds the rank.
+    declared, settings: as of `candidates`; settings has at least the batch and the lr, and ways out name the values of what it has.
     """
     if not rows:
         return []
+    batch, keys, more = settings["batch"], candidates(declared, settings), _remedies(settings)
     guessing = 100 / keys if keys else 0.0
     end = {key: _mean(rows, key, slice(-max(1, len(rows) // 10), None)) for key in ("spread", "accuracy", "rank")}
     found = []
     if (spread := end["spread"]) is not None and spread < SPREAD:
         found.append(
-            f"The embeddings did not spread: {spread:.2f} at the end, where {SPREAD} is little and 0.5 usual. Try {SMALL}, a lower lr, no mixing at first."
+            f"The embeddings did not spread: {spread:.2f} at the end, where {SPREAD} is little and 0.5 usual. Try {more}, a lower lr (it is {settings['lr']:g}){_mixing(settings)}."
         )
     elif (rank := end["rank"]) is not None and rank < RANK * batch:
         found.append(
-            f"The embeddings lie in few directions: an effective rank of {rank:.1f} in batches of {batch}. Try a higher temperature, {SMALL}."
+            f"The embeddings lie in few directions: an effective rank of {rank:.1f} in batches of {batch}. Try {_higher_temperature(settings)}{more}."
         )
     if (accuracy := end["accuracy"]) is not None and accuracy < GUESSING * guessing:
         found.append(
-            f"A clip's own key is found hardly more often than by guessing: {accuracy:.1f} %, guessing {guessing:.1f} %. Try {SMALL}, a smaller alpha of mixing."
+            f"A clip's own key is found hardly more often than by guessing: {accuracy:.1f} %, guessing {guessing:.1f} %. Try {more}{_mixing(settings)}."
         )
     elif accuracy is not None and accuracy < FALL * (best := _best(rows)):
         found.append(
-            f"Accuracy fell from {best:.0f} % to {accuracy:.0f} %: what was learned was lost. Try a lower lr, a queue that is small beside the videos, less mixing."
+            f"Accuracy fell from {best:.0f} % to {accuracy:.0f} %: what was learned was lost. Try a lower lr (it is {settings['lr']:g}), {_queue(settings)}less mixing."
         )
     if (alike := rows[0].get(at_start("negative"))) is not None and alike > ALIKE and found:
         found.append(
             f"In the first step negatives were alike already, with a mean cosine of {alike:.2f}: what this training started from was not spread."
         )
     return found
+
+
+def _remedies(settings: Mapping[str, Any]) -> str:
+    """The ways to more spread that a method has, by its settings."""
+    batch = settings["batch"]
+    if "queue" in settings:
+        first = f"more negatives (the batch is {batch}, the queue {settings['queue']})"
+    elif "temperature" in settings:
+        first = f"more negatives (the batch is {batch})"
+    else:  # of a method without negatives
+        first = f"a momentum nearer to 1 (it is {settings['momentum']:g})" if "momentum" in settings else f"a larger batch (it is {batch})"
+    return f"{first}, `norm: batch` in the head, milder augmentation, more epochs"
+
+
+def _mixing(settings: Mapping[str, Any]) -> str:
+    mixes = settings.get("mixing", "none") != "none"
+    return f", no mixing at first or a smaller alpha (it is {settings['alpha']:g})" if mixes and "alpha" in settings else ""
+
+
+def _higher_temperature(settings: Mapping[str, Any]) -> str:
+    return f"a higher temperature (it is {settings['temperature']:g}), " if "temperature" in settings else ""
+
+
+def _queue(settings: Mapping[str, Any]) -> str:
+    return f"a queue that is small beside the videos (it is {settings['queue']}), " if settings.get("queue") else ""
 
 
 def _mean(rows: Sequence[Row], key: str, part: slice) -> float | None:
