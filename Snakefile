@@ -222,6 +222,11 @@ def put_strays_aside():
 
 
 onstart:
+    # With a limit on new jobs a second Snakemake 9 looks at all jobs that are ready once more each second for every job that has ended (its pull
+    # request 3744): after some hundred jobs that takes a core. So its own limit is taken away; one that a user asks for stays.
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
     refuse_the_future()
     put_strays_aside()
     if workflow.executor_plugin.name == "slurm":

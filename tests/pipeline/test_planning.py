@@ -54,3 +54,48 @@ def test_both_engines_plan_without_torch_and_cv2(environment: dict[str, str], tm
     )
     assert done.returncode == 0, done.stderr
     assert (run / "dvc.yaml").read_text().count("cmd: 'snakemake ") > 10
+
+
+RULES = """
+rule quick:
+    output: "data/quick-{n}"
+    shell: "touch {output}"
+
+rule slow:
+    input: expand("data/quick-{n}", n=range(4))
+    output: "data/slow"
+    priority: 1
+    shell: "sleep 4; touch {output}"
+
+rule waits:
+    input: expand("data/quick-{n}", n=range(4))
+    output: "data/waits"
+    shell: "touch {output}"
+"""
+
+
+def test_while_a_job_runs_snakemake_does_not_look_at_others_again_and_again(tmp_path: Path) -> None:
+    """By itself it does so each second for every job that has ended before (see Snakefile): 20 times here, a core's work after some hundred."""
+    home, run = tmp_path / "home", tmp_path / "run"
+    for folder in (home, run):
+        folder.mkdir()
+    for name in ("lib", "stages", "profiles"):
+        (home / name).symlink_to(REPOSITORY / name)
+    (home / "Snakefile").write_text((REPOSITORY / "Snakefile").read_text() + RULES)
+    shutil.copy2(REPOSITORY / "tests/pipeline/tiny.yaml", run / "params.yaml")
+    command = [
+        "snakemake",
+        "data/slow",
+        "data/waits",
+        "--cores",
+        "1",
+        "--verbose",
+        "--snakefile",
+        str(home / "Snakefile"),
+        "--directory",
+        str(run),
+    ]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert said.count("Finished jobid: ") == 6 and said.count("Ready jobs: ") <= 7
