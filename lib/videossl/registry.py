@@ -55,9 +55,7 @@ def method(part: Mapping[str, Any]) -> dict[str, Any]:
     if by is None:
         return own
     base = declared("methods", by)
-    choice = {"recipe": True, "enum": list(frameworks()), "default": own["framework"], "description": "the method that it trains by"}
-    settings = {"framework": choice} | own["settings"]
-    settings |= {key: setting for key, setting in base["settings"].items() if key not in settings}
+    settings = own["settings"] | {key: setting for key, setting in base["settings"].items() if key not in own["settings"]}
     return base | own | {"settings": settings, "frozen": base.get("frozen", {}) | own.get("frozen", {})}
 
 

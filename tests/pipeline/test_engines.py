@@ -130,6 +130,7 @@ def things(params: dict[str, Any], rule: str, output: str) -> Used:
     recipe = params["experiments"].get(parts[0], {})
     modules = {f"tasks/{task}" for task in {"score": [parts[-1].split(".")[0]], "finetune": ["finetune"]}.get(rule, [])}
     modules |= {f"methods/{recipe['method']}"} if rule in ("train", "feasible") else set()
+    modules |= {"methods/moco"} if "methods/cmmc" in modules else set()  # the framework that it trains by
     modules |= {"methods/supervised"} if rule == "finetune" else set()
     modules |= {"datasets/toy"} if rule in ("download", "index") else set()
     modules |= {f"tasks/{task}" for task in params["evaluate"]["tasks"]} if rule == "report" else set()

@@ -49,7 +49,16 @@ AUGMENT = {
     },
     "flow": {"area": [0.5, 1.0], "flip": 0.5, "scale": 4.0},
 }
-TRAINING = {"epochs": 1, "batch": 4, "optimiser": "adam", "lr": 0.001, "weight_decay": 0.0, "schedule": "cosine", "warmup": 0.0}
+TRAINING = {
+    "epochs": 1,
+    "batch": 4,
+    "optimiser": "adam",
+    "lr": 0.001,
+    "weight_decay": 0.0,
+    "schedule": "cosine",
+    "warmup": 0.0,
+    "decay_norms": True,
+}
 
 
 def settings(modality: str) -> dict[str, Any]:

@@ -84,7 +84,14 @@ def loop() -> dict[str, Schema]:
 def settings(method: str, framework: str | None = None) -> dict[str, Schema]:
     """All settings of a training by `method`, those of the loop first; framework: that it trains by, where not its default."""
     own: dict[str, Schema] = registry.method(_part(method, framework)).get("settings", {})
-    return loop() | own
+    return loop() | _choice(method) | own
+
+
+def _choice(method: str) -> dict[str, Schema]:
+    """The setting that names the framework of a method that trains by one; {} for others. It does not look which there are: a page that
+    shows settings would rest on all methods."""
+    default = registry.framework({"method": method})
+    return {"framework": {"recipe": True, "default": default, "description": "the method that it trains by"}} if default else {}
 
 
 def _part(method: str, framework: str | None) -> dict[str, str]:
@@ -231,6 +238,7 @@ def _recipe(method: str, framework: str | None) -> Schema:
     keys |= {"stages": base["stages"]} if declared["trains"] == "in turn" else {}
     keys |= {role: base["named"] for role, frozen in declared.get("frozen", {}).items() if frozen["stream"] == "named"}
     own = {name: plain(setting) for name, setting in settings(method, framework).items()} | {"epochs": base["epochs"]}
+    own |= {"framework": own["framework"] | {"enum": list(registry.frameworks())}} if framework else {}
     needed = [key for key in keys if key != "from" or declared["from"] == "required"]
     needed += [name for name, setting in settings(method, framework).items() if setting.get("recipe") and "default" not in setting]
     return _object(keys | own | {"keep": base["keep"], "paper": base["paper"]}, needed)
