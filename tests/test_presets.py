@@ -51,7 +51,7 @@ SAME = {  # on both datasets
 }
 LOOP = {"optimiser": "adam", "lr": 0.001, "weight_decay": 0.00001, "schedule": "steps"}
 CONTRAST = {"temperature": 0.07, "momentum": 0.999, "alpha": 1.0, "negatives": "all"}  # appendix 2, section 3.2; plain MoCo
-LARS = {"optimiser": "lars", "lr": 1.2, "weight_decay": 1e-6, "decay_norms": False, "schedule": "cosine", "warmup": 35 / 200}
+LARS = {"optimiser": "lars", "lr": 2 * 1.2, "weight_decay": 1e-6, "decay_norms": False, "schedule": "cosine", "warmup": 35 / 200}
 TRAINED = {  # by method or task; section 4.2: 100 epochs a training of CMMC, and so in CoCLR; appendix 1: 500 of finetuning
     "ucf101": {
         "moco": LOOP | CONTRAST | {"queue": 2048, "batch": 2 * 32, "epochs": 200},

@@ -10,6 +10,7 @@ from torch.nn.functional import interpolate, normalize
 from videossl.encoders.build import build_head
 from videossl.encoders.head import ProjectionHead
 from videossl.errors import InputError
+from videossl.methods import coclr
 from videossl.methods.cmmc import CMMC
 from videossl.methods.coclr import CoCLR, positives
 from videossl.methods.losses import EMPTY
@@ -120,15 +121,18 @@ def test_positives_by_hand() -> None:
     assert positives(similarities, rows, mined, True).tolist() == [[False, False, False, True], [False, True, False, False]]
 
 
-def test_how_often_the_own_key_is_hidden() -> None:
-    """A share of the steps, for a whole batch at once; drawn after the mix, so partners and lam are as without."""
-    method, drawn = tiny(hide_own=0.75, mixing="mixup"), []
+def test_how_often_the_own_key_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share of the steps, for a whole batch and both videos of a mix at once."""
+    method, views, hidden = run(tiny(hide_own=0.75, mixing="mixup"), 1), clips(), []
+
+    def noted(similarities: Tensor, rows: Tensor, mined: Tensor, hide_own: bool) -> Tensor:
+        hidden.append(hide_own)
+        return positives(similarities, rows, mined, hide_own)
+
+    monkeypatch.setattr(coclr, "positives", noted)
     for step in range(400):
-        rng = torch_rng(0, step)
-        torch.randperm(4, generator=rng)
-        draw_lam(1.0, rng)
-        drawn.append(float(torch.rand((), generator=rng)) < method.hide_own)
-    assert sum(drawn) / 400 == pytest.approx(0.75, abs=3 * math.sqrt(0.75 * 0.25 / 400))
+        method.step(views, torch.arange(4), torch_rng(0, step))
+    assert hidden[::2] == hidden[1::2] and sum(hidden) / 800 == pytest.approx(0.75, abs=3 * math.sqrt(0.75 * 0.25 / 400))
 
 
 def test_until_the_queue_is_full_nothing_is_mined() -> None:

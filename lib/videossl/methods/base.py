@@ -79,8 +79,9 @@ class Method(Protocol):
     "{stream}/query" where several are, a frozen encoder's by its role; "label" and "group", (B,) int64, always; sample: (B,) int64 >= 0,
     which video a row is of; rng: a CPU generator, the same in all processes. Returns scalars: "loss" with gradient, and whatever else it
     measures; of each of several streams as "{measure}/{stream}". "accuracy" is a share, and "spread" (`losses.spread`) is watched.
-    update: what follows the optimiser's step; done: the share of the training's steps that are done, in (0, 1]. trainable: the parameters to optimise. encoders: what comes out, by stream. states: by
-    stream, what a later training can begin from, its encoder under "encoder."; begin: take over such states, and say in words what.
+    update: what follows the optimiser's step; done: the share of the training's steps that are done, in (0, 1]. trainable: the parameters to
+    optimise. encoders: what comes out, by stream. states: by stream, what a later training can begin from, its encoder under "encoder.";
+    begin: take over such states, and say in words what.
     """
 
     def step(self, views: Views, sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]: ...

@@ -67,7 +67,8 @@ class SimCLR(nn.Module):
         count, rows = len(first), parallel.own(len(own[0]))
         mine = torch.arange(2 * count, device=first.device).view(2, count)[:, rows].flatten()  # this process's rows of both views
         weights, same = (whole[mine] for whole in targets(r.to(first.device, non_blocking=True), lam))
-        similarities = torch.cat(own).float() @ torch.cat([first, second]).float().T / self.temperature
+        with torch.autocast(first.device.type, enabled=False):  # in float32, as MoCo's (`losses`)
+            similarities = torch.cat(own) @ torch.cat([first, second]).T / self.temperature
         similarities = similarities.masked_fill(same, -torch.inf)
         nearest = similarities.detach().argmax(1, keepdim=True)
         return {

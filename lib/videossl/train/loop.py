@@ -126,8 +126,9 @@ class _Fitting:
         self.checkpoint, self.name, self.record = checkpoint, name, record
         assert isinstance(method, nn.Module)
         parallel.synchronise(method)
-        how = training.optimiser, method.trainable(), training.lr, training.weight_decay, training.decay_norms
-        self.optimiser = schedule.optimiser(*how)
+        self.optimiser = schedule.optimiser(
+            training.optimiser, method.trainable(), training.lr, training.weight_decay, training.decay_norms
+        )
         self.at = self._resume()
         self.saved = self._steps()  # after how many steps there is a checkpoint
         self.record.begin(self.saved)
