@@ -18,7 +18,7 @@ RUN = re.compile(r"^## A run with all four\n\n```yaml\n(.*?)^```$", re.DOTALL | 
 THINGS = {
     "modality": ["lib/videossl/modalities/brightness.py", "lib/videossl/modalities/brightness.yaml"],
     "encoder": ["lib/videossl/encoders/conv_1d.py", "lib/videossl/encoders/conv_1d.yaml"],
-    "method": ["lib/videossl/methods/barlow_twins.py", "lib/videossl/methods/barlow_twins.yaml"],
+    "method": ["lib/videossl/methods/simsiam.py", "lib/videossl/methods/simsiam.yaml"],
     "task": ["lib/videossl/tasks/knn.py", "lib/videossl/tasks/knn.yaml"],
 }
 
@@ -92,7 +92,7 @@ def test_both_engines_know_it(added: tuple[Workspace, dict[str, list[str]]]) -> 
     workspace, _ = added
     assert "recorded" in workspace.call("python", "stages/record.py").stdout
     assert "up to date" in workspace.call("dvc", "status").stdout
-    workspace.replace("lib/videossl/methods/barlow_twins.py", "class BarlowTwins", "# changed\nclass BarlowTwins")
+    workspace.replace("lib/videossl/methods/simsiam.py", "class SimSiam", "# changed\nclass SimSiam")
     stale = {line.split(":")[0] for line in workspace.call("dvc", "status").stdout.splitlines() if re.match(r"[\w-]+:$", line)}
     planned = workspace.snakemake("all", "--dry-run", "--quiet", "host")
     assert stale == {"train-mine"} and set(re.findall(r"^rule (\w+):$", planned, re.MULTILINE)) == {
@@ -102,7 +102,7 @@ def test_both_engines_know_it(added: tuple[Workspace, dict[str, list[str]]]) -> 
         "report",
         "all",
     }
-    workspace.replace("lib/videossl/methods/barlow_twins.py", "# changed\nclass BarlowTwins", "class BarlowTwins")
+    workspace.replace("lib/videossl/methods/simsiam.py", "# changed\nclass SimSiam", "class SimSiam")
 
 
 def test_cost_and_docs_know_it(added: tuple[Workspace, dict[str, list[str]]], tmp_path: Path) -> None:
@@ -110,12 +110,10 @@ def test_cost_and_docs_know_it(added: tuple[Workspace, dict[str, list[str]]], tm
     (workspace.path / "other").mkdir()
     (workspace.path / "other/params.yaml").write_bytes((workspace.path / "params.yaml").read_bytes())
     said = workspace.call("python", "stages/cost.py", "other", "--quick").stdout
-    assert re.search(r"^train +1 ", said, re.MULTILINE) and "barlow-twins" in said and "knn" in said
+    assert re.search(r"^train +1 ", said, re.MULTILINE) and "simsiam" in said and "knn" in said
     workspace.call("python", "stages/describe_params.py")
     text = (workspace.path / "docs/params.md").read_text()
-    assert (
-        "weight of what two numbers of an embedding have in common" in text and "knn" in text and "a view is multiplied by a number" in text
-    )
+    assert "numbers between the two layers of the predictor" in text and "knn" in text and "a view is multiplied by a number" in text
 
 
 def test_two_processes_train_as_one(added: tuple[Workspace, dict[str, list[str]]]) -> None:
@@ -124,5 +122,4 @@ def test_two_processes_train_as_one(added: tuple[Workspace, dict[str, list[str]]
     before = json.loads(curve.read_text())
     workspace.snakemake(str(curve.relative_to(workspace.path)), "--forcerun", "train", "--set-resources", "train:processes=2")
     for alone, together in zip(before["epochs"], json.loads(curve.read_text())["epochs"], strict=True):
-        # The loss divides by the deviations of four clips, which rounding shows in; the embeddings themselves are the same.
-        assert together["loss"] == pytest.approx(alone["loss"], rel=1e-4) and together["spread"] == pytest.approx(alone["spread"], abs=1e-5)
+        assert together["loss"] == pytest.approx(alone["loss"], abs=1e-5) and together["spread"] == pytest.approx(alone["spread"], abs=1e-5)
