@@ -43,7 +43,8 @@ def milliseconds(make: Callable[[], object]) -> float:
 def main() -> None:
     """Print one line a backend and size."""
     cv2.setNumThreads(1)
-    alone = {"tvl1": cv2.optflow.DualTVL1OpticalFlow_create(), "dis": cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)}
+    tvl1, dis = cv2.optflow.DualTVL1OpticalFlow_create(), cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    alone = {"tvl1-opencv": tvl1, "tvl1-torch": tvl1, "dis": dis}
     for short_side in (64, 128, 240):
         grey = frames(short_side)
         for backend, method in alone.items():

@@ -9,6 +9,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
+import torch
 from tests.conftest import REPOSITORY
 
 from videossl.errors import InputError
@@ -25,7 +26,14 @@ def texture(shift: tuple[float, float], size: int = 64) -> np.ndarray:
     return np.uint8(128 + 30 * waves)
 
 
-BACKENDS = [("tvl1", FAST), ("tvl1", {}), ("dis", {}), ("dis", {"preset": "ultrafast"})]
+BACKENDS = [
+    ("tvl1-opencv", FAST),
+    ("tvl1-opencv", {}),
+    ("tvl1-torch", FAST),
+    ("tvl1-torch", {}),
+    ("dis", {}),
+    ("dis", {"preset": "ultrafast"}),
+]
 
 
 @pytest.mark.parametrize("shift", [(2.0, 0.0), (0.0, -1.5), (1.0, 1.0), (0.0, 0.0)])
@@ -39,7 +47,10 @@ def test_a_moving_texture(shift: tuple[float, float], backend: str, settings: di
     assert np.abs(inside - np.float32(shift)).mean() < 0.2
 
 
-@pytest.mark.parametrize(("backend", "settings"), [("tvl1", FAST), ("dis", {}), ("dis", {"preset": "ultrafast"})])
+@pytest.mark.parametrize(
+    ("backend", "settings"),
+    [("tvl1-opencv", FAST), ("tvl1-torch", FAST), ("tvl1-torch", {}), ("dis", {}), ("dis", {"preset": "ultrafast"})],
+)
 @pytest.mark.parametrize("size", [(64, 85), (24, 32)])
 def test_a_pair_depends_on_nothing_else(backend: str, settings: dict[str, int], size: tuple[int, int]) -> None:
     """The same bytes again, and whatever came before; noise at 64x85 is where one DIS object used again gives another flow."""
@@ -49,21 +60,23 @@ def test_a_pair_depends_on_nothing_else(backend: str, settings: dict[str, int], 
     np.testing.assert_array_equal(flow.compute(backend, settings, frames[1:]), found[1:])
 
 
-@pytest.mark.parametrize("backend", ["tvl1", "dis"])
+@pytest.mark.parametrize("backend", ["tvl1-opencv", "dis"])
 def test_every_pair_is_what_opencv_makes_of_it(backend: str) -> None:
     """Of frames shown twice, too, whose flow is not computed."""
     frames = np.random.default_rng(0).integers(0, 256, (3, 40, 56), np.uint8)[[0, 1, 1, 2, 2]]
     found = flow.compute(backend, {}, frames)
     for number, pair in enumerate(pairwise(frames)):
         method = (
-            cv2.optflow.DualTVL1OpticalFlow_create() if backend == "tvl1" else cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+            cv2.optflow.DualTVL1OpticalFlow_create()
+            if backend == "tvl1-opencv"
+            else cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         )
         np.testing.assert_array_equal(found[number], method.calc(*pair, None))
     assert [bool(one.any()) for one in found] == [True, False, True, False]
 
 
 def test_settings_reach_opencv_and_none_is_its_default() -> None:
-    made_by = flow.Flow(24, 20, {"warps": 2, "lambda": 0.2, "median": None}).made_by()
+    made_by = flow.Flow(24, 20, {"warps": 2, "lambda": 0.2, "median": None}, "tvl1-opencv").made_by()
     assert made_by["name"] == "tvl1" and made_by["params"] == {
         "tau": 0.25, "lambda": 0.2, "theta": 0.3, "scales": 5, "scale_step": 0.8, "warps": 2, "epsilon": 0.01,
         "inner": 30, "outer": 10, "median": 5, "short_side": 24, "fps": None, "bound": 20.0,
@@ -78,7 +91,23 @@ def test_settings_reach_opencv_and_none_is_its_default() -> None:
 def test_versions_are_kept() -> None:
     import av
 
-    assert flow.Flow(24, 20).made_by()["version"] == f"av {av.__version__}, opencv {cv2.__version__}"
+    assert flow.Flow(24, 20, {}, "tvl1-opencv").made_by()["version"] == f"av {av.__version__}, opencv {cv2.__version__}"
+    made_by = flow.Flow(24, 20, {"warps": 2}, "tvl1-torch").made_by()
+    assert (
+        made_by["name"] == "tvl1-torch"
+        and made_by["version"] == f"torch {torch.__version__}, av {av.__version__}, opencv {cv2.__version__}"
+    )
+    opencv = flow.Flow(24, 20, {"warps": 2}, "tvl1-opencv").made_by()
+    assert made_by["params"] == opencv["params"], "one has the other's settings and defaults"
+
+
+def test_tvl1_is_that_on_torch_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow, "_has_gpu", lambda: False)
+    assert flow.Flow(24, 20).made_by()["name"] == "tvl1", "OpenCV's, as caches call it"
+    monkeypatch.setattr(flow, "_has_gpu", lambda: True)
+    assert flow.Flow(24, 20).made_by()["name"] == "tvl1-torch"
+    assert flow.Flow(24, 20, {}, "tvl1-opencv").made_by()["name"] == "tvl1"
+    assert flow.Flow(24, 20, {}, "dis").made_by()["name"] == "dis"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +116,8 @@ def test_versions_are_kept() -> None:
         ("tvl1", {"warp": 2}, "tvl1 has no setting 'warp': did you mean 'warps'"),
         ("dis", {"warps": 2}, "dis has no setting 'warps': did you mean 'preset'"),
         ("dis", {"preset": "slow"}, "dis has no preset 'slow'; there are ultrafast, fast, medium"),
-        ("raft", {}, "no flow backend 'raft'; there are tvl1, dis"),
+        ("tvl1-torch", {"warp": 2}, "tvl1 has no setting 'warp': did you mean 'warps'"),
+        ("raft", {}, "no flow backend 'raft'; there are tvl1, tvl1-torch, dis, tvl1-opencv"),
     ],
 )
 def test_unknown_backends_and_settings(backend: str, settings: dict[str, object], message: str) -> None:

@@ -12,7 +12,7 @@ from videossl.data import cache, make_index
 from videossl.data.cache import Cache
 from videossl.data.index import Row
 from videossl.data.listing import Video
-from videossl.extract import shard
+from videossl.extract import flow, shard
 from videossl.extract.flow import Flow
 from videossl.extract.frames import Frames
 
@@ -86,11 +86,20 @@ def test_dis(tmp_path: Path, rows: list[Row], real_clips: Path) -> None:
 
 
 def test_tvl1(tmp_path: Path, rows: list[Row], real_clips: Path) -> None:
-    read = build(tmp_path, "flow", rows[:2], real_clips, Flow(48, BOUND, TVL1), None)
+    read = build(tmp_path, "flow", rows[:2], real_clips, Flow(48, BOUND, TVL1, "tvl1-opencv"), None)
     method = cv2.optflow.DualTVL1OpticalFlow_create(warps=1, innnerIterations=2, outerIterations=2, nscales=2)
     for row in rows[:2]:
         fresh = [levels(*pair, method) for pair in pairwise(decode(real_clips / row.path, True, 48))]
         np.testing.assert_array_equal(read.read(row.id, 0, len(fresh)), fresh)
+
+
+@pytest.mark.parametrize("settings", [{}, {"warps": 2, "inner": 10, "outer": 5, "scales": 3}], ids=["defaults", "fast"])
+def test_tvl1_on_torch_is_opencvs(real_clips: Path, settings: dict[str, int]) -> None:
+    """The distances between the two over all pixels of some pairs of each clip; docs/data-contract.md has those of more pairs."""
+    pairs = [np.stack(decode(real_clips / path, True)[50:52]) for path in FRAMES]
+    apart = [flow.compute("tvl1-torch", settings, pair) - flow.compute("tvl1-opencv", settings, pair) for pair in pairs]
+    distances = np.concatenate([np.linalg.norm(one, axis=-1).ravel() for one in apart])
+    assert distances.mean() < 0.02 and np.percentile(distances, 99) < 0.2
 
 
 def check_lost(modality: str, values: np.ndarray, fresh: np.ndarray, whole: bool) -> None:
