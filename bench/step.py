@@ -1,4 +1,4 @@
-"""Steps of MoCo on one thread: clips a second with the encoders and clips of params.yaml, and an ST-GCN's gain over its blocks one by one.
+"""Steps of MoCo on one thread with the encoders and clips of params.yaml: S3D in float32 and bf16, an ST-GCN and its blocks one by one.
 
     python bench/step.py
 
@@ -8,6 +8,7 @@ twelve steps, old and new in turn. `bodies` is how many of the two are there.
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import time
 from collections.abc import Callable
@@ -27,7 +28,7 @@ class OneByOne(STGCN):
     run = Encoder.run
 
 
-def stepper(encoder: Encoder, shape: tuple[int, ...], bodies: int) -> Callable[[], float]:
+def stepper(encoder: Encoder, shape: tuple[int, ...], bodies: int, precision: str = "float32") -> Callable[[], float]:
     """A function that makes a step and returns its seconds."""
     method = MoCo(encoder, build_head(encoder.out_features, 0, 256, 128, "batch"), 0, 0.5, 0.1).train()
     adam, views = optimiser("adam", method.trainable(), 0.003, 1e-5), {name: torch.randn(shape) for name in ("query", "key")}
@@ -37,7 +38,8 @@ def stepper(encoder: Encoder, shape: tuple[int, ...], bodies: int) -> Callable[[
 
     def step() -> float:
         start = time.process_time()
-        loss = method.step(views, torch.arange(shape[0]), torch.Generator())["loss"]
+        with torch.autocast("cpu", torch.bfloat16) if precision == "bf16" else contextlib.nullcontext():
+            loss = method.step(views, torch.arange(shape[0]), torch.Generator())["loss"]
         adam.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         adam.step()
@@ -57,8 +59,8 @@ def main() -> None:
     """Print one line a stream, batch and number of bodies."""
     torch.set_num_threads(1)
     for batch in (16, 48):
-        (seconds,) = measured(stepper(build("s3d", 3, {"width": 0.25}, 0), (batch, 3, 5, 64, 64), 0))
-        print(f"rgb, batch {batch}: {batch / seconds:.0f} clips/s")
+        old, new = measured(*(stepper(build("s3d", 3, {"width": 0.25}, 0), (batch, 3, 5, 64, 64), 0, name) for name in ("float32", "bf16")))
+        print(f"rgb, batch {batch}: {batch / old:.0f} clips/s, {batch / new:.0f} in bf16; ratio {old / new:.2f}")
         for bodies in (1, 2):
             shape = (batch, 3, 24, 25, 2)
             old, new = measured(stepper(OneByOne(width=0.125), shape, bodies), stepper(STGCN(width=0.125), shape, bodies))

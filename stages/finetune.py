@@ -19,7 +19,7 @@ def main() -> None:
     trainings.add_machine(parser)
     args = script.read(parser)
     params, (stream, settings) = args.params, script.only(args.params["streams"])
-    device, task, chosen = trainings.start(params["threads"]), registry.module("tasks", args.task), params["evaluate"]["tasks"][args.task]
+    device, task, chosen = trainings.start(params), registry.module("tasks", args.task), params["evaluate"]["tasks"][args.task]
 
     rows, caches = [row for row in index.usable(index.read(args.index)) if row.label], assemble.opened(args.cache)
     labels = {name: number for number, name in enumerate(index.classes(rows))}

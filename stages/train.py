@@ -20,7 +20,7 @@ from videossl.train import assemble, diagnosis, job, provenance
 def main() -> None:
     args = _arguments()
     params, plan = args.params, args.params["training"]
-    device = job.start(params["threads"])
+    device = job.start(params)
     rows = index.training(index.read(args.index))
     rows, labels = labelled(rows) if "label" in registry.method(params) else (rows, {})
     seed = provenance.derived_seed(args.seed, plan["draws"])

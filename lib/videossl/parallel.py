@@ -105,6 +105,7 @@ class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
     def forward(self, x: Tensor) -> Tensor:
         if size() == 1 or not self.training:
             return super().forward(x)
+        dtype, x = x.dtype, x.float()  # under autocast too statistics are in float32
         axes, shape = [0, *range(2, x.dim())], [1, -1, *[1] * (x.dim() - 2)]
         count = size() * x.numel() // x.shape[1]
         variances, means = _GatherAll.apply(torch.stack(torch.var_mean(x, axes, correction=0))).unbind(1)
@@ -114,7 +115,7 @@ class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
         scale = (variance + self.eps).rsqrt()
         scale = scale * self.weight if self.affine else scale
         result: Tensor = (x - mean.view(shape)) * scale.view(shape)
-        return result + self.bias.view(shape) if self.affine else result
+        return (result + self.bias.view(shape) if self.affine else result).to(dtype)
 
     def _keep(self, mean: Tensor, variance: Tensor) -> None:
         """Move the running statistics."""

@@ -110,7 +110,7 @@ def batches(modality: str, partner: str) -> Batches:
 
 def main() -> None:
     out = Path(sys.argv[1])
-    job.start(threads=1)
+    job.start({"threads": 1})
     made = {}
     for name, (modality, partner, method) in CASES.items():
         chosen = method()

@@ -76,7 +76,7 @@ SUM = """\
 import torch
 import torch.distributed as dist
 from videossl.train import job
-job.start(threads=1)
+job.start({"threads": 1})
 total = torch.ones(1)
 dist.all_reduce(total)
 print(total.item(), flush=True)

@@ -70,6 +70,21 @@ def test_the_slice_of_mining_is_of_both_streams_and_of_nothing_else(chained: Par
     assert slices.training(chained, job) != before
 
 
+def test_trainings_know_of_their_arithmetic_and_nothing_else_does(good: Params) -> None:
+    first = recipes.training(good, "mixup", "rgb")
+
+    def parts(params: Params) -> list[Params]:
+        return [slices.training(params, first), slices.finetune(params, "finetune", "rgb")]
+
+    def others(params: Params) -> list[Params]:
+        return [slices.features(params, "rgb"), slices.score(params, "linear"), slices.progress(params, first)]
+
+    plain, changed = parts(good), good | {"precision": "bf16", "deterministic": False}
+    assert parts(changed) == [part | {"precision": "bf16", "deterministic": False} for part in plain]
+    assert not any("precision" in part for part in plain), "what was trained before stays as it is"
+    assert others(changed) == others(good)
+
+
 # ----------------------------------------------------------------------------------------------------------------
 # Both engines rerun the same
 

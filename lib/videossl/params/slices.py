@@ -63,12 +63,17 @@ def training(params: Params, job: Training) -> Params:
         streams[name] |= {"head": params["streams"][name]["head"]} if declared["frozen"][role].get("head") else {}
     plan = {"name": job.name, "streams": list(job.streams), "frozen": frozen, "draws": recipes.draws(params, job)}
     return {
-        "threads": params["threads"],
+        **_arithmetic(params),
         **_named(recipe),
         "training": plan | {"epochs": recipes.epochs(params, job), "keep": recipe.get("keep", 0)},
         "streams": streams,
         "settings": {name: _settings(params, job, name) for name in job.streams},
     }
+
+
+def _arithmetic(params: Params) -> Params:
+    """The keys that say how a training computes."""
+    return {key: params[key] for key in ("threads", "precision", "deterministic") if key in params}
 
 
 def _named(recipe: Params) -> Params:
@@ -129,7 +134,7 @@ def finetune(params: Params, task: str, name: str) -> Params:
     streams = {name: stream(params, name)}
     streams[name] |= {part: params["streams"][name][part] for part in registry.method({"method": method}).get("uses", [])}
     return {
-        "threads": params["threads"],
+        **_arithmetic(params),
         "method": method,
         "streams": streams,
         "settings": {name: settings},

@@ -176,7 +176,7 @@ def loop(params: Mapping[str, Any]) -> Training:
     """Give the length and speed of a training; its streams agree on it."""
     settings = params["settings"][plan(params)["streams"][0]]
     epochs = params["training"]["epochs"] if "training" in params else settings["epochs"]
-    return Training(epochs=epochs, **{key: settings[key] for key in LOOP})
+    return Training(epochs=epochs, **{key: settings[key] for key in LOOP}, precision=params.get("precision", "float32"))
 
 
 def batches(
@@ -261,14 +261,15 @@ def _numbers(names: Sequence[str], device: torch.device) -> Tensor:
     return torch.tensor([seeding.derive(0, name) for name in names], device=device)
 
 
-def device() -> torch.device:
+def device(precision: str = "float32", deterministic: bool = True) -> torch.device:
     """This process's GPU (the first, unless it is one of several processes), or else the CPU.
 
-    On a GPU convolutions are deterministic and in full float32. Raises InputError for more processes than GPUs.
+    On a GPU convolutions and matrix products are in full float32 unless `precision` is another, and the same each time if `deterministic`.
+    Raises InputError for more processes than GPUs.
     """
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = not deterministic
+    torch.backends.cudnn.deterministic = deterministic
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision != "float32"
     if not torch.cuda.is_available():
         return torch.device("cpu")
     rank, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()

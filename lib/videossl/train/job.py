@@ -35,10 +35,13 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint-minutes", type=float, default=10, help="how often a checkpoint is written; 0: after every step")
 
 
-def start(threads: int) -> torch.device:
-    """Set torch's threads, join the processes that `stages/launch.py` started beside this one, if any, and return the device."""
-    torch.set_num_threads(threads)
-    device = assemble.device()
+def start(params: Mapping[str, Any]) -> torch.device:
+    """Set torch's threads and arithmetic, join the processes that `stages/launch.py` started beside this one, if any, and return the device.
+
+    params: `threads` and, unless they are as when absent, `precision` and `deterministic` (params/schema.yaml).
+    """
+    torch.set_num_threads(params["threads"])
+    device = assemble.device(params.get("precision", "float32"), params.get("deterministic", True))
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         if device.type == "cuda":
             torch.cuda.set_device(device)

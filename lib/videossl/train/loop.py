@@ -44,6 +44,8 @@ class Training:
     schedule: str | Sequence[float]
     warmup: float = 0.0
     decay_norms: bool = True
+    precision: str = "float32"
+    """`bf16` computes what autocast lets in bfloat16; `tf32` is set for the process (`assemble.device`)."""
 
 
 class Epochs(Protocol):
@@ -197,7 +199,8 @@ class _Fitting:
         at = self.at
         for group in self.optimiser.param_groups:
             group["lr"] = self._lr(at.step)
-        measures = self.learner(views, sample, seeding.torch_rng(self.seed, len(at.history), at.step, "mix"))
+        with torch.autocast(sample.device.type, torch.bfloat16, enabled=self.training.precision == "bf16"):
+            measures = self.learner(views, sample, seeding.torch_rng(self.seed, len(at.history), at.step, "mix"))
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(measures["loss"])
         self.optimiser.step()
