@@ -10,6 +10,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,9 +20,11 @@ from videossl import seeding
 from videossl.encoders.head import ProjectionHead
 from videossl.errors import InputError, Interrupted
 from videossl.methods.moco import MoCo
+from videossl.train import loop
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.diagnosis import at_start
 from videossl.train.loop import Batches, Training, fit
+from videossl.train.run_record import Record
 from videossl.train.stop_signals import heeded
 
 
@@ -158,6 +161,48 @@ def test_killed_and_gone_on_with_from_the_last_checkpoint(tmp_path: Path, stop_a
     resumed = Regression()
     assert fit(resumed, batches(), TRAINING, 0, checkpoint, "r") == history
     assert torch.equal(whole.w, resumed.w) and int(resumed.updates) == 24
+
+
+@pytest.fixture
+def seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measures are looked at after three steps, as on a GPU after more."""
+    monkeypatch.setitem(loop.LOOKS, "cpu", 3)
+
+
+def test_measures_that_are_looked_at_seldom_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trained(folder: str) -> tuple[list[dict[str, float]], Tensor, dict[str, Any]]:
+        method, record = Spread([0.5, 0.25, 0.75, 1.0]), Record(None, "")
+        history = fit(method, batches(), TRAINING, 0, Checkpoint(tmp_path / folder, 1e9), "r", record=record)
+        return history, method.w, record.entry
+
+    often = trained("often")
+    monkeypatch.setitem(loop.LOOKS, "cpu", 3)
+    seldom = trained("seldom")
+    assert seldom[0] == often[0] and torch.equal(seldom[1], often[1])
+    assert [seldom[2][key] for key in ("from_step", "to_step", "clips")] == [often[2][key] for key in ("from_step", "to_step", "clips")]
+
+
+@pytest.mark.usefixtures("seldom")
+@pytest.mark.parametrize("stop_at", [1, 4, 11, 23])
+def test_a_signal_between_looks_is_heeded_after_the_step(tmp_path: Path, stop_at: int) -> None:
+    whole, resumed = Regression(), Regression()
+    history = fit(whole, batches(), TRAINING, 0, Checkpoint(tmp_path / "whole", 1e9), "r")
+    struck, checkpoint = Regression(stop_at, lambda: os.kill(os.getpid(), signal.SIGTERM)), Checkpoint(tmp_path / "parts", 1e9)
+    with pytest.raises(Interrupted, match=f"at epoch {stop_at // 4 + 1}, step {stop_at % 4 + 1};"), heeded() as stop:
+        fit(struck, batches(), TRAINING, 0, checkpoint, "r", stop=stop)
+    assert fit(resumed, batches(), TRAINING, 0, checkpoint, "r") == history and torch.equal(whole.w, resumed.w)
+
+
+@pytest.mark.usefixtures("seldom")
+def test_what_goes_wrong_between_looks_is_named_with_its_step(tmp_path: Path) -> None:
+    """It is seen some steps later, and no checkpoint has it."""
+    broken, flat = Measured(energy=[0.0] * 99), Spread([0.5] * 5 + [1e-6])
+    broken.step = lambda *given: {"loss": Regression.step(broken, *given)["loss"] * (math.nan if int(broken.updates) == 4 else 1)}  # type: ignore[method-assign]
+    with pytest.raises(InputError, match="the loss is nan, at epoch 2, step 1; no checkpoint was written before"):
+        fit(broken, batches(), TRAINING, 0, Checkpoint(tmp_path / "broken", 1e9), "r")
+    assert int(broken.updates) == 7, "seen at the end of three steps"
+    with pytest.raises(InputError, match="at epoch 14, step 3"):
+        fit(flat, batches(), dataclasses.replace(TRAINING, epochs=30), 0, Checkpoint(tmp_path / "flat", 1e9), "r")
 
 
 def test_another_seed_is_another_training(tmp_path: Path) -> None:

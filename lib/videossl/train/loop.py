@@ -9,8 +9,8 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NoReturn, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 import torch
 import torch.distributed as dist
@@ -25,6 +25,9 @@ from videossl.train.diagnosis import at_start
 from videossl.train.run_record import Record
 
 log = logging.getLogger(__name__)
+
+LOOKS = {"cpu": 1, "cuda": 16}
+"""Steps after which their measures are looked at, with signals and due checkpoints. A look waits for the device, which on a GPU is behind."""
 
 COLLAPSED, PATIENCE = 1e-4, 50
 """Features have collapsed when the embeddings of a batch lie this close together (`losses.spread`) for that number of steps on end."""
@@ -118,6 +121,17 @@ def fit(
     return at.history
 
 
+class _Step(NamedTuple):
+    """A step that is done, or that the device still works at: its measures, (M,) float64 on the device, when it began and ended, its clips in
+    all processes, and the seconds that its batch was waited for."""
+
+    measures: Tensor
+    begun: Any
+    ended: Any
+    clips: int
+    waited: float
+
+
 class _Fitting:
     """The objects that one call of `fit` works on."""
 
@@ -131,6 +145,8 @@ class _Fitting:
         self.optimiser = schedule.optimiser(
             training.optimiser, method.trainable(), training.lr, training.weight_decay, training.decay_norms
         )
+        self.steps: list[_Step] = []  # that nobody has looked at
+        self.keys: list[str] = []  # of their measures
         self.at = self._resume()
         self.saved = self._steps()  # after how many steps there is a checkpoint
         self.record.begin(self.saved)
@@ -150,14 +166,15 @@ class _Fitting:
         for views, sample in self._batches(first, stop):
             waited = time.perf_counter() - ready
             begun = _now(sample.device)
-            measured = self._step(views, sample, stop)
-            whole = len(sample) * parallel.size()
-            self.record.step(self._steps(), whole, _since(begun), waited)
-            clips += whole
-            rate = clips / (time.perf_counter() - started)
-            bar.set_postfix_str(f"{self._said()}, {rate:.0f} clips/s", refresh=False)
+            measures = self._step(views, sample)
+            clips += len(sample) * parallel.size()
+            self.steps.append(_Step(measures, begun, _now(sample.device), len(sample) * parallel.size(), waited))
             bar.update()
-            self._keep(measured, stop)
+            if self._is_to_look(stop):
+                stopped, due = self._look(stop)
+                rate = clips / (time.perf_counter() - started)
+                bar.set_postfix_str(f"{self._said()}, {rate:.0f} clips/s", refresh=False)
+                self._keep(stopped, due, stop)
             ready = time.perf_counter()
         bar.close()
         if clips:
@@ -172,6 +189,8 @@ class _Fitting:
                 with stop.soon() if parallel.size() == 1 else contextlib.nullcontext():
                     batch = next(batches, None)
             except stop_signals.StopAtOnce:
+                if self.steps:
+                    self._look(stop)
                 self._stop(stop.name)
             if batch is None:
                 return
@@ -194,8 +213,8 @@ class _Fitting:
         row = {"epoch": len(self.at.history) + 1, **first, "lr": self._lr(self.batches.steps - 1), **means}
         return row | ({} if self.at.history else {at_start(key): value * _scale(key) for key, value in self.at.start.items()})
 
-    def _step(self, views: Views, sample: Tensor, stop: stop_signals.Stop) -> dict[str, float]:
-        """One step of the optimiser; returns its measures, and what all processes agree on: to `stop`, or that a checkpoint is `due`."""
+    def _step(self, views: Views, sample: Tensor) -> Tensor:
+        """One step of the optimiser; returns its measures, (M,) float64 on the device."""
         at = self.at
         for group in self.optimiser.param_groups:
             group["lr"] = self._lr(at.step)
@@ -206,32 +225,53 @@ class _Fitting:
         self.optimiser.step()
         at.step += 1
         self.method.update((len(at.history) + at.step / self.batches.steps) / self.training.epochs)
-        measured = _agreed(measures, stop=bool(stop.name), due=parallel.rank() == 0 and self.checkpoint.due())
-        for key in measures:
-            at.totals[key] = at.totals.get(key, 0.0) + measured[key]
+        self.keys = list(measures)
+        return torch.stack([value.detach().double() for value in measures.values()])
+
+    def _is_to_look(self, stop: stop_signals.Stop) -> bool:
+        """True after some steps, and at the end of an epoch; of a process alone also where a signal came or a checkpoint is due."""
+        if self.at.step == self.batches.steps or len(self.steps) == LOOKS[self.steps[0].measures.device.type]:
+            return True
+        return parallel.size() == 1 and (bool(stop.name) or self.checkpoint.due())
+
+    def _look(self, stop: stop_signals.Stop) -> tuple[bool, bool]:
+        """Count the steps since the last look; returns what all processes agree on: whether to `stop`, and whether a checkpoint is `due`."""
+        values = torch.stack([step.measures for step in self.steps])
+        rows, stopped, due = _agreed(values, bool(stop.name), parallel.rank() == 0 and self.checkpoint.due())
+        steps, self.steps = self.steps, []
+        for ahead, (step, row) in enumerate(zip(steps, rows, strict=True), 1 - len(steps)):
+            self.record.step(self._steps() + ahead, step.clips, _seconds(step.begun, step.ended), step.waited)
+            self._count(dict(zip(self.keys, row, strict=True)), self.at.step + ahead)
+        return stopped, due
+
+    def _count(self, measured: dict[str, float], number: int) -> None:
+        """Add a step's measures to the epoch's; end the training where they say that it leads nowhere. number: of the step in its epoch."""
+        at = self.at
+        for key, value in measured.items():
+            at.totals[key] = at.totals.get(key, 0.0) + value
         if not at.start:
-            at.start = {key: measured[key] for key in measures}
+            at.start = dict(measured)
         at.flat = at.flat + 1 if measured.get("spread", 1.0) < COLLAPSED else 0
+        where = replace(at, step=number)
         if not math.isfinite(measured["loss"]):
             broken = _streams(measured, "loss", lambda loss: not math.isfinite(loss))
-            self._give_up(f"the loss{broken} is {measured['loss']}", f"lower the lr ({self.training.lr}), or look at the data")
+            self._give_up(f"the loss{broken} is {measured['loss']}", f"lower the lr ({self.training.lr}), or look at the data", where)
         if at.flat >= PATIENCE:
             flat = _streams(measured, "spread", lambda spread: spread < COLLAPSED)
             what = f"the features{flat} have collapsed, no two embeddings differed by more than noise in the last {PATIENCE} steps"
-            self._give_up(what, f"lower the lr ({self.training.lr}), raise the batch, the queue or the temperature, or augment more")
-        return measured
+            self._give_up(what, f"lower the lr ({self.training.lr}), raise the batch, the queue or the temperature, or augment more", where)
 
-    def _keep(self, measured: dict[str, float], stop: stop_signals.Stop) -> None:
+    def _keep(self, stopped: bool, due: bool, stop: stop_signals.Stop) -> None:
         """Write a checkpoint if it is due, but none over a good one while there is no spread; stop if a signal said so."""
-        if measured["stop"]:
+        if stopped:
             self._stop(stop.name or "a signal")  # that another process had
-        if measured["due"] and not self.at.flat:
+        if due and not self.at.flat:
             self._save()
 
     def _save(self) -> None:
         at = self.at
-        if not all(bool(parameter.isfinite().all()) for parameter in self.method.trainable()):
-            self._give_up("weights are no longer finite numbers", f"lower the lr ({self.training.lr}), or look at the data")
+        if not torch.stack([parameter.isfinite().all() for parameter in self.method.trainable()]).all():
+            self._give_up("weights are no longer finite numbers", f"lower the lr ({self.training.lr}), or look at the data", at)
         if parallel.rank() == 0:
             state = {
                 "method": self.method.state_dict(),
@@ -259,11 +299,11 @@ class _Fitting:
         log.info("%s: goes on after epoch %d, step %d of %d", self.name, len(at.history), at.step, self.batches.steps)
         return at
 
-    def _give_up(self, what: str, way_out: str) -> None:
+    def _give_up(self, what: str, way_out: str, at: Position) -> None:
         """End this training, in all processes, with one line; so do later attempts."""
         newest = self.checkpoint.newest()
         good = f"the last good checkpoint is {newest}" if newest else "no checkpoint was written before"
-        reason = f"{self.name}: {what}, at {self.at}; {good}; {way_out}"
+        reason = f"{self.name}: {what}, at {at}; {good}; {way_out}"
         if parallel.rank() == 0:
             self.checkpoint.give_up(reason)
         raise InputError(reason)
@@ -301,7 +341,7 @@ def _streams(measured: dict[str, float], measure: str, wrong: Callable[[float], 
     return f" of {' and '.join(streams)}" if streams else ""
 
 
-class _Step(nn.Module):
+class _Called(nn.Module):
     """A method whose forward pass is its step, for wrappers that call the module."""
 
     def __init__(self, method: nn.Module) -> None:
@@ -322,19 +362,19 @@ def _shared(method: Any) -> Any:
         warnings.simplefilter("ignore", FutureWarning)
         # Buffers are equal in all processes: statistics are of the whole batch, queues of all keys.
         return nn.parallel.DistributedDataParallel(
-            _Step(method), device_ids=[device] if device.type == "cuda" else None, broadcast_buffers=False
+            _Called(method), device_ids=[device] if device.type == "cuda" else None, broadcast_buffers=False
         )
 
 
-def _agreed(measures: dict[str, Tensor], stop: bool, due: bool) -> dict[str, float]:
-    """Average the measures over all processes; "stop" and "due" are above 0 where a process has to stop, or to write a checkpoint."""
-    values = torch.stack([*(value.detach().double() for value in measures.values())])
-    if parallel.size() > 1:
-        values = torch.cat([values, values.new_tensor([float(stop), float(due)])])
-        dist.all_reduce(values)
-        *means, stops, dues = (values / parallel.size()).tolist()
-        return dict(zip(measures, means, strict=True)) | {"stop": stops, "due": dues}
-    return dict(zip(measures, values.tolist(), strict=True)) | {"stop": float(stop), "due": float(due)}
+def _agreed(values: Tensor, stop: bool, due: bool) -> tuple[list[list[float]], bool, bool]:
+    """Average the measures (steps, M) over all processes; whether one of them has to stop, or to write a checkpoint."""
+    if parallel.size() == 1:
+        return values.tolist(), stop, due
+    whole = torch.cat([values.flatten(), values.new_tensor([float(stop), float(due)])])
+    dist.all_reduce(whole)
+    *means, stops, dues = (whole / parallel.size()).tolist()
+    width = values.shape[1]
+    return [means[first : first + width] for first in range(0, len(means), width)], stops > 0, dues > 0
 
 
 def _generators() -> dict[str, Tensor]:
@@ -357,10 +397,6 @@ def _now(device: torch.device) -> Any:
     return event
 
 
-def _since(begun: Any) -> float:
-    """Seconds since `begun`."""
-    if isinstance(begun, float):
-        return time.perf_counter() - begun
-    now = _now(torch.device("cuda"))
-    now.synchronize()
-    return float(begun.elapsed_time(now)) / 1000
+def _seconds(begun: Any, ended: Any) -> float:
+    """Seconds between two moments; a GPU's must have passed."""
+    return ended - begun if isinstance(begun, float) else float(begun.elapsed_time(ended)) / 1000
