@@ -59,9 +59,9 @@ def exchange(x: Tensor, r: Tensor) -> Tensor:
     send = [rows[rows // count == me] - me * count for rows in wanted]  # in the order in which the other wants them
     mine = owner[own(count)]
     receive = torch.bincount(mine, minlength=size()).tolist()
-    arrived = _Exchange.apply(x[torch.cat(send).to(x.device)], [len(rows) for rows in send], receive)
+    arrived = _Exchange.apply(x[torch.cat(send).to(x.device, non_blocking=True)], [len(rows) for rows in send], receive)
     place = mine.argsort(stable=True).argsort()  # rows arrive by their owner; this puts them back in order
-    return arrived[place.to(x.device)]  # type: ignore[no-any-return]
+    return arrived[place.to(x.device, non_blocking=True)]  # type: ignore[no-any-return]
 
 
 class _Exchange(torch.autograd.Function):

@@ -8,9 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from tests.conftest import REPOSITORY
+
+from videossl.train import loading
 
 SCRIPT = """\
 import logging, sys, time
@@ -35,8 +40,11 @@ class Clips(torch.utils.data.Dataset):
         return {"id": str(item), "group": str(item), "label": 0, "clips": {"x": np.full((8, 64, 64, 3), item, np.uint8)}}
 
 
+reader = loading.Reader(Clips(), workers=2)
+
+
 def epoch(number, start=0):
-    for loaded in loading.batches(Clips(), [list(range(first, first + 4)) for first in range(4 * start, 64, 4)], workers=2):
+    for loaded in reader.batches([list(range(first, first + 4)) for first in range(4 * start, 64, 4)]):
         assert loaded["clips"]["x"][:, 0, 0, 0, 0].tolist() == [int(id) for id in loaded["ids"]]
         yield {"x": torch.randn(4, 3), "y": torch.randn(4)}, torch.arange(4)
 
@@ -45,7 +53,7 @@ def main():
     waiting.HEARTBEAT = 1
     training = Training(1, 4, "sgd", 0.1, 0.0, "constant")
     with stop_signals.heeded() as stop:
-        fit(Regression(), Batches(16, epoch), training, 0, Checkpoint(Path(folder)), "m", stop=stop)
+        fit(Regression(), Batches(16, epoch, reader.close), training, 0, Checkpoint(Path(folder)), "m", stop=stop)
 
 
 logging.basicConfig(format="%(message)s", level=logging.INFO)
@@ -97,3 +105,47 @@ def test_while_nothing_comes_that_is_said_and_a_signal_heeded(tmp_path: Path) ->
     _, errors = running.communicate(timeout=30)
     assert running.returncode == 75 and "m: stopped by SIGTERM at epoch 1, step 2; the same command goes on from there" in errors
     assert [path.name.split(".")[0] for path in (tmp_path / "checkpoints").glob("*.pt")] == ["000000002"]
+
+
+class Numbers(torch.utils.data.Dataset[dict[str, Any]]):
+    """Clips that say which process read them."""
+
+    def __getitem__(self, key: int) -> dict[str, Any]:
+        return {"id": str(os.getpid()), "group": "", "label": key, "clips": {"x": np.full((2, 3, 4, 5), key, np.uint8)}}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_epoch_after_epoch_is_read_by_the_same_processes(workers: int) -> None:
+    reader = loading.Reader(Numbers(), workers)
+    seen = []
+    for keys in ([[3, 1], [2, 2], [5, 4]], [[7, 8]], [[0, 6], [9, 9], [1, 2], [4, 3]]):
+        read = list(loading.ahead(reader.batches(keys), torch.device("cpu")))
+        assert [batch["labels"].tolist() for batch in read] == keys
+        assert [batch["clips"]["x"][:, 0, 0, 0, 0].tolist() for batch in read] == keys
+        seen.append({int(process) for batch in read for process in batch["ids"]})
+    everyone = set.union(*seen)
+    assert everyone == {os.getpid()} if not workers else (os.getpid() not in everyone and len(everyone) == workers)
+    reader.close()
+    reader.close()
+    deadline = time.monotonic() + 20
+    while workers and any(map(alive, everyone)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert [batch["labels"].tolist() for batch in reader.batches([[1, 2]])] == [[1, 2]], "it can begin anew"
+    reader.close()
+
+
+def test_an_epoch_that_is_left_in_its_middle_leaves_nothing_to_the_next() -> None:
+    reader = loading.Reader(Numbers(), workers=2)
+    for _ in range(3):
+        assert next(reader.batches([[number, number] for number in range(9)]))["labels"].tolist() == [0, 0]
+    assert [batch["labels"].tolist() for batch in reader.batches([[8, 7], [6, 5]])] == [[8, 7], [6, 5]]
+    reader.close()
+
+
+def alive(process: int) -> bool:
+    """True while the process runs; one that has ended and that nobody has waited for does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except FileNotFoundError:
+        return False

@@ -80,7 +80,7 @@ def about_y(angle: np.ndarray) -> np.ndarray:
 
 def transform(clips: Tensor, matrix: Tensor) -> Tensor:
     """Coordinates times a matrix a sample: (B, 3, T, V, M), (B, 3, 3) -> (B, 3, T, V, M), out_i = sum_j matrix_ij in_j."""
-    a = matrix.to(clips)[..., None, None, None]
+    a = matrix.to(clips, non_blocking=True)[..., None, None, None]
     return a[:, :, 0] * clips[:, 0:1] + a[:, :, 1] * clips[:, 1:2] + a[:, :, 2] * clips[:, 2:3]
 
 
@@ -93,5 +93,5 @@ def temporal_crop(clips: Tensor, start: Tensor) -> Tensor:
     frame = start[:, None] + torch.arange(t)
     frame = torch.where(frame < 0, -1 - frame, frame)
     frame = torch.where(frame < t, frame, 2 * t - 1 - frame)
-    index = frame.to(clips.device)[:, None, :, None, None].expand_as(clips)
+    index = frame.to(clips.device, non_blocking=True)[:, None, :, None, None].expand_as(clips)
     return clips.gather(2, index)

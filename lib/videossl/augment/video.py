@@ -105,7 +105,7 @@ class VideoAugment:
         made = [self._train(clips[part], sizes[part], numbers[:, part]) for part in parts]
         shares = np.concatenate([boxes.shares(sizes[part]) for part, (_, boxes) in zip(parts, made, strict=True)])
         flip = np.concatenate([boxes.flip for _, boxes in made])
-        geometry = {"box": torch.from_numpy(shares).to(clips.device, torch.float32), "flip": torch.from_numpy(flip).to(clips.device)}
+        geometry = {"box": placed(shares, clips.device), "flip": placed(flip, clips.device)}
         return torch.cat([views for views, _ in made]), geometry
 
     def _train(self, clips: Tensor, sizes: Tensor, numbers: np.ndarray) -> tuple[Tensor, Boxes]:
@@ -123,7 +123,7 @@ class VideoAugment:
         blurred = np.flatnonzero(draws["blur"] < self.blur_p)
         if len(blurred):
             low, high = self.blur_sigma
-            positions = torch.from_numpy(blurred).to(views.device)
+            positions = placed(blurred, views.device)
             sigma = torch.from_numpy(low + (high - low) * draws["sigma"][blurred])
             views[positions] = blur(views[positions], sigma, math.ceil(3 * high))
         return views.sub_(self.normalise[0]).div_(self.normalise[1])
@@ -153,10 +153,16 @@ class VideoAugment:
     def _flow(self, clips: Tensor, boxes: Boxes) -> Tensor:
         """Crop and resize quantised flow; u scales with the width and changes sign in a mirror, v with the height."""
         resized = np.stack([self.size / boxes.width * np.where(boxes.flip, -1, 1), self.size / boxes.height], axis=1)
-        factor = torch.from_numpy(resized * self.bound / 127).to(clips.device, torch.float32)
+        factor = placed(resized * self.bound / 127, clips.device)
         levels = resample(clips, boxes, self.size)
         flow = levels.sub_(128).mul_(factor[:, :, None, None, None]).clamp_(-self.bound, self.bound).div_(self.flow_scale)
         return flow.sub_(flow.mean(dim=(3, 4), keepdim=True)) if self.zero_mean else flow
+
+
+def placed(numbers: np.ndarray, device: torch.device) -> Tensor:
+    """Numbers of the host on a device, fractions as float32; nothing waits for the device."""
+    tensor = torch.from_numpy(numbers)
+    return tensor.to(device, torch.float32 if tensor.is_floating_point() else tensor.dtype, non_blocking=True)
 
 
 def random_boxes(draws: dict[str, np.ndarray], sizes: Tensor, area: tuple[float, float], flip: float) -> Boxes:
@@ -212,7 +218,7 @@ def resample(clips: Tensor, boxes: Boxes, size: int) -> Tensor:
     x = _coordinates(boxes.left - beside, boxes.width, size)
     y = _coordinates(boxes.top - above, boxes.height, size)
     x = np.where(boxes.flip[:, None], x[:, ::-1], x)
-    across, down = (torch.from_numpy((2 * pixel + 1) / side - 1).to(clips.device, torch.float32) for pixel, side in ((x, wide), (y, tall)))
+    across, down = (placed((2 * pixel + 1) / side - 1, clips.device) for pixel, side in ((x, wide), (y, tall)))
     grid = torch.stack([across[:, None, :].expand(b, size, size), down[:, :, None].expand(b, size, size)], dim=-1)
     return F.grid_sample(canvas.flatten(1, 2), grid, align_corners=False).view(b, c, t, size, size)
 
@@ -263,7 +269,7 @@ def recolour(clips: Tensor, direct: np.ndarray, pooled: np.ndarray) -> Tensor:
 
     Written as sums of products, not as matmul, whose rounding may depend on the batch.
     """
-    a, m = (torch.from_numpy(maps / 255).to(clips.device, torch.float32) for maps in (direct, pooled))
+    a, m = (placed(maps / 255, clips.device) for maps in (direct, pooled))
     offset = (m * clips.mean((2, 3, 4))[:, None, :]).sum(2)[:, :, None, None, None]
     a = a[..., None, None, None]
     out = torch.addcmul(offset, a[:, :, 0], clips[:, 0:1])
@@ -276,7 +282,7 @@ def blur(clips: Tensor, sigma: Tensor, radius: int) -> Tensor:
     radius = min(radius, height - 1, width - 1)
     offsets = torch.arange(-radius, radius + 1, dtype=torch.float64)
     kernel = torch.exp(-0.5 * (offsets / sigma.double()[:, None]) ** 2)
-    kernel = (kernel / kernel.sum(1, keepdim=True)).to(clips).repeat_interleave(c * t, 0)[:, None, None, :]
+    kernel = (kernel / kernel.sum(1, keepdim=True)).to(clips, non_blocking=True).repeat_interleave(c * t, 0)[:, None, None, :]
     planes = F.pad(clips.reshape(1, b * c * t, height, width), (radius,) * 4, mode="reflect")
     planes = F.conv2d(F.conv2d(planes, kernel, groups=b * c * t), kernel.transpose(2, 3), groups=b * c * t)
     return planes.view(clips.shape)

@@ -91,7 +91,10 @@ class CoCLR(nn.Module):
         hidden = float(torch.rand((), generator=rng, device="cpu")) < self.hide_own
         with torch.no_grad():
             mined = self.mine(parallel.gather(embed(self.miner, self.miner_head, self.miner(views["miner"]))), origin)
-        targets = [positives(similarities, rows, mined[rows.to(mined.device)], hidden) for rows in (torch.arange(len(r))[own], r[own])]
+        targets = [
+            positives(similarities, rows, mined[rows.to(mined.device, non_blocking=True)], hidden)
+            for rows in (torch.arange(len(r))[own], r[own])
+        ]
         log_p = similarities.log_softmax(dim=1)
         own_loss, partner_loss = (-log_p.masked_fill(~columns, -torch.inf).logsumexp(dim=1) for columns in targets)
         weight = lam.to(log_p.device, log_p.dtype, non_blocking=True) if isinstance(lam, Tensor) else torch.full_like(own_loss, lam)

@@ -115,7 +115,7 @@ def targets(r: Tensor, lam: float | Tensor) -> tuple[Tensor, Tensor]:
     """
     own = torch.eye(len(r), device=r.device)
     other = own[r]  # row i has its 1 at r(i)
-    share = parallel.gather(lam.to(r.device, torch.float32))[:, None] if isinstance(lam, Tensor) else lam
+    share = parallel.gather(lam.to(r.device, torch.float32, non_blocking=True))[:, None] if isinstance(lam, Tensor) else lam
     weights, shows = share * own + (1 - share) * other, own + other
     nothing = torch.zeros_like(own)
     same = torch.block_diag(shows @ shows.T, own) > 0  # type: ignore[no-untyped-call]

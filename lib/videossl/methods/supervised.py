@@ -46,7 +46,7 @@ class Supervised(nn.Module):
         if self.dropout:
             whole = (len(features) * parallel.size(), features.shape[1])
             kept = torch.rand(whole, generator=rng, device=rng.device)[parallel.own(len(features))] >= self.dropout
-            features = features * kept.to(features.device) / (1 - self.dropout)
+            features = features * kept.to(features.device, non_blocking=True) / (1 - self.dropout)
         logits, labels = self._classify(features), views["label"]
         return {
             "loss": F.cross_entropy(logits, labels),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +36,16 @@ class Clips:
         return [0] if self.span is None else self.starts(self.cache.length(video), self.span)
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """All clips of all videos, `size` at a time, the last batch what is left: (clips, sizes) of `data.clips.collate`."""
+        """All clips of all videos, `size` at a time, the last batch what is left: (clips, sizes) of `data.clips.collate`. Another thread reads each
+        while the one before is worked at."""
+        batches = self._read(size)
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(next, batches, None)
+            while batch := coming.result():
+                coming = reader.submit(next, batches, None)
+                yield batch
+
+    def _read(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         loaded = []
         for row in self.rows:
             for start in self.of(row.id):

@@ -73,5 +73,5 @@ def extract(encoder: Encoder, augment: Augment, clips: Clips, batch: int, device
     with frozen(encoder):
         for clip, sizes in clips.batches(batch):
             maps = encoder(augment.evaluate(clip.to(device), sizes))
-            parts.append(encoder.pool(maps).float().cpu())
-    return columns(clips.rows, torch.stack(clips.by_video(parts)).numpy())
+            parts.append(encoder.pool(maps).float())  # a GPU is not waited for
+    return columns(clips.rows, torch.stack(clips.by_video(parts)).cpu().numpy())

@@ -89,5 +89,5 @@ def probabilities(method: nn.Module, augment: Augment, clips: Clips, crops: int,
     with frozen(method):
         for clip, sizes in clips.batches(batch):
             views = augment.crops(clip.to(device), sizes, crops)
-            parts.append(torch.stack([method(view).double().softmax(1) for view in views]).mean(0).cpu())
-    return torch.stack([video.mean(0) for video in clips.by_video(parts)]).numpy()
+            parts.append(torch.stack([method(view).double().softmax(1) for view in views]).mean(0))
+    return torch.stack([video.mean(0) for video in clips.by_video(parts)]).cpu().numpy()

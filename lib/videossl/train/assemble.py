@@ -237,28 +237,29 @@ def views(
         raise InputError(f"a batch of {batch} cannot be shared by {parallel.size()} processes; choose a number of GPUs that divides it")
     own = parallel.own(batch // parallel.size())
 
+    reader = loading.Reader(cast(Dataset[dict[str, Any]], dataset), workers, pinned=device.type == "cuda")  # a data set by its methods
+
     def epoch(number: int, start: int = 0) -> Iterator[tuple[Views, Tensor]]:
-        rows = [whole[own] for whole in sampler.epoch(number)[start:]]
-        items = cast(Dataset[dict[str, Any]], dataset)  # one by its methods
-        for loaded in loading.batches(items, rows, workers):
-            result: Views = {"label": loaded["labels"].to(device), "group": _numbers(loaded["groups"], device)}
+        keys = [whole[own] for whole in sampler.epoch(number)[start:]]
+        for loaded in loading.ahead(reader.batches(keys), device):
+            result: Views = {"label": loaded["labels"], "group": _numbers(loaded["groups"], device)}
             for name, augment in augments.items():
                 rngs = [seeding.numpy_rng(seed, number, video, f"augment/{name}") for video in loaded["ids"]]
-                given = loaded["clips"][name].to(device, non_blocking=True), loaded["sizes"][name].to(device), rngs
+                given = loaded["clips"][name], loaded["sizes"][name], rngs
                 if geometry:
                     result[name], where = augment.train_with_geometry(*given)
-                    result |= {f"{name}.{key}": value.to(device) for key, value in where.items()}
-                    result[f"{name}.span"] = loaded["spans"][name].to(device)
+                    result |= {f"{name}.{key}": value for key, value in where.items()}
+                    result[f"{name}.span"] = loaded["spans"][name]
                 else:
                     result[name] = augment.train(*given)
             yield result, _numbers(loaded["ids"], device)
 
-    return Batches(len(sampler.epoch(0)), epoch)
+    return Batches(len(sampler.epoch(0)), epoch, reader.close)
 
 
 def _numbers(names: Sequence[str], device: torch.device) -> Tensor:
     """A number for each name, (B,) int64 >= 0."""
-    return torch.tensor([seeding.derive(0, name) for name in names], device=device)
+    return torch.tensor([seeding.derive(0, name) for name in names]).to(device, non_blocking=True)
 
 
 def device(precision: str = "float32", deterministic: bool = True) -> torch.device:

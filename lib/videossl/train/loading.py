@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data._utils import signal_handling
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from videossl import waiting
 from videossl.data.clips import collate_batch
@@ -20,26 +22,88 @@ from videossl.train import stop_signals
 log = logging.getLogger(__name__)
 
 
-def batches(clips: Dataset[dict[str, Any]], rows: list[list[Any]], workers: int) -> Iterator[dict[str, Any]]:
-    """Yield the batches of `rows`, read by this process or by `workers` others.
+class Reader:
+    """Reads batches of clips, in this process or by `workers` others. Those begin with the first batch and stay, epoch after epoch, until
+    `close`, or until this process ends. pinned: whether batches lie in memory from which a GPU copies by itself."""
 
-    Raises InputError where a worker cannot hand over what it has read: too little shared memory, or a TMPDIR whose name is too long.
-    """
-    how: dict[str, Any] = {"collate_fn": _shared, "worker_init_fn": _start} if workers else {"collate_fn": collate_batch}
-    loader: Any = iter(DataLoader(clips, batch_sampler=rows, num_workers=workers, **how))
-    try:
-        for _ in rows:
-            with waiting.said(log, "the disk is slow, or what reads clips is stuck: none have come"):
-                batch = _next(loader) if workers else next(loader)
-            yield batch
-        next(loader, None)  # there is none: the workers end
-    finally:
-        if workers:
-            _end(loader)
+    def __init__(self, clips: Dataset[dict[str, Any]], workers: int = 0, pinned: bool = False) -> None:
+        self.clips, self.workers, self.pinned = clips, workers, pinned
+        self._keys: list[list[Any]] = []  # the batches that a loader reads when it begins anew
+        self._loader: Any = None
+        self._end: Callable[[], Any] = lambda: None
+
+    def batches(self, keys: list[list[Any]]) -> Iterator[dict[str, Any]]:
+        """Yield the batches of clips with these keys, those of a batch in a list.
+
+        Raises InputError where a worker cannot hand over what it has read: too little shared memory, or a TMPDIR whose name is too long.
+        """
+        slow = "the disk is slow, or what reads clips is stuck: none have come"
+        if not self.workers:
+            for batch in keys:
+                with waiting.said(log, slow):
+                    read = collate_batch([self.clips[key] for key in batch])
+                pinned: Any = pin_memory(read) if self.pinned else read  # type: ignore[no-untyped-call]
+                yield pinned
+            return
+        self._keys[:] = keys
+        loader = self._begun()
+        for _ in keys:
+            with waiting.said(log, slow):
+                loaded = _next(loader)
+            yield loaded
+        next(loader, None)  # there is none: the loader can begin anew
+
+    def _begun(self) -> Any:
+        """The loader, at the first of its keys, with its workers."""
+        if self._loader is None:
+            how: dict[str, Any] = {"collate_fn": _shared, "worker_init_fn": _start, "pin_memory": self.pinned}
+            self._loader = DataLoader(self.clips, batch_sampler=self._keys, num_workers=self.workers, persistent_workers=True, **how)
+            begun: Any = iter(self._loader)
+            self._end = weakref.finalize(self, _end, begun)
+            return begun
+        return iter(self._loader)
+
+    def close(self) -> None:
+        """End the workers, if there are any."""
+        self._end()
+        self._loader = None
+
+
+def ahead(batches: Iterator[dict[str, Any]], device: torch.device) -> Iterator[dict[str, Any]]:
+    """Batches with labels, clips and spans on `device`, sizes of clips where they are. A GPU gets each while it works at the one before."""
+    if device.type != "cuda":
+        yield from batches
+        return
+    stream, before = torch.cuda.Stream(device), None  # type: ignore[no-untyped-call]
+    for batch in batches:
+        with torch.cuda.stream(stream):
+            moved = batch | {key: _moved(batch[key], device) for key in ("labels", "clips", "spans") if key in batch}
+        copied = stream.record_event()
+        if before:
+            yield _arrived(*before)
+        before = moved, copied
+    if before:
+        yield _arrived(*before)
+
+
+def _moved(tensors: Any, device: torch.device) -> Any:
+    return (
+        {name: _moved(one, device) for name, one in tensors.items()} if isinstance(tensors, dict) else tensors.to(device, non_blocking=True)
+    )
+
+
+def _arrived(batch: dict[str, Any], copied: torch.cuda.Event) -> dict[str, Any]:
+    """A batch for the stream that works, which waits for its copy."""
+    working = torch.cuda.current_stream()
+    working.wait_event(copied)
+    for key in ("labels", "clips", "spans"):
+        for tensor in batch[key].values() if isinstance(batch.get(key), dict) else [batch[key]] if key in batch else []:
+            tensor.record_stream(working)
+    return batch
 
 
 def _end(loader: Any) -> None:
-    """End the workers that are left. They only read. They heed no SIGTERM, so torch and Python would wait for them."""
+    """End the workers. They only read. They heed no SIGTERM, so torch and Python would wait for them."""
     if loader._worker_pids_set:  # else torch takes their end for an accident
         signal_handling._remove_worker_pids(id(loader))  # type: ignore[attr-defined]
         loader._worker_pids_set = False

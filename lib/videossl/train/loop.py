@@ -59,10 +59,12 @@ class Epochs(Protocol):
 
 @dataclass(frozen=True)
 class Batches:
-    """The batches of each epoch: `epoch(e, start)` yields (views, sample numbers) for each of the `steps` from `start` on."""
+    """The batches of each epoch: `epoch(e, start)` yields (views, sample numbers) for each of the `steps` from `start` on; `close` ends what reads
+    them."""
 
     steps: int
     epoch: Epochs
+    close: Callable[[], Any] = lambda: None
 
 
 class Watcher(Protocol):
@@ -110,13 +112,16 @@ def fit(
     checkpoint.check_not_given_up()
     fitting = _Fitting(method, batches, training, seed, checkpoint, name, record or Record(None, ""))
     at, stop = fitting.at, stop or stop_signals.Stop()
-    while len(at.history) < training.epochs:
-        fitting.epoch(stop)
-        row = fitting.row()
-        for watch in watchers:
-            watch(row)
-        at.history.append(row)
-        at.step, at.totals = 0, {}
+    try:
+        while len(at.history) < training.epochs:
+            fitting.epoch(stop)
+            row = fitting.row()
+            for watch in watchers:
+                watch(row)
+            at.history.append(row)
+            at.step, at.totals = 0, {}
+    finally:
+        batches.close()
     fitting.end()
     return at.history
 
