@@ -1,6 +1,6 @@
 # make help says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo seeds repro record run cost verify verify-cache test test-fast test-slow check format lock runs unlock clean
+.PHONY: help setup demo seeds repro record run cost verify verify-cache test test-fast test-slow bench check format lock runs unlock clean
 
 PYTHON ?= python3
 CORES ?= all
@@ -66,6 +66,9 @@ test-fast: setup ## the tests that take no whole pipeline
 
 test-slow: setup ## the tests that do
 	pytest -n $(TESTERS) -m slow
+
+bench: setup ## what is measured in minutes, as ratios to named baselines; on a GPU: .venv/bin/python -m bench.gpu
+	python -m bench
 
 check: setup ## format, lint, types, layers, dvc.yaml, docs/params.md
 	ruff format --check $(SOURCES)

@@ -1,64 +1,60 @@
-"""Flow of a video as the pipeline makes it, quantised, as a ratio to OpenCV's calc alone on the same frames.
+"""Flow of a video as the pipeline makes it, quantised, against OpenCV's calc alone on the same frames, on one thread.
 
-    python bench/flow.py [VIDEO]
-
-Without a video: a texture that moves. Both in this process on one thread, in turn; the best of three.
+python -m bench.flow
 """
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
+from bench import rows
+from bench.rows import Row, in_turn
 
-from videossl.data import video
 from videossl.extract import flow
 
 PAIRS = 8
+FAST = {"warps": 2, "inner": 10, "outer": 5, "scales": 3}
+SETTINGS = {"warps": "WarpingsNumber", "inner": "InnerIterations", "outer": "OuterIterations", "scales": "ScalesNumber"}
 
 
 def frames(short_side: int) -> np.ndarray:
-    """(PAIRS + 1, H, W) uint8."""
-    if len(sys.argv) > 1:
-        return video.frames(Path(sys.argv[1]), short_side, grey=True)[: PAIRS + 1]
+    """(PAIRS + 1, H, W) uint8: a noisy texture that moves."""
     down, right = np.mgrid[:short_side, : short_side * 4 // 3].astype(float)
-    return np.stack([np.uint8(128 + 60 * np.sin((right - t) / 5) * np.cos((down - t / 2) / 7)) for t in range(PAIRS + 1)])
+    rng = np.random.default_rng(0)
+    moved = (128 + 60 * np.sin((right - t) / 5) * np.cos((down - t / 2) / 7) for t in range(PAIRS + 1))
+    return np.stack([np.clip(grey + rng.normal(0, 4, grey.shape), 0, 255).astype(np.uint8) for grey in moved])
 
 
-def milliseconds(make: Callable[[], object]) -> float:
-    """A pair, the best of three."""
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        make()
-        times.append(time.perf_counter() - start)
-    return 1000 * min(times) / PAIRS
+def opencvs(backend: str, settings: dict[str, int]) -> cv2.DenseOpticalFlow:
+    """The method of OpenCV that a backend stands for."""
+    if backend == "dis":
+        return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    method = cv2.optflow.DualTVL1OpticalFlow_create()
+    for name, value in settings.items():
+        getattr(method, f"set{SETTINGS[name]}")(value)
+    return method
 
 
-def main() -> None:
-    """Print one line a backend and size."""
+def table(tiny: bool) -> Iterator[Row]:
+    """A row for each backend and size."""
     cv2.setNumThreads(1)
-    tvl1, dis = cv2.optflow.DualTVL1OpticalFlow_create(), cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    alone = {"tvl1-opencv": tvl1, "tvl1-torch": tvl1, "dis": dis}
-    for short_side in (64, 128, 240):
+    for short_side in (32,) if tiny else (64, 128, 240):
         grey = frames(short_side)
-        for backend, method in alone.items():
-
-            def ours() -> list[np.ndarray]:
-                return [flow.quantise(values, 20) for values in flow.compute(backend, {}, grey)]  # noqa: B023
-
-            bare = milliseconds(lambda: [method.calc(now, following, None) for now, following in pairwise(grey)])  # noqa: B023
-            whole = milliseconds(ours)
-            size = f"{grey.shape[2]}x{grey.shape[1]}"
-            print(
-                f"{backend} {size}: {whole:.2f} ms a pair, cv2 calc alone {bare:.2f} ms; ratio {whole / bare:.2f}; {1000 / whole:.0f} pairs/s a core"
+        for backend, settings in (("tvl1-opencv", {}), ("tvl1-torch", {}), ("tvl1-torch", FAST), ("dis", {})):
+            method = opencvs(backend, settings)
+            ours, bare = in_turn(
+                lambda: [flow.quantise(values, 20) for values in flow.compute(backend, settings, grey)],  # noqa: B023
+                lambda: [method.calc(now, following, None) for now, following in pairwise(grey)],  # noqa: B023
+                rounds=3,
             )
+            what = f"{backend} {grey.shape[2]}x{grey.shape[1]}{', the demo' if settings else ''}"
+            yield Row(what, 1000 * ours / PAIRS, "ms a pair", f"OpenCV {1000 * bare / PAIRS:.3g}", bare / ours)
 
 
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    rows.main(__doc__ or "", {"flow": table})

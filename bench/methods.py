@@ -1,20 +1,19 @@
 """A step of each method as a ratio to MoCo's, on the same encoder and clips, beside the ratio of their arithmetic; one thread.
 
-    python bench/methods.py
+    python -m bench.methods
 
 A step is all passes of encoders, the loss, Adam and what follows it, with a batch of 16 and the rgb stream of params.yaml; of CoCLR and
-CMMC the other stream is flow. Time is the process's own, the median of eight steps, all methods in turn. Arithmetic is what torch counts of
-convolutions and products, forward and backward.
+CMMC the other stream is flow. Arithmetic is what torch counts of convolutions and products, forward and backward.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from bench import rows
+from bench.rows import Row, in_turn
 from torch.utils.flop_counter import FlopCounterMode
 
 from videossl.encoders.build import build, build_head
@@ -59,27 +58,25 @@ METHODS: dict[str, Callable[[], Any]] = {
 }
 
 
-def stepper(method: Any) -> Callable[[], float]:
-    """A function that makes a step and returns its seconds."""
+def stepper(method: Any) -> Callable[[], None]:
+    """A function that makes a step."""
     method.train()
     adam = optimiser("adam", method.trainable(), 0.003, 1e-5)
     views = {name: torch.randn(SHAPE) for name in ("query", "key", *(f"view-{number}" for number in range(1, 5)))}
     views |= {name: torch.randn(OTHER) for name in ("miner", "partner")}
     rng = torch.Generator().manual_seed(0)
 
-    def step() -> float:
-        start = time.process_time()
+    def step() -> None:
         loss = method.step(views, torch.arange(BATCH), rng)["loss"]
         adam.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         adam.step()
         method.update(0.5)
-        return time.process_time() - start
 
     return step
 
 
-def arithmetic(step: Callable[[], float]) -> float:
+def arithmetic(step: Callable[[], None]) -> float:
     """The floating-point operations of a step, the mean of four, since blocks are drawn."""
     with FlopCounterMode(display=False) as counter:
         for _ in range(4):
@@ -87,18 +84,18 @@ def arithmetic(step: Callable[[], float]) -> float:
     return counter.get_total_flops() / 4
 
 
-def main() -> None:
-    """Print one line a method."""
-    torch.set_num_threads(1)
-    steps = {name: stepper(make()) for name, make in METHODS.items()}
+def table(tiny: bool) -> Iterator[Row]:
+    """A row for each method."""
+    names = list(METHODS)[: 2 if tiny else None]
+    steps = {name: stepper(METHODS[name]()) for name in names}
     flops = {name: arithmetic(step) for name, step in steps.items()}
-    times = [[step() for step in steps.values()] for _ in range(9)][1:]
-    seconds = dict(zip(steps, map(statistics.median, zip(*times, strict=True)), strict=True))
-    print(f"{'method':24} {'clips/s':>8} {'time':>6} {'arithmetic':>11}")
-    for name in steps:
-        time_ratio, work_ratio = seconds[name] / seconds["moco"], flops[name] / flops["moco"]
-        print(f"{name:24} {BATCH / seconds[name]:8.0f} {time_ratio:6.2f} {work_ratio:11.2f}")
+    seconds = dict(zip(names, in_turn(*steps.values(), rounds=2 if tiny else 8), strict=True))
+    for name in names[1:]:
+        limit = f"{flops['moco'] / flops[name]:.3g} by its arithmetic"
+        base = f"moco {BATCH / seconds['moco']:.3g}"
+        yield Row(f"step of {name}", BATCH / seconds[name], "clips/s", base, seconds["moco"] / seconds[name], limit)
 
 
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    rows.main(__doc__ or "", {"methods": table})

@@ -1,71 +1,82 @@
-"""Augmented RGB views a second, as a ratio to the way of the closest peers: frame by frame, one transform after another.
+"""Augmented RGB views a second of one thread, against the ways of peers with the same draws' distribution.
 
-    python bench/views.py
+    python -m bench.views
 
-The baseline applies torchvision's functional transforms to each frame of each clip with the same draws' distribution.
-Both run in this process, on one thread, in turn; the best of three is taken. Both read clips that are in memory.
+`PIL` takes frame by frame through Pillow's transforms, as most public code does; `torchvision v2` takes the frames of a clip together as a tensor.
+All read clips that are in memory; crop, colour jitter and blur are on in each view.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-import torchvision.transforms.functional as tv
+import torchvision.transforms.functional as pil
+import torchvision.transforms.v2.functional as v2
+from bench import rows
+from bench.rows import Row, in_turn
+from PIL import Image
+from torch import Tensor
 
 from videossl import seeding
 from videossl.augment.video import VideoAugment
 
-
-def rate(make: Callable[[], object], views: int) -> float:
-    """Views a second, the best of three."""
-    make()
-    best = min(_seconds(make) for _ in range(3))
-    return views / best
+SIZES = ((8, 8, 64, 64, 64), (4, 32, 128, 171, 128))
+TINY = ((2, 2, 32, 32, 32),)
 
 
-def _seconds(make: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    make()
-    return time.perf_counter() - start
+def draws(rng: np.random.Generator, height: int, width: int) -> tuple[list[int], list[float], float, float]:
+    """A square crop (top, left, height, width), factors of brightness, contrast and saturation, a turn of the hue, and a sigma."""
+    side = int(height * np.sqrt(rng.uniform(0.2, 1.0)))
+    top, left = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
+    return [int(top), int(left), side, side], rng.uniform(0.6, 1.4, 3).tolist(), rng.uniform(-0.1, 0.1), rng.uniform(0.1, 2.0)
 
 
-def frame_by_frame(clips: torch.Tensor, size: int, rng: np.random.Generator) -> torch.Tensor:
-    """(B, T, H, W, C) uint8 -> (B, C, T, S, S): the baseline."""
+def by_pil(clips: np.ndarray, size: int, rng: np.random.Generator) -> Tensor:
+    """(B, T, H, W, C) uint8 -> (B, C, T, S, S), frame by frame."""
     result = []
     for clip in clips:
-        height, width = clip.shape[1:3]
-        side = int(height * np.sqrt(rng.uniform(0.2, 1.0)))
-        top, left = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
-        brightness, contrast, saturation = rng.uniform(0.6, 1.4, 3)
-        hue, sigma = rng.uniform(-0.1, 0.1), rng.uniform(0.1, 2.0)
+        crop, (brightness, contrast, saturation), hue, sigma = draws(rng, *clip.shape[1:3])
         frames = []
         for frame in clip:
-            image = tv.resized_crop(frame.permute(2, 0, 1), int(top), int(left), side, side, [size, size], antialias=False).float() / 255
-            image = tv.adjust_brightness(image, brightness)
-            image = tv.adjust_contrast(image, contrast)
-            image = tv.adjust_saturation(image, saturation)
-            image = tv.adjust_hue(image, hue)
-            frames.append(tv.gaussian_blur(image, [7, 7], [sigma, sigma]))
+            image = pil.resized_crop(Image.fromarray(frame), *crop, [size, size])
+            image = pil.adjust_saturation(pil.adjust_contrast(pil.adjust_brightness(image, brightness), contrast), saturation)
+            image = pil.gaussian_blur(pil.adjust_hue(image, hue), [7, 7], [sigma, sigma])
+            frames.append(pil.normalize(pil.to_tensor(image), [0.5] * 3, [0.25] * 3))
         result.append(torch.stack(frames, dim=1))
     return torch.stack(result)
 
 
-def main() -> None:
-    """Print one line a size."""
-    torch.set_num_threads(1)
-    for batch, frames, height, width, size in ((8, 8, 64, 64, 64), (4, 32, 128, 171, 128)):
-        generator = seeding.torch_rng(0, size, "bench")
-        clips = torch.randint(0, 256, (batch, frames, height, width, 3), dtype=torch.uint8, generator=generator)
-        sizes = torch.tensor([[height, width]] * batch)
-        augment = VideoAugment("rgb", size, jitter_p=1.0, blur_p=1.0, grey_p=0.0)
-        rngs = [seeding.numpy_rng(0, number, "bench") for number in range(batch)]
-        ours = rate(lambda: augment.train(clips, sizes, rngs), batch)  # noqa: B023
-        theirs = rate(lambda: frame_by_frame(clips, size, seeding.numpy_rng(0, "bench")), batch)  # noqa: B023
-        print(f"{frames}x{size}x{size}: {ours:.0f} views/s, frame by frame {theirs:.1f}; ratio {ours / theirs:.1f}")
+def by_torchvision(clips: Tensor, size: int, rng: np.random.Generator) -> Tensor:
+    """(B, T, C, H, W) uint8 -> (B, C, T, S, S), clip by clip."""
+    result = []
+    for clip in clips:
+        crop, (brightness, contrast, saturation), hue, sigma = draws(rng, *clip.shape[2:])
+        seen = v2.to_dtype(v2.resized_crop(clip, *crop, [size, size], antialias=False), torch.float32, scale=True)
+        seen = v2.adjust_saturation(v2.adjust_contrast(v2.adjust_brightness(seen, brightness), contrast), saturation)
+        seen = v2.gaussian_blur(v2.adjust_hue(seen, hue), [7, 7], [sigma, sigma])
+        result.append(v2.normalize(seen, [0.5] * 3, [0.25] * 3).transpose(0, 1))
+    return torch.stack(result)
+
+
+def table(tiny: bool) -> Iterator[Row]:
+    """A row for each size and peer; the limit is memory: a view's values are written twice and read once at least."""
+    for batch, frames, height, width, size in TINY if tiny else SIZES:
+        clips = torch.randint(0, 256, (batch, frames, height, width, 3), dtype=torch.uint8, generator=seeding.torch_rng(0, size, "bench"))
+        sizes, augment = torch.tensor([[height, width]] * batch), VideoAugment("rgb", size, jitter_p=1.0, blur_p=1.0, grey_p=0.0)
+        by_frame, values = clips.numpy(), torch.empty(batch, 3, frames, size, size)
+        ours, peer, other, copied = in_turn(
+            lambda: augment.train(clips, sizes, [seeding.numpy_rng(0, number, "bench") for number in range(batch)]),  # noqa: B023
+            lambda: by_pil(by_frame, size, seeding.numpy_rng(0, "bench")),  # noqa: B023
+            lambda: by_torchvision(clips.permute(0, 1, 4, 2, 3), size, seeding.numpy_rng(0, "bench")),  # noqa: B023
+            lambda: values.add_(1).mul_(2),  # noqa: B023
+        )
+        for name, seconds in (("PIL", peer), ("torchvision v2", other)):
+            limit = f"{ours / copied:.0f} times as long as its values are read and written twice"
+            yield Row(f"views {frames}x{size}x{size}", batch / ours, "views/s", f"{name} {batch / seconds:.3g}", seconds / ours, limit)
 
 
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    rows.main(__doc__ or "", {"views": table})
