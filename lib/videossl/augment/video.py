@@ -282,7 +282,23 @@ def blur(clips: Tensor, sigma: Tensor, radius: int) -> Tensor:
     radius = min(radius, height - 1, width - 1)
     offsets = torch.arange(-radius, radius + 1, dtype=torch.float64)
     kernel = torch.exp(-0.5 * (offsets / sigma.double()[:, None]) ** 2)
-    kernel = (kernel / kernel.sum(1, keepdim=True)).to(clips, non_blocking=True).repeat_interleave(c * t, 0)[:, None, None, :]
+    kernel = kernel / kernel.sum(1, keepdim=True)
+    if clips.device.type == "cpu":
+        return _blurred(clips, kernel)
+    weights = kernel.to(clips, non_blocking=True).repeat_interleave(c * t, 0)[:, None, None, :]
     planes = F.pad(clips.reshape(1, b * c * t, height, width), (radius,) * 4, mode="reflect")
-    planes = F.conv2d(F.conv2d(planes, kernel, groups=b * c * t), kernel.transpose(2, 3), groups=b * c * t)
+    planes = F.conv2d(F.conv2d(planes, weights, groups=b * c * t), weights.transpose(2, 3), groups=b * c * t)
     return planes.view(clips.shape)
+
+
+def _blurred(clips: Tensor, kernel: Tensor) -> Tensor:
+    """The same on the CPU, where OpenCV takes a quarter to a half of the time; kernel: (B, taps)."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    clips = clips.contiguous()
+    result = torch.empty_like(clips)
+    for clip, into, taps in zip(clips, result, kernel.float().numpy(), strict=True):
+        for plane, blurred in zip(clip.flatten(0, 1).numpy(), into.flatten(0, 1).numpy(), strict=True):
+            cv2.sepFilter2D(plane, -1, taps, taps, dst=blurred, borderType=cv2.BORDER_REFLECT_101)
+    return result
