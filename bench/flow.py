@@ -42,7 +42,7 @@ def opencvs(backend: str, settings: dict[str, int]) -> cv2.DenseOpticalFlow:
 def table(tiny: bool) -> Iterator[Row]:
     """A row for each backend and size."""
     cv2.setNumThreads(1)
-    for short_side in (32,) if tiny else (64, 128, 240):
+    for short_side in (32,) if tiny else (64, 128):
         grey = frames(short_side)
         for backend, settings in (("tvl1-opencv", {}), ("tvl1-torch", {}), ("tvl1-torch", FAST), ("dis", {})):
             method = opencvs(backend, settings)
