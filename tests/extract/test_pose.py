@@ -25,7 +25,7 @@ from videossl.data.index import Row
 from videossl.data.toy.render import write_video
 from videossl.datasets import folder
 from videossl.errors import InputError
-from videossl.extract import pose, shard
+from videossl.extract import pose, shard, torchvision_weights
 
 # --------------------------------------------------------------------------------------------------------------------
 # Places, and who is who
@@ -424,14 +424,14 @@ def test_files_that_are_no_weights(tmp_path: Path, content: Any, said: str) -> N
         content = small(32, 0.4, keypoints=16).state_dict()
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
     with pytest.raises(InputError, match=said) as caught:
-        pose._load(small(32, 0.4), path)
+        torchvision_weights.load(small(32, 0.4), path, pose.FITTING)
     assert "\n" not in str(caught.value)
 
 
 def test_half_a_file(small_weights: Path) -> None:
     small_weights.write_bytes(small_weights.read_bytes()[:2000])
     with pytest.raises(InputError, match=r"small\.pth holds no weights that torch can load"):
-        pose._load(small(32, 0.4), small_weights)
+        torchvision_weights.load(small(32, 0.4), small_weights, pose.FITTING)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

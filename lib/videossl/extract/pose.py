@@ -7,7 +7,6 @@ right, y up, from the middle of the picture, in heights of the picture; z is 0.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from videossl import files, waiting
 from videossl.data import bodies
 from videossl.data.cache import Cache, describe
 from videossl.data.index import Row
 from videossl.errors import InputError
-from videossl.extract import frames
+from videossl.extract import frames, torchvision_weights
 
 if TYPE_CHECKING:
     import torch
@@ -135,51 +133,19 @@ def _steps(row: Row) -> tuple[int, int, int]:
 # The detector
 
 
+FITTING = "skeleton.weights must be a state dict of torchvision's keypointrcnn_resnet50_fpn with 2 classes and 17 keypoints"
+
+
 def find_weights(weights: str) -> tuple[Path, str]:
-    """The file that `weights` of params stands for, and its SHA-256: `coco` is torchvision's own, which is downloaded if need be.
-
-    InputErrors: a download that fails, a file that is not there or cannot be read, or one in torchvision's cache that is
-    not torchvision's.
-    """
-    path = _official() if weights == "coco" else Path(weights)
-    try:
-        digest = files.sha256(path)
-    except OSError as error:
-        raise InputError(f"skeleton.weights: {path} cannot be read ({error.strerror})") from error
-    if weights == "coco" and not digest.startswith(_official_digest()):
-        raise InputError(f"{path} is not torchvision's file: its SHA-256 starts with {digest[:8]}; delete it, and it is downloaded again")
-    return path, digest
+    """The file that `weights` of params stands for, and its SHA-256; `coco` is torchvision's own (`torchvision_weights.find`)."""
+    return torchvision_weights.find("skeleton.weights", weights, "coco", _own())
 
 
-def _official() -> Path:
-    """torchvision's own weights of COCO, in its cache; of several jobs that lack them one downloads, and the others wait for it."""
-    import torch
-    from torchvision.models.detection import KeypointRCNN_ResNet50_FPN_Weights as Weights
+def _own() -> Any:
+    """torchvision's own weights of COCO."""
+    from torchvision.models.detection import KeypointRCNN_ResNet50_FPN_Weights
 
-    path = Path(torch.hub.get_dir(), "checkpoints", Path(Weights.COCO_V1.url).name)
-    if not path.is_file():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.with_suffix(".lock").open("w") as lock:
-                with waiting.said(log, f"another process downloads {path}"):
-                    fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed, or this process dies
-                if not path.is_file():
-                    log.info("downloading %s (237 MB) to %s", Weights.COCO_V1.url, path)
-                    Weights.COCO_V1.get_state_dict(progress=False, check_hash=True)
-        except Exception as error:  # of urllib, sockets, the disk, or a wrong hash
-            reason = " ".join(str(error).split())
-            raise InputError(
-                f"torchvision's weights cannot be downloaded ({reason}); put {Weights.COCO_V1.url} at {path} ($TORCH_HOME moves it),"
-                " or name a file in skeleton.weights"
-            ) from error
-    return path
-
-
-def _official_digest() -> str:
-    """The first eight digits of the SHA-256 of torchvision's weights, which end their file's name."""
-    from torchvision.models.detection import KeypointRCNN_ResNet50_FPN_Weights as Weights
-
-    return Path(Weights.COCO_V1.url).stem.rpartition("-")[2]
+    return KeypointRCNN_ResNet50_FPN_Weights.COCO_V1
 
 
 @cache
@@ -191,8 +157,8 @@ def _detector(path: Path, digest: str, short_side: int, score: float) -> Keypoin
     torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32 = True, False
     detector = untrained(short_side, score)
     if digest:
-        _load(detector, path)
-    if digest and digest.startswith(_official_digest()):
+        torchvision_weights.load(detector, path, FITTING)
+    if digest and torchvision_weights.is_own(digest, _own()):
         _set_eps(detector, 0.0)  # as torchvision does for these weights: they were trained so
     return detector.to("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -218,28 +184,6 @@ def _set_eps(detector: torch.nn.Module, eps: float) -> None:
     for module in detector.modules():
         if isinstance(module, FrozenBatchNorm2d):
             module.eps = eps
-
-
-def _load(detector: torch.nn.Module, path: Path) -> None:
-    """Load a state dict from a file; raises InputError where it is damaged or of another model."""
-    import torch
-
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle, zip and torch answer damage with all kinds of them
-        reason = str(error).strip().splitlines()[:1]
-        raise InputError(f"{path} holds no weights that torch can load ({''.join(reason)[:100]}); get the file again") from error
-    fitting = "skeleton.weights must be a state dict of torchvision's keypointrcnn_resnet50_fpn with 2 classes and 17 keypoints"
-    if not isinstance(state, dict):
-        raise InputError(f"{path} holds a {type(state).__name__}; {fitting}")
-    try:
-        detector.load_state_dict(state)
-    except Exception as error:  # names or shapes, which torch lists in as many lines
-        wanted, given = (
-            {str(key): getattr(value, "shape", None) for key, value in tensors.items()} for tensors in (detector.state_dict(), state)
-        )
-        odd = sorted(key for key in {*wanted, *given} if wanted.get(key) != given.get(key))
-        raise InputError(f"{path} is of another model ({len(odd)} tensors differ, such as {', '.join(odd[:2])}); {fitting}") from error
 
 
 def detect(detector: KeypointRCNN, pictures: Iterable[np.ndarray], batch: int, score: float) -> list[np.ndarray]:
