@@ -117,7 +117,8 @@ def test_tvl1_is_that_on_torch_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPa
         ("dis", {"warps": 2}, "dis has no setting 'warps': did you mean 'preset'"),
         ("dis", {"preset": "slow"}, "dis has no preset 'slow'; there are ultrafast, fast, medium"),
         ("tvl1-torch", {"warp": 2}, "tvl1 has no setting 'warp': did you mean 'warps'"),
-        ("raft", {}, "no flow backend 'raft'; there are tvl1, tvl1-torch, dis, tvl1-opencv"),
+        ("raft", {"update": 2}, "raft has no setting 'update': did you mean 'updates'"),
+        ("farneback", {}, "no flow backend 'farneback'; there are tvl1, tvl1-torch, dis, raft, tvl1-opencv"),
     ],
 )
 def test_unknown_backends_and_settings(backend: str, settings: dict[str, object], message: str) -> None:

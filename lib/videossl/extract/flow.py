@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,8 @@ from videossl.data.flow_levels import LEVELS, ZERO, quantise
 from videossl.data.index import Row
 from videossl.errors import InputError
 from videossl.extract import frames
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,9 @@ class Flow:
     def __call__(self, row: Row, root: Path) -> np.ndarray:
         """The flow of one video."""
         self.shape(row)
-        grey = frames.decode(row, root, self.short_side, self.fps, grey=True)
+        pictures = frames.decode(row, root, self.short_side, self.fps, grey=self.backend not in IN_COLOUR)
         try:
-            pixels = compute(self.backend, self.settings, grey)
+            pixels = compute(self.backend, self.settings, pictures)
         except InputError as error:
             raise InputError(f"{row.id}: {error}") from error
         # Pair by pair: the arithmetic of a whole video at once would take several times its flow.
@@ -63,19 +66,34 @@ class Flow:
 
 
 def make(params: Mapping[str, Any]) -> Flow:
-    """The extractor for a slice of params (modalities/flow.yaml)."""
+    """The extractor for a slice of params (modalities/flow.yaml); weights are looked for, and downloaded if need be."""
     settings = dict(params["flow"])
-    bound, backend = settings.pop("bound"), settings.pop("backend")
-    return Flow(params["cache"]["short_side"], bound, settings, backend, params["index"]["fps"])
+    if settings["backend"] == "raft":
+        from videossl.extract import raft
+
+        path, digest = raft.find_weights(settings["model"], settings["weights"])
+        log.info("%s: SHA-256 %s", path, digest)
+        settings |= {"weights": str(path), "digest": digest}
+    return _with(settings, params)
 
 
-def compute(backend: str, settings: Mapping[str, Any], grey: np.ndarray) -> np.ndarray:
+def rehearsal(params: Mapping[str, Any]) -> Flow:
+    """The same with an untrained network, if it takes one, which takes as long: for `make cost`."""
+    return _with({key: value for key, value in params["flow"].items() if key != "weights"}, params)
+
+
+def _with(settings: Mapping[str, Any], params: Mapping[str, Any]) -> Flow:
+    own = {key: value for key, value in settings.items() if key not in ("bound", "backend")}
+    return Flow(params["cache"]["short_side"], settings["bound"], own, settings["backend"], params["index"]["fps"])
+
+
+def compute(backend: str, settings: Mapping[str, Any], pictures: np.ndarray) -> np.ndarray:
     """Flow between consecutive frames of a video.
 
     Args:
         backend: as `chosen` takes it.
         settings: of the backend; None or absent is its default.
-        grey: (N, H, W) uint8 frames, N at least 2.
+        pictures: (N, H, W) uint8 grey frames, N at least 2; those of `IN_COLOUR` also take (N, H, W, 3) RGB.
 
     Returns:
         (N - 1, H, W, 2) float32, pixels a frame: what is at (x, y) in frame t is at (x + u, y + v) in frame t + 1.
@@ -83,10 +101,10 @@ def compute(backend: str, settings: Mapping[str, Any], grey: np.ndarray) -> np.n
     Raises:
         InputError: an unknown backend or setting, a value that it does not take, or an array of another shape.
     """
-    if grey.ndim != 3 or len(grey) < 2:
-        raise InputError(f"flow needs at least two grey frames (N, H, W), not an array of shape {grey.shape}")
+    if len(pictures) < 2 or pictures.ndim not in (3, 4 if backend in IN_COLOUR else 3):
+        raise InputError(f"flow needs at least two grey frames (N, H, W), not an array of shape {pictures.shape}")
     video_flow, _ = BACKENDS[chosen(backend)](settings)
-    return video_flow(grey)
+    return video_flow(pictures)
 
 
 def chosen(backend: str) -> str:
@@ -112,11 +130,15 @@ def _has_gpu() -> bool:
 
 def _versions(name: str) -> str:
     """The versions of what makes the frames and their flow."""
-    if name != "tvl1-torch":
+    if name not in ("tvl1-torch", "raft"):
         return frames.versions()
     import torch
 
-    return f"torch {torch.__version__}, {frames.versions()}"
+    if name == "tvl1-torch":
+        return f"torch {torch.__version__}, {frames.versions()}"
+    import torchvision
+
+    return f"torch {torch.__version__}, torchvision {torchvision.__version__}, {frames.versions()}"
 
 
 VideoFlow = Callable[[np.ndarray], np.ndarray]
@@ -221,10 +243,33 @@ def _check_scales(height: int, width: int, finest: int, preset: str) -> None:
         )
 
 
+def raft(settings: Mapping[str, Any]) -> tuple[VideoFlow, dict[str, Any]]:
+    """RAFT by torchvision (`extract.raft`). Its weights count by what is in them, wherever they lie; without any it is untrained."""
+    from videossl.extract import raft as by_raft
+
+    _check_keys("raft", settings, [*by_raft.DEFAULTS, "weights", "digest"])
+    whole = by_raft.DEFAULTS | {name: value for name, value in settings.items() if value is not None}
+    path, digest = whole.get("weights", ""), whole.get("digest", "")
+
+    def flow(pictures: np.ndarray) -> np.ndarray:
+        import torch
+
+        try:
+            return by_raft.flow(pictures, by_raft.network(whole["model"], path, digest), whole["updates"])
+        except torch.OutOfMemoryError as error:
+            raise InputError("the GPU's memory is too small for flow; run fewer jobs at once (--cores 1)") from error
+
+    return flow, {name: whole[name] for name in by_raft.DEFAULTS} | {"weights": digest}
+
+
+IN_COLOUR = ("raft",)
+"""Backends that are given frames in colour."""
+
 BACKENDS: dict[str, Callable[[Mapping[str, Any]], tuple[VideoFlow, dict[str, Any]]]] = {
     "tvl1": tvl1_opencv,
     "tvl1-torch": tvl1_torch,
     "dis": dis,
+    "raft": raft,
 }
 """Name -> settings -> (what computes the flow of a video, all settings with the defaults); unknown settings raise InputError."""
 
