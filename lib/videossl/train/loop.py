@@ -126,7 +126,7 @@ def fit(
     return at.history
 
 
-class _Step(NamedTuple):
+class _Done(NamedTuple):
     """A step that is done, or that the device still works at: its measures, (M,) float64 on the device, when it began and ended, its clips in
     all processes, and the seconds that its batch was waited for."""
 
@@ -150,7 +150,7 @@ class _Fitting:
         self.optimiser = schedule.optimiser(
             training.optimiser, method.trainable(), training.lr, training.weight_decay, training.decay_norms
         )
-        self.steps: list[_Step] = []  # that nobody has looked at
+        self.unseen: list[_Done] = []  # steps whose measures nobody has looked at
         self.keys: list[str] = []  # of their measures
         self.at = self._resume()
         self.saved = self._steps()  # after how many steps there is a checkpoint
@@ -173,7 +173,7 @@ class _Fitting:
             begun = _now(sample.device)
             measures = self._step(views, sample)
             clips += len(sample) * parallel.size()
-            self.steps.append(_Step(measures, begun, _now(sample.device), len(sample) * parallel.size(), waited))
+            self.unseen.append(_Done(measures, begun, _now(sample.device), len(sample) * parallel.size(), waited))
             bar.update()
             if self._is_to_look(stop):
                 stopped, due = self._look(stop)
@@ -194,7 +194,7 @@ class _Fitting:
                 with stop.soon() if parallel.size() == 1 else contextlib.nullcontext():
                     batch = next(batches, None)
             except stop_signals.StopAtOnce:
-                if self.steps:
+                if self.unseen:
                     self._look(stop)
                 self._stop(stop.name)
             if batch is None:
@@ -235,15 +235,15 @@ class _Fitting:
 
     def _is_to_look(self, stop: stop_signals.Stop) -> bool:
         """True after some steps, and at the end of an epoch; of a process alone also where a signal came or a checkpoint is due."""
-        if self.at.step == self.batches.steps or len(self.steps) == LOOKS[self.steps[0].measures.device.type]:
+        if self.at.step == self.batches.steps or len(self.unseen) == LOOKS.get(self.unseen[0].measures.device.type, 1):
             return True
         return parallel.size() == 1 and (bool(stop.name) or self.checkpoint.due())
 
     def _look(self, stop: stop_signals.Stop) -> tuple[bool, bool]:
         """Count the steps since the last look; returns what all processes agree on: whether to `stop`, and whether a checkpoint is `due`."""
-        values = torch.stack([step.measures for step in self.steps])
+        values = torch.stack([step.measures for step in self.unseen])
         rows, stopped, due = _agreed(values, bool(stop.name), parallel.rank() == 0 and self.checkpoint.due())
-        steps, self.steps = self.steps, []
+        steps, self.unseen = self.unseen, []
         for ahead, (step, row) in enumerate(zip(steps, rows, strict=True), 1 - len(steps)):
             self.record.step(self._steps() + ahead, step.clips, _seconds(step.begun, step.ended), step.waited)
             self._count(dict(zip(self.keys, row, strict=True)), self.at.step + ahead)
