@@ -33,7 +33,7 @@ DEMO = gpu.Sizes(batch=16, frames=5, side=64, width=0.25, steps=20, queue=0, pai
 
 def features(tiny: bool) -> Iterator[Row]:
     """Features of 1,000 clips from a cache, against the encoder alone on the clips in memory; and what of the time is reading."""
-    count = 20 if tiny else 1000
+    count = 16 if tiny else 1000
     with tempfile.TemporaryDirectory() as folder:
         noise = np.random.default_rng(0).integers(0, 256, (24, 64, 64, 3), np.uint8)
         path = Path(folder) / "rgb.h5"

@@ -25,7 +25,7 @@ from videossl.methods.simclr import SimCLR
 from videossl.train.schedule import optimiser
 
 BATCH = 16
-SHAPE, OTHER = (BATCH, 3, 5, 64, 64), (BATCH, 2, 5, 64, 64)
+SHAPE = (5, 64, 64)
 QUEUE = 64
 
 
@@ -58,16 +58,16 @@ METHODS: dict[str, Callable[[], Any]] = {
 }
 
 
-def stepper(method: Any) -> Callable[[], None]:
+def stepper(method: Any, batch: int = BATCH) -> Callable[[], None]:
     """A function that makes a step."""
     method.train()
     adam = optimiser("adam", method.trainable(), 0.003, 1e-5)
-    views = {name: torch.randn(SHAPE) for name in ("query", "key", *(f"view-{number}" for number in range(1, 5)))}
-    views |= {name: torch.randn(OTHER) for name in ("miner", "partner")}
+    views = {name: torch.randn(batch, 3, *SHAPE) for name in ("query", "key", *(f"view-{number}" for number in range(1, 5)))}
+    views |= {name: torch.randn(batch, 2, *SHAPE) for name in ("miner", "partner")}
     rng = torch.Generator().manual_seed(0)
 
     def step() -> None:
-        loss = method.step(views, torch.arange(BATCH), rng)["loss"]
+        loss = method.step(views, torch.arange(batch), rng)["loss"]
         adam.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         adam.step()
@@ -86,14 +86,14 @@ def arithmetic(step: Callable[[], None]) -> float:
 
 def table(tiny: bool) -> Iterator[Row]:
     """A row for each method."""
-    names = list(METHODS)[: 2 if tiny else None]
-    steps = {name: stepper(METHODS[name]()) for name in names}
+    names, batch = (list(METHODS)[:2], 2) if tiny else (list(METHODS), BATCH)
+    steps = {name: stepper(METHODS[name](), batch) for name in names}
     flops = {name: arithmetic(step) for name, step in steps.items()}
     seconds = dict(zip(names, in_turn(*steps.values(), rounds=2 if tiny else 8), strict=True))
     for name in names[1:]:
         limit = f"{flops['moco'] / flops[name]:.3g} by its arithmetic"
-        base = f"moco {BATCH / seconds['moco']:.3g}"
-        yield Row(f"step of {name}", BATCH / seconds[name], "clips/s", base, seconds["moco"] / seconds[name], limit)
+        base = f"moco {batch / seconds['moco']:.3g}"
+        yield Row(f"step of {name}", batch / seconds[name], "clips/s", base, seconds["moco"] / seconds[name], limit)
 
 
 if __name__ == "__main__":
