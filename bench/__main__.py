@@ -28,7 +28,7 @@ from videossl.tasks import encode, linear
 from videossl.tasks.batches import Clips
 from videossl.tasks.features import Features
 
-DEMO = gpu.Sizes(batch=16, frames=5, side=64, width=0.25, steps=20, queue=0, pairs=16, height=64, wide=64)
+DEMO = gpu.Sizes(batch=16, frames=5, side=64, width=0.25, steps=20, queue=64, pairs=16, height=64, wide=64)
 
 
 def features(tiny: bool) -> Iterator[Row]:
