@@ -51,7 +51,7 @@ def features(tiny: bool) -> Iterator[Row]:
 
         def read() -> None:
             started = time.perf_counter()
-            for _ in clips._read(encode.BATCH):
+            for _ in clips.read(encode.BATCH):
                 pass
             reading.append(time.perf_counter() - started)
 

@@ -109,7 +109,7 @@ def resident(sizes: Sizes) -> Batches:
 
 def rate(method: nn.Module, batches: Batches, sizes: Sizes, precision: str = "bf16", deterministic: bool = False) -> float:
     """Clips a second of the pipeline's loop: of the better of two epochs after the first."""
-    assemble.device(precision, deterministic)
+    assemble.device({"precision": precision, "deterministic": deterministic})
     ends = [time.perf_counter()]
     training = Training(3, sizes.batch, "adam", 1e-4, 1e-5, "constant", precision=precision)
     fit(
@@ -218,7 +218,7 @@ def waits(sizes: Sizes) -> Iterator[Row]:
     """A hundred steps in which whatever waits for the device is an error; looks at measures, which wait, are left out."""
     if DEVICE.type != "cuda":
         return
-    assemble.device("bf16", deterministic=False)
+    assemble.device({"precision": "bf16", "deterministic": False})
     method, given, sample = moco(sizes).to(DEVICE).train(), views(sizes), torch.arange(sizes.batch, device=DEVICE)
     augment, adam = VideoAugment("rgb", sizes.side), torch.optim.Adam(method.trainable(), 1e-4, fused=True)
     clips = torch.randint(0, 256, (sizes.batch, sizes.frames, sizes.height, sizes.wide, 3), dtype=torch.uint8, device=DEVICE)

@@ -90,8 +90,12 @@ def _rows(node: Mapping[str, Any], key: str, of: tuple[str, ...]) -> Iterator[Ro
     for child, child_node in ({} if node.get("elsewhere") else children).items():
         yield from _rows(child_node, f"{key}.{child}" if key else child, of)
     for option in node.get("allOf", []):
-        conditions = [condition["const"] for condition in option["if"]["properties"].values() if "const" in condition]
-        yield from _rows({**option["then"], "description": ""}, key, tuple(conditions) if len(conditions) == 1 else of)
+        conditions = [
+            condition.get("enum", [condition.get("const")])
+            for condition in option["if"]["properties"].values()
+            if {"const", "enum"} & {*condition}
+        ]
+        yield from _rows({**option["then"], "description": ""}, key, tuple(conditions[0]) if len(conditions) == 1 else of)
 
 
 def _value(node: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -102,13 +101,12 @@ from videossl.extract import tvl1, tvl1_gpu
 draw = torch.Generator().manual_seed(0)
 now = torch.randint(0, 256, (3, 37, 53), generator=draw).float()
 following = torch.stack([now[0].roll(1, 1), now[1].roll(2, 0), now[2]])
-settings = tvl1.DEFAULTS | {"scales": 1}
-weights = settings["tau"], settings["lambda"], settings["theta"]
+settings = tvl1.DEFAULTS | {"scales": 1, "inner": 6}
 for limit, going, stopped in [(1e-3, [1.0, 1.0, 1.0], [1, 1, 0]), (45.0, [1.0, 1.0, 0.0], [0, 0, 0]), (30.0, [1.0, 1.0, 1.0], [1, 0, 0])]:
     one, two = (tvl1._Scale(now, following, torch.zeros(2, *now.shape), settings) for _ in range(2))
     data = one._linearised()
-    on_cpu = one.on_cpu.iterate(*data, torch.tensor(going), limit, 6, *weights)
-    by_kernels = tvl1_gpu.iterate(two.u, two.q, *data, two.width, torch.tensor(going), limit, 6, *weights)
+    on_cpu = one.on_cpu.iterate(data, torch.tensor(going), limit, settings)
+    by_kernels = tvl1_gpu.iterate(two.u, two.q, data, two.width, torch.tensor(going), limit, settings)
     assert on_cpu.tolist() == by_kernels.tolist() == stopped, (on_cpu, by_kernels)
     assert (one.u - two.u).abs().max() < 1e-5 and (one.q - two.q).abs().max() < 1e-6 and one.u.abs().max() > 1
     assert torch.equal(two.u[:, : two.width], torch.zeros(2, two.width)), "the rows of zeros stay"
@@ -124,7 +122,7 @@ def test_the_kernels_of_a_gpu_do_what_the_cpu_does() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_computes_what_the_cpu_does(tmp_path: Path) -> None:
+def test_a_gpu_computes_what_the_cpu_does() -> None:
     frames = np.stack([pair((2.0, 0.5), (96, 127), 4.0, seed) for seed in range(20)]).reshape(-1, 96, 127)
     now, following = torch.from_numpy(frames[:-1]), torch.from_numpy(frames[1:])
     on_gpu = tvl1.flow(now.cuda(), following.cuda(), tvl1.DEFAULTS)

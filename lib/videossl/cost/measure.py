@@ -70,7 +70,7 @@ class Bench:
 
     def __init__(self, works: Works, trial: TrialVideos, rendered: Mapping[str, float], folder: Path, quick: bool = False) -> None:
         self.works, self.params, self.trial, self.rendered, self.folder, self.quick = works, works.params, trial, rendered, folder, quick
-        self.device = assemble.device(self.params.get("precision", "float32"), self.params.get("deterministic", True))
+        self.device = assemble.device(self.params)
         classes = [f"class {n % 2}" for n in range(VIDEOS)]
         self.rows = [replace(trial.whole, id=f"v{n}", label=label, group=f"v{n}", split="train") for n, label in enumerate(classes)]
         self._caches: dict[str, cache.Cache] = {}

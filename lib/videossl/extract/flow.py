@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import logging
 import math
 import os
@@ -16,7 +17,7 @@ import numpy as np
 
 from videossl.data.flow_levels import LEVELS, ZERO, quantise
 from videossl.data.index import Row
-from videossl.errors import InputError
+from videossl.errors import InputError, is_out_of_memory
 from videossl.extract import frames
 
 log = logging.getLogger(__name__)
@@ -101,10 +102,15 @@ def compute(backend: str, settings: Mapping[str, Any], pictures: np.ndarray) -> 
     Raises:
         InputError: an unknown backend or setting, a value that it does not take, or an array of another shape.
     """
-    if len(pictures) < 2 or pictures.ndim not in (3, 4 if backend in IN_COLOUR else 3):
+    if len(pictures) < 2 or pictures.ndim not in ((3, 4) if backend in IN_COLOUR else (3,)):
         raise InputError(f"flow needs at least two grey frames (N, H, W), not an array of shape {pictures.shape}")
     video_flow, _ = BACKENDS[chosen(backend)](settings)
-    return video_flow(pictures)
+    try:
+        return video_flow(pictures)
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise InputError("the GPU's memory is too small for flow; run fewer jobs at once (--cores 1)") from error
+        raise
 
 
 def chosen(backend: str) -> str:
@@ -130,15 +136,8 @@ def _has_gpu() -> bool:
 
 def _versions(name: str) -> str:
     """The versions of what makes the frames and their flow."""
-    if name not in ("tvl1-torch", "raft"):
-        return frames.versions()
-    import torch
-
-    if name == "tvl1-torch":
-        return f"torch {torch.__version__}, {frames.versions()}"
-    import torchvision
-
-    return f"torch {torch.__version__}, torchvision {torchvision.__version__}, {frames.versions()}"
+    others = {"tvl1-torch": ("torch",), "raft": ("torch", "torchvision")}.get(name, ())
+    return ", ".join([*(f"{module} {importlib.import_module(module).__version__}" for module in others), frames.versions()])
 
 
 VideoFlow = Callable[[np.ndarray], np.ndarray]
@@ -195,11 +194,8 @@ def tvl1_torch(settings: Mapping[str, Any]) -> tuple[VideoFlow, dict[str, Any]]:
         frames = torch.from_numpy(grey).to("cuda" if torch.cuda.is_available() else "cpu")
         moving = (frames[1:] != frames[:-1]).flatten(1).any(1).nonzero()[:, 0]  # as in `_pairs`
         result = np.zeros((len(grey) - 1, *grey.shape[1:], 2), np.float32)
-        try:
-            for pairs in torch.split(moving, max(1, AT_ONCE[frames.device.type] // grey[0].size)) if len(moving) else ():
-                result[pairs.cpu()] = tvl1.flow(frames[pairs], frames[pairs + 1], whole).permute(0, 2, 3, 1).cpu()
-        except torch.OutOfMemoryError as error:
-            raise InputError("the GPU's memory is too small for flow; run fewer jobs at once (--cores 1)") from error
+        for pairs in torch.split(moving, max(1, AT_ONCE[frames.device.type] // grey[0].size)) if len(moving) else ():
+            result[pairs.cpu()] = tvl1.flow(frames[pairs], frames[pairs + 1], whole).permute(0, 2, 3, 1).cpu()
         return result
 
     return flow, dict(whole)
@@ -252,12 +248,7 @@ def raft(settings: Mapping[str, Any]) -> tuple[VideoFlow, dict[str, Any]]:
     path, digest = whole.get("weights", ""), whole.get("digest", "")
 
     def flow(pictures: np.ndarray) -> np.ndarray:
-        import torch
-
-        try:
-            return by_raft.flow(pictures, by_raft.network(whole["model"], path, digest), whole["updates"])
-        except torch.OutOfMemoryError as error:
-            raise InputError("the GPU's memory is too small for flow; run fewer jobs at once (--cores 1)") from error
+        return by_raft.flow(pictures, by_raft.network(whole["model"], path, digest), whole["updates"])
 
     return flow, {name: whole[name] for name in by_raft.DEFAULTS} | {"weights": digest}
 

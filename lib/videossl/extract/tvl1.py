@@ -124,12 +124,11 @@ class _Scale:
 
     def _inner(self, data: tuple[Tensor, Tensor, Tensor], going: Tensor) -> Tensor:
         """The inner iterations; returns which pairs still change."""
-        times, weights = self.settings["inner"], (self.settings["tau"], self.settings["lambda"], self.settings["theta"])
         if self.on_cpu:
-            return self.on_cpu.iterate(*data, going, self.limit, times, *weights)
+            return self.on_cpu.iterate(data, going, self.limit, self.settings)
         from videossl.extract import tvl1_gpu
 
-        return tvl1_gpu.iterate(self.u, self.q, *data, self.width, going, self.limit, times, *weights)
+        return tvl1_gpu.iterate(self.u, self.q, data, self.width, going, self.limit, self.settings)
 
 
 class _OnCPU:
@@ -146,25 +145,15 @@ class _OnCPU:
         self.mask = mask.flatten(1)
         self.change, self.across, self.down, self.norm = u.new_empty(4, 2, count)
 
-    def iterate(
-        self,
-        slopes: Tensor,
-        inverse: Tensor,
-        constant: Tensor,
-        going: Tensor,
-        limit: float,
-        times: int,
-        tau: float,
-        lam: float,
-        theta: float,
-    ) -> Tensor:
-        """Up to `times` iterations of v, u and p (IPOL algorithm 1, lines 8 to 10), each of the pairs whose u changed by more than `limit` in the
-        one before; returns which pairs still change, (B,)."""
+    def iterate(self, data: tuple[Tensor, Tensor, Tensor], going: Tensor, limit: float, settings: Mapping[str, Any]) -> Tensor:
+        """The `inner` iterations of v, u and p (IPOL algorithm 1, lines 8 to 10), each of the pairs whose u changed by more than `limit` in the
+        one before; returns which pairs still change, (B,). data: as of `_Scale._linearised`."""
+        (slopes, inverse, constant), tau, theta = data, settings["tau"], settings["theta"]
         here, x, y, change, across, down, norm = self.here, self.x, self.y, self.change, self.across, self.down, self.norm
-        (slope_x, slope_y), (u1, u2), rho, cap = slopes, here, norm[0], lam * theta
+        (slope_x, slope_y), (u1, u2), rho, cap = slopes, here, norm[0], settings["lambda"] * theta
         squares = norm.view(2, self.pictures, -1)
         step, to_right, to_below = self._steps(going)
-        for _ in range(times):
+        for _ in range(settings["inner"]):
             # v - u = rho / |grad I1|^2 held within lambda theta, along the gradient
             torch.addcmul(constant, slope_x, u1, out=rho).addcmul_(slope_y, u2).mul_(inverse).clamp_(-cap, cap)
             # u = v + theta div p

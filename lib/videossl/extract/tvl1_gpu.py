@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import product
 from typing import Any
@@ -18,21 +18,11 @@ BLOCK = 1024
 
 
 def iterate(
-    u: Tensor,
-    q: Tensor,
-    slopes: Tensor,
-    inverse: Tensor,
-    constant: Tensor,
-    width: int,
-    going: Tensor,
-    limit: float,
-    times: int,
-    tau: float,
-    lam: float,
-    theta: float,
+    u: Tensor, q: Tensor, data: tuple[Tensor, Tensor, Tensor], width: int, going: Tensor, limit: float, settings: Mapping[str, Any]
 ) -> Tensor:
-    """`times` iterations as `tvl1._iterate` does them, each of the pairs whose u changed by more than `limit` in the one before; returns which
-    pairs still change, (B,). The sums of a program's pixels are added in their order, so the same comes out each time."""
+    """Do as `tvl1._OnCPU.iterate`, on u (2, N + 2 W) and q (2, 2, N + 2 W) in place. The sums of a program's pixels are added in their
+    order, so the same comes out each time."""
+    (slopes, inverse, constant), tau, theta = data, settings["tau"], settings["theta"]
     pictures, padded = len(going), u.shape[1]
     size = len(constant) // pictures
     blocks = triton.cdiv(size, BLOCK)
@@ -40,11 +30,11 @@ def iterate(
     changes[0] = torch.where(going > 0, torch.inf, 0.0)[:, None]
     shared: dict[str, Any] = {"limit": limit, "padded": padded, "size": size, "width": width, "blocks": blocks}
     shared |= {"BLOCK": BLOCK, "BLOCKS": triton.next_power_of_2(blocks)}
-    for number in range(times):
+    for number in range(settings["inner"]):
         before, after = changes[number % 2], changes[1 - number % 2]
-        _change_u[blocks, pictures](u, q, slopes, inverse, constant, before, after, lam * theta, slopes.shape[1], **shared)
+        _change_u[blocks, pictures](u, q, slopes, inverse, constant, before, after, settings["lambda"] * theta, slopes.shape[1], **shared)
         _change_q[blocks, pictures](u, q, before, tau, tau / theta, **shared)
-    return (changes[times % 2].sum(1) > limit).to(going.dtype)
+    return (changes[settings["inner"] % 2].sum(1) > limit).to(going.dtype)
 
 
 @triton.jit  # type: ignore[untyped-decorator]

@@ -38,14 +38,15 @@ class Clips:
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All clips of all videos, `size` at a time, the last batch what is left: (clips, sizes) of `data.clips.collate`. Another thread reads each
         while the one before is worked at."""
-        batches = self._read(size)
+        batches = self.read(size)
         with ThreadPoolExecutor(1) as reader:
             coming = reader.submit(next, batches, None)
             while batch := coming.result():
                 coming = reader.submit(next, batches, None)
                 yield batch
 
-    def _read(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def read(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The same, each read when it is asked for."""
         loaded = []
         for row in self.rows:
             for start in self.of(row.id):

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -262,12 +263,13 @@ def _numbers(names: Sequence[str], device: torch.device) -> Tensor:
     return torch.tensor([seeding.derive(0, name) for name in names]).to(device, non_blocking=True)
 
 
-def device(precision: str = "float32", deterministic: bool = True) -> torch.device:
-    """This process's GPU (the first, unless it is one of several processes), or else the CPU.
+def device(params: Mapping[str, Any] = MappingProxyType({})) -> torch.device:
+    """This process's GPU (the first, unless it is one of several processes), or else the CPU, set to the arithmetic of params.
 
-    On a GPU convolutions and matrix products are in full float32 unless `precision` is another, and the same each time if `deterministic`.
-    Raises InputError for more processes than GPUs.
+    On a GPU convolutions and matrix products are in full float32 unless `precision` says another, and the same each time unless `deterministic`
+    is false. Raises InputError for more processes than GPUs.
     """
+    precision, deterministic = params.get("precision", "float32"), params.get("deterministic", True)
     torch.backends.cudnn.benchmark = not deterministic
     torch.backends.cudnn.deterministic = deterministic
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision != "float32"

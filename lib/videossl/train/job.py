@@ -41,7 +41,7 @@ def start(params: Mapping[str, Any]) -> torch.device:
     params: `threads` and, unless they are as when absent, `precision` and `deterministic` (params/schema.yaml).
     """
     torch.set_num_threads(params["threads"])
-    device = assemble.device(params.get("precision", "float32"), params.get("deterministic", True))
+    device = assemble.device(params)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         if device.type == "cuda":
             torch.cuda.set_device(device)

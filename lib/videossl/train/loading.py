@@ -30,7 +30,7 @@ class Reader:
         self.clips, self.workers, self.pinned = clips, workers, pinned
         self._keys: list[list[Any]] = []  # the batches that a loader reads when it begins anew
         self._loader: Any = None
-        self._end: Callable[[], Any] = lambda: None
+        self._finish: Callable[[], Any] = lambda: None
 
     def batches(self, keys: list[list[Any]]) -> Iterator[dict[str, Any]]:
         """Yield the batches of clips with these keys, those of a batch in a list.
@@ -59,14 +59,18 @@ class Reader:
             how: dict[str, Any] = {"collate_fn": _shared, "worker_init_fn": _start, "pin_memory": self.pinned}
             self._loader = DataLoader(self.clips, batch_sampler=self._keys, num_workers=self.workers, persistent_workers=True, **how)
             begun: Any = iter(self._loader)
-            self._end = weakref.finalize(self, _end, begun)
+            self._finish = weakref.finalize(self, _end, begun)
             return begun
         return iter(self._loader)
 
     def close(self) -> None:
         """End the workers, if there are any."""
-        self._end()
+        self._finish()
         self._loader = None
+
+
+TENSORS = ("labels", "clips", "spans")
+"""The parts of a batch that a GPU works with: tensors, or tensors by name."""
 
 
 def ahead(batches: Iterator[dict[str, Any]], device: torch.device) -> Iterator[dict[str, Any]]:
@@ -77,7 +81,7 @@ def ahead(batches: Iterator[dict[str, Any]], device: torch.device) -> Iterator[d
     stream, before = torch.cuda.Stream(device), None  # type: ignore[no-untyped-call]
     for batch in batches:
         with torch.cuda.stream(stream):
-            moved = batch | {key: _moved(batch[key], device) for key in ("labels", "clips", "spans") if key in batch}
+            moved = batch | {key: _moved(batch[key], device) for key in TENSORS if key in batch}
         copied = stream.record_event()
         if before:
             yield _arrived(*before)
@@ -87,17 +91,17 @@ def ahead(batches: Iterator[dict[str, Any]], device: torch.device) -> Iterator[d
 
 
 def _moved(tensors: Any, device: torch.device) -> Any:
-    return (
-        {name: _moved(one, device) for name, one in tensors.items()} if isinstance(tensors, dict) else tensors.to(device, non_blocking=True)
-    )
+    if isinstance(tensors, dict):
+        return {name: _moved(one, device) for name, one in tensors.items()}
+    return tensors.to(device, non_blocking=True)
 
 
 def _arrived(batch: dict[str, Any], copied: torch.cuda.Event) -> dict[str, Any]:
     """A batch for the stream that works, which waits for its copy."""
     working = torch.cuda.current_stream()
     working.wait_event(copied)
-    for key in ("labels", "clips", "spans"):
-        for tensor in batch[key].values() if isinstance(batch.get(key), dict) else [batch[key]] if key in batch else []:
+    for tensors in (batch[key] for key in TENSORS if key in batch):
+        for tensor in tensors.values() if isinstance(tensors, dict) else [tensors]:
             tensor.record_stream(working)
     return batch
 
