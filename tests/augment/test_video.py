@@ -22,6 +22,7 @@ from videossl.data.clips import collate
 from videossl.errors import InputError
 
 GREY = (0.299, 0.587, 0.114)
+WAYS = ["_frame_by_frame", "_at_once"]  # of the CPU, and of GPUs
 
 
 def clip(seed: int, t: int, h: int, w: int, c: int = 3, low: int = 0, high: int = 256) -> np.ndarray:
@@ -129,10 +130,13 @@ def test_resample_is_interpolation_of_each_frames_crop(data: st.DataObject) -> N
         boxes.append((data.draw(st.integers(0, h - ch)), data.draw(st.integers(0, w - cw)), ch, cw))
     flips = [data.draw(st.booleans()) for _ in shapes]
     top, left, height, width = np.array(boxes, dtype=np.float64).T
-    out = video.resample(batch, Boxes(top, left, height, width, np.array(flips)), size)
+    crops = Boxes(top, left, height, width, np.array(flips))
+    out = video.resample(batch, crops, size)
+    plain = VideoAugment("rgb", size, normalise=(0, 1))._frame_by_frame(batch, crops, video.Colours.same(len(clips)))
     for b, frames in enumerate(clips):
         expected = torch.stack([naive_crop(frame, boxes[b], flips[b], size) for frame in frames], dim=1)
         assert torch.allclose(out[b] / 255, expected / 255, atol=1e-4), (boxes[b], flips[b])
+        assert torch.allclose(plain[b], expected / 255, atol=1e-4), (boxes[b], flips[b])
 
 
 def test_a_whole_frame_at_its_own_size_is_unchanged() -> None:
@@ -227,14 +231,16 @@ def test_grey_has_equal_channels_and_the_luma() -> None:
 @pytest.mark.parametrize("sigma", [0.1, 0.7, 2.0])
 def test_blur_is_torchvisions_on_each_frame(sigma: float) -> None:
     views = torch.rand(2, 3, 4, 16, 20, generator=torch.Generator().manual_seed(0))
-    out = video.blur(views, torch.tensor([sigma, 1.1]), 6)
+    out = video.blur(views, np.array([sigma, 1.1]), 6)
     for b, own in enumerate((sigma, 1.1)):
         for t in range(4):
             assert torch.allclose(out[b, :, t], TF.gaussian_blur(views[b, :, t], [13, 13], [own, own]), atol=1e-5)
 
 
 @pytest.mark.parametrize("sample", range(12))
-def test_a_view_is_the_naive_view(sample: int) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_a_view_is_the_naive_view(sample: int, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(VideoAugment, "_views", getattr(VideoAugment, way))
     augment = VideoAugment("rgb", 14, jitter=(0.4, 0.4, 0.4, 0.1), jitter_p=0.8, grey_p=0.2, blur_p=0.5)
     frames = clip(sample, 2, 19, 27)
     out = augment.train(*collate([frames]), rngs(sample))[0]
@@ -249,10 +255,10 @@ def batch_of_five() -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("kind", ["rgb", "flow"])
-@pytest.mark.parametrize("chunk", [1, 2**40])
-def test_a_view_is_bitwise_independent_of_the_other_samples(kind: str, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Alone, in a padded batch, in another order; worked on one sample at a time or all at once."""
-    monkeypatch.setattr(video, "CHUNK", chunk)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_view_is_bitwise_independent_of_the_other_samples(kind: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alone, in a padded batch, in another order."""
+    monkeypatch.setattr(VideoAugment, "_views", getattr(VideoAugment, way))
     clips, sizes = batch_of_five()
     clips = clips if kind == "rgb" else clips[..., :2].contiguous()
     augment = VideoAugment("rgb" if kind == "rgb" else "flow", 16, blur_p=0.7)
@@ -278,10 +284,10 @@ def test_a_still_clip_stays_still(sample: int, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["rgb", "flow"])
-@pytest.mark.parametrize("chunk", [1, 2**40])
-def test_the_geometry_is_that_of_the_crop(kind: Literal["rgb", "flow"], chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_the_geometry_is_that_of_the_crop(kind: Literal["rgb", "flow"], way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of ramps, whose levels say where they were taken from; of one video in a batch that is padded for the other."""
-    monkeypatch.setattr(video, "CHUNK", chunk)
+    monkeypatch.setattr(VideoAugment, "_views", getattr(VideoAugment, way))
     sizes = [(120, 200), (90, 150)]
     ramps = [np.stack(np.broadcast_arrays(np.arange(h)[:, None], np.arange(w)[None], 0), -1).astype(np.uint8)[None] for h, w in sizes]
     batch = collate(ramps if kind == "rgb" else [ramp[..., :2] for ramp in ramps])
@@ -358,7 +364,9 @@ def test_flow_by_hand() -> None:
 
 
 @pytest.mark.parametrize("sample", range(8))
-def test_flow_is_the_naive_flow(sample: int) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_flow_is_the_naive_flow(sample: int, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(VideoAugment, "_views", getattr(VideoAugment, way))
     augment = VideoAugment("flow", 10, area=(0.3, 1), bound=20, flow_scale=4)
     frames, u = clip(sample, 3, 22, 15, c=2, low=1), draws(sample)
     top, left, h, w = naive_box(u, 22, 15, augment.area)

@@ -77,7 +77,7 @@ def test_every_pair_is_what_opencv_makes_of_it(backend: str) -> None:
 
 def test_settings_reach_opencv_and_none_is_its_default() -> None:
     made_by = flow.Flow(24, 20, {"warps": 2, "lambda": 0.2, "median": None}, "tvl1-opencv").made_by()
-    assert made_by["name"] == "tvl1" and made_by["params"] == {
+    assert made_by["name"] == "tvl1-opencv" and made_by["params"] == {
         "tau": 0.25, "lambda": 0.2, "theta": 0.3, "scales": 5, "scale_step": 0.8, "warps": 2, "epsilon": 0.01,
         "inner": 30, "outer": 10, "median": 5, "short_side": 24, "fps": None, "bound": 20.0,
     }  # fmt: skip
@@ -101,12 +101,9 @@ def test_versions_are_kept() -> None:
     assert made_by["params"] == opencv["params"], "one has the other's settings and defaults"
 
 
-def test_tvl1_is_that_on_torch_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow, "_has_gpu", lambda: False)
-    assert flow.Flow(24, 20).made_by()["name"] == "tvl1", "OpenCV's, as caches call it"
-    monkeypatch.setattr(flow, "_has_gpu", lambda: True)
-    assert flow.Flow(24, 20).made_by()["name"] == "tvl1-torch"
-    assert flow.Flow(24, 20, {}, "tvl1-opencv").made_by()["name"] == "tvl1"
+def test_tvl1_is_that_on_torch() -> None:
+    assert flow.Flow(24, 20).made_by() == flow.Flow(24, 20, {}, "tvl1-torch").made_by()
+    assert flow.Flow(24, 20, {}, "tvl1-opencv").made_by()["name"] == "tvl1-opencv"
     assert flow.Flow(24, 20, {}, "dis").made_by()["name"] == "dis"
 
 
@@ -118,7 +115,7 @@ def test_tvl1_is_that_on_torch_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPa
         ("dis", {"preset": "slow"}, "dis has no preset 'slow'; there are ultrafast, fast, medium"),
         ("tvl1-torch", {"warp": 2}, "tvl1 has no setting 'warp': did you mean 'warps'"),
         ("raft", {"update": 2}, "raft has no setting 'update': did you mean 'updates'"),
-        ("farneback", {}, "no flow backend 'farneback'; there are tvl1, tvl1-torch, dis, raft, tvl1-opencv"),
+        ("farneback", {}, "no flow backend 'farneback'; there are tvl1, tvl1-torch, tvl1-opencv, dis, raft"),
     ],
 )
 def test_unknown_backends_and_settings(backend: str, settings: dict[str, object], message: str) -> None:

@@ -1,8 +1,8 @@
 """Views of video clips: crop, flip, colour jitter, grey and blur, the same for all frames of a clip (docs/methods/modalities.md).
 
-Everything runs on a padded batch at once, on the batch's device; random numbers are drawn on the host, a fixed number a
-sample from the sample's own generator. So a sample's view depends on its generator alone: not on the other samples of
-the batch, nor on which of the operations are switched on.
+A GPU works on a padded batch at once, a CPU on one frame after the other (`augment.by_frame`). Random numbers are drawn on the
+host, a fixed number a sample from the sample's own generator. So a sample's view depends on its generator alone: not on the
+other samples of the batch, nor on which of the operations are switched on.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -26,12 +26,21 @@ YIQ = np.array([LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 # Source coordinates are multiples of 2^-14 pixel on a canvas whose sides are powers of two: grid_sample then maps its
 # [-1, 1] coordinates back without rounding (canvas up to 1024 px), whatever the canvas a batch needed.
 STEP = 2.0**-14
-CHUNK = 2**21  # values of a batch that the CPU works on at a time: they fit its cache, which halves the time
 
 # One uniform number each, in this order, for every sample of every view.
 JITTER = ("brightness", "contrast", "saturation", "hue")
 ORDER = ("first", "second", "third", "fourth")
 DRAWS = ("area", "aspect", "top", "left", "flip", "jitter", *JITTER, *ORDER, "grey", "blur", "sigma")
+
+
+class Crop(NamedTuple):
+    """The crop of one sample, in pixels of its frames; `flip` mirrors it left to right."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    flip: bool
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,25 @@ class Boxes:
         """(B, 4) float64: top, left, height, width as shares of frames of true `sizes` (B, 2)."""
         height, width = sizes.cpu().double().numpy().T
         return np.stack([self.top / height, self.left / width, self.height / height, self.width / width], axis=1)
+
+    def each(self) -> Iterator[Crop]:
+        """The crop of one sample after the other."""
+        whole = (edge.astype(int).tolist() for edge in (self.top, self.left, self.height, self.width))
+        return map(Crop._make, zip(*whole, self.flip.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Changes of the colours of each sample: `direct` and `pooled` (B, 3, 3) of `colour_maps`; sigma: (B,) px of its blur, 0 for none."""
+
+    direct: np.ndarray
+    pooled: np.ndarray
+    sigma: np.ndarray
+
+    @classmethod
+    def same(cls, batch: int) -> Colours:
+        """No change: every colour stays as it is."""
+        return cls(np.tile(np.eye(3), (batch, 1, 1)), np.zeros((batch, 3, 3)), np.zeros(batch))
 
 
 @dataclass(frozen=True)
@@ -100,33 +128,57 @@ class VideoAugment:
             width; "flip": (B,) bool, whether the crop is mirrored left to right.
         """
         numbers = np.stack([rng.random(len(DRAWS)) for rng in rngs], axis=1)
-        count = len(rngs) if clips.device.type != "cpu" else max(1, CHUNK // clips[0].numel())
-        parts = [slice(first, first + count) for first in range(0, len(rngs), count)]
-        made = [self._train(clips[part], sizes[part], numbers[:, part]) for part in parts]
-        shares = np.concatenate([boxes.shares(sizes[part]) for part, (_, boxes) in zip(parts, made, strict=True)])
-        flip = np.concatenate([boxes.flip for _, boxes in made])
-        geometry = {"box": placed(shares, clips.device), "flip": placed(flip, clips.device)}
-        return torch.cat([views for views, _ in made]), geometry
-
-    def _train(self, clips: Tensor, sizes: Tensor, numbers: np.ndarray) -> tuple[Tensor, Boxes]:
-        """Views of some samples, and their crops; numbers: (len(DRAWS), B)."""
         draws = dict(zip(DRAWS, numbers, strict=True))
         boxes = random_boxes(draws, sizes, self.area, self.flip)
-        return self._views(clips, boxes, draws), boxes
+        geometry = {"box": placed(boxes.shares(sizes), clips.device), "flip": placed(boxes.flip, clips.device)}
+        return self._views(clips, boxes, self._colours(draws)), geometry
 
-    def _views(self, clips: Tensor, boxes: Boxes, draws: dict[str, np.ndarray]) -> Tensor:
+    def _colours(self, draws: dict[str, np.ndarray]) -> Colours:
+        low, high = self.blur_sigma
+        sigma = np.where(draws["blur"] < self.blur_p, low + (high - low) * draws["sigma"], 0)
+        return Colours(*colour_maps(draws, self.jitter, self.jitter_p, self.grey_p), sigma)
+
+    def _views(self, clips: Tensor, boxes: Boxes, colours: Colours) -> Tensor:
         """Crop `boxes` and recolour: (B, C, T, S, S)."""
+        make = self._frame_by_frame if clips.device.type == "cpu" else self._at_once
+        return make(clips, boxes, colours)
+
+    def _frame_by_frame(self, clips: Tensor, boxes: Boxes, colours: Colours) -> Tensor:
+        from videossl.augment import by_frame
+
+        batch, frames, _, _, channels = clips.shape
+        views = torch.empty(batch, channels, frames, self.size, self.size)
+        factors = self._factors(boxes)
+        for number, (clip, crop, into) in enumerate(zip(clips.numpy(), boxes.each(), views.numpy(), strict=True)):
+            if self.kind == "flow":
+                by_frame.displacements(clip, crop, factors[number], self.bound / self.flow_scale, self.zero_mean, into)
+            else:
+                sigma = colours.sigma[number]
+                taps = gaussian(sigma, self._radius()).astype(np.float32) if sigma else None
+                by_frame.colours(clip, crop, colours.direct[number], colours.pooled[number], taps, self.normalise, into)
+        return views
+
+    def _at_once(self, clips: Tensor, boxes: Boxes, colours: Colours) -> Tensor:
+        levels = resample(clips, boxes, self.size)
         if self.kind == "flow":
-            return self._flow(clips, boxes)
-        views = resample(clips, boxes, self.size)
-        views = recolour(views, *colour_maps(draws, self.jitter, self.jitter_p, self.grey_p)).clamp_(0, 1)
-        blurred = np.flatnonzero(draws["blur"] < self.blur_p)
+            factor, bound = placed(self._factors(boxes), clips.device), self.bound / self.flow_scale
+            flow = levels.sub_(128).mul_(factor[:, :, None, None, None]).clamp_(-bound, bound)
+            return flow.sub_(flow.mean(dim=(3, 4), keepdim=True)) if self.zero_mean else flow
+        views = recolour(levels, colours.direct, colours.pooled).clamp_(0, 1)
+        blurred = np.flatnonzero(colours.sigma)
         if len(blurred):
-            low, high = self.blur_sigma
             positions = placed(blurred, views.device)
-            sigma = torch.from_numpy(low + (high - low) * draws["sigma"][blurred])
-            views[positions] = blur(views[positions], sigma, math.ceil(3 * high))
+            views[positions] = blur(views[positions], colours.sigma[blurred], self._radius())
         return views.sub_(self.normalise[0]).div_(self.normalise[1])
+
+    def _radius(self) -> int:
+        """Pixels to either side that a blur takes in: three of the largest sigma, and less than a whole side."""
+        return min(math.ceil(3 * self.blur_sigma[1]), self.size - 1)
+
+    def _factors(self, boxes: Boxes) -> np.ndarray:
+        """The value of a level of quantised flow in a view, (B, 2): u scales with the width and changes sign in a mirror, v with the height."""
+        resized = np.stack([self.size / boxes.width * np.where(boxes.flip, -1, 1), self.size / boxes.height], axis=1)
+        return resized * self.bound / 127 / self.flow_scale
 
     def evaluate(self, clips: Tensor, sizes: Tensor) -> Tensor:
         """Short side resized to `size`, centre crop, nothing random: (B, C, T, S, S) float32."""
@@ -141,22 +193,11 @@ class VideoAugment:
         if views not in (1, 2, 10):
             raise InputError(f"{views} test crops: choose 1 (centre), 2 (and flipped) or 10 (and corners)")
         for boxes in fixed_boxes(sizes, views):
-            if self.kind == "flow":
-                yield self._flow(clips, boxes)
-            else:
-                yield resample(clips, boxes, self.size).div_(255).sub_(self.normalise[0]).div_(self.normalise[1])
+            yield self._views(clips, boxes, Colours.same(len(clips)))
 
     def without_blur(self) -> VideoAugment:
         """This augmentation for finetuning: all but the blur (P appendix 1)."""
         return replace(self, blur_p=0.0)
-
-    def _flow(self, clips: Tensor, boxes: Boxes) -> Tensor:
-        """Crop and resize quantised flow; u scales with the width and changes sign in a mirror, v with the height."""
-        resized = np.stack([self.size / boxes.width * np.where(boxes.flip, -1, 1), self.size / boxes.height], axis=1)
-        factor = placed(resized * self.bound / 127, clips.device)
-        levels = resample(clips, boxes, self.size)
-        flow = levels.sub_(128).mul_(factor[:, :, None, None, None]).clamp_(-self.bound, self.bound).div_(self.flow_scale)
-        return flow.sub_(flow.mean(dim=(3, 4), keepdim=True)) if self.zero_mean else flow
 
 
 def placed(numbers: np.ndarray, device: torch.device) -> Tensor:
@@ -276,29 +317,17 @@ def recolour(clips: Tensor, direct: np.ndarray, pooled: np.ndarray) -> Tensor:
     return out.addcmul_(a[:, :, 1], clips[:, 1:2]).addcmul_(a[:, :, 2], clips[:, 2:3])
 
 
-def blur(clips: Tensor, sigma: Tensor, radius: int) -> Tensor:
-    """Gaussian blur of every frame, (B, C, T, S, S), sigma (B,) px; reflected at the border, cut at `radius`."""
+def blur(clips: Tensor, sigma: np.ndarray, radius: int) -> Tensor:
+    """Gaussian blur of every frame, (B, C, T, H, W), sigma (B,) px; reflected at the border, cut at `radius`, which is below H and W."""
     b, c, t, height, width = clips.shape
-    radius = min(radius, height - 1, width - 1)
-    offsets = torch.arange(-radius, radius + 1, dtype=torch.float64)
-    kernel = torch.exp(-0.5 * (offsets / sigma.double()[:, None]) ** 2)
-    kernel = kernel / kernel.sum(1, keepdim=True)
-    if clips.device.type == "cpu":
-        return _blurred(clips, kernel)
-    weights = kernel.to(clips, non_blocking=True).repeat_interleave(c * t, 0)[:, None, None, :]
+    kernel = np.stack([gaussian(own, radius) for own in sigma])
+    weights = placed(kernel, clips.device).repeat_interleave(c * t, 0)[:, None, None, :]
     planes = F.pad(clips.reshape(1, b * c * t, height, width), (radius,) * 4, mode="reflect")
     planes = F.conv2d(F.conv2d(planes, weights, groups=b * c * t), weights.transpose(2, 3), groups=b * c * t)
     return planes.view(clips.shape)
 
 
-def _blurred(clips: Tensor, kernel: Tensor) -> Tensor:
-    """The same on the CPU, where OpenCV takes a quarter to a half of the time; kernel: (B, taps)."""
-    import cv2
-
-    cv2.setNumThreads(1)
-    clips = clips.contiguous()
-    result = torch.empty_like(clips)
-    for clip, into, taps in zip(clips, result, kernel.float().numpy(), strict=True):
-        for plane, blurred in zip(clip.flatten(0, 1).numpy(), into.flatten(0, 1).numpy(), strict=True):
-            cv2.sepFilter2D(plane, -1, taps, taps, dst=blurred, borderType=cv2.BORDER_REFLECT_101)
-    return result
+def gaussian(sigma: float, radius: int) -> np.ndarray:
+    """The kernel of a blur: (2 radius + 1,) float64 with sum 1."""
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    return np.asarray(kernel / kernel.sum())

@@ -6,7 +6,6 @@ import difflib
 import importlib
 import logging
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -114,24 +113,10 @@ def compute(backend: str, settings: Mapping[str, Any], pictures: np.ndarray) -> 
 
 
 def chosen(backend: str) -> str:
-    """The name in `BACKENDS` of what does the work of `backend` on this machine; raises InputError for an unknown one.
-
-    `tvl1` is TV-L1 on torch where there is a GPU, and else by OpenCV, as `tvl1-opencv` is everywhere. In a cache OpenCV's is called `tvl1`.
-    """
-    if backend not in (*BACKENDS, "tvl1-opencv"):
-        raise InputError(f"no flow backend {backend!r}; there are {', '.join([*BACKENDS, 'tvl1-opencv'])}")
-    if backend == "tvl1" and _has_gpu():
-        return "tvl1-torch"
-    return "tvl1" if backend == "tvl1-opencv" else backend
-
-
-def _has_gpu() -> bool:
-    """True where torch finds a GPU; torch is asked only where the machine has one's driver."""
-    if not any(map(os.path.exists, ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))):
-        return False
-    import torch
-
-    return torch.cuda.is_available()
+    """The name in `BACKENDS` of what does the work of `backend`: `tvl1` is TV-L1 on torch; raises InputError for an unknown one."""
+    if backend not in (*BACKENDS, "tvl1"):
+        raise InputError(f"no flow backend {backend!r}; there are {', '.join(['tvl1', *BACKENDS])}")
+    return "tvl1-torch" if backend == "tvl1" else backend
 
 
 def _versions(name: str) -> str:
@@ -257,8 +242,8 @@ IN_COLOUR = ("raft",)
 """Backends that are given frames in colour."""
 
 BACKENDS: dict[str, Callable[[Mapping[str, Any]], tuple[VideoFlow, dict[str, Any]]]] = {
-    "tvl1": tvl1_opencv,
     "tvl1-torch": tvl1_torch,
+    "tvl1-opencv": tvl1_opencv,
     "dis": dis,
     "raft": raft,
 }
