@@ -61,6 +61,9 @@ def test_trainings_of_few_steps_from_initial_weights_are_told_their_epochs() -> 
     assert advice.few_steps(Works(params, {"folder": counts}), jobs) == [
         "mixup, rgb: 100 epochs of 3 steps are 300, and from initial weights real clips took 1,000: give it 334 epochs (docs/learning.md)"
     ]
+    params["streams"]["rgb"]["train"]["moco"]["accumulate"] = 2
+    assert "rgb: 100 epochs of 2 steps are 200" in advice.few_steps(Works(params, {"folder": counts}), jobs)[0]
+    params["streams"]["rgb"]["train"]["moco"]["accumulate"] = 1
     for enough_or_refused in (160, 15):  # 100 epochs of 10; fewer than a batch
         assert not advice.few_steps(Works(params, {"folder": dataclasses.replace(counts, train=enough_or_refused)}), jobs)
 

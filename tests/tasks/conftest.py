@@ -58,6 +58,7 @@ TRAINING = {
     "schedule": "cosine",
     "warmup": 0.0,
     "decay_norms": True,
+    "accumulate": 1,
 }
 
 

@@ -147,6 +147,45 @@ def test_stopped_by_a_signal_and_gone_on_with_ends_in_the_same_bytes(
     assert torch.equal(whole.w, resumed.w) and int(resumed.updates) == 24
 
 
+class Plain(Regression):
+    """Without noise, so that a batch is the sum of its parts."""
+
+    def step(self, views: dict[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        super().step(views, sample, rng)
+        return {"loss": ((views["x"] @ self.w - views["y"]) ** 2).mean()}
+
+
+@pytest.mark.parametrize(("accumulate", "groups"), [(2, [2, 2]), (3, [3, 1]), (4, [4]), (9, [4])])
+def test_batches_of_one_step_of_the_optimiser_are_one_large_batch(tmp_path: Path, accumulate: int, groups: list[int]) -> None:
+    """The last step of an epoch has what is left."""
+
+    def large(number: int, start: int = 0) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+        parts = [views for views, _ in batches().epoch(number)]
+        for count in groups[start:]:
+            whole, parts = parts[:count], parts[count:]
+            yield {key: torch.cat([views[key] for views in whole]) for key in ("x", "y")}, torch.arange(8 * count)
+
+    by_parts, at_once = Plain(), Plain()
+    training = dataclasses.replace(TRAINING, schedule="constant")
+    fit(by_parts, batches(), dataclasses.replace(training, accumulate=accumulate), 0, Checkpoint(tmp_path / "parts"), "r")
+    fit(at_once, Batches(len(groups), large), training, 0, Checkpoint(tmp_path / "once"), "r")
+    assert torch.allclose(by_parts.w, at_once.w, atol=1e-6) and int(by_parts.updates) == 24
+    each = Plain()
+    fit(each, batches(), training, 0, Checkpoint(tmp_path / "each"), "r")
+    assert not torch.allclose(by_parts.w, each.w, atol=1e-3)
+
+
+@pytest.mark.parametrize("stop_at", [0, 1, 2, 3, 9, 23])
+def test_stopped_within_a_step_of_several_batches_ends_in_the_same_bytes(tmp_path: Path, stop_at: int) -> None:
+    training = dataclasses.replace(TRAINING, accumulate=3)
+    whole, resumed = Regression(), Regression()
+    history = fit(whole, batches(), training, 0, Checkpoint(tmp_path / "whole", 1e9), "r")
+    struck, checkpoint = Regression(stop_at, lambda: os.kill(os.getpid(), signal.SIGTERM)), Checkpoint(tmp_path / "parts", 1e9)
+    with pytest.raises(Interrupted), heeded() as stop:
+        fit(struck, batches(), training, 0, checkpoint, "r", stop=stop)
+    assert fit(resumed, batches(), training, 0, checkpoint, "r") == history and torch.equal(whole.w, resumed.w)
+
+
 @pytest.mark.parametrize("stop_at", [1, 4, 23])
 def test_killed_and_gone_on_with_from_the_last_checkpoint(tmp_path: Path, stop_at: int) -> None:
     """What dies between checkpoints loses the steps since the last; with a damaged one, since the one before."""

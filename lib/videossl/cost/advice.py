@@ -25,7 +25,7 @@ def few_steps(works: Works, jobs: Iterable[Job]) -> list[str]:
     for job in (job for job in jobs if job.family == "train"):
         training = recipes.training(works.params, job.wildcards["experiment"], job.wildcards["training"])
         loop = assemble.loop(slices.training(works.params, training))
-        each = works.counts[works.main].train // loop.batch
+        each = -(-(works.counts[works.main].train // loop.batch) // loop.accumulate)
         if recipes.starts(works.params, training) or not 0 < each * loop.epochs < STEPS:
             continue
         lines.append(

@@ -28,7 +28,7 @@ from videossl.train.loop import Batches, Training
 
 log = logging.getLogger(__name__)
 
-LOOP = ("batch", "optimiser", "lr", "weight_decay", "schedule", "warmup", "decay_norms")
+LOOP = ("batch", "optimiser", "lr", "weight_decay", "schedule", "warmup", "decay_norms", "accumulate")
 """Settings of the loop, beside the epochs."""
 
 

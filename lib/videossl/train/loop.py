@@ -47,6 +47,8 @@ class Training:
     schedule: str | Sequence[float]
     warmup: float = 0.0
     decay_norms: bool = True
+    accumulate: int = 1
+    """Batches of a step of the optimiser, fewer in the last one of an epoch. A method's averages and queues move after each batch."""
     precision: str = "float32"
     """`bf16` computes what autocast lets in bfloat16; `tf32` is set for the process (`assemble.device`)."""
 
@@ -75,8 +77,8 @@ class Watcher(Protocol):
 
 @dataclass
 class Position:
-    """The state of a training: its complete epochs, steps into the next, their summed measures, steps on end without spread, and the measures
-    of its first step."""
+    """The state of a training: its complete epochs, steps (batches) into the next, their summed measures, steps on end without spread, and the
+    measures of its first step."""
 
     history: History = field(default_factory=list)
     step: int = 0
@@ -219,16 +221,20 @@ class _Fitting:
         return row | ({} if self.at.history else {at_start(key): value * _scale(key) for key, value in self.at.start.items()})
 
     def _step(self, views: Views, sample: Tensor) -> Tensor:
-        """One step of the optimiser; returns its measures, (M,) float64 on the device."""
-        at = self.at
+        """One batch, and with the last one of its group a step of the optimiser; returns its measures, (M,) float64 on the device."""
+        at, accumulate = self.at, self.training.accumulate
+        first = at.step - at.step % accumulate
+        count = min(accumulate, self.batches.steps - first)
         for group in self.optimiser.param_groups:
             group["lr"] = self._lr(at.step)
         with torch.autocast(sample.device.type, torch.bfloat16, enabled=self.training.precision == "bf16"):
             measures = self.learner(views, sample, seeding.torch_rng(self.seed, len(at.history), at.step, "mix"))
-        self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(measures["loss"])
-        self.optimiser.step()
+        if at.step == first:
+            self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(measures["loss"] / count if count > 1 else measures["loss"])
         at.step += 1
+        if at.step == first + count:
+            self.optimiser.step()
         self.method.update((len(at.history) + at.step / self.batches.steps) / self.training.epochs)
         self.keys = list(measures)
         return torch.stack([value.detach().double() for value in measures.values()])
@@ -281,6 +287,7 @@ class _Fitting:
             state = {
                 "method": self.method.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
+                "gradients": [parameter.grad for parameter in self.method.trainable()] if self._is_within_a_step() else [],
                 "position": vars(at),
                 "generators": _generators(),
             }
@@ -300,9 +307,15 @@ class _Fitting:
             return at
         self.method.load_state_dict(state["method"])
         self.optimiser.load_state_dict(state["optimiser"])
+        for parameter, gradient in zip(self.method.trainable(), state["gradients"], strict=False):
+            parameter.grad = gradient.to(parameter.device)
         _set_generators(state["generators"])
         log.info("%s: goes on after epoch %d, step %d of %d", self.name, len(at.history), at.step, self.batches.steps)
         return at
+
+    def _is_within_a_step(self) -> bool:
+        """True where a step of the optimiser has some of its batches."""
+        return self.at.step % self.training.accumulate > 0 and self.at.step < self.batches.steps
 
     def _give_up(self, what: str, way_out: str, at: Position) -> None:
         """End this training, in all processes, with one line; so do later attempts."""
