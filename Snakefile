@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import time
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -49,7 +50,6 @@ except InputError as error:
 
 DATASET = P["dataset"]["name"]  # what encoders are trained on
 DATASETS = run_plan.datasets(P)  # and what they are measured on
-SHARDS = [f"{shard:04d}" for shard in range(P["cache"]["shards"])]
 EXPERIMENTS = list(P["experiments"])
 BASELINES = list(run_plan.BASELINES)
 TASKS = list(P["evaluate"]["tasks"])
@@ -88,7 +88,7 @@ def as_json(part):
 
 def shards(cached, dataset):
     """The shards of one cached modality."""
-    return [f"{paths.cache(dataset, cached)}/{shard}.h5" for shard in SHARDS]
+    return paths.shards(f"{paths.cache(dataset, cached)}:{P['cache']['shards']}")
 
 
 def shards_of(streams, dataset=DATASET):
@@ -97,6 +97,12 @@ def shards_of(streams, dataset=DATASET):
         run_plan.cached_modality(P["streams"][stream]["modality"]) for stream in streams
     )
     return [shard for name in cached for shard in shards(name, dataset)]
+
+
+def in_short(shards):
+    """Shards as a command names them: "FOLDER:COUNT", for a system limits a command to 128 KiB."""
+    counts = Counter(os.path.dirname(shard) for shard in shards)
+    return [f"{folder}:{count}" for folder, count in counts.items()]
 
 
 wildcard_constraints:

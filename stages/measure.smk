@@ -92,9 +92,10 @@ rule features:
         runtime=240,
     params:
         slice=as_json(features_slice),
+        cache=lambda wildcards, input: in_short(input.cache),
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --experiment {wildcards.experiment} --seed {wildcards.seed}"
-        " --index {input.index:q} --cache {input.cache:q} --weights {input.weights:q} --out {output:q} --log {log:q}"
+        " --index {input.index:q} --cache {params.cache:q} --weights {input.weights:q} --out {output:q} --log {log:q}"
 
 
 rule finetune:
@@ -118,10 +119,11 @@ rule finetune:
         runtime=2880,
     params:
         slice=as_json(finetune_slice),
+        cache=lambda wildcards, input: in_short(input.cache),
     shell:
         TRAIN
         + " --params {params.slice:q} --task {wildcards.task} --experiment {wildcards.experiment} --seed {wildcards.seed}"
-        " --index {input.index:q} --cache {input.cache:q} --weights {input.weights:q} --out {output:q} --log {log:q}"
+        " --index {input.index:q} --cache {params.cache:q} --weights {input.weights:q} --out {output:q} --log {log:q}"
         + ON_MACHINE
 
 
@@ -174,9 +176,10 @@ rule progress:
         runtime=240,
     params:
         slice=as_json(progress_slice),
+        cache=lambda wildcards, input: in_short(input.cache),
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --experiment {wildcards.experiment} --seed {wildcards.seed}"
-        " --training {wildcards.training} --dataset {wildcards.dataset} --index {input.index:q} --cache {input.cache:q}"
+        " --training {wildcards.training} --dataset {wildcards.dataset} --index {input.index:q} --cache {params.cache:q}"
         " --snapshots {input.snapshots:q} --out {output:q} --log {log:q}"
 
 

@@ -16,7 +16,7 @@ from videossl.report.finished_run import gather
 def main() -> None:
     parser = script.parser(__doc__)
     parser.add_argument("--index", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, nargs="+", required=True)
+    script.add_cache(parser)
     parser.add_argument("--results", type=Path, nargs="*", default=[])
     parser.add_argument("--histories", type=Path, nargs="*", default=[], help="training curves: {experiment}/{seed}/{training}.json")
     parser.add_argument("--features", type=Path, nargs="*", default=[], help="for the gallery")

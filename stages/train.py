@@ -55,7 +55,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--experiment", required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--index", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, nargs="+", required=True, help="all shards of all that its streams are read from")
+    script.add_cache(parser)
     parser.add_argument("--start", type=Path, nargs="*", default=[], help="for each stream, the weights that it begins from")
     parser.add_argument("--frozen", type=Path, nargs="*", default=[], help="for each frozen encoder, its weights")
     parser.add_argument("--out", type=Path, required=True)

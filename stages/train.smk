@@ -117,10 +117,11 @@ rule train:
         runtime=2880,
     params:
         slice=as_json(training_slice),
+        cache=lambda wildcards, input: in_short(input.cache),
     shell:
         TRAIN
         + " --params {params.slice:q} --experiment {wildcards.experiment} --seed {wildcards.seed} --index {input.index:q}"
-        " --cache {input.cache:q} --start {input.start:q} --frozen {input.frozen:q} --out {output.weights:q} --log {log:q}"
+        " --cache {params.cache:q} --start {input.start:q} --frozen {input.frozen:q} --out {output.weights:q} --log {log:q}"
         + ON_MACHINE
 
 

@@ -55,6 +55,17 @@ def cache(dataset: str, source: str) -> str:
     return f"data/cache/{dataset}/{source}"
 
 
+def shards(named: str) -> list[str]:
+    """The shards that a command names in short, "FOLDER:COUNT": the first COUNT of the folder; any other text is the path of one."""
+    folder, _, count = named.rpartition(":")
+    return [f"{folder}/{shard(number)}" for number in range(int(count))] if folder and count.isdigit() else [named]
+
+
+def shard(number: int) -> str:
+    """The name of a shard in its folder."""
+    return f"{number:04d}.h5"
+
+
 def feasible(experiment: str) -> str:
     """The verdict on an experiment: what its encoders allow its method to do."""
     return f"data/models/{experiment}/feasible.json"

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from videossl import paths
 from videossl.errors import InputError, Interrupted, is_out_of_memory, one_line
 from videossl.files import atomic
 
@@ -34,6 +35,18 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     result.add_argument("--params", type=json.loads, default={}, help="the script's slice of params.yaml, as JSON")
     result.add_argument("--log", type=Path, help="file that keeps a copy of stderr")
     return result
+
+
+def add_cache(arguments: argparse.ArgumentParser) -> None:
+    """Add `--cache`: all shards of all that a job reads, as a list of paths."""
+    arguments.add_argument("--cache", nargs="+", required=True, action=_Shards, help="shards, or FOLDER:COUNT for all of a folder")
+
+
+class _Shards(argparse.Action):
+    """Takes shards by their paths, and those that are named in short (`paths.shards`)."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None) -> None:
+        setattr(namespace, self.dest, [Path(shard) for value in values for shard in paths.shards(value)])
 
 
 def read(arguments: argparse.ArgumentParser) -> argparse.Namespace:

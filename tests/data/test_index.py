@@ -103,6 +103,18 @@ def test_a_number_that_is_none_names_its_row(tmp_path: Path) -> None:
         index.read(tmp_path / "i.csv")
 
 
+def test_rows_come_one_after_the_other_and_share_their_texts(tmp_path: Path) -> None:
+    """A million of them take 0.6 GB, and 1 MB where none is kept."""
+    path = tmp_path / "index.csv"
+    index.write(path, [replace(OK, group=OK.id), replace(OK, id="Wave/d")])
+    path.write_text(path.read_text() + "broken\n")
+    rows = index.scan(path)
+    first, second = next(rows), next(rows)
+    assert first.label is second.label and first.split is second.split and first.group is first.id
+    with pytest.raises(InputError, match="row 4 is malformed"):
+        next(rows)
+
+
 def test_no_index(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         index.read(tmp_path / "i.csv")

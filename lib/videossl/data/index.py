@@ -10,8 +10,9 @@ import csv
 import dataclasses
 import hashlib
 import json
+import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ CLASS = "class"
 """The name of the label that has a field, and a column, of its own: `label`."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Row:
     """One video of a dataset."""
 
@@ -87,7 +88,7 @@ def summary(rows: Sequence[Row]) -> str:
     return f"{len(rows)} named: {len(good)} ok ({parts}), {lost}"
 
 
-def usable(rows: Sequence[Row]) -> list[Row]:
+def usable(rows: Iterable[Row]) -> list[Row]:
     """The rows that are not dropped."""
     return [row for row in rows if row.status == "ok"]
 
@@ -120,24 +121,30 @@ def write(path: str | Path, rows: Sequence[Row]) -> None:
 
 def read(path: str | Path) -> list[Row]:
     """Read what `write` wrote; a file that is absent or is not an index raises InputError that names the line."""
+    return list(scan(path))
+
+
+def scan(path: str | Path) -> Iterator[Row]:
+    """The rows of `read`, one after the other, for who keeps few of very many."""
 
     def broken(error: Exception) -> InputError:
         return InputError(f"cannot read the index {path}: {getattr(error, 'strerror', None) or error}; make it again (target: index)")
 
     with files.reading(path, broken), Path(path).open(encoding="utf-8", newline="") as file:
-        header, *lines = list(csv.reader(file)) or [[]]
-    if tuple(header) != COLUMNS:
-        raise InputError(f"{path}:1: not an index, columns must be {','.join(COLUMNS)}; make it again (target: index)")
-    return [_row(path, number, line) for number, line in enumerate(lines, start=2)]
+        lines = csv.reader(file)
+        if tuple(next(lines, [])) != COLUMNS:
+            raise InputError(f"{path}:1: not an index, columns must be {','.join(COLUMNS)}; make it again (target: index)")
+        for number, line in enumerate(lines, start=2):
+            yield _row(path, number, line)
 
 
 def _row(path: str | Path, number: int, line: list[str]) -> Row:
     """One row of the table from its text."""
     try:
-        cells = dict(zip(COLUMNS, line, strict=True))
-        numbers = {name: int(cells.pop(name)) for name in ("frames", "steps", "width", "height")}
-        fps, labels = float(cells.pop("fps")), _labels(cells.pop("labels"))
-        return Row(fps=fps, labels=labels, **numbers, **cells)  # type: ignore[arg-type]
+        cells = {name: PARSERS.get(name, str)(cell) for name, cell in zip(COLUMNS, line, strict=True)}
+        if cells["group"] == cells["id"]:
+            cells["group"] = cells["id"]  # one text, not two
+        return Row(**cells)
     except ValueError as error:
         raise InputError(f"{path}: row {number} is malformed ({error}); make it again (target: index)") from error
 
@@ -159,6 +166,16 @@ def _labels(cell: str) -> dict[str, Label]:
         if isinstance(label, bool) or not isinstance(label, str | int | float | list) or not all(isinstance(text, str) for text in texts):
             raise ValueError(f"the label {name!r} is {json.dumps(label)}, not a text, a number or a list of texts")
     return labels
+
+
+WHOLE, REPEATED = ("frames", "steps", "width", "height"), ("label", "split", "clock", "status")
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "labels": _labels,
+    "fps": float,
+    **dict.fromkeys(WHOLE, int),
+    **dict.fromkeys(REPEATED, sys.intern),  # held once, whatever the number of rows
+}
+"""Column -> from its text to what it is; others are texts."""
 
 
 def _no_number(text: str) -> float:

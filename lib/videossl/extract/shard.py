@@ -55,7 +55,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, modality: str, extract: Extractor) -> None:
     """Extract the shard that the arguments name; its params are {"dataset": {name, root}, "cache": {shards, codec, quality}}."""
     dataset, stored = args.params["dataset"], args.params["cache"]
-    rows = [row for row in index.usable(index.read(args.index)) if index.shard_of(row.id, stored["shards"]) == args.shard]
+    rows = index.usable(row for row in index.scan(args.index) if index.shard_of(row.id, stored["shards"]) == args.shard)
     quality = stored["quality"] if cache.layout(modality).pictures and stored["codec"] == "jpeg" else None
     kept = Path("data/scratch/cache", dataset["name"], modality, args.out.name)
     root, made_with = Path(dataset["root"]), digest(extract)

@@ -33,7 +33,7 @@ def cache_parser(description: str | None) -> argparse.ArgumentParser:
     """The arguments of a script that reads videos: of any dataset, not only of that which the encoder was trained on."""
     result = _parser(description)
     result.add_argument("--index", type=Path, required=True)
-    result.add_argument("--cache", type=Path, nargs="+", required=True, help="all shards of what the streams are read from")
+    script.add_cache(result)
     return result
 
 
