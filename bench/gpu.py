@@ -31,6 +31,7 @@ from videossl.augment.video import VideoAugment
 from videossl.data import cache
 from videossl.data.clips import ClipDataset, Source, span
 from videossl.data.index import Row as Video
+from videossl.data.resident import held
 from videossl.encoders.build import build, build_head
 from videossl.extract import flow
 from videossl.methods.byol import BYOL
@@ -171,30 +172,30 @@ def methods(sizes: Sizes) -> Iterator[Row]:
 
 
 def epoch(sizes: Sizes) -> Iterator[Row]:
-    """An epoch that reads clips from a cache, augments and trains, against training alone on resident views."""
+    """An epoch that reads clips from a cache, or gathers them from memory, augments and trains, against training alone on resident views."""
     workers = max(1, (os.cpu_count() or 2) - 2) if DEVICE.type == "cuda" else 0
     compute = rate(moco(sizes), resident(sizes), sizes)
-    with tempfile.TemporaryDirectory() as folder:
-        batches = read(Path(folder), sizes, workers)
-        try:
-            found = rate(moco(sizes), batches, sizes)
-        finally:
-            batches.close()
-    yield Row(f"epoch from the cache, {workers} readers", found, "clips/s", f"compute alone {compute:,.4g}", found / compute)
+    for name, gigabytes in ((f"from the cache, {workers} readers", 0.0), ("from frames in memory", math.inf)):
+        with tempfile.TemporaryDirectory() as folder:
+            batches = read(Path(folder), sizes, workers, gigabytes)
+            try:
+                found = rate(moco(sizes), batches, sizes)
+            finally:
+                batches.close()
+        yield Row(f"epoch {name}", found, "clips/s", f"compute alone {compute:,.4g}", found / compute)
 
 
-def read(folder: Path, sizes: Sizes, workers: int) -> Batches:
-    """Batches of random clips of made-up videos in a raw cache of frames."""
+def read(folder: Path, sizes: Sizes, workers: int, gigabytes: float) -> Batches:
+    """Batches of random clips of made-up videos in a raw cache of frames, which up to so many GB are held on the device."""
     count, length = sizes.batch * sizes.steps, span(sizes.frames, 1) + 8
     noise = np.random.default_rng(0).integers(0, 256, (length, sizes.height, sizes.wide, 3), np.uint8)
     path = folder / "rgb.h5"
     cache.write_shard(path, "rgb", "bench", ((f"v{n}", "", np.roll(noise, n, 2)) for n in range(count)), {}, codec="raw")
     loader = Frames(sizes.frames)
+    rows, augment = videos(count, length), VideoAugment("rgb", sizes.side)
     source = Source(cache.Cache([path]), "rgb", ("query", "key"), loader, span(sizes.frames, 1))
-    augment = VideoAugment("rgb", sizes.side)
-    return assemble.views(
-        ClipDataset(videos(count, length), None, [source], 0), {"query": augment, "key": augment}, sizes.batch, 0, DEVICE, workers
-    )
+    dataset = ClipDataset(rows, None, held([source], [row.id for row in rows], DEVICE, gigabytes), 0)
+    return assemble.views(dataset, {"query": augment, "key": augment}, sizes.batch, 0, DEVICE, workers)
 
 
 def videos(count: int, length: int) -> list[Video]:
@@ -210,8 +211,8 @@ class Frames:
     def __init__(self, count: int) -> None:
         self.count = count
 
-    def __call__(self, held: cache.Cache, video: str, start: int) -> np.ndarray:
-        return held.read(video, start, start + self.count)
+    def __call__(self, videos: Any, video: str, start: int) -> Any:
+        return videos.read(video, start, start + self.count)
 
 
 def waits(sizes: Sizes) -> Iterator[Row]:

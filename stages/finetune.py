@@ -25,7 +25,7 @@ def main() -> None:
     labels = {name: number for number, name in enumerate(index.classes(rows))}
     seed = provenance.derived_seed(args.seed, [stream, args.task])
     training = few.rows(index.training(rows), chosen, args.seed)
-    batches = assemble.batches(params, seed, training, caches, device, args.workers, labels)
+    batches = assemble.batches(params, seed, training, caches, device, args.workers, labels, args.resident)
     files = assemble.Weights({stream: args.weights[0]} if args.weights else {})
     method = assemble.method(params, args.seed, files, len(labels)).to(device)
 

@@ -27,7 +27,7 @@ def main() -> None:
     files = assemble.Weights(
         dict(zip(plan["streams"], args.start, strict=bool(args.start))), dict(zip(plan["frozen"], args.frozen, strict=True))
     )
-    batches = assemble.batches(params, seed, rows, assemble.opened(args.cache), device, args.workers, labels or None)
+    batches = assemble.batches(params, seed, rows, assemble.opened(args.cache), device, args.workers, labels or None, args.resident)
     method = assemble.method(params, args.seed, files, len(labels)).to(device)
 
     data = provenance.data_digest(args.index, args.cache)

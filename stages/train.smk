@@ -9,13 +9,12 @@ MACHINE = {
     "nodes": 1,
     "processes": 1,  # on each node: one a GPU
     "workers": 0,  # of each process: that read clips
+    "resident": 0,  # GB of the GPU's memory that may hold all frames of a training, which then reads none
     "checkpoint_minutes": 10,
 }
 LAUNCH = at("stages/launch.py")
 TRAIN = "exec python {LAUNCH:q} --nodes {resources.nodes} --processes {resources.processes} {input.code[0]:q}"
-ON_MACHINE = (
-    " --workers {resources.workers} --checkpoint-minutes {resources.checkpoint_minutes}"
-)
+ON_MACHINE = " --workers {resources.workers} --resident {resources.resident} --checkpoint-minutes {resources.checkpoint_minutes}"
 
 TRAININGS = {
     (experiment, training.name): training

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -328,6 +329,25 @@ def test_workers_change_nothing(make_run: MakeRun, workers: int) -> None:
     for (views, sample), (others, again) in zip(*made, strict=True):
         assert torch.equal(sample, again) and list(views) == list(others)
         assert all(torch.equal(view, others[name]) for name, view in views.items())
+
+
+@pytest.mark.parametrize(("experiment", "name", "streams"), [("stc-mix", "rgb-1", ["rgb", "flow"]), ("mixup", "joint", ["joint"])])
+def test_frames_that_are_held_in_memory_change_nothing(
+    make_run: MakeRun, experiment: str, name: str, streams: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Workers are not begun for them. Skeletons are read as ever."""
+    run = make_run()
+    params = slices.training(run.params, run.training(experiment, name))
+    made = []
+    for resident in (0, 1):
+        with caplog.at_level(logging.INFO):
+            batches = assemble.batches(params, 3, run.rows, assemble.opened(run.shards(streams)), CPU, 1, None, resident)
+        made.append(list(batches.epoch(1)))
+        batches.close()
+    for (views, sample), (others, again) in zip(*made, strict=True):
+        assert torch.equal(sample, again) and list(views) == list(others)
+        assert all(torch.equal(view, others[name]) for name, view in views.items())
+    assert ("0.000393 GB of rgb and flow are held on the cpu" in caplog.text) == (streams == ["rgb", "flow"])
 
 
 def test_an_epoch_goes_on_in_its_middle(make_run: MakeRun) -> None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from videossl import seeding
-from videossl.data.cache import Cache
 from videossl.data.index import Row
 from videossl.errors import InputError
 
@@ -86,8 +85,8 @@ def _last(length: int, span: int) -> int:
 # Batches.
 
 
-def collate(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Stack clips to a batch.
+def collate(clips: Sequence[Any]) -> tuple[Tensor, Tensor]:
+    """Stack clips to a batch: arrays, or tensors of pictures on the device where they are held (`resident`).
 
     Returns:
         of pictures, (T, H, W, C) uint8: (B, T, H, W, C) uint8, padded with zeros right and below to the largest H and W, and the true
@@ -95,6 +94,8 @@ def collate(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
     """
     import torch  # here, so that processes that only look at clips start fast
 
+    if isinstance(clips[0], torch.Tensor):
+        return _gathered(clips)
     if clips[0].ndim != 4 or clips[0].dtype != np.uint8:
         return torch.from_numpy(np.stack(clips)), torch.tensor([clip.shape[2:] for clip in clips])
     sizes = torch.tensor([clip.shape[1:3] for clip in clips])
@@ -106,6 +107,32 @@ def collate(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
     return batch, sizes
 
 
+def _gathered(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """The batch of `collate`, on the clips' device."""
+    import torch
+
+    sizes = torch.tensor([clip.shape[1:3] for clip in clips])
+    height, width = sizes.amax(0).tolist()
+    frames, _, _, channels = clips[0].shape
+    batch = clips[0].new_zeros(len(clips), frames, height, width, channels)
+    for target, clip in zip(batch, clips, strict=True):
+        target[:, : clip.shape[1], : clip.shape[2]] = clip
+    return batch, sizes
+
+
+class Videos(Protocol):
+    """What clips are read from: a `Cache`, or one that is held in a GPU's memory (`resident.Resident`)."""
+
+    attrs: dict[str, Any]
+
+    @property
+    def shorter(self) -> int: ...
+    def __contains__(self, id: object) -> bool: ...
+    def length(self, id: str) -> int: ...
+    def shape(self, id: str) -> tuple[int, ...]: ...
+    def read(self, id: str, start: int, stop: int, step: int = 1) -> Any: ...
+
+
 class Source(NamedTuple):
     """Clips to draw from one cache.
 
@@ -114,10 +141,10 @@ class Source(NamedTuple):
     the video's duration and its length in the cache say.
     """
 
-    cache: Cache
+    cache: Videos
     stream: str
     names: tuple[str, ...]
-    load: Callable[[Cache, str, int], np.ndarray]
+    load: Callable[[Any, str, int], Any]
     span: int | None
     rate: float | None = None
 

@@ -19,6 +19,7 @@ from videossl import parallel, registry, seeding
 from videossl.data.cache import Cache
 from videossl.data.clips import ClipDataset, EpochSampler, Source
 from videossl.data.index import Row
+from videossl.data.resident import Resident, held
 from videossl.encoders.base import Encoder, freeze
 from videossl.encoders.build import build, build_head
 from videossl.errors import InputError
@@ -188,8 +189,9 @@ def batches(
     device: torch.device,
     workers: int = 0,
     labels: Mapping[str, int] | None = None,
+    resident: float = 0,
 ) -> Batches:
-    """The batches of a training; seed: of its draws. labels: class name -> number."""
+    """The batches of a training; seed: of its draws; labels: class name -> number; resident: GB, of `resident.held`; what is held takes no workers."""
     declared, module = registry.method(params), registry.module("methods", params["method"])
     adapt = getattr(module, "adapt", lambda augment: augment)
     sources: list[Source] = []
@@ -198,6 +200,7 @@ def batches(
         settings = params["streams"][name.partition("@")[0]]
         sources.append(source(name.partition("@")[0], settings, caches, clips))
         augments |= dict.fromkeys(clips, adapt(augmentation(settings, caches)))
+    sources = held(sources, [row.id for row in rows], device, resident)
     geometry = bool(declared.get("geometry"))
     dataset = ClipDataset(rows, labels, sources, seed, together=bool(declared.get("together")), spans=geometry)
     return views(dataset, augments, loop(params).batch, seed, device, workers, geometry)
@@ -238,7 +241,11 @@ def views(
         raise InputError(f"a batch of {batch} cannot be shared by {parallel.size()} processes; choose a number of GPUs that divides it")
     own = parallel.own(batch // parallel.size())
 
-    reader = loading.Reader(cast(Dataset[dict[str, Any]], dataset), workers, pinned=device.type == "cuda")  # a data set by its methods
+    is_held = any(isinstance(source.cache, Resident) for source in dataset.sources)  # and then there is nothing to read, nor to copy
+    if is_held:
+        workers = 0
+    pinned = device.type == "cuda" and not is_held
+    reader = loading.Reader(cast(Dataset[dict[str, Any]], dataset), workers, pinned)  # a data set by its methods
 
     def epoch(number: int, start: int = 0) -> Iterator[tuple[Views, Tensor]]:
         keys = [whole[own] for whole in sampler.epoch(number)[start:]]

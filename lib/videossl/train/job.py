@@ -32,6 +32,7 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     """The arguments that say how a training runs. They have no effect on the result."""
     parser.add_argument("--scratch", type=Path, default=Path("data/scratch"), help="checkpoints, run records and TensorBoard")
     parser.add_argument("--workers", type=int, default=0, help="processes that read clips, for each that trains")
+    parser.add_argument("--resident", type=float, default=0, help="GB of the GPU's memory that may hold all frames of the training")
     parser.add_argument("--checkpoint-minutes", type=float, default=10, help="how often a checkpoint is written; 0: after every step")
 
 
