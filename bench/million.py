@@ -114,8 +114,9 @@ def plan(folder: Path, videos: int, count: int) -> None:
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     params["cache"]["shards"] = count
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    snakefile = str(REPOSITORY / "Snakefile")
-    subprocess.run(["snakemake", "--snakefile", snakefile, "--dry-run", "--quiet", "all"], cwd=folder, check=True, capture_output=True)
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "lib")}
+    words = ["snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--dry-run", "--quiet", "all"]
+    subprocess.run(words, cwd=folder, check=True, stdout=subprocess.DEVNULL, env=environment)
 
 
 PARTS: dict[str, Callable[[Path, int, int], None]] = {
@@ -148,6 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--a-shard", type=int, default=200, help="videos of a shard")
+    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="WHAT", help="; ".join(PARTS))
     parser.add_argument("--part", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.part:
@@ -157,9 +159,9 @@ def main() -> None:
     for videos in args.videos:
         count = max(1, videos // args.a_shard)
         with tempfile.TemporaryDirectory() as folder:
-            for part in PARTS:
+            for part in args.only:
                 words = [sys.executable, "-m", "bench.million", "--part", part, folder, str(videos), str(count)]
-                said = subprocess.run(words, check=True, capture_output=True, text=True, env=os.environ, cwd=REPOSITORY).stdout
+                said = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY).stdout
                 seconds, memory = map(float, said.split())
                 print(f"| {videos:,} | {count:,} | {part} | {seconds:.1f} | {memory:,.0f} |", flush=True)
 

@@ -121,7 +121,7 @@ def _gathered(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 class Videos(Protocol):
-    """What clips are read from: a `Cache`, or one that is held in a GPU's memory (`resident.Resident`)."""
+    """The source of clips: a `Cache`, or one that is held in a GPU's memory (`resident.Resident`)."""
 
     attrs: dict[str, Any]
 
