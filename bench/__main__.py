@@ -17,14 +17,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from bench import flow, gpu, methods, mixing, rows, step, views
+from bench import flow, gpu, methods, million, mixing, rows, step, views
 from bench.rows import Row, in_turn
 
 from videossl.augment.video import VideoAugment
 from videossl.data import cache
 from videossl.data.clips import uniform_starts
 from videossl.encoders.build import build
-from videossl.tasks import encode, linear
+from videossl.tasks import encode, linear, retrieval
 from videossl.tasks.batches import Clips
 from videossl.tasks.features import Features
 
@@ -58,6 +58,24 @@ def features(tiny: bool) -> Iterator[Row]:
         whole, bare, _ = in_turn(lambda: encode.extract(encoder, augment, clips, encode.BATCH, gpu.DEVICE), alone, read, rounds=3)
         said = f"reading alone would be {float(np.median(reading)) / whole:.1%} of it"
         yield Row(f"features of {count:,} clips", count / whole, "clips/s", f"encoder alone {count / bare:.4g}", bare / whole, said)
+
+
+def nearest(tiny: bool) -> Iterator[Row]:
+    """Retrieval against scikit-learn's search by brute force, for the twenty nearest; both in double precision."""
+    from sklearn.neighbors import NearestNeighbors
+
+    videos = 100 if tiny else 8000
+    values = np.random.default_rng(0).standard_normal((videos, 256)).astype(np.float32)
+    labels, split = [f"{number % 20:02d}" for number in range(videos)], ["train", "test"] * (videos // 2)
+    given = Features([f"v{n}" for n in range(videos)], labels, split, values[:, None])
+    search, exact = NearestNeighbors(n_neighbors=20, algorithm="brute", metric="cosine"), values.astype(np.float64)
+    ours, theirs = in_turn(
+        lambda: retrieval.hits([retrieval.predict(given, {})], given),
+        lambda: search.fit(exact[::2]).kneighbors(exact[1::2]),
+        rounds=3,
+    )
+    what = f"retrieval, {videos // 2:,} x {videos // 2:,}, 256 numbers"
+    yield Row(what, 1000 * ours, "ms", f"scikit-learn {1000 * theirs:.4g}", theirs / ours)
 
 
 def probe(tiny: bool) -> Iterator[Row]:
@@ -94,7 +112,9 @@ TABLES: dict[str, rows.Table] = {
     "epoch": gpu.at(gpu.epoch, DEMO),
     "partner": gpu.at(gpu.methods, DEMO),
     "features": features,
+    "retrieval": nearest,
     "probe": probe,
+    "videos": million.table,
 }
 
 

@@ -15,16 +15,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
+from bench.rows import Row
 
 from videossl import paths, seeding
 from videossl.data import cache, clips, index
-from videossl.data.index import Row
 from videossl.errors import InputError
 from videossl.tasks import features
 from videossl.train import provenance
@@ -34,16 +34,18 @@ CLASSES, NUMBERS = 400, 256
 MADE_BY = {"name": "frames", "version": "none", "params": {}}
 
 
-def row(number: int) -> Row:
+def video(number: int) -> index.Row:
     """A video of ten seconds under a name as Kinetics has them; one in ten is for the test."""
     label = f"class {number % CLASSES:03d}"
     id = f"{label}/{seeding.derive(0, number):016x}"
     facts: dict[str, Any] = {"frames": 300, "fps": 30.0, "steps": 300, "clock": "stamps", "width": 340, "height": 256}
     split, digest = "train" if number % 10 else "test", f"{number:064x}"
-    return Row(id=id, path=f"{id}.mp4", label=label, split=split, group=id, skeleton="", sha256=digest, status="ok", reason="", **facts)
+    return index.Row(
+        id=id, path=f"{id}.mp4", label=label, split=split, group=id, skeleton="", sha256=digest, status="ok", reason="", **facts
+    )
 
 
-def table(folder: Path) -> Path:
+def listed(folder: Path) -> Path:
     """The index."""
     return folder / "index.csv"
 
@@ -58,24 +60,24 @@ def shards(folder: Path, count: int) -> list[str]:
 
 def write_index(folder: Path, videos: int, count: int) -> None:
     """Rows made up, and written."""
-    index.write(table(folder), [row(number) for number in range(videos)])
+    index.write(listed(folder), [video(number) for number in range(videos)])
 
 
 def read_index(folder: Path, videos: int, count: int) -> None:
     """All rows, as trainings and measurements hold them."""
-    assert len(index.read(table(folder))) == videos
+    assert len(index.read(listed(folder))) == videos
 
 
 def plan_a_shard(folder: Path, videos: int, count: int) -> None:
     """The rows of one shard, as the job that extracts it finds them."""
-    assert [kept for kept in index.scan(table(folder)) if index.shard_of(kept.id, count) == 0]
+    assert [kept for kept in index.scan(listed(folder)) if index.shard_of(kept.id, count) == 0]
 
 
 def write_cache(folder: Path, videos: int, count: int) -> None:
     """All shards, one after the other."""
     (folder / "rgb").mkdir()
-    inside: list[list[Row]] = [[] for _ in range(count)]
-    for each in index.scan(table(folder)):
+    inside: list[list[index.Row]] = [[] for _ in range(count)]
+    for each in index.scan(listed(folder)):
         inside[index.shard_of(each.id, count)].append(each)
     frames = np.zeros((2, 1, 1, 3), np.uint8)
     for path, rows in zip(shards(folder, count), inside, strict=True):
@@ -89,17 +91,17 @@ def open_cache(folder: Path, videos: int, count: int) -> None:
 
 def begin_a_training(folder: Path, videos: int, count: int) -> None:
     """All that a training does before its first clip, and the order of an epoch."""
-    rows, opened = index.training(index.read(table(folder))), cache.Cache(shards(folder, count))
+    rows, opened = index.training(index.read(listed(folder))), cache.Cache(shards(folder, count))
     source = clips.Source(opened, "rgb", ("query", "key"), lambda cache, video, start: cache.read(video, start, start + 1), 1)
     dataset = clips.ClipDataset(rows, None, [source], 0)
     batches = clips.EpochSampler(len(dataset), 64, 0).epoch(0)
-    provenance.data_digest(table(folder), [Path(shard) for shard in shards(folder, count)])
+    provenance.data_digest(listed(folder), [Path(shard) for shard in shards(folder, count)])
     assert dataset[batches[0][0]]["clips"]["key"].shape == (1, 1, 1, 3)
 
 
 def write_features(folder: Path, videos: int, count: int) -> None:
     """One clip a video."""
-    rows = index.read(table(folder))
+    rows = index.read(listed(folder))
     values = np.ones((videos, 1, NUMBERS), np.float32)
     features.write(folder / "features.h5", **features.columns(rows, values), provenance={})
 
@@ -144,6 +146,28 @@ def _memory(whose: int) -> float:
     return resource.getrusage(whose).ru_maxrss / 1024
 
 
+def apart(part: str, folder: Path, videos: int, count: int) -> tuple[float, float]:
+    """The seconds and MB of a part, in a process of its own."""
+    words = [sys.executable, "-m", "bench.million", "--part", part, str(folder), str(videos), str(count)]
+    said = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY).stdout
+    seconds, memory = map(float, said.split())
+    return seconds, memory
+
+
+def table(tiny: bool) -> Iterator[Row]:
+    """A row for each part: the time of a video among 13,000, against that among 1,000, and the memory of all."""
+    numbers = (100, 200) if tiny else (1000, 13_000)
+    taken: dict[str, list[tuple[float, float]]] = {}
+    for videos in numbers:
+        with tempfile.TemporaryDirectory() as folder:
+            for part in list(PARTS)[: -1 if tiny else None]:
+                taken.setdefault(part, []).append(apart(part, Path(folder), videos, max(1, videos // 200)))
+    for part, ((before, _), (seconds, memory)) in taken.items():
+        each = [1e6 * before / numbers[0], 1e6 * seconds / numbers[1]]
+        what, baseline = f"{part}, {numbers[1]:,} videos", f"{numbers[0]:,} videos {each[0]:.3g}"
+        yield Row(what, each[1], "us a video", baseline, each[0] / each[1], f"{memory:.0f} MB in all")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -160,9 +184,7 @@ def main() -> None:
         count = max(1, videos // args.a_shard)
         with tempfile.TemporaryDirectory() as folder:
             for part in args.only:
-                words = [sys.executable, "-m", "bench.million", "--part", part, folder, str(videos), str(count)]
-                said = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY).stdout
-                seconds, memory = map(float, said.split())
+                seconds, memory = apart(part, Path(folder), videos, count)
                 print(f"| {videos:,} | {count:,} | {part} | {seconds:.1f} | {memory:,.0f} |", flush=True)
 
 
