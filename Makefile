@@ -68,7 +68,7 @@ test-slow: setup ## the tests that do
 	pytest -n $(TESTERS) -m slow
 
 bench: setup ## what is measured in minutes, as ratios to named baselines; on a GPU: .venv/bin/python -m bench.gpu
-	python -m bench
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m bench
 
 check: setup ## format, lint, types, layers, dvc.yaml, docs/params.md
 	ruff format --check $(SOURCES)
