@@ -376,6 +376,8 @@ def _shared(method: Any) -> Any:
     if parallel.size() == 1:
         return method.step
     device = next(iter(method.parameters())).device
+    # Kernels of one cell have two strides for one memory; torch would warn of them in each process.
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
     with warnings.catch_warnings():  # torch 2.15 has a new name for broadcast_buffers, 2.11 does not know it
         warnings.simplefilter("ignore", FutureWarning)
         # Buffers are equal in all processes: statistics are of the whole batch, queues of all keys.
