@@ -2,7 +2,7 @@
 
     python -m bench.processes [--processes 1 2] [--tiny]
 
-MoCo on S3D at a quarter of the width in float32, batches of 32 in all, on views that are there already. Nothing else may run beside it.
+MoCo on S3D at a quarter of the width in float32, on views that are there already. Nothing else may run beside it.
 """
 
 from __future__ import annotations
@@ -21,22 +21,26 @@ from videossl import parallel
 from videossl.train import job
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-SIZES = dataclasses.replace(gpu.PAPER, batch=32, frames=8, side=64, width=0.25, steps=12, queue=256)
+SIZES = {
+    "8x64x64": dataclasses.replace(gpu.PAPER, batch=64, frames=8, side=64, width=0.25, steps=6, queue=256),
+    "16x112x112": dataclasses.replace(gpu.PAPER, batch=32, frames=16, side=112, width=0.25, steps=4, queue=256),
+    "tiny": gpu.TINY,
+}
 
 
-def rate(processes: int, tiny: bool) -> float:
+def rate(processes: int, size: str) -> float:
     """Clips a second of all processes together."""
     environment = os.environ | {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'lib'}"}
     launch = [sys.executable, "stages/launch.py", "--processes", str(processes), str(Path(__file__))]
-    words = [*launch, "--child", *(["--tiny"] if tiny else [])]
-    return float(subprocess.run(words, cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return float(
+        subprocess.run([*launch, "--child", size], cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+    )
 
 
-def child(tiny: bool) -> None:
+def child(size: str) -> None:
     """Train as one of the processes; the first prints the rate."""
     gpu.DEVICE = job.start({"threads": 1})
-    sizes = dataclasses.replace(gpu.TINY if tiny else SIZES)
-    own = dataclasses.replace(sizes, batch=sizes.batch // parallel.size())
+    own = dataclasses.replace(SIZES[size], batch=SIZES[size].batch // parallel.size())
     found = gpu.rate(gpu.moco(own), gpu.resident(own), own, "float32", deterministic=True)
     if parallel.rank() == 0:
         print(found * parallel.size(), flush=True)
@@ -47,19 +51,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--tiny", action="store_true")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--child", choices=SIZES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        return child(args.tiny)
+        return child(args.child)
     print(f"{rows.machine()}\n\n| what | value | baseline | ratio | limit |\n| --- | --- | --- | --- | --- |", flush=True)
-    base = 0.0
-    for count in args.processes:
-        found = rate(count, args.tiny)
-        base = base or found
-        print(
-            rows.shown(Row(f"training by {count} processes", found, "clips/s", f"{args.processes[0]} process {base:.4g}", found / base)),
-            flush=True,
-        )
+    for size in ["tiny"] if args.tiny else [name for name in SIZES if name != "tiny"]:
+        first, *more = [(count, rate(count, size)) for count in args.processes]
+        for count, found in more:
+            baseline = f"{first[0]} process{'es' * (first[0] > 1)} {first[1]:.4g}"
+            print(rows.shown(Row(f"training on {size} by {count} processes", found, "clips/s", baseline, found / first[1])), flush=True)
 
 
 if __name__ == "__main__":

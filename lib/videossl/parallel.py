@@ -7,11 +7,15 @@ nothing else. Without a process group of torch.distributed all functions here ar
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from videossl import blackboard
+from videossl.blackboard import Blackboard
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -33,11 +37,7 @@ def own(count: int) -> slice:
 
 def gather(x: Tensor) -> Tensor:
     """The rows of all processes, (B, *dims) from (B / processes, *dims), without gradient."""
-    if size() == 1:
-        return x.detach()
-    parts = [torch.empty_like(x) for _ in range(size())]
-    dist.all_gather(parts, x.detach().contiguous())
-    return torch.cat(parts)
+    return x.detach() if size() == 1 else _stacked(x.detach()).flatten(0, 1)
 
 
 def gather_with_gradient(x: Tensor) -> Tensor:
@@ -88,15 +88,66 @@ class _GatherAll(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        parts = [torch.empty_like(x) for _ in range(size())]
-        dist.all_gather(parts, x.contiguous())
-        return torch.stack(parts)
+        return _stacked(x)
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        total = grads[0].contiguous()
-        dist.all_reduce(total)
-        return total[rank()]
+        return _stacked(grads[0]).sum(0)[rank()]
+
+
+def _stacked(x: Tensor) -> Tensor:
+    """What each process has, by rank: (processes, *dims) from (*dims)."""
+    x = x.contiguous()
+    if x.device.type == "cpu" and x.dtype != torch.bfloat16 and x.nbytes <= blackboard.CAPACITY and (board := _board(dist.group.WORLD)):
+        return torch.from_numpy(board.gather(x.numpy()))
+    parts = [torch.empty_like(x) for _ in range(size())]
+    dist.all_gather(parts, x)
+    return torch.stack(parts)
+
+
+@cache
+def _board(group: Any) -> Blackboard | None:
+    """The blackboard of the processes of a group, where they can have one."""
+    if not blackboard.is_possible():
+        return None
+
+    def agree(text: str) -> str:
+        texts = [text]
+        dist.broadcast_object_list(texts)
+        dist.barrier()
+        return texts[0]
+
+    return Blackboard(rank(), size(), agree)
+
+
+class _Normalise(torch.autograd.Function):
+    """Batch-norm over the rows of all processes, by torch's own passes over x: (B / processes, C, *dims), its mean and its variance (C,)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        own = torch.batch_norm_update_stats(x, None, None, 0.0)
+        means, variances = _stacked(torch.stack(own)).unbind(1)
+        mean = means.mean(0)
+        variance = (variances + (means - mean).square()).mean(0)  # within the processes, and between them
+        ctx.save_for_backward(x, weight, mean, variance)
+        ctx.eps = eps
+        ctx.mark_non_differentiable(mean, variance)
+        return torch.nn.functional.batch_norm(x, mean, variance, weight, bias, eps=eps), mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """As if mean and variance were given, and then what comes back through them from all processes' rows."""
+        x, weight, mean, variance = ctx.saved_tensors
+        scale = (variance + ctx.eps).rsqrt()
+        given = grads[0], x, weight, mean, variance, mean, scale
+        grad, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(*given, False, ctx.eps, [True, True, True])
+        rows = size() * x.numel() // x.shape[1]
+        sum_bias, sum_weight = _stacked(torch.stack([of_bias, of_weight])).sum(0) / rows
+        slope = scale if weight is None else scale * weight
+        factor = -slope * scale * sum_weight
+        shape = [1, -1, *[1] * (x.dim() - 2)]
+        grad.addcmul_(x, factor.view(shape)).add_((-slope * sum_bias - factor * mean).view(shape))
+        return grad, None if weight is None else of_weight, None if weight is None else of_bias, None
 
 
 class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -106,16 +157,10 @@ class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
         if size() == 1 or not self.training:
             return super().forward(x)
         dtype, x = x.dtype, x.float()  # under autocast too statistics are in float32
-        axes, shape = [0, *range(2, x.dim())], [1, -1, *[1] * (x.dim() - 2)]
+        result, mean, variance = _Normalise.apply(x, self.weight, self.bias, self.eps)
         count = size() * x.numel() // x.shape[1]
-        variances, means = _GatherAll.apply(torch.stack(torch.var_mean(x, axes, correction=0))).unbind(1)
-        mean = means.mean(0)
-        variance = (variances + (means - mean).square()).mean(0)  # within the processes, and between them
-        self._keep(mean.detach(), variance.detach() * count / (count - 1))
-        scale = (variance + self.eps).rsqrt()
-        scale = scale * self.weight if self.affine else scale
-        result: Tensor = (x - mean.view(shape)) * scale.view(shape)
-        return (result + self.bias.view(shape) if self.affine else result).to(dtype)
+        self._keep(mean, variance * count / (count - 1))
+        return result.to(dtype)  # type: ignore[no-any-return]
 
     def _keep(self, mean: Tensor, variance: Tensor) -> None:
         """Move the running statistics."""

@@ -64,7 +64,7 @@ def test_each_method_trains_in_bfloat16(tmp_path: Path, case: str) -> None:
 def test_statistics_of_several_processes_are_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two processes with the same rows, as if there were one: a batch-norm far from zero, whose variance bfloat16 can't hold."""
     monkeypatch.setattr(parallel, "size", lambda: 2)
-    monkeypatch.setattr(parallel._GatherAll, "apply", staticmethod(lambda x: torch.stack([x, x])))
+    monkeypatch.setattr(parallel, "_stacked", lambda x: torch.stack([x, x]))
     x = (100 + torch.randn(64, 3, 4, generator=torch.Generator().manual_seed(0))).bfloat16()
     several_processes, one = parallel.SyncBatchNorm(3), nn.BatchNorm1d(3)
     found = several_processes(x)
