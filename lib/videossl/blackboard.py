@@ -52,7 +52,7 @@ class Blackboard:
             path.unlink()  # those that have it keep it
 
     def gather(self, x: np.ndarray) -> np.ndarray:
-        """What each process shows, by rank: (size, *dims) of (*dims), of one shape and dtype in all. Raises ConnectionError where one is gone."""
+        """The arrays that all processes show, by rank: (size, *dims) of (*dims), of one shape and dtype in all. Raises ConnectionError where one is gone."""
         self._turn += 1
         pages = self._pages[self._turn % 2, :, : x.nbytes]
         pages[self.rank] = np.ascontiguousarray(x).reshape(-1).view(np.uint8)

@@ -96,7 +96,7 @@ class _GatherAll(torch.autograd.Function):
 
 
 def _stacked(x: Tensor) -> Tensor:
-    """What each process has, by rank: (processes, *dims) from (*dims)."""
+    """The rows of all processes, by rank: (processes, *dims) from (*dims)."""
     x = x.contiguous()
     if x.device.type == "cpu" and x.dtype != torch.bfloat16 and x.nbytes <= blackboard.CAPACITY and (board := _board(dist.group.WORLD)):
         return torch.from_numpy(board.gather(x.numpy()))
