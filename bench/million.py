@@ -17,17 +17,19 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
-from bench.rows import Row
 
 from videossl import paths, seeding
 from videossl.data import cache, clips, index
 from videossl.errors import InputError
 from videossl.tasks import features
 from videossl.train import provenance
+
+if TYPE_CHECKING:
+    from bench.rows import Row  # which loads torch: what a part takes in memory would be hidden by that
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CLASSES, NUMBERS = 400, 256
@@ -136,14 +138,20 @@ PARTS: dict[str, Callable[[Path, int, int], None]] = {
 
 def measured(part: str, folder: Path, videos: int, count: int) -> None:
     """Print the seconds and MB that a part takes in this process and those it starts."""
-    before, others, start = _memory(resource.RUSAGE_SELF), _memory(resource.RUSAGE_CHILDREN), time.perf_counter()
+    before, others, start = _peak(), _of_children(), time.perf_counter()
     PARTS[part](folder, videos, count)
-    taken, started = time.perf_counter() - start, _memory(resource.RUSAGE_CHILDREN)
-    print(taken, max(_memory(resource.RUSAGE_SELF) - before, started if started > others else 0))
+    taken, started = time.perf_counter() - start, _of_children()
+    print(taken, max(_peak() - before, started if started > others else 0))
 
 
-def _memory(whose: int) -> float:
-    return resource.getrusage(whose).ru_maxrss / 1024
+def _peak() -> float:
+    """MB of this process at most; what getrusage says would hold those of the process that started it."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+
+
+def _of_children() -> float:
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
 def apart(part: str, folder: Path, videos: int, count: int) -> tuple[float, float]:
@@ -156,6 +164,8 @@ def apart(part: str, folder: Path, videos: int, count: int) -> tuple[float, floa
 
 def table(tiny: bool) -> Iterator[Row]:
     """A row for each part: the time of a video among 13,000, against that among 1,000, and the memory of all."""
+    from bench.rows import Row
+
     numbers = (100, 200) if tiny else (1000, 13_000)
     taken: dict[str, list[tuple[float, float]]] = {}
     for videos in numbers:

@@ -13,15 +13,16 @@ from videossl.augment.video import Crop
 cv2.setNumThreads(1)  # its threads would fight with those of neighbouring jobs, for frames that take microseconds
 
 
-def resized(frame: np.ndarray, crop: Crop, size: int) -> np.ndarray:
-    """The crop of a frame (H, W, C) uint8, resized (bilinear): (size, size, C) float32, levels 0..255; not mirrored yet."""
-    seen = frame[crop.top : crop.top + crop.height, crop.left : crop.left + crop.width].astype(np.float32)
-    return cv2.resize(seen, (size, size), interpolation=cv2.INTER_LINEAR)
+def resize(clip: np.ndarray, crop: Crop, into: np.ndarray) -> None:
+    """Resize (bilinear) the crop of each frame of (T, H, W, C) uint8 into (T, S, S, C) float32, levels 0..255; not mirrored yet."""
+    size = into.shape[1:3]
+    for frame, place in zip(clip[:, crop.top : crop.top + crop.height, crop.left : crop.left + crop.width], into, strict=True):
+        cv2.resize(frame.astype(np.float32), size, dst=place, interpolation=cv2.INTER_LINEAR)
 
 
 def fill(into: np.ndarray, seen: np.ndarray, crop: Crop) -> None:
     """Put a frame (S, S, C) into its place (C, S, S) in a view, mirrored where the crop is."""
-    into[:] = (seen[:, ::-1] if crop.flip else seen).transpose(2, 0, 1)
+    into[:] = (cv2.flip(seen, 1) if crop.flip else seen).transpose(2, 0, 1)
 
 
 def colours(
@@ -31,33 +32,42 @@ def colours(
     pooled: np.ndarray,
     kernel: np.ndarray | None,
     normalise: tuple[float, float],
+    frames: np.ndarray,
     into: np.ndarray,
 ) -> None:
     """Make one RGB view: cropped, recoloured, clamped to [0, 1], blurred and normalised.
 
     clip: (T, H, W, 3) uint8; direct, pooled: (3, 3), of `video.colour_maps`; kernel: (taps,) float32 of the blur, None for none; normalise:
-    mean and deviation; into: (3, T, S, S) float32, which it fills.
+    mean and deviation; frames: (T, S, S, 3) float32, room to work in; into: (3, T, S, S) float32, which it fills.
     """
-    frames = [resized(frame, crop, into.shape[-1]) for frame in clip]
+    resize(clip, crop, frames)
     mean, deviation = normalise
-    offset = pooled @ np.mean([cv2.mean(frame)[:3] for frame in frames], axis=0) / 255
+    offset = pooled @ cv2.mean(frames.reshape(-1, *frames.shape[2:]))[:3] / 255
     matrix = np.column_stack([direct / 255, offset - mean]) / deviation
     low, high = (np.float32((bound - mean) / deviation) for bound in (0, 1))
-    for number, frame in enumerate(frames):
-        seen = np.clip(cv2.transform(frame, matrix), low, high)
+    for number, frame in enumerate(frames):  # one by one: which of a row's values are rounded how depends on where it begins
+        cv2.transform(frame, matrix, dst=frame)
+        np.maximum(frame, low, out=frame)
+        np.minimum(frame, high, out=frame)
         if kernel is not None:
-            seen = cv2.sepFilter2D(seen, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT_101)
-        fill(into[:, number], seen, crop)
+            cv2.sepFilter2D(frame, -1, kernel, kernel, dst=frame, borderType=cv2.BORDER_REFLECT_101)
+        fill(into[:, number], frame, crop)
 
 
-def displacements(clip: np.ndarray, crop: Crop, factor: np.ndarray, bound: float, zero_mean: bool, into: np.ndarray) -> None:
+def displacements(
+    clip: np.ndarray, crop: Crop, factor: np.ndarray, bound: float, zero_mean: bool, frames: np.ndarray, into: np.ndarray
+) -> None:
     """Make one view of quantised flow: cropped, scaled, clamped to +-bound, and less its mean if `zero_mean`.
 
-    clip: (T, H, W, 2) uint8, 128 is no motion; factor: (2,), of a level of u and of v; into: (2, T, S, S) float32, which it fills.
+    clip: (T, H, W, 2) uint8, 128 is no motion; factor: (2,), of a level of u and of v; frames: (T, S, S, 2) float32, room to work in; into:
+    (2, T, S, S) float32, which it fills.
     """
-    matrix = np.column_stack([np.diag(factor), -128 * factor])
-    for number, frame in enumerate(clip):
-        seen = np.clip(cv2.transform(resized(frame, crop, into.shape[-1]), matrix), np.float32(-bound), np.float32(bound))
+    resize(clip, crop, frames)
+    matrix, most = np.column_stack([np.diag(factor), -128 * factor]), np.float32(bound)
+    for number, frame in enumerate(frames):
+        cv2.transform(frame, matrix, dst=frame)
+        np.maximum(frame, -most, out=frame)
+        np.minimum(frame, most, out=frame)
         if zero_mean:
-            seen = cv2.transform(seen, np.column_stack([np.eye(2), -np.array(cv2.mean(seen)[:2])]))
-        fill(into[:, number], seen, crop)
+            cv2.transform(frame, np.column_stack([np.eye(2), -np.array(cv2.mean(frame)[:2])]), dst=frame)
+        fill(into[:, number], frame, crop)
