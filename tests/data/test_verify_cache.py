@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def test_a_video_in_two_shards(caches: Path) -> None:
 def test_against_the_index(caches: Path) -> None:
     """Wave/0 dropped, Wave/1 changed, new/a added after the cache was made."""
     added = Row("new/a", "a.avi", "", "test", "new/a", 3, 30.0, 3, 8, 8, "", "", "ok", "")
-    rows = [Row(**{**vars(ROWS[0]), "status": "dropped"}), Row(**{**vars(ROWS[1]), "sha256": "other"}), *ROWS[2:], added]
+    rows = [replace(ROWS[0], status="dropped"), replace(ROWS[1], sha256="other"), *ROWS[2:], added]
     assert examine(caches, rows).problems == [
         f"toy/{modality}: 1 {text}"
         for modality in ("flow", "rgb")

@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from videossl.data.cache import layout
+import numpy as np
+
 from videossl.data.clips import Source, Videos
 from videossl.errors import InputError, is_out_of_memory
 
@@ -68,8 +69,11 @@ def held(sources: Sequence[Source], ids: Sequence[str], device: torch.device, gi
 
     Videos of a cache with JPEG count as the frames that they are decoded to. Says in the log what is held, or why it is not.
     """
-    pictures = {_modality(source): source.cache for source in sources if layout(_modality(source)).pictures}
-    if not gigabytes or not pictures:
+    if not gigabytes or not ids:
+        return list(sources)
+    # By what is in them: a training depends on its modalities' files alone, and motion is read from joints.
+    pictures = {_modality(source): source.cache for source in sources if source.cache.read(ids[0], 0, 1).dtype == np.uint8}
+    if not pictures:
         return list(sources)
     size = sum(math.prod(cache.shape(id)) for cache in pictures.values() for id in ids) / GIGABYTE
     names = " and ".join(pictures)
