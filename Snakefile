@@ -13,7 +13,6 @@ import shutil
 import signal
 import sys
 import time
-from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -97,12 +96,6 @@ def shards_of(streams, dataset=DATASET):
         run_plan.cached_modality(P["streams"][stream]["modality"]) for stream in streams
     )
     return [shard for name in cached for shard in shards(name, dataset)]
-
-
-def in_short(shards):
-    """Shards as a command names them: "FOLDER:COUNT", for a system limits a command to 128 KiB."""
-    counts = Counter(os.path.dirname(shard) for shard in shards)
-    return [f"{folder}:{count}" for folder, count in counts.items()]
 
 
 wildcard_constraints:

@@ -1,17 +1,17 @@
-"""Clips a second of a training by several processes, one a core or GPU, against one process with the same batch.
+"""Clips a second of a training by two processes, one a core or GPU, against one process with the same batch.
 
-    python -m bench.processes [--processes 1 2] [--tiny]
+    python -m bench.processes [--json rows.json] [--tiny]
 
 MoCo on S3D at a quarter of the width in float32, on views that are there already. Nothing else may run beside it.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench import gpu, rows
@@ -46,22 +46,15 @@ def child(size: str) -> None:
         print(found * parallel.size(), flush=True)
 
 
-def main() -> None:
-    """Print a row for each number of processes."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--tiny", action="store_true")
-    parser.add_argument("--child", choices=SIZES, help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.child:
-        return child(args.child)
-    print(f"{rows.machine()}\n\n| what | value | baseline | ratio | limit |\n| --- | --- | --- | --- | --- |", flush=True)
-    for size in ["tiny"] if args.tiny else [name for name in SIZES if name != "tiny"]:
-        first, *more = [(count, rate(count, size)) for count in args.processes]
-        for count, found in more:
-            baseline = f"{first[0]} process{'es' * (first[0] > 1)} {first[1]:.4g}"
-            print(rows.shown(Row(f"training on {size} by {count} processes", found, "clips/s", baseline, found / first[1])), flush=True)
+def table(tiny: bool) -> Iterator[Row]:
+    """A row for each size."""
+    for size in ["tiny"] if tiny else [name for name in SIZES if name != "tiny"]:
+        one, two = rate(1, size), rate(2, size)
+        yield Row(f"training on {size} by two processes", two, "clips/s", f"one process {one:.4g}", two / one)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--child"]:
+        child(sys.argv[2])
+    else:
+        rows.main(__doc__ or "", {"processes": table})

@@ -92,7 +92,7 @@ rule features:
         runtime=240,
     params:
         slice=as_json(features_slice),
-        cache=lambda wildcards, input: in_short(input.cache),
+        cache=lambda wildcards, input: paths.in_short(input.cache),
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --experiment {wildcards.experiment} --seed {wildcards.seed}"
         " --index {input.index:q} --cache {params.cache:q} --weights {input.weights:q} --out {output:q} --log {log:q}"
@@ -119,7 +119,7 @@ rule finetune:
         runtime=2880,
     params:
         slice=as_json(finetune_slice),
-        cache=lambda wildcards, input: in_short(input.cache),
+        cache=lambda wildcards, input: paths.in_short(input.cache),
     shell:
         TRAIN
         + " --params {params.slice:q} --task {wildcards.task} --experiment {wildcards.experiment} --seed {wildcards.seed}"
@@ -176,7 +176,7 @@ rule progress:
         runtime=240,
     params:
         slice=as_json(progress_slice),
-        cache=lambda wildcards, input: in_short(input.cache),
+        cache=lambda wildcards, input: paths.in_short(input.cache),
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --experiment {wildcards.experiment} --seed {wildcards.seed}"
         " --training {wildcards.training} --dataset {wildcards.dataset} --index {input.index:q} --cache {params.cache:q}"

@@ -73,7 +73,7 @@ for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"]))
             runtime=30,
         params:
             slice=as_json(lambda wildcards: slices.report(P)),
-            cache=lambda wildcards, input: in_short(input.cache),
+            cache=lambda wildcards, input: paths.in_short(input.cache),
         shell:
             "python {input.code[0]:q} --params {params.slice:q} --index {input.index:q} --cache {params.cache:q}"
             " --results {input.results:q} --histories {input.histories:q} --features {input.features:q} --out {output:q} --log {log:q}"

@@ -116,7 +116,7 @@ rule train:
         runtime=2880,
     params:
         slice=as_json(training_slice),
-        cache=lambda wildcards, input: in_short(input.cache),
+        cache=lambda wildcards, input: paths.in_short(input.cache),
     shell:
         TRAIN
         + " --params {params.slice:q} --experiment {wildcards.experiment} --seed {wildcards.seed} --index {input.index:q}"

@@ -20,6 +20,12 @@ def test_shards_in_short_are_the_first_of_their_folder(folder: str, count: int) 
     assert all(paths.shards(shard) == [shard] for shard in named)
 
 
+@given(st.dictionaries(st.text(string.ascii_letters + "/:. -", min_size=1).filter(lambda folder: folder[-1] != "/"), st.integers(1, 30)))
+def test_shards_of_several_folders_come_back(counts: dict[str, int]) -> None:
+    named = [f"{folder}:{count}" for folder, count in counts.items()]
+    assert paths.in_short(shard for one in named for shard in paths.shards(one)) == named
+
+
 @pytest.mark.parametrize("path", ["0000.h5", "a/0001.h5", "a:b/0001.h5", "a/0001:2.h5", ":3"])
 def test_a_shard_by_its_path(path: str) -> None:
     assert paths.shards(path) == [path]

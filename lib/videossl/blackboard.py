@@ -11,6 +11,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ LINE = 8  # numbers of 8 bytes in a line of the processor's cache, so that no tw
 CAPACITY = 1 << 20
 """Bytes that a process can show at once."""
 GLANCE = 1.0
-"""Seconds after which one who waits looks whether the others are still there."""
+"""Seconds after which one who waits looks whether the others are still there, and no longer keeps its core busy."""
 
 
 def is_possible() -> bool:
@@ -62,12 +63,12 @@ class Blackboard:
 
     def _wait(self) -> None:
         """Until all are at this turn."""
-        looked = time.monotonic()
+        looked, wait = time.monotonic(), os.sched_yield
         while self._turns.min() < self._turn:
-            os.sched_yield()
+            wait()
             if time.monotonic() - looked > GLANCE:
-                looked = time.monotonic()
                 self._check()
+                looked, wait = time.monotonic(), partial(time.sleep, 0.001)
 
     def _check(self) -> None:
         for rank, pid in enumerate(self._pids.tolist()):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 SEEDED = "{seed}"
 """The mark for a seed in a path that serves for all seeds."""
@@ -58,12 +60,13 @@ def cache(dataset: str, source: str) -> str:
 def shards(named: str) -> list[str]:
     """The shards that a command names in short, "FOLDER:COUNT": the first COUNT of the folder; any other text is the path of one."""
     folder, _, count = named.rpartition(":")
-    return [f"{folder}/{shard(number)}" for number in range(int(count))] if folder and count.isdigit() else [named]
+    return [f"{folder}/{number:04d}.h5" for number in range(int(count))] if folder and count.isdigit() else [named]
 
 
-def shard(number: int) -> str:
-    """The name of a shard in its folder."""
-    return f"{number:04d}.h5"
+def in_short(shards: Iterable[str]) -> list[str]:
+    """All shards of some folders as a command names them, for a system limits a command to 128 KiB."""
+    counts = Counter(shard.rpartition("/")[0] for shard in shards)
+    return [f"{folder}:{count}" for folder, count in counts.items()]
 
 
 def feasible(experiment: str) -> str:

@@ -134,6 +134,8 @@ class VideoAugment:
         return self._views(clips, boxes, self._colours(draws)), geometry
 
     def _colours(self, draws: dict[str, np.ndarray]) -> Colours:
+        if self.kind == "flow":
+            return Colours.same(len(draws["hue"]))
         low, high = self.blur_sigma
         sigma = np.where(draws["blur"] < self.blur_p, low + (high - low) * draws["sigma"], 0)
         return Colours(*colour_maps(draws, self.jitter, self.jitter_p, self.grey_p), sigma)

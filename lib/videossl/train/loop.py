@@ -308,7 +308,7 @@ class _Fitting:
         self.method.load_state_dict(state["method"])
         self.optimiser.load_state_dict(state["optimiser"])
         for parameter, gradient in zip(self.method.trainable(), state["gradients"], strict=False):
-            parameter.grad = gradient.to(parameter.device)
+            parameter.grad = gradient if gradient is None else gradient.to(parameter.device)
         _set_generators(state["generators"])
         log.info("%s: goes on after epoch %d, step %d of %d", self.name, len(at.history), at.step, self.batches.steps)
         return at
