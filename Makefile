@@ -43,20 +43,19 @@ repro: setup dvc.yaml ## what changed, by DVC
 	dvc repro
 
 record: setup ## tell DVC of a finished Snakemake run
-	python stages/record.py
+	videossl record
 
 run: setup ## one of presets/ in a folder of its own: make run PRESET=folder ROOT=path/to/videos [LISTS=...] [TRANSFER=...] [SPLIT=2] [LIKE=runs/other] [OUT=runs/mine] [TARGETS="table1 ..."]
-	python stages/preset.py "presets/$$PRESET.yaml" --root="$$ROOT" --lists="$$LISTS" --transfer="$$TRANSFER" --split="$$SPLIT" --like="$$LIKE" --out="$${OUT:-runs/$$PRESET}"
-	snakemake $$TARGETS --cores $(CORES) --directory="$${OUT:-runs/$$PRESET}"
+	videossl run --lists="$$LISTS" --transfer="$$TRANSFER" --split="$$SPLIT" --like="$$LIKE" --out="$$OUT" --targets="$$TARGETS" --cores=$(CORES) -- "$$PRESET" "$$ROOT"
 
 cost: setup ## what a run takes on this machine, before anything starts: make cost PRESET=ucf101 [ROOT=...] [LISTS=...] [TRANSFER=...] [SPLIT=2] [TARGETS="table1 ..."]
-	python stages/cost.py "presets/$$PRESET.yaml" --root="$$ROOT" --lists="$$LISTS" --transfer="$$TRANSFER" --split="$$SPLIT" --targets="$$TARGETS"
+	videossl cost --lists="$$LISTS" --transfer="$$TRANSFER" --split="$$SPLIT" --targets="$$TARGETS" -- "$$PRESET" "$$ROOT"
 
 verify: setup ## whether a copy of a dataset is whole: make verify DATASET=ucf101 [ROOT=path/to/ucf101] [SPLIT=1] [LISTS=...]
-	python stages/verify_dataset.py "$$DATASET" "$${ROOT:-data/raw/$$DATASET}" $${SPLIT:+--split="$$SPLIT"} $${LISTS:+--option="lists=$$(realpath -m "$$LISTS")"}
+	videossl verify $${SPLIT:+--split="$$SPLIT"} $${LISTS:+--lists="$$LISTS"} -- "$$DATASET" $${ROOT:+"$$ROOT"}
 
 verify-cache: setup ## whether the cache of a run is as it was written: make verify-cache [OUT=runs/mine]
-	python stages/verify_cache.py "$${OUT:-.}/data/cache"
+	videossl verify-cache -- "$${OUT:-.}/data/cache"
 
 test: setup ## all tests, in a process a core and one more, since those on Slurm mostly wait
 	pytest -n $(TESTERS)
@@ -76,8 +75,8 @@ check: setup ## format, lint, types, layers, dvc.yaml, docs/params.md
 	snakefmt --check $(RULES)
 	mypy
 	lint-imports
-	python stages/write_dvc_yaml.py --check
-	python stages/describe_params.py --check
+	videossl dvc-yaml --check
+	videossl params --out docs/params.md --check
 
 format: setup ## mend the format
 	ruff format $(SOURCES)
@@ -85,18 +84,18 @@ format: setup ## mend the format
 	snakefmt $(RULES)
 
 dvc.yaml: .FORCE
-	python stages/write_dvc_yaml.py
-	python stages/describe_params.py
+	videossl dvc-yaml
+	videossl params --out docs/params.md
 .PHONY: .FORCE
 
 lock: ## requirements.lock from pyproject.toml; needs uv
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements.lock
 
 runs: setup ## what each training of a run ran on, took and used, and how each attempt at it ended: make runs [OUT=runs/mine]
-	python stages/runs.py -- "$${OUT:-.}"
+	videossl runs -- "$${OUT:-.}"
 
 unlock: setup ## after a kill -9 of snakemake: end what it left on a cluster, and let it run again: make unlock [OUT=runs/mine]
-	python stages/unlock.py -- "$${OUT:-.}"
+	videossl unlock -- "$${OUT:-.}"
 
 clean: ## remove what runs made: data/, logs/, runs/
 	rm -rf logs runs .snakemake

@@ -74,7 +74,7 @@ def write_run(folder: Path, root: Path) -> None:
     params["index"] |= {"max_dropped": 0.0}
     params["cache"] |= {"shards": SHARDS, "short_side": HEIGHT}
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    call(folder, "python", "stages/write_dvc_yaml.py")
+    call(folder, "videossl", "dvc-yaml")
     call(folder, "git", "init", "-q")
 
 

@@ -116,7 +116,7 @@ def say_unofficial(module: ModuleType, dataset: dict[str, Any], videos: Sequence
         named = sum(video.split == side for video in videos)
         if named != count:
             logging.warning(
-                "warning: %s: %d videos to %s with are named, officially there are %d; stages/verify_dataset.py tells more",
+                "warning: %s: %d videos to %s with are named, officially there are %d; `videossl verify` tells more",
                 module.NAME,
                 named,
                 side,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.warm import warm_python
-from videossl import script
+from videossl import commands, script
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -85,7 +85,7 @@ def real_clips() -> Path:
 
 @pytest.fixture
 def refused(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[..., str]:
-    """`refused("score", *arguments)`: the line in which that script of stages/ ends, with exit status 2.
+    """`refused("score", *arguments)`: the line in which that script of stages/, or that command, ends, with exit status 2.
 
     In this process: scripts that need torch take two seconds to load it and none to fail.
     """
@@ -93,9 +93,13 @@ def refused(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -
     def call(name: str, *arguments: str | Path) -> str:
         caplog.clear()
         caplog.set_level(logging.INFO, "videossl")  # and as it was when the test is done, whatever the script sets
-        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        is_command = name in commands.NAMES
+        monkeypatch.setattr(sys, "argv", [*(["videossl"] if is_command else []), name, *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
-            script.run(importlib.import_module(f"stages.{name}").main)
+            if is_command:
+                commands.main()
+            else:
+                script.run(importlib.import_module(f"stages.{name}").main)
         assert end.value.code == 2
         (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
         assert line.startswith("error: ") and "\n" not in line

@@ -482,10 +482,13 @@ def test_a_disk_that_is_too_small_is_warned_of_in_one_line() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("presets/ucf11.yaml",), "there is no preset presets/ucf11.yaml; known: few-clips, folder, folder-pose, folder-small,"),
-        (("presets/ucf101.yaml", "--root", "/nowhere"), "ROOT is /nowhere, which is not a folder"),
+        (
+            ("presets/ucf11.yaml",),
+            "there is no preset, file or run's folder presets/ucf11.yaml; known: few-clips, folder, folder-pose, folder-small,",
+        ),
+        (("ucf101", "/nowhere"), "ROOT is /nowhere, which is not a folder"),
         (("presets/folder.yaml",), "nobody knows how many videos folder has"),
-        (("docs",), "cannot read docs/params.yaml"),
+        (("docs",), f"{REPOSITORY}/docs has no params.yaml, so it is no run's folder; name one that has, or a preset: few-clips, folder,"),
     ],
 )
 def test_mistakes_end_in_one_line(
@@ -504,7 +507,7 @@ def test_mistakes_end_in_one_line(
 def test_the_command_prints_a_table_and_starts_nothing(tmp_path: Path, warm: dict[str, str]) -> None:
     (tmp_path / "run").mkdir()
     shutil.copy2(TINY, tmp_path / "run/params.yaml")
-    command = ["python", "stages/cost.py", str(tmp_path / "run"), "--targets", "table2 mine figure2", "--quick"]
+    command = ["videossl", "cost", str(tmp_path / "run"), "--targets", "table2 mine figure2", "--quick"]
     command += ["--json", str(tmp_path / "cost.json")]
     done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT | warm, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr

@@ -11,12 +11,12 @@ from modulefinder import ModuleFinder
 from pathlib import Path
 
 import pytest
-from stages import write_dvc_yaml
 
 from tests.conftest import REPOSITORY
 from tests.faults import WITHOUT_TORCH
 from tests.pipeline.conftest import ENVIRONMENT
 from videossl import job_code, registry
+from videossl.commands import dvc_yaml
 from videossl.params import load
 
 SCRIPTS = sorted(path.name for path in (REPOSITORY / "stages").glob("*.py"))
@@ -214,7 +214,7 @@ def test_a_change_of_a_thing_makes_those_jobs_stale_that_use_it(jobs: dict[str, 
 @pytest.mark.parametrize("file", STALE)
 def test_a_change_of_a_thing_makes_those_stages_stale_that_use_it(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
-    stages = write_dvc_yaml.stages(load.load("tests/pipeline/tiny.yaml"))
+    stages = dvc_yaml.stages(load.load("tests/pipeline/tiny.yaml"))
     assert {name for name, stage in stages.items() if f"lib/videossl/{file}" in stage.written()["deps"]} == STALE[file][1]
 
 

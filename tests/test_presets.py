@@ -329,8 +329,8 @@ def planned(run: Path, targets: list[str], warm: dict[str, str]) -> dict[str, in
 
 
 def preset_of(name: str, run: Path, *arguments: str) -> dict[str, Any]:
-    """`make run` without the run: the preset in a folder of its own, with the places filled in."""
-    command = [sys.executable, str(REPOSITORY / "stages/preset.py"), str(PRESETS / f"{name}.yaml"), "--out", str(run), *arguments]
+    """`videossl run` without the run: the preset in a folder of its own, with the places filled in."""
+    command = [sys.executable, "-m", "videossl", "run", name, *arguments, "--out", str(run), "--params-only"]
     subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True)
     return load.load(run / "params.yaml")
 
@@ -340,7 +340,7 @@ def test_the_whole_graph_of_ucf101(tmp_path: Path, warm: dict[str, str]) -> None
     root, lists, run = tmp_path / "ucf [101]", tmp_path / "lists", tmp_path / "run"
     stub_ucf101(root, lists)
     stub_hmdb51(tmp_path / "hmdb51")
-    chosen = preset_of("ucf101", run, "--root", str(root), "--lists", str(lists), "--transfer", str(tmp_path))
+    chosen = preset_of("ucf101", run, str(root), "--lists", str(lists), "--transfer", str(tmp_path))
     assert chosen["dataset"]["root"] == str(root) and chosen["dataset"]["options"] == {"lists": str(lists)}
     assert chosen["cache"]["shards"] == 64
     sides = Counter(video.split for video in ucf101.videos(root, 1, chosen["dataset"]["options"]))
@@ -377,7 +377,7 @@ def test_the_whole_graph_of_kinetics400(tmp_path: Path, warm: dict[str, str]) ->
         touch(tmp_path / "k400" / f"{name}.mp4")
     for name in ("ucf101", "hmdb51"):
         (tmp_path / "others" / name).mkdir(parents=True)
-    arguments = ("--root", str(tmp_path / "k400"), "--transfer", str(tmp_path / "others"))
+    arguments = (str(tmp_path / "k400"), "--transfer", str(tmp_path / "others"))
     assert preset_of("kinetics400", tmp_path / "listed", *arguments, "--lists", str(tmp_path))["dataset"]["options"] == {
         "lists": str(tmp_path)
     }

@@ -1,4 +1,4 @@
-"""The common ground of the scripts of `stages/`: they read their arguments, keep a log, end a user's mistake in one line."""
+"""The common ground of the scripts of `stages/` and of the command line: arguments, a log, a user's mistake that ends in one line."""
 
 from __future__ import annotations
 
@@ -50,18 +50,24 @@ class _Shards(argparse.Action):
 
 
 def read(arguments: argparse.ArgumentParser) -> argparse.Namespace:
-    """Parse the command line and start the log. Of several processes (RANK) the first speaks, the others only of errors."""
+    """Parse the command line and begin."""
     result = arguments.parse_args()
+    begin(result.log)
+    return result
+
+
+def begin(log: Path | None = None) -> None:
+    """Make the process ready, and start its log, on stderr and in the file `log`. Of several processes (RANK) the first speaks, the others only
+    of errors."""
     forget_other_launchers()
     name_the_user()
     first = os.environ.get("RANK", "0") == "0"
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    if result.log:
-        result.log.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(result.log, mode="w" if first else "a", encoding="utf-8"))
+    if log:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(log, mode="w" if first else "a", encoding="utf-8"))
     raise_open_files()
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, format="%(message)s", handlers=handlers)
-    return result
 
 
 def name_the_user() -> None:

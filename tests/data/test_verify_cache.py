@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.conftest import REPOSITORY
 
 from videossl.data import cache, index, verify_cache
 from videossl.data.index import Row
@@ -109,7 +108,7 @@ def test_places(caches: Path, tmp_path: Path) -> None:
 
 
 def call(where: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    script = [sys.executable, str(REPOSITORY / "stages/verify_cache.py"), *arguments]
+    script = [sys.executable, "-m", "videossl", "verify-cache", *arguments]
     return subprocess.run(script, cwd=where, capture_output=True, text=True)
 
 

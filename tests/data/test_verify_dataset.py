@@ -298,7 +298,7 @@ def test_the_table_shows_the_first_of_each_kind() -> None:
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "stages/verify_dataset.py", *map(str, arguments)],
+        [sys.executable, "-m", "videossl", "verify", *map(str, arguments)],
         cwd=REPOSITORY,
         env=os.environ | {"PYTHONPATH": "lib"},
         capture_output=True,

@@ -110,14 +110,14 @@ def test_params_know_the_dataset_of_the_page(copy: Path) -> None:
 
 
 def test_the_dataset_of_the_page_can_be_verified(copy: Path) -> None:
-    done = run(copy, "stages/verify_dataset.py", "gestures", "recordings")
+    done = run(copy, "-m", "videossl", "verify", "gestures", "recordings")
     assert done.returncode == 1 and not done.stderr
     assert [line.split() for line in done.stdout.splitlines()[1:3]] == [
         ["1", "train", "300", "4", "0", "4", "0"],
         ["1", "test", "100", "2", "0", "2", "0"],
     ]
     (copy / "recordings/clips/holiday.mp4").touch()
-    done = run(copy, "stages/verify_dataset.py", "gestures", "recordings")
+    done = run(copy, "-m", "videossl", "verify", "gestures", "recordings")
     (copy / "recordings/clips/holiday.mp4").unlink()
     assert done.returncode == 2 and "holiday.mp4 is not named <gesture>_p<person>_x<repetitions>" in done.stderr
 

@@ -93,7 +93,7 @@ def copy_of_repository(path: Path, warm: Mapping[str, str]) -> Workspace:
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, path / name)
     shutil.copy2(REPOSITORY / "tests/pipeline/tiny.yaml", path / "params.yaml")
-    workspace.call("python", "stages/write_dvc_yaml.py")
+    workspace.call("videossl", "dvc-yaml")
     workspace.call("git", "init", "-q")
     workspace.call("git", "add", "-A")
     workspace.call("git", "commit", "-qm", "copy")
@@ -158,7 +158,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str, warm:
         (python / "sitecustomize.py").write_text(WITNESS)
         notes.mkdir()
         workspace.call("snakemake", "--cores", "2", python=python, NOTES=str(notes))
-        workspace.call("python", "stages/record.py")
+        workspace.call("videossl", "record")
 
     return once(tmp_path_factory, worker_id, "finished", make, warm)
 

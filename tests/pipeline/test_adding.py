@@ -47,7 +47,7 @@ def added(tmp_path_factory: pytest.TempPathFactory, warm: dict[str, str]) -> tup
     params["evaluate"]["tasks"] |= FEW
     params["streams"]["brightness"]["train"]["finetune-few"] = {"epochs": 2, "batch": 3}
     (workspace.path / "params.yaml").write_text(yaml.safe_dump(params | {"seeds": [0]}, sort_keys=False))
-    workspace.call("python", "stages/write_dvc_yaml.py")
+    workspace.call("videossl", "dvc-yaml")
     workspace.snakemake("all", "compared", f"data/progress/mine/0/{params['dataset']['name']}/brightness.json")
     return workspace, changed
 
@@ -90,7 +90,7 @@ def test_few_labels_stand_beside_them(added: tuple[Workspace, dict[str, list[str
 
 def test_both_engines_know_it(added: tuple[Workspace, dict[str, list[str]]]) -> None:
     workspace, _ = added
-    assert "recorded" in workspace.call("python", "stages/record.py").stdout
+    assert "recorded" in workspace.call("videossl", "record").stdout
     assert "up to date" in workspace.call("dvc", "status").stdout
     workspace.replace("lib/videossl/methods/simsiam.py", "class SimSiam", "# changed\nclass SimSiam")
     stale = {line.split(":")[0] for line in workspace.call("dvc", "status").stdout.splitlines() if re.match(r"[\w-]+:$", line)}
@@ -109,9 +109,9 @@ def test_cost_and_docs_know_it(added: tuple[Workspace, dict[str, list[str]]], tm
     workspace, _ = added
     (workspace.path / "other").mkdir()
     (workspace.path / "other/params.yaml").write_bytes((workspace.path / "params.yaml").read_bytes())
-    said = workspace.call("python", "stages/cost.py", "other", "--quick").stdout
+    said = workspace.call("videossl", "cost", "other", "--quick").stdout
     assert re.search(r"^train +1 ", said, re.MULTILINE) and "simsiam" in said and "knn" in said
-    workspace.call("python", "stages/describe_params.py")
+    workspace.call("videossl", "params", "--out", "docs/params.md")
     text = (workspace.path / "docs/params.md").read_text()
     assert "numbers between the two layers of the predictor" in text and "knn" in text and "a view is multiplied by a number" in text
 

@@ -53,5 +53,5 @@ def test_code_that_was_changed_before_it_was_run(finished: Workspace) -> None:
     script = finished.path / "stages/report.py"
     script.write_text(script.read_text().replace("def main()", "# changed\ndef main()"))
     set_time(script, 0)
-    done = finished.call("python", "stages/record.py", ok=False)
+    done = finished.call("videossl", "record", ok=False)
     assert done.returncode == 2 and done.stdout.startswith("error: work is left to do")

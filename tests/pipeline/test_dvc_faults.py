@@ -123,7 +123,7 @@ def test_a_damaged_dvc_lock_is_named(finished: Workspace) -> None:
         lock.write_bytes(damaged)
         done = finished.call("dvc", "status", ok=False)
         assert done.returncode != 0 and "'./dvc.lock' " in done.stdout and said in done.stdout
-    done = finished.call("python", "stages/record.py", ok=False)
+    done = finished.call("videossl", "record", ok=False)
     assert (
         done.returncode == 2 and done.stdout.startswith("error: dvc commit: './dvc.lock' is invalid") and len(done.stdout.splitlines()) == 1
     )

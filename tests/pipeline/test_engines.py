@@ -276,7 +276,7 @@ def test_a_changed_video_of_the_users_own_is_noticed_by_both(fresh: Workspace, t
     start, stop = params.index("dataset:"), params.index("transfer:")
     dataset = f"dataset:\n  name: folder\n  root: {own}\n  split: 1\n  options: {{test_share: 0.5, seed: 0}}\n"
     (fresh.path / "params.yaml").write_text(params[:start] + dataset + params[stop:])
-    fresh.call("python", "stages/write_dvc_yaml.py")
+    fresh.call("videossl", "dvc-yaml")
     fresh.snakemake("data/index/folder.csv")
     fresh.call("dvc", "commit", "--force", "--quiet", "download", "index")
     assert "Nothing to be done" in fresh.snakemake("data/index/folder.csv", "-n")
@@ -308,7 +308,7 @@ def test_a_change_is_made_to_the_same_bytes_by_both(finished: Workspace, finishe
     assert "Nothing to be done" in other.snakemake("-n")
     made = times(finished)
     (finished.path / "dvc.lock").unlink()
-    finished.call("python", "stages/record.py")
+    finished.call("videossl", "record")
     assert times(finished) == made, "Snakemake judges files above 1 MB by their times"
     locks = [yaml.safe_load((workspace.path / "dvc.lock").read_text()) for workspace in (finished, other)]
     assert locks[0] == locks[1], "the same stages, in whatever order"
@@ -322,12 +322,12 @@ def times(workspace: Workspace) -> dict[Path, int]:
 def test_record_refuses_while_work_is_left(finished: Workspace) -> None:
     lock = (finished.path / "dvc.lock").read_bytes()
     finished.replace("params.yaml", "iterations: 20", "iterations: 30")
-    done = finished.call("python", "stages/record.py", ok=False)
+    done = finished.call("videossl", "record", ok=False)
     assert done.returncode == 2
     assert done.stdout == "error: work is left to do; run `snakemake --cores all` first (`snakemake -n` says what)\n"
     finished.replace("params.yaml", "  crossclr:", "  second:")
     finished.replace("params.yaml", "stc-mix, crossclr]", "stc-mix, second]")
-    done = finished.call("python", "stages/record.py", ok=False)
+    done = finished.call("videossl", "record", ok=False)
     assert done.returncode == 2
     assert done.stdout == "error: dvc.yaml is out of date; run `make dvc.yaml`\n"
     assert (finished.path / "dvc.lock").read_bytes() == lock
@@ -337,9 +337,9 @@ def test_a_folder_without_git_is_told_how_to_go_on(finished: Workspace) -> None:
     """As from a zip. DVC itself says no more than that it is no git repository."""
     shutil.rmtree(finished.path / ".git")
     assert "is not a git repository" in finished.call("dvc", "status", ok=False).stdout
-    done = finished.call("python", "stages/record.py", ok=False)
+    done = finished.call("videossl", "record", ok=False)
     way_out = f"{finished.path} is no git repository, as from a zip; call once: dvc config --local core.no_scm true"
     assert done.returncode == 2 and done.stdout == f"error: {way_out}\n"
     finished.call("dvc", "config", "--local", "core.no_scm", "true")
-    finished.call("python", "stages/record.py")
+    finished.call("videossl", "record")
     assert "up to date" in finished.call("dvc", "status").stdout

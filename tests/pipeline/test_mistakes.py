@@ -123,8 +123,8 @@ def test_tasks_that_cannot_be_measured_are_refused_before_anything_is_trained(tm
 
 
 def test_a_preset_does_not_overwrite_what_the_user_changed(tmp_path: Path, videos: Path) -> None:
-    command = [sys.executable, str(REPOSITORY / "stages/preset.py"), str(REPOSITORY / "presets/folder.yaml")]
-    arguments = ["--root", str(videos), "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "videossl", "run", "folder"]
+    arguments = [str(videos), "--out", str(tmp_path / "run"), "--params-only"]
     for _ in range(2):
         done = subprocess.run([*command, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=True)
         text = (tmp_path / "run/params.yaml").read_text()
@@ -136,8 +136,8 @@ def test_a_preset_does_not_overwrite_what_the_user_changed(tmp_path: Path, video
 def test_a_root_with_quotes_and_spaces_is_a_root(tmp_path: Path) -> None:
     odd = tmp_path / "John's $(touch x) clips; [1]"
     write_video(odd / "walk/a.avi", 12)
-    command = [sys.executable, str(REPOSITORY / "stages/preset.py"), str(REPOSITORY / "presets/folder.yaml")]
-    subprocess.run([*command, "--root", str(odd), "--out", str(tmp_path / "run")], env=ENVIRONMENT, check=True)
+    command = [sys.executable, "-m", "videossl", "run", "folder", str(odd), "--out", str(tmp_path / "run"), "--params-only"]
+    subprocess.run(command, env=ENVIRONMENT, check=True)
     assert load.load(tmp_path / "run/params.yaml")["dataset"]["root"] == str(odd)
 
 

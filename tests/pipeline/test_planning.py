@@ -49,9 +49,7 @@ def test_both_engines_plan_without_torch_and_cv2(environment: dict[str, str], tm
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert {"download", "index", "train", "features", "score", "report"} <= set(re.findall(r"^rule (\w+):", done.stdout, re.M))
-    done = subprocess.run(
-        [sys.executable, str(REPOSITORY / "stages/write_dvc_yaml.py")], cwd=run, env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-m", "videossl", "dvc-yaml"], cwd=run, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (run / "dvc.yaml").read_text().count("cmd: 'snakemake ") > 10
 

@@ -125,11 +125,11 @@ def test_missing_and_cut_files_are_made_again_to_the_same_bytes(finished: Worksp
         (finished.path / path).unlink()
     for kind in ("results", "predictions"):
         cut(finished.path / KINDS[kind], 1000)
-    done = finished.call("python", "stages/record.py", ok=False)
+    done = finished.call("videossl", "record", ok=False)
     assert done.returncode == 2 and "work is left to do" in done.stdout
     if engine == "snakemake":
         finished.snakemake()
-        finished.call("python", "stages/record.py")
+        finished.call("videossl", "record")
         assert jobs(finished) == {}
     else:
         finished.call("dvc", "repro")
@@ -168,7 +168,7 @@ def test_no_weights_of_one_commit_under_the_params_of_another(finished: Workspac
             finished.call("dvc", "repro")
         else:
             finished.snakemake()
-            finished.call("python", "stages/record.py")
+            finished.call("videossl", "record")
         assert finished.weights() == second, engine
         assert (finished.path / KINDS["page"]).read_bytes() == page
         assert "up to date" in finished.call("dvc", "status").stdout
@@ -180,14 +180,14 @@ def test_a_result_that_was_edited_is_not_recorded(finished: Workspace) -> None:
     path.write_text(path.read_text().replace('"accuracy": ', '"accuracy": 99, "was": ', 1))
     finished.snakemake()
     lock = (finished.path / "dvc.lock").read_bytes()
-    done = finished.call("python", "stages/record.py", ok=False)
+    done = finished.call("videossl", "record", ok=False)
     folder = "data/results/handmade/0"
     assert done.returncode == 2 and done.stdout == (
         f"error: {folder} is not what dvc.lock records, and nothing that it is made from has changed; `dvc checkout {folder}` brings back"
-        f" what was recorded; to keep what is there: python stages/record.py --accept {folder}\n"
+        f" what was recorded; to keep what is there: videossl record --accept {folder}\n"
     )
     assert (finished.path / "dvc.lock").read_bytes() == lock
-    finished.call("python", "stages/record.py", "--accept", folder)
+    finished.call("videossl", "record", "--accept", folder)
     assert "up to date" in finished.call("dvc", "status").stdout
 
 
@@ -195,12 +195,12 @@ def test_what_other_params_left_in_a_folder_is_not_recorded(finished: Workspace)
     """Fewer shards, by DVC, whose stages call Snakemake; a file that came by itself, by `record`. Nothing is lost."""
     stray, lost = "data/models/mixup/0/joint-9.json", "data/cache/toy/flow/0001.h5"
     (finished.path / stray).write_text("{}")
-    done = finished.call("python", "stages/record.py", ok=False)
+    done = finished.call("videossl", "record", ok=False)
     assert done.returncode == 2 and done.stdout.startswith(
         f"error: {stray} is made by no job of params.yaml, and DVC would record it (1 such"
     )
     finished.snakemake("train_mixup")
-    assert (finished.path / "data/scratch/strays" / stray).exists() and "recorded" in finished.call("python", "stages/record.py").stdout
+    assert (finished.path / "data/scratch/strays" / stray).exists() and "recorded" in finished.call("videossl", "record").stdout
 
     whole = (finished.path / lost).read_bytes()
     finished.replace("params.yaml", "shards: 2", "shards: 1")

@@ -10,7 +10,6 @@ import json
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,12 @@ from typing import Any
 import pytest
 import yaml
 from dvc.repo import Repo
-from stages import preset, write_dvc_yaml
 from tests.conftest import REPOSITORY
 from tests.made import row
 from tests.pipeline.conftest import ENVIRONMENT, write_video
 
-from videossl import registry
+from videossl import commands, registry
+from videossl.commands import dvc_yaml
 from videossl.data import index, listing
 from videossl.errors import InputError
 from videossl.extract import shard
@@ -167,9 +166,8 @@ def test_a_preset_takes_every_folder(name: str, tmp_path: Path, monkeypatch: pyt
         (tmp_path / text / "hmdb51").mkdir(parents=True)
         monkeypatch.chdir(tmp_path)
         out = tmp_path / f"run {number}"
-        given = [f"--{key}={text}" for key in ("root", "lists", "transfer") if key == "root" or name == "ucf101"]
-        monkeypatch.setattr(sys, "argv", ["preset.py", str(REPOSITORY / f"presets/{name}.yaml"), *given, f"--out={out}"])
-        preset.main()
+        given = [f"--{key}={text}" for key in ("lists", "transfer") if name == "ucf101"]
+        commands.cli.main(["run", *given, f"--out={out}", "--params-only", "--", name, text], standalone_mode=False)
         made = load.load(out / "params.yaml")
         assert made["dataset"]["root"] == str(tmp_path / text)
         if name == "ucf101":
@@ -183,7 +181,7 @@ def test_dvc_sees_the_folder_and_calls_nothing_but_snakemake(tmp_path: Path, mon
     run = load.check(odd_run())
     Repo.init(str(tmp_path), no_scm=True)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(run))
-    (tmp_path / "dvc.yaml").write_text(write_dvc_yaml.text(run, run))
+    (tmp_path / "dvc.yaml").write_text(dvc_yaml.text(run, run))
     stages = {stage.name: stage for stage in Repo(str(tmp_path)).index.stages}
     assert f"/videos/{ODD}" in [dep.def_path for dep in stages["index"].deps]
     assert all(re.fullmatch(r"snakemake( [\w./-]+)+ --allowed-rules( [\w-]+)+ # rules \w+", stage.cmd) for stage in stages.values())

@@ -179,7 +179,7 @@ def whole_pipeline(finished: Workspace, path: Path) -> None:
     with cluster() as slurm:
         run = Run(sources(finished, path), slurm, {})
         (path / "params.yaml").write_text(yaml.safe_dump(skeletons_alone(), sort_keys=False))
-        run.workspace.call("python", "stages/write_dvc_yaml.py")
+        run.workspace.call("videossl", "dvc-yaml")
         run.finish(run.snakemake("all"))
         for file in path.glob("data/**/*"):
             relative = file.relative_to(path)
@@ -190,7 +190,7 @@ def whole_pipeline(finished: Workspace, path: Path) -> None:
     assert set(made) == {log.parent.name for log in finished.path.glob("logs/*/*.tsv")}, "every rule"
     assert len(run.workspace.weights()) == 10 and Counter(job.comment.removeprefix("rule_").split("_wildcards_")[0] for job in jobs) == made
     assert {job.state for job in jobs} == {"COMPLETED"} and {job.nodes for job in jobs} == set(slurm.nodes)
-    run.workspace.call("python", "stages/record.py")
+    run.workspace.call("videossl", "record")
     assert "up to date" in run.workspace.call("dvc", "status").stdout
 
 
@@ -212,7 +212,7 @@ def cancelled_then_snakemake_killed(finished: Workspace, path: Path) -> None:
         running.wait()
         assert training.job().state == "RUNNING"
         other = slurm.call("sbatch", "--parsable", "--hold", f"--job-name={uuid4()}", "--comment=rule_x", "--output=x.log", "--wrap=true")
-        subprocess.run([sys.executable, "stages/unlock.py"], cwd=path, env=training.run.environment, check=True)
+        subprocess.run([sys.executable, "-m", "videossl", "unlock"], cwd=path, env=training.run.environment, check=True)
         states = {job.id: job.state for job in slurm.jobs()}
         assert states.pop(other.strip()) == "PENDING", "it is of another run"
         assert set(states.values()) == {"CANCELLED"}

@@ -113,8 +113,8 @@ def test_a_dataset_that_is_only_measured_on(finished: Workspace, tmp_path: Path)
     assert len(index.usable(index.read(finished.path / "data/index/folder.csv"))) == 18
     page = (finished.path / "data/report/index.html").read_text()
     assert "Nearest-neighbour retrieval on folder</h3>" in page
-    finished.call("python", "stages/write_dvc_yaml.py")
-    finished.call("python", "stages/record.py")
+    finished.call("videossl", "dvc-yaml")
+    finished.call("videossl", "record")
     assert "up to date" in finished.call("dvc", "status").stdout
     write_video(root / "jump/0.avi", 14)
     assert set(json.loads(finished.call("dvc", "status", "--json").stdout)) == {"index-folder"}

@@ -56,6 +56,7 @@ esac
 exec "{bin}/python" "$@\"""",
     "snakemake": 'exec {warm} "{bin}/snakemake" "$@"',
     "dvc": 'exec {warm} "{bin}/dvc" "$@"',
+    "videossl": 'exec {warm} "{bin}/videossl" "$@"',
 }
 """What stands for these commands at the head of PATH. Snakemake calls itself by -m, and in a job of Slurm twice: the first only calls srun."""
 

@@ -1,10 +1,6 @@
 """unlock: let Snakemake run again in a run's folder after it was killed; what it left running on a cluster is ended first.
 
-Slurm tells those jobs to stop and gives them time to write a checkpoint. Only for a Snakemake that is no more: one that lives would
-see its jobs cancelled and submit them again.
-
-in:  the run's folder
-out: nothing of its own
+Slurm tells those jobs to stop and gives them time to write a checkpoint.
 """
 
 from __future__ import annotations
@@ -17,7 +13,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from videossl import script
+import click
+
+from videossl.commands import pipeline
 from videossl.errors import InputError
 
 NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -27,18 +25,23 @@ PATIENCE = 600
 """Seconds for jobs to end. Slurm itself kills what lasts longer than its KillWait, half a minute by default."""
 
 
-def main() -> None:
-    parser = script.parser(__doc__)
-    parser.add_argument("run", nargs="?", type=Path, default=Path(), help="the run's folder; this one if absent")
-    run = script.read(parser).run.resolve()
+@click.command(epilog="Example: videossl unlock runs/ucf101")
+@click.argument("run", type=click.Path(path_type=Path), default=Path())
+def command(run: Path) -> None:
+    """Let a run go on after Snakemake was killed.
+
+    What it left running on a cluster is ended first.
+
+    RUN is this folder if absent. Only for a Snakemake that is no more: one that lives would see its jobs cancelled and submit them again.
+    """
+    run = run.resolve()
     if not (run / "params.yaml").is_file():
-        raise InputError(f"{run} has no params.yaml, so it is no run's folder; name one that has: make unlock OUT=runs/mine")
+        raise InputError(f"{run} has no params.yaml, so it is no run's folder; name one that has: videossl unlock runs/mine")
     logs = run / ".snakemake/slurm_logs"
     if logs.exists():
         end(logs)
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "SNAKEMAKE_PROFILE": "none"}
-    command = ["snakemake", "--unlock", "--snakefile", str(Path(__file__).resolve().parents[1] / "Snakefile"), "--directory", str(run)]
-    sys.exit(subprocess.run(command, env=environment, check=False).returncode)
+    environment = os.environ | {"SNAKEMAKE_PROFILE": "none"}
+    sys.exit(subprocess.run(pipeline.snakemake(run, "--unlock"), env=environment, check=False).returncode)
 
 
 def end(logs: Path) -> None:
@@ -52,7 +55,7 @@ def end(logs: Path) -> None:
     while jobs := left(logs):
         if time.monotonic() > deadline:
             raise InputError(
-                f"jobs {' '.join(jobs)} of Slurm do not end; `squeue --jobs={','.join(jobs)}` says where they are; call `make unlock` once they have ended"
+                f"jobs {' '.join(jobs)} of Slurm do not end; `squeue --jobs={','.join(jobs)}` says where they are; call `videossl unlock` once they have ended"
             )
         time.sleep(1)
 
@@ -79,15 +82,11 @@ def slurm(*command: str) -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise InputError(
-            f"this run had jobs on Slurm, but there is no {command[0]} here; call `make unlock` on a machine that has it"
+            f"this run had jobs on Slurm, but there is no {command[0]} here; call `videossl unlock` on a machine that has it"
         ) from error
     if done.returncode:
         message = " ".join(done.stderr.split())
         raise InputError(
-            f"this run had jobs on Slurm, and {command[0]} cannot say which still run: {message}; call `make unlock` when it can"
+            f"this run had jobs on Slurm, and {command[0]} cannot say which still run: {message}; call `videossl unlock` when it can"
         )
     return done.stdout
-
-
-if __name__ == "__main__":
-    script.run(main)

@@ -1,16 +1,14 @@
-"""describe_params: docs/params.md, what every key of params.yaml means, from the schema.
-
-in:  lib/videossl/params/schema.yaml, and what datasets, modalities, encoders, methods and tasks declare
-out: docs/params.md (--check writes nothing and fails if it would change)
-"""
+"""params: what every key of params.yaml means, from the schema and from what datasets, modalities, encoders, methods and tasks declare."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
+
 from videossl import registry, script
-from videossl.job_code import ROOT
 from videossl.params import schema
 
 HEADER = """\
@@ -40,11 +38,15 @@ class Row(NamedTuple):
     of: tuple[str, ...]
 
 
-def main() -> None:
-    parser = script.parser(__doc__)
-    parser.add_argument("--check", action="store_true")
-    args = script.read(parser)
-    script.generate(ROOT / "docs/params.md", text(), args.check, "run `make dvc.yaml`")
+@click.command(epilog="Example: videossl params | less")
+@click.option("--out", type=click.Path(path_type=Path), help="A file for the page; printed if absent.")
+@click.option("--check", is_flag=True, help="Write nothing, and fail if the file is not as it would be written.")
+def command(out: Path | None, check: bool) -> None:
+    """Say what each key of params.yaml means."""
+    if out:
+        script.generate(out, text(), check, "run `make dvc.yaml`")
+    else:
+        print(text(), end="")
 
 
 def text() -> str:
@@ -115,7 +117,3 @@ def _value(node: Mapping[str, Any]) -> str:
     limits += [f"below {node['exclusiveMaximum']}"] if "exclusiveMaximum" in node else []
     items = f" of {_value(node['items'])}" if "items" in node else ""
     return " ".join([kind + items, *limits])
-
-
-if __name__ == "__main__":
-    script.run(main)

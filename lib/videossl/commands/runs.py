@@ -1,8 +1,4 @@
-"""runs: what each training of a run ran on, what it took, and how each attempt at it ended.
-
-in:  data/scratch/runs/{experiment}/{seed}/{training}.json (lib/videossl/train/run_record.py)
-out: a table on stdout, oldest attempt first
-"""
+"""runs: what each training of a run ran on, what it took, and how each attempt at it ended (lib/videossl/train/run_record.py)."""
 
 from __future__ import annotations
 
@@ -10,18 +6,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from videossl import script
+import click
+
 from videossl.errors import InputError
 from videossl.files import read_json
 
 COLUMNS = ("training", "started", "host", "device", "steps", "hours", "device %", "clips/s", "peak MB", "ended")
 
 
-def main() -> None:
-    parser = script.parser(__doc__)
-    parser.add_argument("run", type=Path, nargs="?", default=Path(), help="the run's folder")
-    args = script.read(parser)
-    folder = args.run / "data/scratch/runs"
+@click.command(epilog="Example: videossl runs runs/ucf101")
+@click.argument("run", type=click.Path(path_type=Path), default=Path())
+def command(run: Path) -> None:
+    """Say what each training ran on and took.
+
+    And how each attempt at it ended.
+
+    RUN is the run's folder; this one if absent. A line is an attempt, the oldest first.
+    """
+    folder = run / "data/scratch/runs"
     attempts = [(path, attempt) for path in sorted(folder.rglob("*.json")) for attempt in _attempts(path)]
     if not attempts:
         raise InputError(f"{folder} has no records: nothing has been trained in this run's folder yet, or its scratch was deleted")
@@ -55,7 +57,3 @@ def _row(training: str, attempt: dict[str, Any]) -> Sequence[str]:
         f"{memory['device'] or memory['host']:.0f}",
         attempt["exit"],
     )
-
-
-if __name__ == "__main__":
-    script.run(main)

@@ -1,11 +1,8 @@
-"""write_dvc_yaml: write dvc.yaml for the params of the active run.
+"""dvc-yaml: write dvc.yaml for the params of the active run.
 
 DVC's stages are the rules at the grain a person thinks in. What a stage depends on is not written twice: its params are
 the slices its rules get, its code is what their scripts import and the things that they use. Run after params.yaml gains or
 loses an experiment, a stream or a setting, or a module an import; a test and `record` refuse a dvc.yaml that is out of date.
-
-in:  params.yaml, the sources
-out: dvc.yaml (--check writes nothing and fails if it would change)
 """
 
 from __future__ import annotations
@@ -17,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
 
 from videossl import job_code, paths, registry, script
@@ -210,12 +208,13 @@ def text(params: Params, written: Any) -> str:
     return HEADER + "\n" + yaml.safe_dump({"stages": made}, sort_keys=False, width=140, allow_unicode=True)
 
 
-def main() -> None:
-    parser = script.parser(__doc__)
-    parser.add_argument("--check", action="store_true", help="fail if dvc.yaml is out of date; write nothing")
-    args = script.read(parser)
-    script.generate(Path("dvc.yaml"), text(load.load("params.yaml"), load.written("params.yaml")), args.check, "run `make dvc.yaml`")
+@click.command(epilog="Example: videossl dvc-yaml")
+@click.option("--check", is_flag=True, help="Write nothing, and fail if dvc.yaml is out of date.")
+def command(check: bool) -> None:
+    """Write dvc.yaml for this params.yaml."""
+    write(check)
 
 
-if __name__ == "__main__":
-    script.run(main)
+def write(check: bool = False) -> None:
+    """Write dvc.yaml, or raise InputError where `check` finds it out of date."""
+    script.generate(Path("dvc.yaml"), text(load.load("params.yaml"), load.written("params.yaml")), check, "run `make dvc.yaml`")

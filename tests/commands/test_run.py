@@ -13,14 +13,22 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-
 from tests.conftest import REPOSITORY
+
+from videossl import commands
+from videossl.commands import run
 from videossl.data import index, ntu_skeleton
 from videossl.params import load, slices
 
 PRESETS = REPOSITORY / "presets"
 ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 NAMES = [f"S001C00{camera}P00{performer}R001A001" for camera in (1, 2) for performer in (1, 3)]
+
+
+def command(*arguments: str | Path, cwd: Path) -> None:
+    """`videossl run`, of which nothing runs."""
+    call = [sys.executable, "-m", "videossl", "run", *map(str, arguments), "--params-only"]
+    subprocess.run(call, cwd=cwd, env=ENVIRONMENT | {"PYTHONPATH": str(REPOSITORY / "lib")}, check=True)
 
 
 def script(name: str, *arguments: str | Path, cwd: Path) -> str:
@@ -57,9 +65,9 @@ def preset(tmp_path: Path) -> Path:
 
 def test_the_second_protocol_extracts_nothing_again(preset: Path) -> None:
     root, first, second = preset.parent / "ntu", preset.parent / "xsub", preset.parent / "xview"
-    script("preset.py", preset, "--root", root, "--out", first, cwd=preset.parent)
+    command(preset, root, "--out", first, cwd=preset.parent)
     extract(first)
-    script("preset.py", preset, "--root", root, "--split", "2", "--like", "xsub", "--out", "xview", cwd=preset.parent)
+    command(preset, root, "--split", "2", "--like", "xsub", "--out", "xview", cwd=preset.parent)
     kept = "data/scratch/cache/ntu60/joint/0.h5"
     assert (second / kept).samefile(first / kept)
     code = Path(kept).with_suffix(".code")
@@ -79,8 +87,6 @@ def test_the_second_protocol_extracts_nothing_again(preset: Path) -> None:
 
 def test_a_shard_of_no_known_code_is_given_none(tmp_path: Path) -> None:
     """Nor is one that is there already given that of another."""
-    from stages import preset as stage
-
     shards = [Path(f"data/scratch/cache/ntu60/joint/{number}.h5") for number in range(3)]
     like, out = tmp_path / "like", tmp_path / "out"
     for shard in shards:
@@ -91,18 +97,15 @@ def test_a_shard_of_no_known_code_is_given_none(tmp_path: Path) -> None:
     (out / shards[2]).parent.mkdir(parents=True)
     (out / shards[2]).write_text("its own shard")
     (out / shards[0]).with_suffix(".code").write_text("of one that is gone")
-    stage._share(like, out, shards)
+    run._share(like, out, shards)
     known = [path.read_text() if path.exists() else "" for path in ((out / shard).with_suffix(".code") for shard in shards)]
     assert known == ["", "theirs", ""] and (out / shards[2]).read_text() == "its own shard"
 
 
 @pytest.mark.parametrize("name", ["ucf101", "folder", "toy-large"])
-def test_a_split_changes_one_number_and_no_comment(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from stages import preset as stage
-
+def test_a_split_changes_one_number_and_no_comment(name: str, tmp_path: Path) -> None:
     split = "1" if name == "toy-large" else "3"
-    monkeypatch.setattr(sys, "argv", ["preset.py", str(PRESETS / f"{name}.yaml"), "--split", split, "--out", str(tmp_path)])
-    stage.main()
+    commands.cli.main(["run", name, "--split", split, "--out", str(tmp_path), "--params-only"], standalone_mode=False)
     lines = zip((PRESETS / f"{name}.yaml").read_text().splitlines(), (tmp_path / "params.yaml").read_text().splitlines(), strict=True)
     assert [pair for pair in lines if pair[0] != pair[1]] == ([] if split == "1" else [("  split: 1", "  split: 3")])
 
@@ -119,19 +122,19 @@ def test_a_split_changes_one_number_and_no_comment(name: str, tmp_path: Path, mo
 def test_what_is_not_there_is_refused_and_nothing_is_written(
     name: str, arguments: list[str], said: str, tmp_path: Path, refused: Callable[..., str]
 ) -> None:
-    assert said in refused("preset", PRESETS / f"{name}.yaml", *arguments, "--out", tmp_path / "run")
+    assert said in refused("run", name, *arguments, "--out", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_preset_without_a_split_is_refused(tmp_path: Path, refused: Callable[..., str]) -> None:
     short = (PRESETS / "ucf101.yaml").read_text().replace("  split: 1\n", "", 1)
     (tmp_path / "short.yaml").write_text(short)
-    assert "has no place for SPLIT" in refused("preset", tmp_path / "short.yaml", "--split=2", "--out", tmp_path / "run")
+    assert "has no place for SPLIT" in refused("run", tmp_path / "short.yaml", "--split=2", "--out", tmp_path / "run")
 
 
 def test_a_run_on_another_split_is_not_taken_for_it(tmp_path: Path, refused: Callable[..., str]) -> None:
     (tmp_path / "params.yaml").write_text((PRESETS / "ucf101.yaml").read_text())
-    assert "is there with split 1; give OUT" in refused("preset", PRESETS / "ucf101.yaml", "--split=2", "--out", tmp_path)
+    assert "is there with split 1; give OUT" in refused("run", "ucf101", "--split=2", "--out", tmp_path)
 
 
 def test_make_gives_both_on() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from stages import describe_params
-
 from videossl import registry
+from videossl.commands import params as params_page
 
 
 def test_docs_say_of_each_key_which_things_have_it() -> None:
-    rows = [[cell.strip() for cell in line.split(" | ")] for line in describe_params.text().splitlines() if line.startswith("| `")]
+    rows = [[cell.strip() for cell in line.split(" | ")] for line in params_page.text().splitlines() if line.startswith("| `")]
     said = {(key.removeprefix("| "), of): meaning.removesuffix(" |") for key, of, _, meaning in rows}
     assert len(said) >= 120
     assert said["`streams.NAME.clip.frames`", "rgb, flow"] == "frames of a clip"

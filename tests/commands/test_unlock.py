@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stages import unlock
-
 from tests.conftest import REPOSITORY
+
+from videossl.commands import unlock
 
 UUID = "b4189e59-1f4b-4356-aed9-9b0271fd72cd"
 
@@ -30,7 +30,7 @@ def test_only_jobs_of_rules_that_log_into_the_runs_folder() -> None:
 
 
 def called(run: Path, path: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(REPOSITORY / "stages/unlock.py"), str(run)]
+    command = [sys.executable, "-m", "videossl", "unlock", str(run)]
     return subprocess.run(command, env={"PATH": path, "PYTHONPATH": str(REPOSITORY / "lib")}, capture_output=True, text=True)
 
 
@@ -38,7 +38,7 @@ def test_not_a_runs_folder(tmp_path: Path) -> None:
     done = called(tmp_path, "")
     assert (done.returncode, done.stderr) == (
         2,
-        f"error: {tmp_path} has no params.yaml, so it is no run's folder; name one that has: make unlock OUT=runs/mine\n",
+        f"error: {tmp_path} has no params.yaml, so it is no run's folder; name one that has: videossl unlock runs/mine\n",
     )
 
 
@@ -48,11 +48,11 @@ def test_a_run_on_slurm_is_not_unlocked_where_slurm_cannot_be_asked(tmp_path: Pa
     done = called(tmp_path, "")
     assert (done.returncode, done.stderr) == (
         2,
-        "error: this run had jobs on Slurm, but there is no squeue here; call `make unlock` on a machine that has it\n",
+        "error: this run had jobs on Slurm, but there is no squeue here; call `videossl unlock` on a machine that has it\n",
     )
     squeue = tmp_path / "bin/squeue"
     squeue.parent.mkdir()
     squeue.write_text("#!/bin/sh\necho 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1\n")
     squeue.chmod(0o755)
     done = called(tmp_path, str(squeue.parent))
-    assert done.returncode == 2 and "Unable to contact slurm controller; call `make unlock` when it can" in done.stderr
+    assert done.returncode == 2 and "Unable to contact slurm controller; call `videossl unlock` when it can" in done.stderr

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
-from stages import write_dvc_yaml
-
 from tests.conftest import REPOSITORY
+
+from videossl.commands import dvc_yaml
 from videossl.params import load, recipes
 
 FULL = {"name": "ucf101", "root": "data/raw/ucf101", "split": 1, "options": {"lists": "ucfTrainTestlist"}}
@@ -31,7 +31,7 @@ def run_folder(folder: Path, dataset: Any) -> None:
     finetuned = written["evaluate"]["tasks"]["finetune"]
     finetuned["experiments"] = [name for name in finetuned["experiments"] if name in written["experiments"]]
     (folder / "params.yaml").write_text(yaml.safe_dump(written, sort_keys=False))
-    (folder / "dvc.yaml").write_text(write_dvc_yaml.text(load.load(folder / "params.yaml"), load.written(folder / "params.yaml")))
+    (folder / "dvc.yaml").write_text(dvc_yaml.text(load.load(folder / "params.yaml"), load.written(folder / "params.yaml")))
 
 
 def seen_by_dvc(folder: Path) -> dict[str, dict[str, Any]]:
@@ -85,7 +85,7 @@ def test_of_a_stream_a_stage_sees_what_it_rests_on(folder: Path) -> None:
     written = load.written(REPOSITORY / "tests/pipeline/tiny.yaml")
     written["streams"]["joint"]["train"] |= {"moco": {"lr": 0.5}, "finetune": {"lr": 0.25}}
     (folder / "params.yaml").write_text(yaml.safe_dump(written, sort_keys=False))
-    (folder / "dvc.yaml").write_text(write_dvc_yaml.text(load.load(folder / "params.yaml"), written))
+    (folder / "dvc.yaml").write_text(dvc_yaml.text(load.load(folder / "params.yaml"), written))
     seen = seen_by_dvc(folder)
     for name, params in seen.items():
         assert not {key for key in params if key.startswith("streams.") and key.count(".") == 1}, name
@@ -105,7 +105,7 @@ def data(paths: list[str]) -> list[str]:
 
 def test_the_stages_of_a_run_by_hand() -> None:
     """At the grain a person thinks in: an extraction, an experiment."""
-    made = {name: stage.written() for name, stage in write_dvc_yaml.stages(load.load(REPOSITORY / "tests/pipeline/tiny.yaml")).items()}
+    made = {name: stage.written() for name, stage in dvc_yaml.stages(load.load(REPOSITORY / "tests/pipeline/tiny.yaml")).items()}
     index, measurable = "data/index/toy.csv", "data/index/toy.measurable.json"
     flow, joint, rgb = (f"data/cache/toy/{cached}" for cached in ("flow", "joint", "rgb"))
     expected = {  # name -> what it depends on of the data, what it makes, the rules that it may run
@@ -194,9 +194,7 @@ def command(stage: dict[str, Any]) -> str:
 
 
 def test_a_stage_lists_the_code_of_its_jobs() -> None:
-    deps = {
-        name: stage.written()["deps"] for name, stage in write_dvc_yaml.stages(load.load(REPOSITORY / "tests/pipeline/tiny.yaml")).items()
-    }
+    deps = {name: stage.written()["deps"] for name, stage in dvc_yaml.stages(load.load(REPOSITORY / "tests/pipeline/tiny.yaml")).items()}
     assert {"stages/extract.py", "lib/videossl/extract/flow.py"} <= set(deps["flow"])
     assert not {"lib/videossl/extract/skeleton.py", "stages/train.py"} & set(deps["flow"])
     assert {"stages/train.py", "lib/videossl/methods/crossclr.yaml"} <= set(deps["train-crossclr"])
@@ -206,13 +204,13 @@ def test_a_stage_lists_the_code_of_its_jobs() -> None:
 
 def test_a_rule_makes_its_stages_stale_and_a_comment_beside_it_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "stages").mkdir()
-    monkeypatch.setattr(write_dvc_yaml.job_code, "ROOT", tmp_path)
+    monkeypatch.setattr(dvc_yaml.job_code, "ROOT", tmp_path)
     rule = 'rule x:\n    output:\n        "a"\n    shell:\n        "make {output}"\n'
 
     def digest(text: str) -> str:
         (tmp_path / "stages/x.smk").write_text(text)
-        write_dvc_yaml.rules_digest.cache_clear()
-        return write_dvc_yaml.rules_digest("x")
+        dvc_yaml.rules_digest.cache_clear()
+        return dvc_yaml.rules_digest("x")
 
     same = [rule, f"# in: nothing\n\n{rule}", rule.replace('"a"', '"a"  # the only one'), rule.replace("rule", "\n\nrule")]
     assert len(set(map(digest, same))) == 1
@@ -222,9 +220,9 @@ def test_a_rule_makes_its_stages_stale_and_a_comment_beside_it_none(tmp_path: Pa
 
 def test_a_raw_folder_of_the_pipelines_own_is_no_dependency(folder: Path) -> None:
     run = load.load(REPOSITORY / "presets/ucf101.yaml")
-    assert data(write_dvc_yaml.stages(run)["index"].deps) == ["data/raw/ucf101.json"]
+    assert data(dvc_yaml.stages(run)["index"].deps) == ["data/raw/ucf101.json"]
     run["dataset"] |= {"root": "/mine", "options": {"lists": "/lists"}}
-    index = write_dvc_yaml.stages(run)["index"].written()["deps"]
+    index = dvc_yaml.stages(run)["index"].written()["deps"]
     assert [dep for dep in index if not dep.startswith(("lib", "stages"))] == ["data/raw/ucf101.json", "/mine", "/lists"]
 
 
@@ -232,7 +230,7 @@ def test_a_training_depends_on_the_newest_weights_of_all_its_streams_wherever_th
     run = load.load(REPOSITORY / "tests/pipeline/tiny.yaml")
     run["experiments"]["half"] = run["experiments"]["stc-mix-skeleton"] | {"stages": 1}
     run["experiments"]["mined"] = run["experiments"]["crossclr"] | {"from": "half"}
-    made = {name: stage.written() for name, stage in write_dvc_yaml.stages(run | {"all": ["crossclr", "mined"]}).items()}
+    made = {name: stage.written() for name, stage in dvc_yaml.stages(run | {"all": ["crossclr", "mined"]}).items()}
     shards = ["data/index/toy.csv", "data/cache/toy/joint"]
     deps = {name: data(stage["deps"]) for name, stage in made.items()}
     assert (
@@ -256,9 +254,9 @@ def test_joints_that_are_detected_depend_on_the_weights_and_on_another_extractor
     written["skeleton"] = {"backend": "keypoint-rcnn", "weights": "/mine/w.pth"}
     (folder / "params.yaml").write_text(yaml.safe_dump(written, sort_keys=False))
     run = load.load(folder / "params.yaml")
-    (folder / "dvc.yaml").write_text(write_dvc_yaml.text(run, written))
-    pose = write_dvc_yaml.stages(run)["pose"].written()
-    assert command(pose) == "snakemake all_pose --allowed-rules pose all_pose" and "skeleton" not in write_dvc_yaml.stages(run)
+    (folder / "dvc.yaml").write_text(dvc_yaml.text(run, written))
+    pose = dvc_yaml.stages(run)["pose"].written()
+    assert command(pose) == "snakemake all_pose --allowed-rules pose all_pose" and "skeleton" not in dvc_yaml.stages(run)
     assert {"/mine/w.pth", "stages/extract.py", "lib/videossl/extract/pose.py", "data/index/folder.csv"} <= set(pose["deps"])
     assert "lib/videossl/extract/skeleton.py" not in pose["deps"] and list(pose["outs"][0]) == ["data/cache/folder/joint"]
     assert seen_by_dvc(folder)["pose"]["skeleton"] == written["skeleton"]

@@ -1,10 +1,7 @@
-"""record: tell DVC of what Snakemake has made, so that `dvc status` is clean and `dvc push` can share it.
+"""record: tell DVC of what Snakemake has made.
 
 `dvc commit` takes whatever lies there. So this refuses while Snakemake still has something to do, and where something has changed
 though nothing that it is made from has: somebody may have edited it.
-
-in:  a finished `snakemake --cores all`
-out: dvc.lock
 """
 
 from __future__ import annotations
@@ -13,28 +10,35 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
 
-from videossl import script
+from videossl.commands import dvc_yaml
 from videossl.errors import InputError
 from videossl.params import load, run_plan
 
 
-def main() -> None:
-    parser = script.parser(__doc__)
-    parser.add_argument("--accept", nargs="*", default=[], help="what may have changed by itself, as made anew on another GPU")
-    accepted = script.read(parser).accept
+@click.command(epilog="Example: videossl record --accept data/models/mixup/0")
+@click.option(
+    "--accept", multiple=True, metavar="PATH", help="What may have changed by itself, as made anew on another GPU; may be repeated."
+)
+def command(accept: Sequence[str]) -> None:
+    """Tell DVC of what Snakemake has made.
+
+    Then `dvc status` is clean, and `dvc push` can share it.
+
+    It refuses while Snakemake still has something to do, and where something has changed though nothing that it is made from has.
+    """
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
     def call(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
-    up_to_date = call("python", str(Path(__file__).with_name("write_dvc_yaml.py")), "--check")
-    if up_to_date.returncode:
-        raise InputError(up_to_date.stdout.strip().removeprefix("error: "))
+    dvc_yaml.write(check=True)
     planned = call("snakemake", "all", "-n")
     if planned.returncode:
         raise InputError(f"snakemake cannot plan: {planned.stdout.strip().splitlines()[-1]}")
@@ -47,10 +51,10 @@ def main() -> None:
     if Path("dvc.lock").exists():
         status = call("dvc", "status", "--json")
         for path in edited(status.stdout, read_yaml("dvc.yaml"), read_yaml("dvc.lock")) if status.returncode == 0 else []:
-            if path not in accepted:
+            if path not in accept:
                 raise InputError(
                     f"{path} is not what dvc.lock records, and nothing that it is made from has changed; `dvc checkout {path}` brings back"
-                    f" what was recorded; to keep what is there: python stages/record.py --accept {path}"
+                    f" what was recorded; to keep what is there: videossl record --accept {path}"
                 )
     # Without links made anew: those would change the files' times, by which Snakemake judges what is larger than 1 MB.
     committed = call("dvc", "commit", "--force", "--no-relink")
@@ -79,7 +83,3 @@ def read_yaml(path: str) -> dict[str, Any]:
     """A file of DVC's."""
     content: dict[str, Any] = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     return content
-
-
-if __name__ == "__main__":
-    script.run(main)

@@ -1,0 +1,115 @@
+"""Presets: the one that is meant, and its text with the places of the datasets filled in, as `run` and `cost` need it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import yaml
+
+from videossl import job_code, registry
+from videossl.data import listing
+from videossl.errors import InputError
+from videossl.params import load
+
+FOLDER = job_code.ROOT / "presets"
+
+
+def places(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the argument WHAT, and the places of its datasets."""
+    for add in (
+        click.option(
+            "--split", metavar="SPLIT", default="", help="Which of the dataset's official splits, when it is not to be the preset's."
+        ),
+        click.option(
+            "--transfer",
+            metavar="TRANSFER",
+            default="",
+            help="The folder that holds the datasets of `transfer`, each under its name, when they are not to be the preset's own.",
+        ),
+        click.option("--lists", metavar="LISTS", default="", help="The folder of the official split lists, when not under ROOT."),
+        click.argument("root", metavar="[ROOT]", default=""),
+        click.argument("what", metavar="[WHAT]", default="."),
+    ):
+        command = add(command)
+    return command
+
+
+def run_in(what: str) -> Path | None:
+    """The folder of the run that WHAT names; None where it names a preset. A folder that is no run raises InputError."""
+    folder = Path(what)
+    if what in _known() or not folder.is_dir():
+        return None
+    if not (folder / "params.yaml").is_file():
+        raise InputError(f"{folder.resolve()} has no params.yaml, so it is no run's folder; name one that has, or a preset: {_listed()}")
+    return folder
+
+
+def find(what: str) -> Path:
+    """The file of the preset that is called, or lies at, `what`."""
+    path = _known().get(what, Path(what))
+    if not path.is_file():
+        raise InputError(f"there is no preset, file or run's folder {what}; {registry.nearest(what, _known())}")
+    return path
+
+
+def text(preset: Path, root: str, lists: str, transfer: str, split: str) -> str:
+    """The text of a preset with these places and this split, "" for the preset's own; comments stay."""
+    text = preset.read_text(encoding="utf-8")
+    for key, value in (("root", root), ("lists", lists)):
+        if value:
+            text = _with_folder(text, key, value, preset)
+    for entry in load.parse(text, str(preset))["transfer"] if transfer else []:
+        text = _with_folder(text, f"transfer {entry['name']}", str(Path(transfer) / entry["name"]), preset)
+    dataset = load.parse(text, str(preset))["dataset"]
+    if split:
+        module = registry.module("datasets", dataset["name"])
+        text = _with_split(text, listing.split_of(module, split, dataset["options"]), preset)
+    return text
+
+
+def _known() -> dict[str, Path]:
+    """The presets by name; `toy` is the params.yaml of the repository itself."""
+    known = {path.stem: path for path in FOLDER.glob("*.yaml")} | {"toy": job_code.ROOT / "params.yaml"}
+    return dict(sorted(known.items()))
+
+
+def _listed() -> str:
+    return ", ".join(_known())
+
+
+def _with_folder(text: str, key: str, folder: str, preset: Path) -> str:
+    """`text` with the `key` of the dataset set to `folder`, or the root of the dataset NAME for `transfer NAME`; comments stay."""
+    kind, _, name = key.partition(" ")
+    path = Path(folder).resolve()
+    if not path.is_dir():
+        wanted = "split lists" if kind == "lists" else f"videos of {name or 'the dataset'}"
+        raise InputError(f"{kind.upper()} is {folder}, which is not a folder; name the one that holds the {wanted}")
+    pattern = {
+        "root": r"(?m)(^  root: ).*()$",
+        "lists": r"(?m)(^  options: \{)(?:lists: [^}]*)?(\})",
+        "transfer": rf"(?m)(^  - name: {re.escape(name)}\n    root: ).*()$",
+    }[kind]
+    value = ("lists: " if kind == "lists" else "") + _quoted(str(path))
+    text, replaced = re.subn(pattern, lambda match: f"{match[1]}{value}{match[2]}", text, count=1)
+    if not replaced:
+        raise InputError(f"{preset} has no place for {key.upper()}; leave it out or choose another preset")
+    return text
+
+
+def _with_split(text: str, split: int, preset: Path) -> str:
+    """`text` with that split of the dataset; comments stay."""
+    text, replaced = re.subn(r"(?m)^(  split: )\d+", rf"\g<1>{split}", text, count=1)
+    if not replaced:
+        raise InputError(f"{preset} has no place for SPLIT; leave it out or choose another preset")
+    return text
+
+
+def _quoted(text: str) -> str:
+    """`text` as a YAML scalar on one line."""
+    if text.isprintable():
+        return "'" + text.replace("'", "''") + "'"
+    return yaml.safe_dump(text, default_style='"', width=sys.maxsize, allow_unicode=True).strip()
