@@ -45,7 +45,7 @@ repro: setup dvc.yaml ## what changed, by DVC
 record: setup ## tell DVC of a finished Snakemake run
 	videossl record
 
-run: setup ## one of presets/ in a folder of its own: make run PRESET=folder ROOT=path/to/videos [LISTS=...] [TRANSFER=...] [SPLIT=2] [LIKE=runs/other] [OUT=runs/mine] [TARGETS="table1 ..."]
+run: setup ## videossl run: one of presets/ in a folder of its own: make run PRESET=folder ROOT=path/to/videos [LISTS=...] [TRANSFER=...] [SPLIT=2] [LIKE=runs/other] [OUT=runs/mine] [TARGETS="table1 ..."]
 	videossl run --lists="$$LISTS" --transfer="$$TRANSFER" --split="$$SPLIT" --like="$$LIKE" --out="$$OUT" --targets="$$TARGETS" --cores=$(CORES) -- "$$PRESET" "$$ROOT"
 
 cost: setup ## what a run takes on this machine, before anything starts: make cost PRESET=ucf101 [ROOT=...] [LISTS=...] [TRANSFER=...] [SPLIT=2] [TARGETS="table1 ..."]

@@ -58,9 +58,9 @@ ONCE = []
 
 
 @cache
-def at(path):
-    """`path` of the repository as seen from the run's folder: relative, so that a clone that is moved with its runs is as it was."""
-    return os.path.relpath(REPOSITORY / path)
+def at(name):
+    """The file of a `name` in the repository as seen from the run's folder: relative, so that a clone that is moved with its runs is as it was."""
+    return os.path.relpath(job_code.place(name))
 
 
 def depends(script, things=lambda wildcards: ()):
@@ -116,7 +116,7 @@ include: "stages/report.smk"
 
 
 digest = cache(job_code.digest)
-within = cache(lambda file: os.path.relpath(file, REPOSITORY))
+within = cache(lambda file: job_code.name_of(Path(os.path.abspath(file))))
 
 
 def contents(files):
@@ -134,7 +134,7 @@ def foreign(rule):
         outputs = [str(file.apply_wildcards(wildcards)) for file in rule.output]
         there = [output for output in outputs if os.path.exists(output)]
         if there:
-            script = os.path.relpath(files(wildcards)[0], REPOSITORY)
+            script = within(files(wildcards)[0])
             wanted = script, contents(files)(wildcards), json.loads(part(wildcards))
             workflow.dag.forcefiles.update(
                 output for output in there if made_from.differs(output, *wanted)

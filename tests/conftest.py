@@ -85,7 +85,7 @@ def real_clips() -> Path:
 
 @pytest.fixture
 def refused(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[..., str]:
-    """`refused("score", *arguments)`: the line in which that script of stages/, or that command, ends, with exit status 2.
+    """`refused("score", *arguments)`: the line in which that script of stages/, or else `videossl`, ends, with exit status 2.
 
     In this process: scripts that need torch take two seconds to load it and none to fail.
     """
@@ -93,10 +93,9 @@ def refused(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -
     def call(name: str, *arguments: str | Path) -> str:
         caplog.clear()
         caplog.set_level(logging.INFO, "videossl")  # and as it was when the test is done, whatever the script sets
-        is_command = name in commands.NAMES
-        monkeypatch.setattr(sys, "argv", [*(["videossl"] if is_command else []), name, *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
-            if is_command:
+            if name == "videossl":
                 commands.main()
             else:
                 script.run(importlib.import_module(f"stages.{name}").main)

@@ -484,10 +484,10 @@ def test_a_disk_that_is_too_small_is_warned_of_in_one_line() -> None:
     [
         (
             ("presets/ucf11.yaml",),
-            "there is no preset, file or run's folder presets/ucf11.yaml; known: few-clips, folder, folder-pose, folder-small,",
+            "there is no preset, file or run's folder presets/ucf11.yaml; known: few-clips, folder, folder-pose,",
         ),
         (("ucf101", "/nowhere"), "ROOT is /nowhere, which is not a folder"),
-        (("presets/folder.yaml",), "nobody knows how many videos folder has"),
+        (("folder",), "ROOT is path/to/videos, which is not a folder; name the one that holds your videos"),
         (("docs",), f"{REPOSITORY}/docs has no params.yaml, so it is no run's folder; name one that has, or a preset: few-clips, folder,"),
     ],
 )
@@ -499,7 +499,7 @@ def test_mistakes_end_in_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(REPOSITORY)
-    assert refused("cost", *arguments).startswith(f"error: {said}")
+    assert refused("videossl", "cost", *arguments).startswith(f"error: {said}")
     assert not capsys.readouterr().out
 
 

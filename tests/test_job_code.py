@@ -226,7 +226,7 @@ def test_the_digest_that_a_job_records_changes_with_its_method_alone(
     for folder in ("lib", "stages"):
         shutil.copytree(REPOSITORY / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(job_code, "ROOT", tmp_path)
-    monkeypatch.setattr(job_code, "_HOMES", {"videossl": tmp_path / "lib", "stages": tmp_path})
+    monkeypatch.setattr(job_code, "LIBRARY", tmp_path / "lib")
     job_code.closure.cache_clear()
     given = {output: sorted(file for file in files if file.endswith((".py", ".yaml"))) for output, files in jobs.items()}
     before = {output: job_code.digest(*files) for output, files in given.items()}

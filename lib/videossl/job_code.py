@@ -12,10 +12,21 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-"""The repository."""
+LIBRARY = Path(__file__).resolve().parents[1]
+"""The folder that holds the package."""
+ROOT = LIBRARY.parent if (LIBRARY.parent / "Snakefile").is_file() else LIBRARY / "videossl" / "workflow"
+"""The folder of Snakefile, stages/, presets/ and profiles/: the repository, or the part of an installed package that holds them."""
 
-_HOMES = {"videossl": ROOT / "lib", "stages": ROOT}
+
+def place(name: str) -> Path:
+    """The file of a `name` relative to the repository, wherever the library is installed; a whole path is itself."""
+    return LIBRARY / name.removeprefix("lib/") if name.startswith("lib/") else ROOT / name
+
+
+def name_of(file: Path) -> str:
+    """The name of a file relative to the repository: `place`, the other way."""
+    inside = file.is_relative_to(LIBRARY / "videossl") and not file.is_relative_to(LIBRARY / "videossl" / "workflow")
+    return f"lib/{file.relative_to(LIBRARY)}" if inside else str(file.relative_to(ROOT))
 
 
 @cache
@@ -25,20 +36,20 @@ def closure(*files: str) -> tuple[str, ...]:
     A data file that lies beside a module and is named in it (a schema, a template) belongs to it.
     """
     seen: set[Path] = set()
-    waiting = [ROOT / file for file in files]
+    waiting = [place(file) for file in files]
     while waiting:
         path = waiting.pop()
         if path not in seen:
             seen.add(path)
             waiting.extend(_imported(path))
-    return tuple(sorted(str(path.relative_to(ROOT)) for path in seen.union(*map(_named, seen))))
+    return tuple(sorted(name_of(path) for path in seen.union(*map(_named, seen))))
 
 
 def digest(*files: str) -> str:
     """The hex SHA-256 over names and bytes of the closure of `files`."""
     result = hashlib.sha256()
     for name in closure(*files):
-        result.update(name.encode() + b"\0" + (ROOT / name).read_bytes() + b"\0")
+        result.update(name.encode() + b"\0" + place(name).read_bytes() + b"\0")
     return result.hexdigest()
 
 
@@ -79,9 +90,9 @@ def _statements(module: ast.Module) -> Iterator[ast.AST]:
 def _files(name: str) -> Iterator[Path]:
     """The files that importing `name` runs: its package's __init__ files and the module itself."""
     parts = name.split(".")
-    if parts[0] not in _HOMES:
+    if parts[0] not in ("videossl", "stages"):
         return
-    folder = _HOMES[parts[0]]
+    folder = LIBRARY if parts[0] == "videossl" else ROOT
     for part in parts:
         for file in (folder / part / "__init__.py", folder / f"{part}.py"):
             if file.is_file():

@@ -1,4 +1,4 @@
-"""`make run` without the run: a preset with another split, and a run that goes on from what another found out of the same videos."""
+"""`videossl run` without the run: a preset with another split, and a run that goes on from what another found out of the same videos."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_shard_of_no_known_code_is_given_none(tmp_path: Path) -> None:
     assert known == ["", "theirs", ""] and (out / shards[2]).read_text() == "its own shard"
 
 
-@pytest.mark.parametrize("name", ["ucf101", "folder", "toy-large"])
+@pytest.mark.parametrize("name", ["ucf101", "ucf101-part", "toy-large"])
 def test_a_split_changes_one_number_and_no_comment(name: str, tmp_path: Path) -> None:
     split = "1" if name == "toy-large" else "3"
     commands.cli.main(["run", name, "--split", split, "--out", str(tmp_path), "--params-only"], standalone_mode=False)
@@ -122,19 +122,19 @@ def test_a_split_changes_one_number_and_no_comment(name: str, tmp_path: Path) ->
 def test_what_is_not_there_is_refused_and_nothing_is_written(
     name: str, arguments: list[str], said: str, tmp_path: Path, refused: Callable[..., str]
 ) -> None:
-    assert said in refused("run", name, *arguments, "--out", tmp_path / "run")
+    assert said in refused("videossl", "run", name, *arguments, "--out", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_preset_without_a_split_is_refused(tmp_path: Path, refused: Callable[..., str]) -> None:
     short = (PRESETS / "ucf101.yaml").read_text().replace("  split: 1\n", "", 1)
     (tmp_path / "short.yaml").write_text(short)
-    assert "has no place for SPLIT" in refused("run", tmp_path / "short.yaml", "--split=2", "--out", tmp_path / "run")
+    assert "has no place for SPLIT" in refused("videossl", "run", tmp_path / "short.yaml", "--split=2", "--out", tmp_path / "run")
 
 
 def test_a_run_on_another_split_is_not_taken_for_it(tmp_path: Path, refused: Callable[..., str]) -> None:
     (tmp_path / "params.yaml").write_text((PRESETS / "ucf101.yaml").read_text())
-    assert "is there with split 1; give OUT" in refused("run", "ucf101", "--split=2", "--out", tmp_path)
+    assert "is there with split 1; give OUT" in refused("videossl", "run", "ucf101", "--split=2", "--out", tmp_path)
 
 
 def test_make_gives_both_on() -> None:

@@ -171,8 +171,10 @@ def execute(descriptors: list[int], arguments: list[str], folder: str, environme
 
 
 def become(path: str, call: list[str]) -> NoReturn:
-    """`os.execv` of this Python, as the launcher of trainings calls it: the other script takes the place of the one that runs."""
+    """`os.execv` of this Python, as the launcher of trainings and `videossl run` call it: the other script takes the place of the one that runs."""
     assert path == sys.executable and call[0] == path, "another program"
+    if call[1] == "-m":  # as `videossl run` becomes Snakemake
+        call = [path, str(Path(sys.prefix, "bin", call[2])), *call[3:]]
     for name in [name for name in sys.modules if name.partition(".")[0] == "videossl"]:
         del sys.modules[name]
     os._exit(status_of(call[1:]))

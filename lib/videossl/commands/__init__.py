@@ -85,5 +85,9 @@ def _call() -> None:
         raise InputError(f"{said}; {error.ctx.command_path if error.ctx else 'videossl'} --help says what there is") from error
     except click.ClickException as error:
         raise InputError(error.format_message()) from error
+    except ModuleNotFoundError as error:
+        if (error.name or "videossl").partition(".")[0] == "videossl":
+            raise
+        raise InputError(f"the package {error.name} is missing; `videossl doctor` says how to get it") from error
     except click.Abort:
         sys.exit(130)  # as of a program that SIGINT ends

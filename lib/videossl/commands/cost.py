@@ -27,7 +27,8 @@ def command(what: str, root: str, lists: str, transfer: str, split: str, targets
     with tempfile.TemporaryDirectory(prefix="cost-") as place:
         folder = presets.run_in(what)
         if folder is None:
-            text = presets.text(presets.find(what), root, lists, transfer, split)
+            preset = presets.find(what)
+            text = presets.fitted(presets.text(preset, root, lists, transfer, split), preset)
             folder = Path(place, "run")
             with atomic(folder / "params.yaml") as file:
                 file.write_text(text, encoding="utf-8")

@@ -17,7 +17,7 @@ import click
 
 from videossl import job_code
 
-MODULES = {"pyyaml": "yaml", "opencv-contrib-python-headless": "cv2", "pillow": "PIL", "ruamel.yaml.clib": "ruamel.yaml"}
+MODULES = {"pyyaml": "yaml", "opencv-contrib-python-headless": "cv2", "pillow": "PIL", "ruamel-yaml-clib": "_ruamel_yaml"}
 """Packages whose modules are called otherwise."""
 RAR = ("unrar", "bsdtar", "unar", "7z")
 ROOM = 8e9
@@ -91,10 +91,11 @@ def _packages() -> Iterator[Finding]:
 def _package(requirement: str) -> Finding:
     """The state of a package. requirement: as "torch>=2.11"."""
     name, least = re.match(r"([\w.-]+)(?:\s*>=\s*([\d.]+))?", requirement).groups()  # type: ignore[union-attr]
+    plain = re.sub(r"[-_.]+", "-", name).lower()  # as some metadata spell it
     way_out = f"pip install '{requirement}'"
     try:
         version = importlib.metadata.version(name)
-        importlib.import_module(MODULES.get(name.lower(), name.replace("-", "_")))
+        importlib.import_module(MODULES.get(plain, plain.replace("-", "_")))
     except importlib.metadata.PackageNotFoundError:
         return Finding(name, "missing", "not installed", way_out)
     except Exception as error:  # a library of the system that is not there, a package that is damaged: whatever its import raises

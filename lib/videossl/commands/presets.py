@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 import yaml
@@ -13,9 +14,11 @@ import yaml
 from videossl import job_code, registry
 from videossl.data import listing
 from videossl.errors import InputError
-from videossl.params import load
+from videossl.params import fit, load
 
 FOLDER = job_code.ROOT / "presets"
+FITTED = ("folder", "folder-pose")
+"""The presets for a person's own videos, whose epochs are fitted to how many there are."""
 
 
 def places(command: Callable[..., None]) -> Callable[..., None]:
@@ -69,6 +72,33 @@ def text(preset: Path, root: str, lists: str, transfer: str, split: str) -> str:
         module = registry.module("datasets", dataset["name"])
         text = _with_split(text, listing.split_of(module, split, dataset["options"]), preset)
     return text
+
+
+def fitted(text: str, preset: Path) -> str:
+    """The text of a preset for a person's own videos with epochs for as many as there are; says which and why. Others are as they were."""
+    if preset.stem not in FITTED:
+        return text
+    params = load.parse(text, str(preset))
+    videos = _training_videos(params["dataset"])
+    needed = fit.epochs(params, videos)
+    for tag, epochs in needed.items():
+        text = re.sub(rf"(?m)^( +{tag}: \{{epochs: )\d+", rf"\g<1>{epochs}", text)
+    chosen = ", ".join(f"{tag} {epochs:,}" for tag, epochs in needed.items())
+    print(f"{videos:,} videos to train on: epochs {chosen}; as many steps as real clips took (docs/learning.md)", file=sys.stderr)
+    return text
+
+
+def _training_videos(dataset: Mapping[str, Any]) -> int:
+    """The number of videos of a dataset's training side, as its layout and lists have it. Raises InputError where it has none."""
+    module = registry.module("datasets", dataset["name"])
+    root = Path(dataset["root"])
+    if not root.is_dir():
+        raise InputError(f"ROOT is {root}, which is not a folder; name the one that holds your videos")
+    module.check(root)
+    videos: int = sum(video.split == "train" for video in module.videos(root, dataset["split"], dataset["options"]))
+    if not videos:
+        raise InputError(f"{root} has no video on the training side of the split; lower dataset.options.test_share, or write other lists")
+    return videos
 
 
 def _known() -> dict[str, Path]:

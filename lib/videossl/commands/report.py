@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from videossl.commands import pipeline
+from videossl import engine
 from videossl.errors import InputError
 from videossl.params import load
 
@@ -30,7 +30,7 @@ def command(run: Path, targets: str, cores: str, shown: bool) -> None:
         raise InputError(f"{run.resolve()} has no params.yaml, so it is no run's folder; name one that has: videossl report runs/mine")
     load.load(run / "params.yaml")
     pages = [f"data/report/{name}.html" for name in targets.split()] or ["data/report/index.html"]
-    done = subprocess.run(pipeline.snakemake(run, *pages, "--cores", cores), stdout=sys.stderr, check=False)
+    done = subprocess.run(engine.snakemake(run, *pages, "--cores", cores), stdout=sys.stderr, check=False)
     if done.returncode:
         sys.exit(done.returncode)
     for page in pages:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import click
 
-from videossl import job_code
-from videossl.commands import pipeline, presets
+from videossl import engine, job_code
+from videossl.commands import presets
 from videossl.errors import InputError
 from videossl.extract import shard
 from videossl.files import atomic
-from videossl.params import load, run_plan
+from videossl.params import load, preflight, run_plan
 
 
 @click.command(epilog="Example: videossl run folder path/to/videos --out runs/mine")
@@ -58,6 +58,8 @@ def command(
         _make(preset, presets.text(preset, root, lists, transfer, split), folder, split, like)
     elif root or lists or transfer or split or like or out:
         raise InputError(f"{what} is a run's folder, whose params.yaml says where its videos lie; leave the places out, or name a preset")
+    load.load(folder / "params.yaml")
+    preflight.check_writable(folder / "data")
     if not params_only:
         _snakemake(folder, targets.split(), cores, profile, more)
 
@@ -77,8 +79,9 @@ def _write(preset: Path, text: str, out: Path, split: str) -> None:
             raise InputError(f"SPLIT is {split}, and {out / 'params.yaml'} is there with split {kept_split}; give OUT for a run of its own")
         print(f"kept {out / 'params.yaml'} as it is; delete it to start from {preset} again", file=sys.stderr)
         return
+    fitted = presets.fitted(text, preset)
     with atomic(out / "params.yaml") as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(fitted, encoding="utf-8")
     print(f"wrote {out / 'params.yaml'}", file=sys.stderr)
 
 
@@ -86,7 +89,7 @@ def _snakemake(folder: Path, targets: Iterable[str], cores: str, profile: str, m
     """Become Snakemake in the run's folder."""
     own = job_code.ROOT / "profiles" / profile
     profiles = ["--profile", str(own if own.is_dir() else profile)] if profile else []
-    command = pipeline.snakemake(folder, *targets, "--cores", cores, *profiles, *shlex.split(more))
+    command = engine.snakemake(folder, *targets, "--cores", cores, *profiles, *shlex.split(more))
     sys.stderr.flush()
     os.execv(command[0], command)
 

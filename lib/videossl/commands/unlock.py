@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from videossl.commands import pipeline
+from videossl import engine
 from videossl.errors import InputError
 
 NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -41,7 +41,7 @@ def command(run: Path) -> None:
     if logs.exists():
         end(logs)
     environment = os.environ | {"SNAKEMAKE_PROFILE": "none"}
-    sys.exit(subprocess.run(pipeline.snakemake(run, "--unlock"), env=environment, check=False).returncode)
+    sys.exit(subprocess.run(engine.snakemake(run, "--unlock"), env=environment, check=False).returncode)
 
 
 def end(logs: Path) -> None:

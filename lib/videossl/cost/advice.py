@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from videossl.cost.pending_jobs import Job
 from videossl.cost.work import Works
 from videossl.params import recipes, run_plan, slices
+from videossl.params.fit import STEPS
 from videossl.train import assemble
-
-STEPS = 1000
-"""Steps from initial weights: on 60 real clips flow had learned little after 360, and was far ahead of its untrained encoder after 1,000."""
 
 
 def few_steps(works: Works, jobs: Iterable[Job]) -> list[str]:

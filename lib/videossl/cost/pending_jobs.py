@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videossl import job_code, paths, registry
+from videossl import engine, job_code, paths, registry
 from videossl.errors import InputError
 from videossl.params.recipes import Params
 
@@ -32,8 +31,8 @@ def pending(folder: Path, targets: Sequence[str], params: Params) -> list[Job]:
 
     Raises InputError where Snakemake cannot plan, with the target that is nearest to one it does not know.
     """
-    command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(job_code.ROOT / "Snakefile"), "--directory", str(folder)]
-    done = subprocess.run([*command, "--cores", "1", "--detailed-summary"], capture_output=True, text=True, cwd=job_code.ROOT)
+    command = engine.snakemake(folder, *targets, "--cores", "1", "--detailed-summary")
+    done = subprocess.run(command, capture_output=True, text=True, cwd=job_code.ROOT)
     if done.returncode:
         raise InputError(_why(done.stderr, targets, params))
     return jobs(done.stdout)

@@ -130,7 +130,7 @@ def render(params: Params, name: str, frames: float, folder: Path) -> Rendered:
     """
     given = ["--params", json.dumps(slices.dataset(params, name)), "--out", str(folder)]
     command = [sys.executable, str(job_code.ROOT / "stages" / "download.py"), *given]
-    environment = os.environ | {"PYTHONPATH": str(job_code.ROOT / "lib")}
+    environment = os.environ | {"PYTHONPATH": str(job_code.LIBRARY)}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment) as job:
         while job.poll() is None and len(_videos(folder)) < RENDERED:
             time.sleep(0.05)

@@ -78,7 +78,7 @@ def make(params: Mapping[str, Any]) -> Flow:
 
 
 def rehearsal(params: Mapping[str, Any]) -> Flow:
-    """The same with an untrained network, if it takes one, which takes as long: for `make cost`."""
+    """The same with an untrained network, if it takes one, which takes as long: for `videossl cost`."""
     return _with({key: value for key, value in params["flow"].items() if key != "weights"}, params)
 
 

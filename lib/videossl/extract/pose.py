@@ -105,7 +105,7 @@ def make(params: Mapping[str, Any]) -> Poses:
 
 
 def rehearsal(params: Mapping[str, Any]) -> Poses:
-    """The same with an untrained detector, which takes as long: for `make cost`."""
+    """The same with an untrained detector, which takes as long: for `videossl cost`."""
     return _with(Path(), "", params)
 
 

@@ -66,8 +66,8 @@ def run(args: argparse.Namespace, modality: str, extract: Extractor) -> None:
 def digest(extract: Extractor) -> str:
     """The SHA-256 of the code that makes shards by `extract`: its module, this one, and what they import of videossl.extract and .data."""
     own = Path(inspect.getfile(type(extract)))
-    shared = job_code.ROOT / "lib/videossl/extract", job_code.ROOT / "lib/videossl/data"
-    paths = {job_code.ROOT / name for name in job_code.closure(str(own), __file__)}
+    shared = job_code.LIBRARY / "videossl/extract", job_code.LIBRARY / "videossl/data"
+    paths = {job_code.place(name) for name in job_code.closure(str(own), __file__)}
     return files.sha256(*sorted(path for path in paths if path == own or any(path.is_relative_to(folder) for folder in shared)))
 
 

@@ -9,7 +9,7 @@ A task is a YAML and a module of this folder. It turns features of videos into n
                                                     may stand in the place of `measure`, or be left out: then numbers are not compared
                                                     video by video
     chance(features) -> dict                        the same metrics of an answer that knows nothing
-    work(counts, settings) -> float                 how many pieces of work `predict` and `measure` are of one stream; `make cost` times a piece
+    work(counts, settings) -> float                 how many pieces of work `predict` and `measure` are of one stream; `videossl cost` times a piece
     remarks(predictions) -> list[str]               what a reader of these numbers must know, a sentence each; may be left out
 
 `settings` are the task's own, as its YAML declares them. A task with the setting `share` is given that share of the labelled training videos (few),

@@ -1,4 +1,4 @@
-"""Snakemake, called in a run's folder with the Snakefile of this library, as `run`, `report` and `unlock` do."""
+"""Snakemake, called in a run's folder with the Snakefile of this library."""
 
 from __future__ import annotations
 
