@@ -77,6 +77,7 @@ check: setup ## format, lint, types, layers, dvc.yaml, docs/params.md
 	lint-imports
 	videossl dvc-yaml --check
 	videossl params --out docs/params.md --check
+	videossl params --schema --out docs/params.schema.json --check
 
 format: setup ## mend the format
 	ruff format $(SOURCES)
@@ -86,6 +87,7 @@ format: setup ## mend the format
 dvc.yaml: .FORCE
 	videossl dvc-yaml
 	videossl params --out docs/params.md
+	videossl params --schema --out docs/params.schema.json
 .PHONY: .FORCE
 
 lock: ## requirements.lock from pyproject.toml; needs uv

@@ -18,7 +18,7 @@ from tests.conftest import REPOSITORY
 from videossl import commands
 from videossl.commands import run
 from videossl.data import index, ntu_skeleton
-from videossl.params import load, slices
+from videossl.params import fit, load, slices
 
 PRESETS = REPOSITORY / "presets"
 ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -106,8 +106,10 @@ def test_a_shard_of_no_known_code_is_given_none(tmp_path: Path) -> None:
 def test_a_split_changes_one_number_and_no_comment(name: str, tmp_path: Path) -> None:
     split = "1" if name == "toy-large" else "3"
     commands.cli.main(["run", name, "--split", split, "--out", str(tmp_path), "--params-only"], standalone_mode=False)
-    lines = zip((PRESETS / f"{name}.yaml").read_text().splitlines(), (tmp_path / "params.yaml").read_text().splitlines(), strict=True)
-    assert [pair for pair in lines if pair[0] != pair[1]] == ([] if split == "1" else [("  split: 1", "  split: 3")])
+    before, after = (path.read_text().splitlines() for path in (PRESETS / f"{name}.yaml", tmp_path / "params.yaml"))
+    assert after[0] == "# yaml-language-server: $schema=params.schema.json" and (tmp_path / "params.schema.json").is_file()
+    changed = [pair for pair in zip(before[1:], after[1:], strict=True) if pair[0] != pair[1]]
+    assert changed == ([] if split == "1" else [("  split: 1", "  split: 3")])
 
 
 @pytest.mark.parametrize(
@@ -135,6 +137,25 @@ def test_a_preset_without_a_split_is_refused(tmp_path: Path, refused: Callable[.
 def test_a_run_on_another_split_is_not_taken_for_it(tmp_path: Path, refused: Callable[..., str]) -> None:
     (tmp_path / "params.yaml").write_text((PRESETS / "ucf101.yaml").read_text())
     assert "is there with split 1; give OUT" in refused("videossl", "run", "ucf101", "--split=2", "--out", tmp_path)
+
+
+def test_epochs_are_fitted_to_the_number_of_videos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By hand: 5 of 7 videos to train on are one step an epoch, of 35 two; the epochs of the preset are the least."""
+    for count, wanted in ((5, {"moco": 1000, "cmmc": 240, "finetune": 150}), (35, {"moco": 500, "cmmc": 120, "finetune": 75})):
+        root, out = tmp_path / f"videos{count}", tmp_path / f"run{count}"
+        (root / "a").mkdir(parents=True)
+        names = [f"{number:04d}.mp4" for number in range(count + 2)]
+        for name in names:
+            (root / "a" / name).touch()
+        (root / "trainlist01.txt").write_text("".join(f"a/{name} 1\n" for name in names[2:]))
+        (root / "testlist01.txt").write_text("".join(f"a/{name}\n" for name in names[:2]))
+        commands.cli.main(["run", "folder", str(root), "--out", str(out), "--params-only"], standalone_mode=False)
+        made = load.load(out / "params.yaml")
+        for stream in made["streams"].values():
+            assert {tag: stream["train"][tag]["epochs"] for tag in wanted} == wanted
+        assert f"{count} videos to train on: epochs moco {wanted['moco']:,}, cmmc {wanted['cmmc']}" in capsys.readouterr().err
+    plenty = fit.epochs(load.load(PRESETS / "folder.yaml"), 500)
+    assert plenty == {"moco": 100, "cmmc": 20, "finetune": 30}
 
 
 def test_make_gives_both_on() -> None:

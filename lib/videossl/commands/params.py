@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,15 +39,26 @@ class Row(NamedTuple):
     of: tuple[str, ...]
 
 
-@click.command(epilog="Example: videossl params | less")
-@click.option("--out", type=click.Path(path_type=Path), help="A file for the page; printed if absent.")
+@click.command(epilog="Example: videossl params --schema --out params.schema.json")
+@click.option("--schema", "for_editors", is_flag=True, help="The JSON Schema in its place, by which editors check and complete.")
+@click.option("--out", type=click.Path(path_type=Path), help="A file to write; printed if absent.")
 @click.option("--check", is_flag=True, help="Write nothing, and fail if the file is not as it would be written.")
-def command(out: Path | None, check: bool) -> None:
-    """Say what each key of params.yaml means."""
+def command(for_editors: bool, out: Path | None, check: bool) -> None:
+    """Say what each key of params.yaml means.
+
+    An editor with the YAML language server finds the schema by this line in params.yaml, with the path of the file:
+    # yaml-language-server: $schema=params.schema.json
+    """
+    said = editors() if for_editors else text()
     if out:
-        script.generate(out, text(), check, "run `make dvc.yaml`")
+        script.generate(out, said, check, "run `make dvc.yaml`")
     else:
-        print(text(), end="")
+        print(said, end="")
+
+
+def editors() -> str:
+    """The JSON Schema of params.yaml as a person writes it."""
+    return json.dumps(schema.written(), indent=1, ensure_ascii=False) + "\n"
 
 
 def text() -> str:

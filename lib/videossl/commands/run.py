@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -12,11 +13,14 @@ from pathlib import Path
 import click
 
 from videossl import engine, job_code
-from videossl.commands import presets
+from videossl.commands import params, presets
 from videossl.errors import InputError
 from videossl.extract import shard
 from videossl.files import atomic
 from videossl.params import load, preflight, run_plan
+
+EDITORS = re.compile(r"(?<=^# yaml-language-server: \$schema=).*", re.MULTILINE)
+"""The place in a preset that names its schema to editors."""
 
 
 @click.command(epilog="Example: videossl run folder path/to/videos --out runs/mine")
@@ -80,8 +84,9 @@ def _write(preset: Path, text: str, out: Path, split: str) -> None:
         print(f"kept {out / 'params.yaml'} as it is; delete it to start from {preset} again", file=sys.stderr)
         return
     fitted = presets.fitted(text, preset)
-    with atomic(out / "params.yaml") as temporary:
-        temporary.write_text(fitted, encoding="utf-8")
+    for name, content in (("params.schema.json", params.editors()), ("params.yaml", EDITORS.sub("params.schema.json", fitted))):
+        with atomic(out / name) as temporary:
+            temporary.write_text(content, encoding="utf-8")
     print(f"wrote {out / 'params.yaml'}", file=sys.stderr)
 
 

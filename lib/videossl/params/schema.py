@@ -62,6 +62,37 @@ def schema() -> Schema:
     return result
 
 
+def written() -> Schema:
+    """The schema of params.yaml as a person writes it, for editors: what `load.filled` fills in may be left out."""
+    result: Schema = json.loads(json.dumps(schema()))
+    properties = result["properties"]
+    names = {"enum": list(registry.names("datasets"))}
+    properties["dataset"] = {"anyOf": [names, properties["dataset"]], "description": properties["dataset"]["description"]}
+    tasks = properties["evaluate"]["properties"]["tasks"]
+    short = {"type": "array", "items": {"enum": ordered("tasks")}}
+    properties["evaluate"]["properties"]["tasks"] = {"anyOf": [short, tasks], "description": tasks["description"]}
+    stream = properties["streams"]["additionalProperties"]
+    for kind in stream["allOf"]:
+        name = "-".join(thing["const"] for thing in kind["if"]["properties"].values())
+        result["$defs"] |= {name: kind["then"], "train": kind["then"]["properties"]["train"]}
+        kind["then"]["required"].remove("modality")
+        kind["then"]["properties"]["train"] = {"$ref": "#/$defs/train"}
+        kind["then"] = {"$ref": f"#/$defs/{name}"}
+    properties["streams"]["properties"] = {modality: _stream_called(modality, stream) for modality in ordered("modalities")}
+    return result
+
+
+def _stream_called(modality: str, stream: Schema) -> Schema:
+    """The schema of a stream whose name is a modality, which it then need not name."""
+    own = []
+    for kind in stream["allOf"]:
+        named = kind["if"]["properties"]
+        if named["modality"]["const"] == modality:
+            unnamed = {"required": ["encoder"], "properties": {"encoder": named["encoder"]}, "not": {"required": ["modality"]}}
+            own.append({"if": unnamed, "then": kind["then"]})
+    return stream | {"required": ["encoder"], "allOf": [*stream["allOf"], *own]}
+
+
 @cache
 def sections() -> dict[str, Schema]:
     """The sections of params.yaml that modalities have for themselves, by modality."""
