@@ -38,6 +38,8 @@ for dataset in DATASETS:
             runtime=1440,  # 7 GB of UCF101 at 0.1 MB/s; one that is cut short goes on
         params:
             slice=as_json(lambda wildcards, dataset=dataset: slices.dataset(P, dataset)),
+        message:
+            f"obtain or check the files of {dataset}"
         shell:
             "python {input.code[0]:q} --params {params.slice:q} --out {output:q} --processes {threads} --log {log:q}"
 
@@ -64,5 +66,7 @@ rule index:
     params:
         slice=as_json(lambda wildcards: slices.index(P, wildcards.dataset)),
         files=copy_of_the_user,
+    message:
+        "list the videos of {wildcards.dataset}"
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --out {output.table:q} --processes {threads} --log {log:q}"

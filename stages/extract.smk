@@ -45,6 +45,8 @@ for cached in run_plan.all_cached_modalities(P):
             ),
             source=cached,
             extractor=extractor["module"],
+        message:
+            f"cache {cached} of {{wildcards.dataset}}, shard {{wildcards.shard}}"
         shell:
             "python {input.code[0]:q} --params {params.slice:q} --source {params.source:q} --extractor {params.extractor:q}"
             " --index {input.index:q} --shard {wildcards.shard} --out {output:q} --processes {threads} --log {log:q}"

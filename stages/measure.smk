@@ -70,6 +70,8 @@ rule measurable:
     params:
         slice=as_json(lambda wildcards: slices.measurable(P, wildcards.dataset)),
         tasks=as_json(lambda wildcards: P["evaluate"]["tasks"]),  # DVC sees names and settings as one; both engines rerun
+    message:
+        "see whether the labels and split of {wildcards.dataset} allow the tasks"
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --index {input.index:q} --out {output:q} --log {log:q}"
 
@@ -93,6 +95,8 @@ rule features:
     params:
         slice=as_json(features_slice),
         cache=lambda wildcards, input: paths.in_short(input.cache),
+    message:
+        "features of {wildcards.dataset} by {wildcards.stream} of {wildcards.experiment}, seed {wildcards.seed}"
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --experiment {wildcards.experiment} --seed {wildcards.seed}"
         " --index {input.index:q} --cache {params.cache:q} --weights {input.weights:q} --out {output:q} --log {log:q}"
@@ -120,6 +124,8 @@ rule finetune:
     params:
         slice=as_json(finetune_slice),
         cache=lambda wildcards, input: paths.in_short(input.cache),
+    message:
+        "{wildcards.task} {wildcards.stream} of {wildcards.experiment} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         TRAIN
         + " --params {params.slice:q} --task {wildcards.task} --experiment {wildcards.experiment} --seed {wildcards.seed}"
@@ -151,6 +157,8 @@ rule score:
         runtime=120,
     params:
         slice=as_json(lambda wildcards: slices.score(P, wildcards.task)),
+    message:
+        "score {wildcards.task} of {wildcards.experiment} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --task {wildcards.task} --experiment {wildcards.experiment}"
         " --seed {wildcards.seed} --dataset {wildcards.dataset} --features {input.features:q} --out {output:q} --log {log:q}"
@@ -177,6 +185,8 @@ rule progress:
     params:
         slice=as_json(progress_slice),
         cache=lambda wildcards, input: paths.in_short(input.cache),
+    message:
+        "measure {wildcards.training} of {wildcards.experiment} along its training, on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --experiment {wildcards.experiment} --seed {wildcards.seed}"
         " --training {wildcards.training} --dataset {wildcards.dataset} --index {input.index:q} --cache {params.cache:q}"

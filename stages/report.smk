@@ -74,6 +74,8 @@ for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"]))
         params:
             slice=as_json(lambda wildcards: slices.report(P)),
             cache=lambda wildcards, input: paths.in_short(input.cache),
+        message:
+            "write the page of the run"
         shell:
             "python {input.code[0]:q} --params {params.slice:q} --index {input.index:q} --cache {params.cache:q}"
             " --results {input.results:q} --histories {input.histories:q} --features {input.features:q} --out {output:q} --log {log:q}"
@@ -145,6 +147,8 @@ for target in P["targets"]:
         params:
             slice=as_json(lambda wildcards, target=target: slices.compare(P, target)),
             target=target,
+        message:
+            f"compare what {target} names"
         shell:
             "python {input.code[0]:q} --params {params.slice:q} --target {params.target:q} --index {input.index:q}"
             " --results {input.results:q} --progress {input.progress:q} --histories {input.histories:q} --out {output:q} --log {log:q}"

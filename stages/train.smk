@@ -88,6 +88,8 @@ rule feasible:
         runtime=10,
     params:
         slice=as_json(lambda wildcards: slices.feasible(P, wildcards.experiment)),
+    message:
+        "see whether the encoders of {wildcards.experiment} allow its method"
     shell:
         "python {input.code[0]:q} --params {params.slice:q} --experiment {wildcards.experiment} --out {output:q} --log {log:q}"
 
@@ -117,6 +119,8 @@ rule train:
     params:
         slice=as_json(training_slice),
         cache=lambda wildcards, input: paths.in_short(input.cache),
+    message:
+        "train {wildcards.training} of {wildcards.experiment}, seed {wildcards.seed}"
     shell:
         TRAIN
         + " --params {params.slice:q} --experiment {wildcards.experiment} --seed {wildcards.seed} --index {input.index:q}"

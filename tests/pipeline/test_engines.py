@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 import shutil
 from functools import cache
 from modulefinder import ModuleFinder
@@ -25,9 +24,10 @@ SCRIPTS = dict.fromkeys(("frames", "flow", "skeleton"), "extract")
 """The script of rules that do not bear its name."""
 
 
-def summary(workspace: Workspace) -> list[dict[str, str]]:
+def summary(workspace: Workspace, target: str = "all") -> list[dict[str, str]]:
     """Snakemake's own account of every output: rule, inputs, plan."""
-    lines = [line.split("\t") for line in workspace.call("snakemake", "--detailed-summary").stdout.splitlines() if "\t" in line]
+    said = workspace.call("snakemake", target, "--detailed-summary").stdout
+    lines = [line.split("\t") for line in said.splitlines() if "\t" in line]
     return [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
 
 
@@ -169,9 +169,11 @@ def test_a_recorded_run_leaves_both_engines_nothing_to_do(finished: Workspace) -
 
 def jobs(workspace: Workspace, target: str = "all") -> dict[str, str]:
     """Rule by first output, of all that Snakemake would run."""
-    text = workspace.call("snakemake", target, "-n", "--quiet", "host").stdout
-    found = (re.match(r"(?:local)?rule (\w+):.*?output: ([^,\n]*)", job, re.S) for job in re.split(r"\n(?=(?:local)?rule )", text))
-    return {job[2]: job[1] for job in found if job and job[1] != "all"}
+    first: dict[str, dict[str, str]] = {}  # each job has a log of its own
+    for row in summary(workspace, target):
+        if row["plan"] == "update pending":
+            first.setdefault(row["log-file(s)"], row)
+    return {row["output_file"]: row["rule"] for row in first.values()}
 
 
 def planned(workspace: Workspace, target: str = "all") -> set[str]:
@@ -287,8 +289,7 @@ def test_a_changed_video_of_the_users_own_is_noticed_by_both(fresh: Workspace, t
 
 
 def test_the_target_seeds_adds_what_the_first_run_lacks(finished: Workspace) -> None:
-    text = finished.call("snakemake", "seeds", "-n", "--quiet", "host").stdout
-    outputs = re.findall(r"output: ([^,\n]*)", text)
+    outputs = jobs(finished, "seeds")
     assert outputs and all("/1/" in output or output == "data/report/seeds.html" for output in outputs)
 
 

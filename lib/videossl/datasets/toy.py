@@ -272,7 +272,7 @@ def download(out: Path, options: Mapping[str, Any], processes: int) -> None:
     plan = {split: list(takes(settings, split)) for split in ("train", "test")}
     work = [Work(Path(out), take, settings) for split in plan.values() for take in split]
     done = pool.ordered(make, work, processes)
-    for _ in tqdm(done, total=len(work), desc=NAME, unit="video", mininterval=1):
+    for _ in tqdm(done, total=len(work), desc=NAME, unit="video", mininterval=1, disable=None):
         pass
     texts = _missing(settings) if settings.layout == "ntu60" else _lists(plan, settings)
     for name, text in texts.items():
