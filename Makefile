@@ -69,6 +69,10 @@ test-slow: setup ## the tests that do
 bench: setup ## what is measured in minutes, as ratios to named baselines; on a GPU: .venv/bin/python -m bench.gpu
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m bench
 
+docs: setup ## the documentation as a site: docs/_build/index.html
+	sphinx-build --fresh-env --quiet --fail-on-warning --keep-going docs docs/_build
+.PHONY: docs
+
 check: setup ## format, lint, types, layers, dvc.yaml, docs/params.md
 	ruff format --check $(SOURCES)
 	ruff check $(SOURCES)

@@ -2,18 +2,22 @@
 
 import importlib
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import torch
 from torch import Tensor, nn
 
 from tests.conftest import REPOSITORY
-from videossl import registry
+from videossl import commands, registry
 
 PAGE = REPOSITORY / "docs" / "mixing.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n+^```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
@@ -142,3 +146,28 @@ def test_docstrings_begin_with_a_verb_or_a_noun() -> None:
     texts = [(path, text) for path in scripts for text in re.findall(r'^\s*"""(\w+)', path.read_text(), re.MULTILINE)]
     assert len(texts) > 900
     assert not [f"{path.name}: {text}" for path, text in texts if text in ("What", "How", "Whether", "Where", "Why", "Which")]
+
+
+COMMAND = re.compile(r"^ {4}(videossl [^#\n]+)|`(videossl [^`]+)`", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_each_command_of_a_page_is_one_that_is_taken(page: Path) -> None:
+    """Its subcommand and options are there. "..." and [RUN] stand for what a reader fills in."""
+    for match in COMMAND.finditer(page.read_text()):
+        words = shlex.split(match[1] or match[2])[1:]
+        if words and words[0] != "--help":
+            command = commands.cli.get_command(click.Context(commands.cli), words[0])
+            assert command is not None, match[0]
+            if len(words) > 1:
+                command.make_context(words[0], words[1:])
+
+
+def test_the_pages_are_a_site(tmp_path: Path) -> None:
+    """Sphinx finds each link, and each page from another; `make docs` calls it so."""
+    build = ["sphinx-build", "--quiet", "--fail-on-warning", "--keep-going", str(DOCS), str(tmp_path)]
+    done = subprocess.run([sys.executable, "-m", "sphinx", *build[1:]], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    made = {path.relative_to(tmp_path).with_suffix("") for path in tmp_path.rglob("*.html")}
+    assert made >= {path.relative_to(DOCS).with_suffix("") for path in DOCS.rglob("*.md")}
+    assert "videossl.mix.cutmix.cutmix" in (tmp_path / "api.html").read_text()
