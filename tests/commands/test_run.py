@@ -158,6 +158,17 @@ def test_epochs_are_fitted_to_the_number_of_videos(tmp_path: Path, capsys: pytes
     assert plenty == {"moco": 100, "cmmc": 20, "finetune": 30}
 
 
+def test_videos_without_classes_are_measured_by_no_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(9):
+        (tmp_path / f"{number}.mp4").touch()
+    for name in ("few-clips", "folder", "folder-pose"):
+        commands.cli.main(["run", name, str(tmp_path), "--out", str(tmp_path / name), "--params-only"], standalone_mode=False)
+        made, whole = load.load(tmp_path / name / "params.yaml"), load.load(PRESETS / f"{name}.yaml")
+        assert not made["evaluate"]["tasks"] and whole["evaluate"]["tasks"]
+        assert made["evaluate"]["clips"] == whole["evaluate"]["clips"] and made["all"] == whole["all"]
+        assert "the videos have no classes: no task is measured" in capsys.readouterr().err
+
+
 def test_make_gives_both_on() -> None:
     done = subprocess.run(
         ["make", "-n", "-o", ".venv/done", "run", "cost", "PRESET=ntu60", "SPLIT=2", "LIKE=runs/a b"],

@@ -13,12 +13,17 @@ import yaml
 
 from videossl import job_code, registry
 from videossl.data import listing
+from videossl.data.listing import Video
 from videossl.errors import InputError
 from videossl.params import fit, load
 
 FOLDER = job_code.ROOT / "presets"
 FITTED = ("folder", "folder-pose")
-"""The presets for a person's own videos, whose epochs are fitted to how many there are."""
+"""The presets whose epochs are fitted to how many videos a person has."""
+OWN = (*FITTED, "few-clips")
+"""All presets for a person's own videos."""
+TASKS = re.compile(r"^  tasks:.*\n(?:    .*\n)+", re.MULTILINE)
+"""The tasks of a preset, as they stand in it."""
 
 
 def places(command: Callable[..., None]) -> Callable[..., None]:
@@ -75,28 +80,36 @@ def text(preset: Path, root: str, lists: str, transfer: str, split: str) -> str:
 
 
 def fitted(text: str, preset: Path) -> str:
-    """The text of a preset for a person's own videos with epochs for as many as there are; says which and why. Others are as they were."""
-    if preset.stem not in FITTED:
+    """The text of a preset for a person's own videos, fitted to them: epochs for as many as there are, and no tasks where they have no classes.
+
+    Says which and why. Other presets are as they were.
+    """
+    if preset.stem not in OWN:
         return text
     params = load.parse(text, str(preset))
-    videos = _training_videos(params["dataset"])
-    needed = fit.epochs(params, videos)
-    for tag, epochs in needed.items():
-        text = re.sub(rf"(?m)^( +{tag}: \{{epochs: )\d+", rf"\g<1>{epochs}", text)
-    chosen = ", ".join(f"{tag} {epochs:,}" for tag, epochs in needed.items())
-    print(f"{videos:,} videos to train on: epochs {chosen}; as many steps as real clips took (docs/learning.md)", file=sys.stderr)
+    videos = _videos(params["dataset"])
+    if not any(video.label for video in videos):
+        text = TASKS.sub("  tasks: [] # the videos have no classes: there is nothing to measure with\n", text, count=1)
+        print("the videos have no classes: no task is measured; the page has neighbours, maps and spread of features", file=sys.stderr)
+    if preset.stem in FITTED:
+        trained = sum(video.split == "train" for video in videos)
+        needed = fit.epochs(params, trained)
+        for tag, epochs in needed.items():
+            text = re.sub(rf"(?m)^( +{tag}: \{{epochs: )\d+", rf"\g<1>{epochs}", text)
+        chosen = ", ".join(f"{tag} {epochs:,}" for tag, epochs in needed.items())
+        print(f"{trained:,} videos to train on: epochs {chosen}; as many steps as real clips took (docs/learning.md)", file=sys.stderr)
     return text
 
 
-def _training_videos(dataset: Mapping[str, Any]) -> int:
-    """The number of videos of a dataset's training side, as its layout and lists have it. Raises InputError where it has none."""
+def _videos(dataset: Mapping[str, Any]) -> list[Video]:
+    """The videos of a dataset as its layout and lists have them. Raises InputError where none is on the training side."""
     module = registry.module("datasets", dataset["name"])
     root = Path(dataset["root"])
     if not root.is_dir():
         raise InputError(f"ROOT is {root}, which is not a folder; name the one that holds your videos")
     module.check(root)
-    videos: int = sum(video.split == "train" for video in module.videos(root, dataset["split"], dataset["options"]))
-    if not videos:
+    videos: list[Video] = module.videos(root, dataset["split"], dataset["options"])
+    if not any(video.split == "train" for video in videos):
         raise InputError(f"{root} has no video on the training side of the split; lower dataset.options.test_share, or write other lists")
     return videos
 
