@@ -1,4 +1,4 @@
-"""A run as its pages see it: what it left behind, read from its files; samples and neighbours, chosen here."""
+"""A run as its pages see it: what it left behind, read from its files; samples are chosen here, neighbours by `spaces`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from videossl import registry
+from videossl import paths, registry
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.errors import InputError
 from videossl.files import read_json, sha256
 from videossl.modalities.base import Strip, evenly
-from videossl.report import paper
-from videossl.report.verdicts import BASELINES, Hits, Record, declared, summarise
-from videossl.tasks import cosines
-from videossl.tasks import features as encoded
+from videossl.report import films, paper, spaces
+from videossl.report.verdicts import BASELINES, Hits, Record, declared, headline, summarise
 from videossl.train import weights
 
 AGAIN = " # in the repository; of another run: --directory with the folder of its params.yaml"
-SAMPLES, MOMENTS, GALLERY, NEIGHBOURS = 6, 6, 4, 5
+SAMPLES, MOMENTS, FRAMES = 6, 6, 8
 PACKAGES = ("torch", "torchvision", "numpy", "h5py", "av", "opencv-contrib-python-headless", "matplotlib", "snakemake", "dvc")
 
 
@@ -42,8 +40,10 @@ class Run:
     results: results files as read; progress: those of the encoders kept along a training.
     histories: {"experiment", "seed", "training", "epochs": [{"epoch", "loss", ...}]}.
     samples: {"id", "label", "shown": positions in the video, "strips": its pictures in each modality}; legends: how to read them.
-    gallery: {"experiment", "stream", "query": {"id", "label", "thumb": uint8 (h, w, 3) or SVG}, "neighbours":
-    [{"id", "label", "thumb", "similarity", "correct"}]}.
+    gallery: {"experiment", "stream", "query": {"id", "label"}, "neighbours": [{"id", "label", "similarity", "correct"}]}; correct: of
+    the same class, None where one has none. pairs: {"experiment", "stream", "pairs": as `spaces.pairs`}.
+    spreads: {"experiment", "stream", "videos", "spread", "rank"}, of features.
+    films: frames of the videos that are shown, by their ids, uint8 (h, w, 3) or SVG; stills: one picture of those on maps.
     provenance: rows {"artefact", "sha256", "made from", "params", ...}; versions: tool to version.
     commands: what makes the page again, one line each.
     """
@@ -58,6 +58,12 @@ class Run:
     samples: Sequence[Record] = ()
     legends: Sequence[Strip] = ()
     gallery: Sequence[Record] = ()
+    confusions: Sequence[spaces.Confusion] = ()
+    maps: Sequence[spaces.Map] = ()
+    pairs: Sequence[Record] = ()
+    spreads: Sequence[Record] = ()
+    films: Mapping[str, Sequence[films.Picture]] = field(default_factory=dict)
+    stills: Mapping[str, films.Picture] = field(default_factory=dict)
     provenance: Sequence[Record] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     commands: Sequence[str] = ()
@@ -104,6 +110,7 @@ class Run:
             | {"task": " ".join(filter(None, (str(file["task"]), file.get("training"))))}
             | {key: file["provenance"].get(key, "") for key in ("data", "code")}
             | {"weights": sorted((file["provenance"].get("weights") or {}).items())}
+            | ({"made by": file["made by"]} if "made by" in file else {})
             for file in (*self.results, *self.progress)
         ]
         return sorted(files, key=lambda file: (file["dataset"], file["task"], order.index(file["experiment"]), int(file["seed"])))
@@ -201,12 +208,14 @@ def gather(
     target: the rule that makes the page again, '' for all.
     """
     rows = index.read(index_path)
+    labels = {row.id: row.label for row in rows if row.label}
     sources = sorted({path.parent.name for path in caches}, key=lambda source: (registry.declared("modalities", source)["order"], source))
     opened = [(registry.module("modalities", name), Cache([path for path in caches if path.parent.name == name], name)) for name in sources]
 
     def measured(path: Path) -> dict[str, Any]:
         file = result(path)
-        return file | {"dataset": paper.test_set(params, file["dataset"])} | _named(file)
+        names = {"dataset": paper.test_set(params, file["dataset"]), "made by": _command(file)}
+        return file | names | _named(file, labels if file["dataset"] == params["dataset"]["name"] else {})
 
     def sample(row: index.Row) -> dict[str, Any]:
         strips = [module.pictures(cache, row.id, MOMENTS) for module, cache in opened]
@@ -222,18 +231,37 @@ def gather(
         histories=list(map(history, histories)),
         samples=[sample(row) for row in _one_a_class(index.usable(rows))] if opened else [],
         legends=[module.legend() for module, _ in opened if hasattr(module, "legend")],
-        gallery=_gallery(features, opened),
+        **_seen(spaces.read(features), opened),
         provenance=list(map(trained, histories)),
         versions={name: importlib.metadata.version(name) for name in PACKAGES},
         commands=[" ".join(filter(None, ("snakemake --cores all", target, AGAIN)))],
     )
 
 
-def _named(file: Record) -> dict[str, Any]:
-    """The hits of a results file with a digest of the names of its test videos: the same names are many in many files."""
+def _command(file: Record) -> str:
+    """The command that makes a results file again from what it rests on."""
+    experiment, dataset, seed = file["experiment"], file["dataset"], int(file["seed"])
+    along = "training" in file
+    made = paths.progress(experiment, file["training"], dataset, seed) if along else paths.results(experiment, dataset, file["task"], seed)
+    return f"snakemake --cores all --force {made}"
+
+
+def _named(file: Record, labels: Mapping[str, str]) -> dict[str, Any]:
+    """The hits of a results file with a digest of the names of its test videos, for the same names are many in many files; and "classes".
+
+    classes: {stream: {class: (right, videos)}} of the headline, by the `labels` of the videos.
+    """
     if "hits" not in file:
         return {}
-    return {"hits": file["hits"] | {"videos": hashlib.sha256("\n".join(file["hits"]["videos"]).encode()).hexdigest()}}
+    videos, metric = file["hits"]["videos"], headline(file["task"])
+    counted: dict[str, dict[str, list[int]]] = {}
+    for stream, metrics in file["hits"]["streams"].items():
+        classes = counted[stream] = defaultdict[str, list[int]](lambda: [0, 0])
+        for video, sign in zip(videos, metrics.get(metric, ""), strict=False):
+            if sign != "-" and video in labels:
+                classes[labels[video]][0] += sign == "1"
+                classes[labels[video]][1] += 1
+    return {"hits": file["hits"] | {"videos": hashlib.sha256("\n".join(videos).encode()).hexdigest()}, "classes": counted}
 
 
 def _unused(about: Path) -> Mapping[str, Record]:
@@ -249,36 +277,39 @@ def _one_a_class(rows: Sequence[index.Row]) -> list[index.Row]:
     return [*different, *(row for row in rows if row is not first[row.label])][:SAMPLES]
 
 
-def _gallery(paths: Sequence[Path], opened: Opened) -> list[dict[str, Any]]:
-    """Nearest training videos of a few test videos, for each experiment with all its streams fused."""
-    by_experiment: dict[str, list[Path]] = defaultdict(list)
-    for path in paths:
-        by_experiment[path.parts[-4]].append(path)
-    items = []
-    for experiment, files in by_experiment.items():
-        streams = encoded.align([encoded.read(path) for path in files])
-        queries = streams[0].rows("test")
-        if len(queries) and len(streams[0].rows("train")):
-            asked = sorted({round(position) for position in np.linspace(0, len(queries) - 1, GALLERY)})
-            similarities = cosines.fused([cosines.similarities(stream, asked) for stream in streams])
-            name = {"experiment": experiment, "stream": "+".join(path.parent.name for path in files)}
-            items += [name | _query(streams[0], int(queries[i]), row, opened) for i, row in zip(asked, similarities, strict=True)]
-    return items
+def _seen(read: Sequence[spaces.Space], opened: Opened) -> dict[str, Any]:
+    """What the features of experiments say, as `Run` has it, with the pictures of the videos named."""
+    gallery = [item for space in read for item in spaces.neighbours(space)]
+    maps = [spaces.mapped(space) for space in read]
+    about = [{"experiment": space.experiment, "stream": space.name} for space in read]
+    pairs = [names | {"pairs": spaces.pairs(space)} for names, space in zip(about, read, strict=True)]
+    tiles = [tile for item in gallery for tile in (item["query"], *item["neighbours"])]
+    tiles += [tile for item in pairs for pair in item["pairs"] for tile in pair["videos"]]
+    shown = sorted({tile["id"] for tile in tiles})
+    spreads = [
+        {"experiment": space.experiment, "stream": stream, "videos": len(features.ids)}
+        | dict(zip(("spread", "rank"), spaces.spread_and_rank(features), strict=True))
+        for space in read
+        for stream, features in space.streams.items()
+    ]
+    return {
+        "gallery": gallery,
+        "confusions": [spaces.confusion(space) for space in read if space.labelled],
+        "maps": maps,
+        "pairs": pairs,
+        "spreads": spreads,
+        "films": {video: _film(video, opened) for video in shown},
+        "stills": {video: _still(video, opened) for video in sorted({tile["id"] for one in maps for tile in one.tiles})},
+    }
 
 
-def _query(features: encoded.Features, query: int, similarity: np.ndarray, opened: Opened) -> dict[str, Any]:
-    """A test video and its nearest training videos. similarity: (training videos,)."""
-
-    def tile(video: int) -> dict[str, Any]:
-        return {"id": features.ids[video], "label": features.labels[video], "thumb": _thumbnail(features.ids[video], opened)}
-
-    places = np.argsort(-similarity, kind="stable")[:NEIGHBOURS]
-    nearest = zip(features.rows("train")[places].tolist(), similarity[places].tolist(), strict=True)
-    marked = ((video, {"similarity": cosine, "correct": features.labels[video] == features.labels[query]}) for video, cosine in nearest)
-    return {"query": tile(query), "neighbours": [tile(video) | mark for video, mark in marked]}
+def _film(video: str, opened: Opened) -> list[films.Picture]:
+    """Some frames of a video, as the first modality of the run draws them that shows what a video is about; none where there is none."""
+    of = next(((module, cache) for module, cache in opened if hasattr(module, "thumbnail")), None)
+    return [picture.value for picture in of[0].pictures(of[1], video, FRAMES).pictures] if of else []
 
 
-def _thumbnail(video: str, opened: Opened) -> np.ndarray | str:
+def _still(video: str, opened: Opened) -> films.Picture:
     """One picture of a video, (H, W, 3) uint8 or an SVG, or grey nothing where no modality of the run has one."""
     pictures = (module.thumbnail(cache, video) for module, cache in opened if hasattr(module, "thumbnail"))
-    return next(pictures, np.full((64, 64, 3), 128, np.uint8))
+    return next(pictures, np.full((8, 8, 3), 128, np.uint8))
