@@ -38,7 +38,7 @@ def by_class(run: Run) -> list[ByClass]:
         own = list(group)
         for stream in _widest(run, own):
             here = [number for number in own if number["stream"] == stream]
-            if len(counted[task, stream]) > 1:
+            if len(counted[task, stream]) > 1 and counted[task, stream].keys() - BASELINES.keys():
                 found.append(_table(run, task, stream, here, counted[task, stream]))
     return found
 
@@ -55,7 +55,7 @@ def _table(run: Run, task: str, stream: str, here: Sequence[Record], counted: Ma
     order = run.in_order(shares)
     trained = [number for number in here if number["experiment"] in shares]
     top = next((one["experiment"] for one in trained if one is best(trained)), order[-1])
-    base = next(name for name in (*(name for name in BASELINES if name in order), *order) if name != top)
+    base = next(name for name in ("untrained", *order) if name in order and name != top)
     videos = {name: count for files in counted.values() for classes in files for name, (_, count) in classes.items()}
     rows = []
     for name in videos:

@@ -49,7 +49,7 @@ const filterable = (table, frame) => {
     for (const row of rows) row.hidden = !wanted.every((word) => row.textContent.toLowerCase().includes(word));
     count.textContent = input.value ? `${rows.filter((row) => !row.hidden).length} of ${rows.length}` : "";
   });
-  frame.before(make("div", {class: "tools"}, input, count));
+  frame.before(make("div", {class: "tools"}, input, make("span", {class: "note"}, "a click on a heading sorts"), count));
 };
 for (const frame of document.querySelectorAll(".scroll")) {
   const table = frame.querySelector("table");
@@ -59,10 +59,10 @@ for (const frame of document.querySelectorAll(".scroll")) {
 }
 
 // Clips: a click opens one larger, and it plays. The pictures are the symbols of the page.
-const SVG = "http://www.w3.org/2000/svg";
+const makeSvg = (tag) => document.createElementNS(document.querySelector("svg").namespaceURI, tag);
 const clip = (film, label) => {
   const [id, count, width, height] = film.split(" ");
-  const svg = document.createElementNS(SVG, "svg"), use = document.createElementNS(SVG, "use");
+  const svg = makeSvg("svg"), use = makeSvg("use");
   svg.setAttribute("class", "clip playing");
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("style", `--n:${count};--rest:${Math.floor(count / 2)}`);
@@ -111,7 +111,7 @@ for (const figure of document.querySelectorAll(".mapped")) {
   choice.addEventListener("change", () => {
     for (const point of points) point.classList.toggle("faded", choice.value >= 0 && point.dataset.class !== classes[choice.value]);
   });
-  figure.prepend(make("div", {class: "tools"}, choice));
+  figure.querySelector("figcaption").after(make("div", {class: "tools"}, choice));
 }
 
 // By class: the difference of any two columns.
