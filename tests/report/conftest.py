@@ -110,7 +110,7 @@ def sample(id: str, label: str) -> dict[str, Any]:
     """A video in frames, in flow and as drawn lines."""
     shown = evenly(12, 6)
     shades = [np.full((64, 64, 3), 20 * i, np.uint8) for i in shown]
-    lines = '<svg class="skeleton" viewBox="0 0 100 100" role="img"><line class="left" x1="0" y1="0" x2="9" y2="9"/></svg>'
+    lines = '<svg class="skeleton" viewBox="0 0 100 100" role="img" aria-label="skeleton"><line class="left" x1="0" y1="0" x2="9" y2="9"/></svg>'
     strips = [
         Strip("frames", [Picture("png", shade, f"frame {i}") for i, shade in zip(shown, shades, strict=True)]),
         Strip(

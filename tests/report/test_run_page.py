@@ -19,6 +19,7 @@ from tests.report import made
 from videossl.report import run_page
 from videossl.report.films import Reel, drawn
 from videossl.report.finished_run import Run
+from videossl.report.spaces import Confusion, Map
 
 MakeRun = Callable[..., Run]
 SECTIONS = ["summary", "results", "curves", "samples", "gallery", "classes", "map", "index", "provenance", "again"]
@@ -110,6 +111,9 @@ def test_names_are_escaped(make_run: MakeRun) -> None:
         index=[replace(row, id=evil, label=evil, reason=f"{evil}: {evil}") for row in run.index],
         samples=[sample],
         gallery=[shown],
+        confusions=[Confusion(evil, evil, [evil, "x"], np.eye(2, dtype=int))],
+        maps=[Map(evil, evil, [{"id": evil, "label": evil, "split": "test"}], np.zeros((1, 2)))],
+        films={evil: [np.zeros((4, 4, 3), np.uint8)] * 2},
         results=[{**result, "experiment": evil} for result in run.results[:1]],
         histories=[{**history, "experiment": evil} for history in run.histories[:1]],
         provenance=[{evil: evil, "sha256": evil}],
@@ -343,6 +347,33 @@ def test_gallery_marks_do_not_rest_on_colour(one_seed: str) -> None:
     assert "stc-mix, rgb+flow" in read.text("gallery") and "untrained encoder, rgb+flow" in read.text("gallery")
     classes = [name for _, attrs in read.tags for name in (attrs.get("class") or "").split()]
     assert classes.count("hit") == 2 and classes.count("miss") == 6 and classes.count("query") == 2
+
+
+def test_without_labels_nothing_is_right_or_wrong(make_run: MakeRun) -> None:
+    run = without_curves(make_run, results=[], confusions=[])
+    bare = {**run.gallery[0], "neighbours": [{**one, "label": "", "correct": None} for one in run.gallery[0]["neighbours"]]}
+    read = Reader(run_page.render(replace(run, gallery=[bare], pairs=[])))
+    assert "right" not in read.text("gallery").partition("A clip plays")[2] and read.text("gallery").count("(no label) ·") == 4
+    assert "no labelled videos on both sides" in read.text("classes")
+    assert "stc-mix , rgb+flow; 40 videos" in read.text("map") and "stc-mix rgb 40 0.500 7.2" in read.text("map")
+
+
+def test_each_video_is_on_the_page_once(one_seed: str) -> None:
+    """As a symbol that all who show it refer to: five films, the skeleton's, and the stills that are not among them."""
+    read = Reader(one_seed)
+    symbols = [str(attrs["id"]) for tag, attrs in read.tags if tag == "symbol"]
+    used = [str(attrs["href"])[1:] for tag, attrs in read.tags if tag == "use" and "href" in attrs]
+    assert len(symbols) == len(set(symbols)) == 6 + 35 and set(used) <= set(symbols) and len(used) == 2 * 5 + 2
+    assert [attrs["data-film"] for tag, attrs in read.tags if "data-film" in attrs and tag == "path"][5] == "film-10 1 56 42"
+
+
+def test_experiments_are_compared_in_one_picture(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(run_page, "draw", lambda *given: drawn.append(given[0]) or "")
+    shown = run_page.compared(make_run((0, 1)))
+    assert [stream for stream, _ in shown] == ["rgb", "flow"] and [chart["metric"] for chart in drawn] == ["loss", "accuracy", "spread"] * 2
+    assert [[len(course["points"]) for course in chart["courses"]] for chart in drawn] == [[6, 12]] * 6, "as long as each was trained"
+    assert run_page.compared(replace(make_run(), histories=[])) == []
 
 
 def test_provenance_has_every_results_file(one_seed: str) -> None:

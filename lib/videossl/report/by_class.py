@@ -60,9 +60,9 @@ def _table(run: Run, task: str, stream: str, here: Sequence[Record], counted: Ma
     rows = []
     for name in videos:
         mine, theirs = shares[top].get(name), shares[base].get(name)
-        apart = mine - theirs if mine is not None and theirs is not None else 0.0
-        cells = [name, videos[name], *(unit.text(shares[one].get(name)) for one in order), unit.difference(apart)]
-        rows.append((apart, Row(cells)))
+        apart = mine - theirs if mine is not None and theirs is not None else None
+        said = "–" if apart is None else unit.difference(apart)
+        rows.append((apart or 0.0, Row([name, videos[name], *(unit.text(shares[one].get(name)) for one in order), said])))
     rows.sort(key=lambda pair: (-pair[0], str(pair[1].cells[0])))
     names = [BASELINES.get(one, one) for one in order]
     heads = ["class", "videos", *names, Cell("difference", [(f"{top} less {BASELINES.get(base, base)}", "")])]

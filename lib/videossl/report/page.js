@@ -55,7 +55,7 @@ for (const frame of document.querySelectorAll(".scroll")) {
   const table = frame.querySelector("table");
   if (!table || !table.tHead || table.rows.length < 4 || table.matches(".matrix, .pairs")) continue;
   sortable(table);
-  if (rowsOf(table).length > 5) filterable(table, frame);
+  if (rowsOf(table).length > 4) filterable(table, frame);
 }
 
 // Clips: a click opens one larger, and it plays. The pictures are the symbols of the page.
