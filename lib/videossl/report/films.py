@@ -21,15 +21,15 @@ SQUARE = 100  # the side of an SVG's box
 Picture = np.ndarray | str
 
 
-def drawn(picture: Picture, label: str = "") -> Markup:
-    """A picture as an element that holds it, with all its colours; shrunk where it is wider than WIDTH."""
+def drawn(picture: Picture, label: str = "", kind: str = "PNG") -> Markup:
+    """A picture as an element that holds it, with all its colours, or about by kind "WEBP"; shrunk where it is wider than WIDTH."""
     if isinstance(picture, str):
         return Markup(picture)
     image = Image.fromarray(np.ascontiguousarray(picture))
     if image.width > WIDTH:
         image = image.resize((WIDTH, max(1, round(image.height * WIDTH / image.width))), Image.Resampling.BOX)
-    kind = "pixels" if picture.shape[1] < SMALL else "smooth"
-    return Markup('<img class="{}" src="{}" alt="{}">').format(kind, _uri(image, "PNG"), label)
+    style = "pixels" if picture.shape[1] < SMALL else "smooth"
+    return Markup('<img class="{}" src="{}" alt="{}">').format(style, _uri(image, kind), label)
 
 
 def _uri(image: Image.Image, kind: str) -> str:

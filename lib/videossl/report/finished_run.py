@@ -22,7 +22,7 @@ from videossl.data.cache import Cache
 from videossl.errors import InputError
 from videossl.files import read_json, sha256
 from videossl.modalities.base import Strip, evenly
-from videossl.report import films, paper, spaces
+from videossl.report import films, inside, paper, spaces
 from videossl.report.verdicts import BASELINES, Hits, Record, declared, headline, summarise
 from videossl.train import weights
 
@@ -44,6 +44,7 @@ class Run:
     the same class, None where one has none. pairs: {"experiment", "stream", "pairs": as `spaces.pairs`}.
     spreads: {"experiment", "stream", "videos", "spread", "rank"}, of features.
     films: frames of the videos that are shown, by their ids, uint8 (h, w, 3) or SVG; stills: one picture of those on maps.
+    mixes, activations: pictures of mixed samples, and of where encoders are active.
     provenance: rows {"artefact", "sha256", "made from", "params", ...}; versions: tool to version.
     commands: what makes the page again, one line each.
     """
@@ -64,6 +65,8 @@ class Run:
     spreads: Sequence[Record] = ()
     films: Mapping[str, Sequence[films.Picture]] = field(default_factory=dict)
     stills: Mapping[str, films.Picture] = field(default_factory=dict)
+    mixes: Sequence[inside.Drawing] = ()
+    activations: Sequence[inside.Drawing] = ()
     provenance: Sequence[Record] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     commands: Sequence[str] = ()
@@ -231,6 +234,7 @@ def gather(
         histories=list(map(history, histories)),
         samples=[sample(row) for row in _one_a_class(index.usable(rows))] if opened else [],
         legends=[module.legend() for module, _ in opened if hasattr(module, "legend")],
+        **_inside(params, index.usable(rows), opened, histories),
         **_seen(spaces.read(features), opened),
         provenance=list(map(trained, histories)),
         versions={name: importlib.metadata.version(name) for name in PACKAGES},
@@ -275,6 +279,18 @@ def _one_a_class(rows: Sequence[index.Row]) -> list[index.Row]:
     first = {row.label: row for row in reversed(rows)}
     different = [first[label] for label in sorted(first)]
     return [*different, *(row for row in rows if row is not first[row.label])][:SAMPLES]
+
+
+def _inside(params: dict[str, Any], rows: Sequence[index.Row], opened: Opened, histories: Sequence[Path]) -> dict[str, Any]:
+    """What encoders are given and look at, as `Run` has it, of videos that are trained on, and of others where there are some."""
+    known = inside.streams(params, opened)
+    if not known or not histories:
+        return {}
+    train, test = ([row for row in rows if row.split == split] for split in ("train", "test"))
+    return {
+        "mixes": inside.mixes(params, _one_a_class(train), known),
+        "activations": inside.activations(params, _one_a_class(test or train), known, histories),
+    }
 
 
 def _seen(read: Sequence[spaces.Space], opened: Opened) -> dict[str, Any]:
