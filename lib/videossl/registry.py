@@ -94,7 +94,11 @@ def shown(part: Mapping[str, Any]) -> tuple[str, ...]:
     seen = {stream["modality"] for stream in part["streams"].values()}
     cached = {declared("modalities", modality).get("reads", modality) for modality in seen}
     encoders = {stream["encoder"] for stream in part["streams"].values()}
-    things = [*(("modalities", name) for name in seen | cached), *(("encoders", name) for name in encoders), *(("tasks", task) for task in part["evaluate"]["tasks"])]
+    things = [
+        *(("modalities", name) for name in seen | cached),
+        *(("encoders", name) for name in encoders),
+        *(("tasks", task) for task in part["evaluate"]["tasks"]),
+    ]
     methods = {files("methods", name)[1] for recipe in part["experiments"].values() for name in _methods(recipe)}
     return tuple(sorted({*_files(things), *methods}))
 

@@ -209,7 +209,9 @@ def make_run() -> Callable[..., Run]:
             "confusions": [confusion("stc-mix", "rgb+flow")],
             "spreads": [{"experiment": "stc-mix", "stream": "rgb", "videos": 40, "spread": 0.5, "rank": 7.25}],
             "films": films(),
-            "stills": {f"{c}/{s}0{i}": np.full((48, 64, 3), 50 * i, np.uint8) for c in CLASSES for s in ("train", "test") for i in range(5)},
+            "stills": {
+                f"{c}/{s}0{i}": np.full((48, 64, 3), 50 * i, np.uint8) for c in CLASSES for s in ("train", "test") for i in range(5)
+            },
             "provenance": [
                 {
                     "artefact": "data/models/x.safetensors",

@@ -77,7 +77,15 @@ onload = async () => {
 
 def seen(folder: Path, page: str, *flags: str) -> Any:
     """What the page wrote as JSON into its #found; no errors may stand in the console of the browser."""
-    command = ["chromium", *FLAGS, *flags, "--enable-logging=stderr", f"--user-data-dir={folder / 'profile'}", "--dump-dom", (folder / page).as_uri()]
+    command = [
+        "chromium",
+        *FLAGS,
+        *flags,
+        "--enable-logging=stderr",
+        f"--user-data-dir={folder / 'profile'}",
+        "--dump-dom",
+        (folder / page).as_uri(),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert "CONSOLE" not in done.stderr, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)

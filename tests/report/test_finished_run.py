@@ -84,7 +84,9 @@ def test_hits_are_counted_by_class(tmp_path: Path) -> None:
     path = tmp_path / "linear.json"
     path.write_text(json.dumps({**RESULT, "values": {"rgb": {"accuracy": 50.0}}, "hits": hits}))
     (file,) = finished_run.gather({"dataset": {"name": "toy", "split": 1}}, tmp_path / "toy.csv", [path], []).results
-    assert file["classes"] == {"rgb": {"bow": [1, 1], "wave": [0, 1]}, "flow": {"wave": [0, 1]}}, "of a video that the index lacks, no class"
+    assert file["classes"] == {"rgb": {"bow": [1, 1], "wave": [0, 1]}, "flow": {"wave": [0, 1]}}, (
+        "of a video that the index lacks, no class"
+    )
 
 
 def test_each_number_has_the_command_that_makes_it_again(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 from tests.report import made
 
 from videossl.report import run_page
-from videossl.report.films import Reel, drawn
+from videossl.report.films import drawn
 from videossl.report.finished_run import Run
 from videossl.report.spaces import Confusion, Map
 

@@ -83,7 +83,10 @@ def test_the_nearest_pairs_are_found_on_either_side_of_the_split() -> None:
     values = features.features.copy()
     values[7], values[20] = values[4], values[33]  # a test video like a training video, and two training videos
     found = spaces.pairs(Space("mixup", {"rgb": replace(features, features=values)}))
-    assert [{tile["id"] for tile in pair["videos"]} for pair in found[:2]] in ([{"v4", "v7"}, {"v20", "v33"}], [{"v20", "v33"}, {"v4", "v7"}])
+    assert [{tile["id"] for tile in pair["videos"]} for pair in found[:2]] in (
+        [{"v4", "v7"}, {"v20", "v33"}],
+        [{"v20", "v33"}, {"v4", "v7"}],
+    )
     assert found[0]["similarity"] == pytest.approx(1) and len(found) == spaces.PAIRS
     every = [tile["id"] for pair in found for tile in pair["videos"]]
     assert len(every) == len(set(every))

@@ -49,7 +49,9 @@ def _widest(run: Run, here: Sequence[Record]) -> list[str]:
     return sorted((stream for stream in parts if not any(parts[stream] < other for other in parts.values())), key=run.place)
 
 
-def _table(run: Run, task: str, stream: str, here: Sequence[Record], counted: Mapping[str, Sequence[Mapping[str, Sequence[int]]]]) -> ByClass:
+def _table(
+    run: Run, task: str, stream: str, here: Sequence[Record], counted: Mapping[str, Sequence[Mapping[str, Sequence[int]]]]
+) -> ByClass:
     """Classes by experiments; the most of them in the difference first."""
     unit, shares = measure(task, headline(task)), {name: _shares(files) for name, files in counted.items()}
     order = run.in_order(shares)

@@ -22,7 +22,8 @@ from videossl.data.cache import Cache
 from videossl.errors import InputError
 from videossl.files import read_json, sha256
 from videossl.modalities.base import Strip, evenly
-from videossl.report import films, inside, paper, spaces
+from videossl.report import inside, paper, spaces
+from videossl.report.films import Picture
 from videossl.report.verdicts import BASELINES, Hits, Record, declared, headline, summarise
 from videossl.train import weights
 
@@ -63,8 +64,8 @@ class Run:
     maps: Sequence[spaces.Map] = ()
     pairs: Sequence[Record] = ()
     spreads: Sequence[Record] = ()
-    films: Mapping[str, Sequence[films.Picture]] = field(default_factory=dict)
-    stills: Mapping[str, films.Picture] = field(default_factory=dict)
+    films: Mapping[str, Sequence[Picture]] = field(default_factory=dict)
+    stills: Mapping[str, Picture] = field(default_factory=dict)
     mixes: Sequence[inside.Drawing] = ()
     activations: Sequence[inside.Drawing] = ()
     provenance: Sequence[Record] = ()
@@ -298,7 +299,7 @@ def _seen(read: Sequence[spaces.Space], opened: Opened) -> dict[str, Any]:
     gallery = [item for space in read for item in spaces.neighbours(space)]
     maps = [spaces.mapped(space) for space in read]
     about = [{"experiment": space.experiment, "stream": space.name} for space in read]
-    pairs = [names | {"pairs": spaces.pairs(space)} for names, space in zip(about, read, strict=True)]
+    pairs: list[dict[str, Any]] = [{**names, "pairs": spaces.pairs(space)} for names, space in zip(about, read, strict=True)]
     tiles = [tile for item in gallery for tile in (item["query"], *item["neighbours"])]
     tiles += [tile for item in pairs for pair in item["pairs"] for tile in pair["videos"]]
     shown = sorted({tile["id"] for tile in tiles})
@@ -319,13 +320,13 @@ def _seen(read: Sequence[spaces.Space], opened: Opened) -> dict[str, Any]:
     }
 
 
-def _film(video: str, opened: Opened) -> list[films.Picture]:
+def _film(video: str, opened: Opened) -> list[Picture]:
     """Some frames of a video, as the first modality of the run draws them that shows what a video is about; none where there is none."""
     of = next(((module, cache) for module, cache in opened if hasattr(module, "thumbnail")), None)
     return [picture.value for picture in of[0].pictures(of[1], video, FRAMES).pictures] if of else []
 
 
-def _still(video: str, opened: Opened) -> films.Picture:
+def _still(video: str, opened: Opened) -> Picture:
     """One picture of a video, (H, W, 3) uint8 or an SVG, or grey nothing where no modality of the run has one."""
     pictures = (module.thumbnail(cache, video) for module, cache in opened if hasattr(module, "thumbnail"))
     return next(pictures, np.full((8, 8, 3), 128, np.uint8))

@@ -127,7 +127,12 @@ def render_page(template: str, run: Run, **values: Any) -> str:
     page = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     script = Path(__file__).with_name(SCRIPT).read_text(encoding="utf-8")
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    page.globals |= {"baselines": BASELINES, "dataset_name": paper.dataset_name, "script": Markup(script), "script_hash": f"sha256-{allowed}"}
+    page.globals |= {
+        "baselines": BASELINES,
+        "dataset_name": paper.dataset_name,
+        "script": Markup(script),
+        "script_hash": f"sha256-{allowed}",
+    }
     params = json.dumps(run.params, indent=1, sort_keys=True, ensure_ascii=False, default=str)
     return page.get_template(template).render(run=run, params=params, **values)
 

@@ -115,7 +115,9 @@ def _mixed(stream: Stream, rows: Sequence[Row], chosen: Mapping[str, Any], seed:
     groups = [("the two samples", [Strip(own, stream.drawn(views[0])), Strip(other, stream.drawn(views[1]))])]
     for _ in range(MIXED):
         mixed, lam = mix_inputs(chosen["mixing"], views, torch.tensor([1, 0]), rng, chosen.get("alpha", 1.0), dims=tuple(encoder["takes"]))
-        groups.append((f"lam {float(lam):.3f}", [Strip(f"{float(lam):.0%} of the first, {1 - float(lam):.0%} of the second", stream.drawn(mixed[0]))]))
+        groups.append(
+            (f"lam {float(lam):.3f}", [Strip(f"{float(lam):.0%} of the first, {1 - float(lam):.0%} of the second", stream.drawn(mixed[0]))])
+        )
     return groups
 
 
@@ -127,7 +129,7 @@ def activations(params: Mapping[str, Any], rows: Sequence[Row], known: Mapping[s
 
     files: training curves, .../{experiment}/{seed}/{training}.json, with the weights beside them.
     """
-    by_training = {path.parts[-3:-1] + (path.stem,): path.with_suffix(".safetensors") for path in files}
+    by_training = {(*path.parts[-3:-1], path.stem): path.with_suffix(".safetensors") for path in files}
     found = []
     for experiment, recipe in params["experiments"].items():
         for name in recipe["streams"]:
@@ -159,7 +161,9 @@ def _active(stream: Stream, rows: Sequence[Row], path: Path) -> tuple[str, list[
         heat = (heat - heat.min()) / (heat.max() - heat.min()).clamp_min(1e-12)
         pictures = stream.module.seen(view[0].numpy(), stream.settings)
         shown = evenly(len(pictures), STEPS)
-        over = [Picture("png", _heated(np.asarray(pictures[i].value), heat[i].numpy()), f"activity over {pictures[i].label}") for i in shown]
+        over = [
+            Picture("png", _heated(np.asarray(pictures[i].value), heat[i].numpy()), f"activity over {pictures[i].label}") for i in shown
+        ]
         groups.append((f"{row.label or '(no label)'} · {row.id}", [Strip("", over)]))
     return block, groups
 

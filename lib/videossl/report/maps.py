@@ -34,11 +34,18 @@ def map_svg(found: Map, reel: Reel) -> Markup:
         said = f"{tile['label'] or '(no label)'}, {tile['id']}, to {tile['split']}" if tile["split"] else f"{tile['label']}, {tile['id']}"
         points.append(
             Markup('<path class="{}" transform="{}" {} data-film="{}" data-class="{}"><title>{}</title></path>').format(
-                "hollow" if tile["split"] == "test" else "full", at, _mark(number[tile["label"]]), reel.name(tile["id"]), tile["label"], said
+                "hollow" if tile["split"] == "test" else "full",
+                at,
+                _mark(number[tile["label"]]),
+                reel.name(tile["id"]),
+                tile["label"],
+                said,
             )
         )
     title = f"map of {len(found.tiles)} videos by {found.experiment}, {found.stream}"
-    return Markup('<svg class="map" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(SIDE, SIDE, title, Markup("").join(points))
+    return Markup('<svg class="map" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        SIDE, SIDE, title, Markup("").join(points)
+    )
 
 
 def legend(found: Map) -> list[tuple[str, Markup]]:

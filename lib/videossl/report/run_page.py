@@ -132,7 +132,15 @@ def compared(run: Run) -> list[tuple[str, list[Markup]]]:
 def spreads(run: Run) -> Table | None:
     """How far features are spread, by experiment and stream; None where there are none."""
     rows = [
-        Row([BASELINES.get(one["experiment"], one["experiment"]), one["stream"], f"{one['videos']:,}", f"{one['spread']:.3f}", f"{one['rank']:.1f}"])
+        Row(
+            [
+                BASELINES.get(one["experiment"], one["experiment"]),
+                one["stream"],
+                f"{one['videos']:,}",
+                f"{one['spread']:.3f}",
+                f"{one['rank']:.1f}",
+            ]
+        )
         for one in run.spreads
     ]
     return Table("spread and rank of features", ["experiment", "stream", "videos", "spread", "rank"], rows, left=2) if rows else None

@@ -67,8 +67,7 @@ class Space:
         """Of the queries at the places `asked`: (n, G) float64, as retrieval ranks by; a video is not near to itself."""
         each = [cosines.Cosines(features, self.queries, self.gallery).of(asked) for features in self.streams.values()]
         fused = cosines.fused(each)
-        fused[self.queries[asked][:, None] == self.gallery] = -np.inf
-        return fused
+        return np.asarray(np.where(self.queries[asked][:, None] == self.gallery, -np.inf, fused))
 
     def points(self, chosen: np.ndarray) -> np.ndarray:
         """Centred features of length 1 of the videos at `chosen`, those of fused streams side by side: (n, D) float64."""
@@ -169,7 +168,7 @@ def pairs(space: Space) -> list[dict[str, Any]]:
         rows = points[start : start + AT_ONCE] @ points.T
         rows[np.arange(len(rows)), start + np.arange(len(rows))] = -np.inf
         nearest[start : start + AT_ONCE], value[start : start + AT_ONCE] = rows.argmax(axis=1), rows.max(axis=1)
-    found, used = [], set[int]()
+    found, used = list[dict[str, Any]](), set[int]()
     for place in np.argsort(-value, kind="stable").tolist():
         both = place, int(nearest[place])
         if len(found) < PAIRS and not used & set(both):
