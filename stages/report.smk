@@ -58,7 +58,7 @@ for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"]))
             histories=histories(seeds_shown, trained(MADE)),
             features=gallery(),
             code=depends(
-                "report.py", lambda wildcards: registry.shown(slices.report(P))
+                "report.py", lambda wildcards: registry.drawn(slices.report(P))
             ),
         output:
             "data/report/index.html" if name == "report" else "data/report/seeds.html",

@@ -180,7 +180,7 @@ def _report(params: Params, measured: Sequence[str]) -> Stage:
     deps += [paths.models(name, seed) for name in recipes.with_starts(params, params["all"])]
     deps += [f"data/features/{experiment}/{seed}" for experiment in _drawn(params)]
     part = slices.report(params)
-    return Stage("report", "report", deps, ["data/report/index.html"]).job("report", "report", slices.keys(part), registry.shown(part))
+    return Stage("report", "report", deps, ["data/report/index.html"]).job("report", "report", slices.keys(part), registry.drawn(part))
 
 
 def _caches(params: Params, streams: Iterable[str], dataset: str = "") -> list[str]:

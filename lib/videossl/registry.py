@@ -88,19 +88,19 @@ def used(part: Mapping[str, Any]) -> tuple[str, ...]:
 def shown(part: Mapping[str, Any]) -> tuple[str, ...]:
     """The files of the things that a page with the slice `part` of params draws, or whose names it shows.
 
-    These are the modalities of its streams, the modalities that they are read from, their encoders, its tasks, and the YAMLs of its
-    experiments' methods.
+    These are the modalities of its streams, the modalities that they are read from, its tasks, and the YAMLs of its experiments' methods.
     """
     seen = {stream["modality"] for stream in part["streams"].values()}
     cached = {declared("modalities", modality).get("reads", modality) for modality in seen}
-    encoders = {stream["encoder"] for stream in part["streams"].values()}
-    things = [
-        *(("modalities", name) for name in seen | cached),
-        *(("encoders", name) for name in encoders),
-        *(("tasks", task) for task in part["evaluate"]["tasks"]),
-    ]
+    things = [*(("modalities", name) for name in seen | cached), *(("tasks", task) for task in part["evaluate"]["tasks"])]
     methods = {files("methods", name)[1] for recipe in part["experiments"].values() for name in _methods(recipe)}
     return tuple(sorted({*_files(things), *methods}))
+
+
+def drawn(part: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files of the things that a page with the slice `part` of params shows, and of the encoders whose maps it draws."""
+    encoders = {stream["encoder"] for stream in part["streams"].values()}
+    return tuple(sorted({*shown(part), *_files(("encoders", name) for name in encoders)}))
 
 
 def _methods(part: Mapping[str, Any]) -> list[str]:

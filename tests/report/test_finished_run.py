@@ -15,7 +15,7 @@ from videossl import seeding
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.errors import InputError
-from videossl.report import finished_run
+from videossl.report import finished_run, pictured
 from videossl.report.finished_run import Run
 from videossl.tasks import features
 
@@ -34,7 +34,7 @@ def gathered(folder: Path, sources: tuple[str, ...]) -> Run:
         columns = features.columns(ROWS, rng.normal(size=(6, 2, 5)).astype(np.float32))
         features.write(path, **columns, provenance={})
     index.write(folder / "toy.csv", ROWS)
-    return finished_run.gather({"dataset": {"name": "toy"}}, folder / "toy.csv", [], [], caches=caches, features=files)
+    return pictured.add(finished_run.gather({"dataset": {"name": "toy"}}, folder / "toy.csv", [], []), caches, files, [])
 
 
 def test_samples_have_the_pictures_of_each_cache_in_the_order_of_the_modalities(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_datasets_have_the_names_of_their_test_sets(tmp_path: Path) -> None:
     params = {"dataset": {"name": "ntu60", "split": 2}}
     run = finished_run.gather(params, tmp_path / "ntu60.csv", [path], [], progress=[path], target="table5")
     assert run.dataset == run.results[0]["dataset"] == run.progress[0]["dataset"] == "ntu60-xview"
-    assert run.samples == [] and run.gallery == [] and run.commands[0].startswith("snakemake --cores all table5 ")
+    assert not run.samples and not run.gallery and run.commands[0].startswith("snakemake --cores all table5 ")
 
 
 def test_hits_are_read_by_seed_with_one_name_for_the_test_videos(tmp_path: Path) -> None:

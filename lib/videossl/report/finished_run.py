@@ -1,4 +1,4 @@
-"""A run as its pages see it: what it left behind, read from its files; samples are chosen here, neighbours by `spaces`."""
+"""A run as its pages see it: the numbers that it left behind, read from its files. Pictures are added by `pictured`, for the pages that have some."""
 
 from __future__ import annotations
 
@@ -11,30 +11,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import numpy as np
-
-from videossl import paths, registry
+from videossl import paths
 from videossl.data import index
-from videossl.data.cache import Cache
 from videossl.errors import InputError
 from videossl.files import read_json, sha256
-from videossl.modalities.base import Strip, evenly
-from videossl.report import inside, paper, spaces
-from videossl.report.films import Picture
+from videossl.report import paper
 from videossl.report.verdicts import BASELINES, Hits, Record, declared, headline, summarise
 from videossl.train import weights
 
 AGAIN = " # in the repository; of another run: --directory with the folder of its params.yaml"
-SAMPLES, MOMENTS, FRAMES = 6, 6, 8
 PACKAGES = ("torch", "torchvision", "numpy", "h5py", "av", "opencv-contrib-python-headless", "matplotlib", "snakemake", "dvc")
 
 
 @dataclass(frozen=True)
 class Run:
-    """All that a page is made from.
+    """All that a page is made from; what `pictured` adds has types that the pages of targets need not know.
 
     params: the active run's params.yaml; index: all rows of the dataset's index, dropped rows included.
     unused: by the end of their names, {"count", "first"} of the files that lie in the dataset's folder and are not used.
@@ -58,16 +51,16 @@ class Run:
     progress: Sequence[Record] = ()
     histories: Sequence[Record] = ()
     samples: Sequence[Record] = ()
-    legends: Sequence[Strip] = ()
+    legends: Sequence[Any] = ()
     gallery: Sequence[Record] = ()
-    confusions: Sequence[spaces.Confusion] = ()
-    maps: Sequence[spaces.Map] = ()
+    confusions: Sequence[Any] = ()
+    maps: Sequence[Any] = ()
     pairs: Sequence[Record] = ()
     spreads: Sequence[Record] = ()
-    films: Mapping[str, Sequence[Picture]] = field(default_factory=dict)
-    stills: Mapping[str, Picture] = field(default_factory=dict)
-    mixes: Sequence[inside.Drawing] = ()
-    activations: Sequence[inside.Drawing] = ()
+    films: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    stills: Mapping[str, Any] = field(default_factory=dict)
+    mixes: Sequence[Any] = ()
+    activations: Sequence[Any] = ()
     provenance: Sequence[Record] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     commands: Sequence[str] = ()
@@ -193,9 +186,6 @@ def trained(path: Path) -> dict[str, Any]:
     }
 
 
-Opened = Sequence[tuple[ModuleType, Cache]]  # the module of each cached modality, with its cache
-
-
 def gather(
     params: dict[str, Any],
     index_path: Path,
@@ -203,27 +193,19 @@ def gather(
     histories: Sequence[Path],
     *,
     progress: Sequence[Path] = (),
-    caches: Sequence[Path] = (),
-    features: Sequence[Path] = (),
     target: str = "",
 ) -> Run:
-    """Read all that a page shows, from files that lie as `paths` says. Datasets get the names of their test sets (`paper.test_set`).
+    """Read the numbers of a page, from files that lie as `paths` says. Datasets get the names of their test sets (`paper.test_set`).
 
     target: the rule that makes the page again, '' for all.
     """
     rows = index.read(index_path)
     labels = {row.id: row.label for row in rows if row.label}
-    sources = sorted({path.parent.name for path in caches}, key=lambda source: (registry.declared("modalities", source)["order"], source))
-    opened = [(registry.module("modalities", name), Cache([path for path in caches if path.parent.name == name], name)) for name in sources]
 
     def measured(path: Path) -> dict[str, Any]:
         file = result(path)
         names = {"dataset": paper.test_set(params, file["dataset"]), "made by": _command(file)}
         return file | names | _named(file, labels if file["dataset"] == params["dataset"]["name"] else {})
-
-    def sample(row: index.Row) -> dict[str, Any]:
-        strips = [module.pictures(cache, row.id, MOMENTS) for module, cache in opened]
-        return {"id": row.id, "label": row.label, "shown": evenly(row.steps, MOMENTS), "strips": strips}
 
     return Run(
         params=params,
@@ -233,10 +215,6 @@ def gather(
         results=list(map(measured, results)),
         progress=list(map(measured, progress)),
         histories=list(map(history, histories)),
-        samples=[sample(row) for row in _one_a_class(index.usable(rows))] if opened else [],
-        legends=[module.legend() for module, _ in opened if hasattr(module, "legend")],
-        **_inside(params, index.usable(rows), opened, histories),
-        **_seen(spaces.read(features), opened),
         provenance=list(map(trained, histories)),
         versions={name: importlib.metadata.version(name) for name in PACKAGES},
         commands=[" ".join(filter(None, ("snakemake --cores all", target, AGAIN)))],
@@ -273,60 +251,3 @@ def _unused(about: Path) -> Mapping[str, Record]:
     """The files that are not used, as the origin of an index names them; none where it lies elsewhere than its index."""
     unused: Mapping[str, Record] = read_json(about).get("unused", {}) if about.exists() else {}
     return unused
-
-
-def _one_a_class(rows: Sequence[index.Row]) -> list[index.Row]:
-    """A few videos, of different classes as far as there are some."""
-    first = {row.label: row for row in reversed(rows)}
-    different = [first[label] for label in sorted(first)]
-    return [*different, *(row for row in rows if row is not first[row.label])][:SAMPLES]
-
-
-def _inside(params: dict[str, Any], rows: Sequence[index.Row], opened: Opened, histories: Sequence[Path]) -> dict[str, Any]:
-    """What encoders are given and look at, as `Run` has it, of videos that are trained on, and of others where there are some."""
-    known = inside.streams(params, opened)
-    if not known or not histories:
-        return {}
-    train, test = ([row for row in rows if row.split == split] for split in ("train", "test"))
-    return {
-        "mixes": inside.mixes(params, _one_a_class(train), known),
-        "activations": inside.activations(params, _one_a_class(test or train), known, histories),
-    }
-
-
-def _seen(read: Sequence[spaces.Space], opened: Opened) -> dict[str, Any]:
-    """What the features of experiments say, as `Run` has it, with the pictures of the videos named."""
-    gallery = [item for space in read for item in spaces.neighbours(space)]
-    maps = [spaces.mapped(space) for space in read]
-    about = [{"experiment": space.experiment, "stream": space.name} for space in read]
-    pairs: list[dict[str, Any]] = [{**names, "pairs": spaces.pairs(space)} for names, space in zip(about, read, strict=True)]
-    tiles = [tile for item in gallery for tile in (item["query"], *item["neighbours"])]
-    tiles += [tile for item in pairs for pair in item["pairs"] for tile in pair["videos"]]
-    shown = sorted({tile["id"] for tile in tiles})
-    spreads = [
-        {"experiment": space.experiment, "stream": stream, "videos": len(features.ids)}
-        | dict(zip(("spread", "rank"), spaces.spread_and_rank(features), strict=True))
-        for space in read
-        for stream, features in space.streams.items()
-    ]
-    return {
-        "gallery": gallery,
-        "confusions": [spaces.confusion(space) for space in read if space.labelled],
-        "maps": maps,
-        "pairs": pairs,
-        "spreads": spreads,
-        "films": {video: _film(video, opened) for video in shown},
-        "stills": {video: _still(video, opened) for video in sorted({tile["id"] for one in maps for tile in one.tiles})},
-    }
-
-
-def _film(video: str, opened: Opened) -> list[Picture]:
-    """Some frames of a video, as the first modality of the run draws them that shows what a video is about; none where there is none."""
-    of = next(((module, cache) for module, cache in opened if hasattr(module, "thumbnail")), None)
-    return [picture.value for picture in of[0].pictures(of[1], video, FRAMES).pictures] if of else []
-
-
-def _still(video: str, opened: Opened) -> Picture:
-    """One picture of a video, (H, W, 3) uint8 or an SVG, or grey nothing where no modality of the run has one."""
-    pictures = (module.thumbnail(cache, video) for module, cache in opened if hasattr(module, "thumbnail"))
-    return next(pictures, np.full((8, 8, 3), 128, np.uint8))

@@ -1,4 +1,4 @@
-"""What encoders are given and what they make of it: mixed samples with their lam, and where the maps of a late block are active.
+"""Inputs of encoders and what they make of them: mixed samples with their lam, and where the maps of a late block are active.
 
 Modalities draw their own views (`seen`, modalities/base.py); of one that draws none there is nothing here.
 """
@@ -125,7 +125,7 @@ def _mixed(stream: Stream, rows: Sequence[Row], chosen: Mapping[str, Any], seed:
 
 
 def activations(params: Mapping[str, Any], rows: Sequence[Row], known: Mapping[str, Stream], files: Sequence[Path]) -> list[Drawing]:
-    """Where a late block of each trained encoder is active, over what it was given; of encoders whose maps have height and width.
+    """Draw where a late block of each trained encoder is active, over what it was given; of encoders whose maps have height and width.
 
     files: training curves, .../{experiment}/{seed}/{training}.json, with the weights beside them.
     """

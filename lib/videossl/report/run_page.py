@@ -130,7 +130,7 @@ def compared(run: Run) -> list[tuple[str, list[Markup]]]:
 
 
 def spreads(run: Run) -> Table | None:
-    """How far features are spread, by experiment and stream; None where there are none."""
+    """A table of how far features are spread, by experiment and stream; None where there are none."""
     rows = [
         Row(
             [

@@ -1,4 +1,4 @@
-"""What the features of an experiment say of videos without a task: who is near whom, which classes are taken for which, a map, spread and rank.
+"""The say of an experiment's features on videos without a task: who is near whom, which classes are taken for which, a map, spread and rank.
 
 V videos, Q of them asked about, G that are searched, C classes, D numbers a video.
 """
@@ -45,7 +45,7 @@ class Space:
 
     @property
     def labelled(self) -> bool:
-        """Whether classes can be told apart: two of them, and labelled videos on both sides of the split."""
+        """True where classes can be told apart: two of them, and labelled videos on both sides of the split."""
         return len(self.videos.classes) > 1 and all(len(self.videos.rows(split)) for split in ("train", "test"))
 
     @cached_property
@@ -72,7 +72,7 @@ class Space:
     def points(self, chosen: np.ndarray) -> np.ndarray:
         """Centred features of length 1 of the videos at `chosen`, those of fused streams side by side: (n, D) float64."""
         each = [cosines.Cosines(features, chosen, self.gallery).units for features in self.streams.values()]
-        return np.concatenate(each, axis=1) / len(each) ** 0.5
+        return np.asarray(np.concatenate(each, axis=1) / len(each) ** 0.5)
 
 
 def read(paths: Sequence[Path]) -> list[Space]:
@@ -116,13 +116,13 @@ def _tile(space: Space, video: int) -> dict[str, Any]:
 
 
 def _same(space: Space, one: int, other: int) -> bool | None:
-    """Whether two videos have the same class; None where one has none."""
+    """True where two videos have the same class; None where one has none."""
     labels = space.videos.labels[one], space.videos.labels[other]
     return labels[0] == labels[1] if all(labels) else None
 
 
 class Confusion(NamedTuple):
-    """How often a test video of a class (row) has its nearest training video in a class (column): counts (C, C) int."""
+    """Counts of how often a test video of a class (row) has its nearest training video in a class (column): counts (C, C) int."""
 
     experiment: str
     stream: str
@@ -138,7 +138,7 @@ class Confusion(NamedTuple):
 
 
 def confusion(space: Space) -> Confusion:
-    """Which classes are taken for which by the nearest training video: its diagonal is R@1. For a space that is `labelled`."""
+    """Count which classes are taken for which by the nearest training video: its diagonal is R@1. For a space that is `labelled`."""
     classes = space.videos.classes
     number = {name: i for i, name in enumerate(classes)}
     label = np.array([number.get(name, -1) for name in space.videos.labels])
