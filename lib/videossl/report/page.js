@@ -95,6 +95,7 @@ for (const shown of document.querySelectorAll("[data-clip]")) {
 // Maps: the video of the point that is pointed at, or tapped, stands beside the map; a class may be picked out.
 for (const figure of document.querySelectorAll(".mapped")) {
   const peek = figure.querySelector(".peek");
+  peek.textContent = "The video of a point that is pointed at, or tapped, stands here.";
   const points = [...figure.querySelectorAll("[data-film]")];
   const look = (event) => {
     const point = event.target.closest("[data-film]");

@@ -43,6 +43,7 @@ def render(run: Run) -> str:
         curves=(curves := encoders(run)),
         wrong=len({text.partition(":")[0] for item in curves for text in item["wrong"]}),
         compared=compared(run),
+        labelled=any(tile["correct"] is not None for item in run.gallery for tile in item["neighbours"]),
         drawn=drawn,
         reel=Reel(run.films, run.stills),
         confusions=[(one, matrix(one) if len(one.classes) <= MATRIX else None, confused(one)) for one in run.confusions],
