@@ -35,7 +35,7 @@ def drawn(picture: Picture, label: str = "", kind: str = "PNG") -> Markup:
 def _uri(image: Image.Image, kind: str) -> str:
     """The picture as an address that holds it: PNG as it is, WebP about."""
     buffer = io.BytesIO()
-    image.save(buffer, kind, **{"PNG": {"compress_level": 9}, "WEBP": {"quality": QUALITY, "method": 6}}[kind])
+    image.save(buffer, kind, **{"PNG": {"compress_level": 9}, "WEBP": {"quality": QUALITY, "method": 4}}[kind])
     return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
