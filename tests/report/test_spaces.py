@@ -118,6 +118,14 @@ def test_a_map_of_few_videos(count: int) -> None:
     assert found.xy.shape == (count, 2) and np.isfinite(found.xy).all()
 
 
+def test_of_many_videos_an_even_choice_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spaces, "COMPARED", 6)
+    one = space()
+    labels, counts = np.array(one.videos.labels), spaces.confusion(one).counts
+    chosen = one.queries[np.linspace(0, 14, 6).round().astype(int)]
+    assert counts.sum(axis=1).tolist() == [(labels[chosen] == name).sum() for name in CLASSES]
+
+
 def test_of_many_videos_a_map_shows_an_even_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spaces, "ON_MAP", 12)
     assert [tile["id"] for tile in spaces.mapped(space()).tiles] == [f"v{round(i * 59 / 11)}" for i in range(12)]

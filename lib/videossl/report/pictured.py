@@ -75,7 +75,7 @@ def _seen(read: Sequence[spaces.Space], opened: Opened) -> dict[str, Any]:
     tiles += [tile for item in pairs for pair in item["pairs"] for tile in pair["videos"]]
     shown = sorted({tile["id"] for tile in tiles})
     spreads = [
-        {"experiment": space.experiment, "stream": stream, "videos": len(features.ids)}
+        {"experiment": space.experiment, "stream": stream, "videos": min(len(features.ids), spaces.COMPARED)}
         | dict(zip(("spread", "rank"), spaces.spread_and_rank(features), strict=True))
         for space in read
         for stream, features in space.streams.items()

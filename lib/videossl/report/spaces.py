@@ -21,7 +21,7 @@ from videossl.tasks.features import Features
 QUERIES, NEIGHBOURS, PAIRS = 4, 5, 6
 """Videos that are asked about, those that are shown of each, and pairs that are shown."""
 ON_MAP, COMPARED = 300, 4000
-"""Videos of a map, and those of which all pairs are looked at; of more an even choice."""
+"""Videos of a map, and those that are counted, or of which all pairs are looked at; of more an even choice."""
 AT_ONCE = 512
 """Videos that are asked about at once."""
 
@@ -63,10 +63,14 @@ class Space:
         both = {"train", "test"} <= set(splits.tolist())
         return np.flatnonzero(splits == split) if both else np.arange(len(splits))
 
+    @cached_property
+    def cosines(self) -> list[cosines.Cosines]:
+        """The cosines of queries and gallery in each stream."""
+        return [cosines.Cosines(features, self.queries, self.gallery) for features in self.streams.values()]
+
     def similarities(self, asked: np.ndarray) -> np.ndarray:
         """Of the queries at the places `asked`: (n, G) float64, as retrieval ranks by; a video is not near to itself."""
-        each = [cosines.Cosines(features, self.queries, self.gallery).of(asked) for features in self.streams.values()]
-        fused = cosines.fused(each)
+        fused = cosines.fused([each.of(asked) for each in self.cosines])
         return np.asarray(np.where(self.queries[asked][:, None] == self.gallery, -np.inf, fused))
 
     def points(self, chosen: np.ndarray) -> np.ndarray:
@@ -138,7 +142,7 @@ class Confusion(NamedTuple):
 
 
 def confusion(space: Space) -> Confusion:
-    """Count which classes are taken for which by the nearest training video: its diagonal is R@1. For a space that is `labelled`."""
+    """Count which classes are taken for which by the nearest training video: its diagonal is R@1, where it is of all. For a space that is `labelled`."""
     classes = space.videos.classes
     number = {name: i for i, name in enumerate(classes)}
     label = np.array([number.get(name, -1) for name in space.videos.labels])
@@ -150,9 +154,10 @@ def confusion(space: Space) -> Confusion:
 
 
 def _blocks(space: Space) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """All queries, some at once: their places and similarities (n, G)."""
-    for start in range(0, len(space.queries), AT_ONCE):
-        asked = np.arange(start, min(start + AT_ONCE, len(space.queries)))
+    """COMPARED queries at most, some at once: their places and similarities (n, G)."""
+    every = evenly(np.arange(len(space.queries)), COMPARED)
+    for start in range(0, len(every), AT_ONCE):
+        asked = every[start : start + AT_ONCE]
         yield asked, space.similarities(asked)
 
 
@@ -184,7 +189,8 @@ def pairs(space: Space) -> list[dict[str, Any]]:
 
 def spread_and_rank(features: Features) -> tuple[float, float]:
     """Of features averaged over clips: the spread of those of length 1, 0 to 1, and the effective number of directions, as in a training's curve."""
-    average = features.features.astype(np.float64).mean(axis=1)
+    chosen = evenly(np.arange(len(features.ids)), COMPARED)
+    average = features.features[chosen].astype(np.float64).mean(axis=1)
     units = average / np.maximum(np.linalg.norm(average, axis=1, keepdims=True), 1e-12)
     shares = np.linalg.svd(units, compute_uv=False)
     shares = shares[shares > 0] / max(shares.sum(), 1e-12)
