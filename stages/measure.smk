@@ -194,8 +194,9 @@ rule progress:
 
 
 def made_by_measuring(experiment, seed):
-    """All files that the measurements of an experiment leave: features, predictions, results."""
+    """All files that the measurements of an experiment leave: features, which the report draws whatever is measured, predictions, results."""
     tasks = run_plan.tasks_of(P, experiment)
+    drawn = [] if experiment in BASELINES else features_of(experiment, seed, DATASET)
     encoded = [
         path
         for dataset in DATASETS
@@ -203,7 +204,7 @@ def made_by_measuring(experiment, seed):
         if not (experiment == "handmade" and trains(task))
         for path in features_of(experiment, seed, dataset, task if trains(task) else "")
     ]
-    return [*dict.fromkeys(encoded), *results(experiment, seed, tasks)]
+    return [*dict.fromkeys([*drawn, *encoded]), *results(experiment, seed, tasks)]
 
 
 # The targets that dvc.yaml calls: all that is measured of one experiment.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from videossl import made_from, registry, script
-from videossl.report import html_tables, run_page
+from videossl.report import html_tables, pictured, run_page
 from videossl.report.finished_run import gather
 
 
@@ -22,8 +22,8 @@ def main() -> None:
     parser.add_argument("--features", type=Path, nargs="*", default=[], help="for the gallery")
     parser.add_argument("--out", type=Path, required=True)
     args = script.read(parser)
-    run = gather(args.params, args.index, args.results, args.histories, caches=args.cache, features=args.features)
-    record = made_from.record("stages/report.py", args.params, registry.shown(args.params))
+    run = pictured.add(gather(args.params, args.index, args.results, args.histories), args.cache, args.features, args.histories)
+    record = made_from.record("stages/report.py", args.params, registry.drawn(args.params))
     html_tables.write(args.out, made_from.in_page(run_page.render(run), record))
     print(run_page.terminal(run))
     print(f"\nreport: {args.out.resolve()}")

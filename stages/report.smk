@@ -27,11 +27,10 @@ def trained(experiments):
 
 
 def gallery():
-    """The features that the page's gallery is drawn from: those of the experiments, for the first seed."""
-    measured = any(not trains(task) for task in TASKS)
+    """The features that the page's neighbours and maps are drawn from: those of the experiments, for the first seed, with labels or without."""
     return [
         path
-        for experiment in (P["all"] if measured else [])
+        for experiment in P["all"]
         for path in features_of(experiment, P["seed"], DATASET)
     ]
 
@@ -59,7 +58,7 @@ for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"]))
             histories=histories(seeds_shown, trained(MADE)),
             features=gallery(),
             code=depends(
-                "report.py", lambda wildcards: registry.shown(slices.report(P))
+                "report.py", lambda wildcards: registry.drawn(slices.report(P))
             ),
         output:
             "data/report/index.html" if name == "report" else "data/report/seeds.html",

@@ -172,8 +172,9 @@ STALE: dict[str, tuple[set[str], set[str]]] = {  # a file -> the jobs, by their 
         {"evaluate-untrained", "evaluate-stc-mix"},
     ),
     "encoders/s3d.py": (
-        trained_of("rgb", "flow") | measured("rgb", "flow"),
+        trained_of("rgb", "flow") | measured("rgb", "flow") | {"data/report/index.html"},
         {
+            "report",
             "train-mixup",
             "feasible-stc-mix",
             "train-stc-mix",

@@ -64,7 +64,7 @@ def _named(path: Path) -> frozenset[Path]:
     if path.suffix != ".py":
         return frozenset()
     text = path.read_text(encoding="utf-8")
-    return frozenset(data for data in path.parent.iterdir() if data.suffix in (".yaml", ".html") and data.name in text)
+    return frozenset(data for data in path.parent.iterdir() if data.suffix in (".yaml", ".html", ".js") and data.name in text)
 
 
 def _names(path: Path) -> Iterator[str]:

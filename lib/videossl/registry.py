@@ -97,6 +97,12 @@ def shown(part: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted({*_files(things), *methods}))
 
 
+def drawn(part: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files of the things that a page with the slice `part` of params shows, and of the encoders whose maps it draws."""
+    encoders = {stream["encoder"] for stream in part["streams"].values()}
+    return tuple(sorted({*shown(part), *_files(("encoders", name) for name in encoders)}))
+
+
 def _methods(part: Mapping[str, Any]) -> list[str]:
     """The method of a recipe, or of a training's slice, and its framework."""
     return [name for name in (part["method"], framework(part)) if name is not None]

@@ -260,3 +260,16 @@ def test_joints_that_are_detected_depend_on_the_weights_and_on_another_extractor
     assert {"/mine/w.pth", "stages/extract.py", "lib/videossl/extract/pose.py", "data/index/folder.csv"} <= set(pose["deps"])
     assert "lib/videossl/extract/skeleton.py" not in pose["deps"] and list(pose["outs"][0]) == ["data/cache/folder/joint"]
     assert seen_by_dvc(folder)["pose"]["skeleton"] == written["skeleton"]
+
+
+def test_without_tasks_features_are_made_for_the_report_and_no_results() -> None:
+    params = load.load(REPOSITORY / "tests/pipeline/tiny.yaml")
+    bare = {**params, "targets": {}, "transfer": [], "evaluate": {**params["evaluate"], "tasks": {}}}
+    made = {name: stage.written() for name, stage in dvc_yaml.stages(bare).items()}
+    evaluated = {name: stage for name, stage in made.items() if name.startswith("evaluate-")}
+    assert list(evaluated) == [f"evaluate-{name}" for name in params["all"]], "nobody measures the baselines"
+    for name, stage in evaluated.items():
+        features = f"data/features/{name.removeprefix('evaluate-')}/{params['seed']}"
+        assert [next(iter(out)) for out in stage["outs"]] == [features] and features in made["report"]["deps"]
+        assert "stages/features.py" in stage["deps"] and "stages/score.py" not in stage["deps"]
+    assert not any(path.startswith("data/results") for path in made["report"]["deps"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.made import shard
 
 from videossl import registry, seeding
-from videossl.data import pictures
+from videossl.data import clips, pictures
 from videossl.data.cache import Cache
 from videossl.errors import InputError
 from videossl.modalities import flow, rgb
@@ -145,6 +145,30 @@ def test_the_wheel_shows_directions_as_on_the_screen() -> None:
     assert left[0] < 20 and left[1] == 255
     (picture,) = flow.legend().pictures
     assert picture.kind == "png" and np.array_equal(picture.value, flow.wheel())
+
+
+def test_a_view_of_frames_is_drawn_in_its_colours_again(tmp_path: Path) -> None:
+    """What evaluation makes of a video of the view's own size is the video."""
+    video = seeding.numpy_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
+    augment = {"area": [0.6, 1.0], "flip": 0.5, "jitter": [0.1] * 4, "jitter_p": 0, "grey_p": 0, "blur_p": 0, "blur_sigma": [0.1, 2]}
+    settings = {"clip": {"frames": 3, "stride": 1, "size": 32}, "augment": augment | {"normalise": [0.45, 0.2]}}
+    cache = made(tmp_path, "rgb", video)
+    batch, sizes = clips.collate([rgb.load(cache, "v", settings, 0)])
+    view = rgb.augmentation(settings, cache.attrs).evaluate(batch, sizes)[0].numpy()
+    drawn = rgb.seen(view, settings)
+    assert (
+        len(drawn) == 3
+        and max(np.abs(np.asarray(one.value).astype(int) - frame).max() for one, frame in zip(drawn, video, strict=True)) <= 1
+    )
+
+
+def test_a_view_of_flow_is_drawn_as_flow_is() -> None:
+    view = seeding.numpy_rng(0).normal(size=(2, 4, 8, 8)).astype(np.float32)
+    drawn, pixels = flow.seen(view, {"augment": {"scale": 4.0}}), view.transpose(1, 2, 3, 0) * 4
+    assert [
+        np.abs(np.asarray(one.value).astype(int) - flow.colours(step, flow.full_colour(pixels))).max()
+        for one, step in zip(drawn, pixels, strict=True)
+    ] == [0] * 4
 
 
 @pytest.mark.parametrize(("said", "expected"), [({}, False), ({"zero_mean": False}, False), ({"zero_mean": True}, True)])

@@ -161,3 +161,13 @@ def test_what_is_made_of_joints_is_not_drawn(tmp_path: Path) -> None:
     cache = made(tmp_path, noise())
     assert not motion.pictures(cache, "v", 4).pictures and not bone.pictures(cache, "v", 4).pictures
     assert "left</span> and" in joint.legend().name
+
+
+def test_a_view_is_drawn_as_its_joints_are() -> None:
+    """The first body of (3, T, V, 2), in one square for all steps."""
+    view = np.random.default_rng(0).normal(size=(3, 4, 25, 2)).astype(np.float32)
+    joints = view[..., 0].transpose(1, 2, 0)
+    drawn = joint.seen(view, {})
+    assert [one.value for one in drawn] == [
+        joint.svg(pose, joint.square(joints), f"skeleton, step {i} of the view") for i, pose in enumerate(joints)
+    ]

@@ -139,7 +139,7 @@ def things(params: dict[str, Any], rule: str, output: str) -> Used:
     if rule == "train" and recipe["method"] == "moco":
         streams = [parts[2].split(".")[0]]
     seen = {f"modalities/{stream}" for stream in streams}
-    modules |= seen | {f"encoders/{params['streams'][stream]['encoder'].replace('-', '_')}" for stream in streams if rule != "report"}
+    modules |= seen | {f"encoders/{params['streams'][stream]['encoder'].replace('-', '_')}" for stream in streams}
     yamls = modules | ({f"tasks/{task}" for task in params["evaluate"]["tasks"]} if rule == "measurable" else set())
     yamls |= {f"methods/{method}" for method in ("moco", "cmmc", "crossclr")} if rule == "report" else set()
     if rule in SCRIPTS:
@@ -245,7 +245,7 @@ CHANGES = {
         "data/models/mixup/0/motion.safetensors", "data/models/stc-mix-skeleton/feasible.json", "data/models/stc-mix-skeleton/0/*-?.safetensors",
         "data/features/*/0/motion/*.h5", *(f"data/results/{experiment}/0/toy/*.json" for experiment in ("untrained", "handmade", "mixup")), *BEHIND_CROSSCLR),
     "an encoder": marked("lib/videossl/encoders/s3d.py",
-        {"train-mixup", "feasible-stc-mix", "train-stc-mix"} | EVALUATIONS - {"evaluate-crossclr"},
+        {"train-mixup", "feasible-stc-mix", "train-stc-mix", "report"} | EVALUATIONS - {"evaluate-crossclr"},
         "data/models/mixup/0/rgb.safetensors", "data/models/mixup/0/flow.safetensors", "data/models/stc-mix/feasible.json", "data/models/stc-mix/0/*-?.safetensors",
         "data/features/*/0/rgb/*.h5", "data/features/*/0/flow/*.h5",
         *(f"data/results/{experiment}/0/toy/*.json" for experiment in ("untrained", "handmade", "mixup", "stc-mix")), PAGE),

@@ -14,6 +14,7 @@ from videossl import registry
 from videossl.data.index import Row
 from videossl.modalities.base import Picture, Strip, evenly
 from videossl.report.finished_run import Run
+from videossl.report.spaces import Confusion, Map
 
 CLASSES = ("bow", "jump", "kick", "wave")
 SHA = "0123456789abcdef" * 4
@@ -65,6 +66,8 @@ def result(experiment: str, seed: int, task: str, **values: float) -> dict[str, 
         },
         "chance": dict.fromkeys(metrics, 25.0),
         "counts": {"train": 400, "test": 400, "classes": 4},
+        "classes": {name.replace("_", "+"): {c: [i + (experiment == "stc-mix"), 5] for i, c in enumerate(CLASSES)} for name in values},
+        "made by": f"snakemake --force data/results/{experiment}/{seed}/toy/{task}.json",
         "provenance": {
             "data": SHA,
             "code": SHA[::-1],
@@ -107,7 +110,7 @@ def sample(id: str, label: str) -> dict[str, Any]:
     """A video in frames, in flow and as drawn lines."""
     shown = evenly(12, 6)
     shades = [np.full((64, 64, 3), 20 * i, np.uint8) for i in shown]
-    lines = '<svg class="skeleton" viewBox="0 0 100 100" role="img"><line class="left" x1="0" y1="0" x2="9" y2="9"/></svg>'
+    lines = '<svg class="skeleton" viewBox="0 0 100 100" role="img" aria-label="skeleton"><line class="left" x1="0" y1="0" x2="9" y2="9"/></svg>'
     strips = [
         Strip("frames", [Picture("png", shade, f"frame {i}") for i, shade in zip(shown, shades, strict=True)]),
         Strip(
@@ -119,15 +122,35 @@ def sample(id: str, label: str) -> dict[str, Any]:
     return {"id": id, "label": label, "shown": shown, "strips": strips}
 
 
-def gallery(experiment: str, stream: str) -> dict[str, Any]:
-    def tile(id: str, label: str, shade: int) -> dict[str, Any]:
-        return {"id": id, "label": label, "thumb": np.full((48, 64, 3), shade, np.uint8)}
+def films() -> dict[str, list[Any]]:
+    """Eight frames of each video of `gallery`, and a skeleton's."""
+    shown = ["wave/test01", *(f"{c}/train0{i}" for i, c in enumerate(CLASSES))]
+    made: dict[str, list[Any]] = {id: [np.full((48, 64, 3), 9 * i + 20 * n, np.uint8) for n in range(8)] for i, id in enumerate(shown)}
+    return made | {"bow/<b>": ['<svg class="skeleton" viewBox="0 0 100 100"></svg>'] * 3}
 
-    near = [tile(f"{c}/train0{i}", c, 40 * i) | {"similarity": 0.9 - i / 10} for i, c in enumerate(CLASSES)]
+
+def mapped(experiment: str, stream: str) -> Map:
+    tiles = [{"id": f"{c}/{s}0{i}", "label": c, "split": s} for c in CLASSES for s in ("train", "test") for i in range(5)]
+    return Map(experiment, stream, tiles, np.random.default_rng(0).random((len(tiles), 2)))
+
+
+def paired(experiment: str, stream: str) -> dict[str, Any]:
+    videos = [{"id": "wave/test01", "label": "wave", "split": "test"}, {"id": "wave/train03", "label": "wave", "split": "train"}]
+    return {"experiment": experiment, "stream": stream, "pairs": [{"videos": videos, "similarity": 0.99, "correct": True}]}
+
+
+def confusion(experiment: str, stream: str) -> Confusion:
+    counts = np.diag([5, 4, 3, 5])
+    counts[1, 2], counts[2, 3] = 1, 2
+    return Confusion(experiment, stream, list(CLASSES), counts)
+
+
+def gallery(experiment: str, stream: str) -> dict[str, Any]:
+    near = [{"id": f"{c}/train0{i}", "label": c, "similarity": 0.9 - i / 10} for i, c in enumerate(CLASSES)]
     return {
         "experiment": experiment,
         "stream": stream,
-        "query": tile("wave/test01", "wave", 200),
+        "query": {"id": "wave/test01", "label": "wave"},
         "neighbours": [one | {"correct": one["label"] == "wave"} for one in near],
     }
 
@@ -181,6 +204,14 @@ def make_run() -> Callable[..., Run]:
             "legends": [Strip("What the <b>colours</b> mean.", [Picture("png", np.zeros((8, 8, 4), np.uint8), "wheel")])],
             "samples": [sample("wave/train00", "wave"), sample("kick/train03", "kick")],
             "gallery": [gallery("stc-mix", "rgb+flow"), gallery("untrained", "rgb+flow")],
+            "pairs": [paired("stc-mix", "rgb+flow")],
+            "maps": [mapped("stc-mix", "rgb+flow")],
+            "confusions": [confusion("stc-mix", "rgb+flow")],
+            "spreads": [{"experiment": "stc-mix", "stream": "rgb", "videos": 40, "spread": 0.5, "rank": 7.25}],
+            "films": films(),
+            "stills": {
+                f"{c}/{s}0{i}": np.full((48, 64, 3), 50 * i, np.uint8) for c in CLASSES for s in ("train", "test") for i in range(5)
+            },
             "provenance": [
                 {
                     "artefact": "data/models/x.safetensors",

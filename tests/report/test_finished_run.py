@@ -15,7 +15,7 @@ from videossl import seeding
 from videossl.data import index
 from videossl.data.cache import Cache
 from videossl.errors import InputError
-from videossl.report import finished_run
+from videossl.report import finished_run, pictured
 from videossl.report.finished_run import Run
 from videossl.tasks import features
 
@@ -34,7 +34,7 @@ def gathered(folder: Path, sources: tuple[str, ...]) -> Run:
         columns = features.columns(ROWS, rng.normal(size=(6, 2, 5)).astype(np.float32))
         features.write(path, **columns, provenance={})
     index.write(folder / "toy.csv", ROWS)
-    return finished_run.gather({"dataset": {"name": "toy"}}, folder / "toy.csv", [], [], caches=caches, features=files)
+    return pictured.add(finished_run.gather({"dataset": {"name": "toy"}}, folder / "toy.csv", [], []), caches, files, [])
 
 
 def test_samples_have_the_pictures_of_each_cache_in_the_order_of_the_modalities(tmp_path: Path) -> None:
@@ -61,13 +61,44 @@ def test_neighbours_are_those_of_the_fused_cosines(tmp_path: Path) -> None:
             [one["similarity"] for one in item["neighbours"]], sorted(cosines.values(), reverse=True), rtol=1e-5, atol=1e-6
         )
         assert [one["correct"] for one in item["neighbours"]] == [one["id"][0] == item["query"]["id"][0] for one in item["neighbours"]]
-    (shard_path,) = (tmp_path / "cache/toy/rgb").iterdir()
-    np.testing.assert_array_equal(run.gallery[0]["query"]["thumb"], Cache([shard_path]).read("bow/2", 10, 11)[0])
 
 
-def test_without_frames_a_thumbnail_is_grey(tmp_path: Path) -> None:
-    thumb = gathered(tmp_path, ("flow",)).gallery[0]["query"]["thumb"]
-    assert thumb.shape == (64, 64, 3) and (thumb == 128).all()
+def test_each_video_that_is_shown_has_a_film_and_each_on_a_map_a_still(tmp_path: Path) -> None:
+    run = gathered(tmp_path, ("rgb", "flow"))
+    cache = Cache(list((tmp_path / "cache/toy/rgb").iterdir()))
+    shown = {tile["id"] for item in run.gallery for tile in (item["query"], *item["neighbours"])}
+    assert shown <= run.films.keys() and {len(frames) for frames in run.films.values()} == {8}
+    np.testing.assert_array_equal(np.stack([*run.films["bow/2"]]), cache.read("bow/2", 0, 20)[[0, 3, 5, 8, 11, 14, 16, 19]])
+    np.testing.assert_array_equal(run.stills["bow/2"], cache.read("bow/2", 10, 11)[0])
+    assert run.stills.keys() == {tile["id"] for tile in run.maps[0].tiles} == {one.id for one in ROWS}
+
+
+def test_without_frames_a_still_is_grey_and_there_is_no_film(tmp_path: Path) -> None:
+    run = gathered(tmp_path, ("flow",))
+    assert all((still == 128).all() for still in run.stills.values()) and not any(run.films.values())
+
+
+def test_hits_are_counted_by_class(tmp_path: Path) -> None:
+    index.write(tmp_path / "toy.csv", ROWS)
+    hits = {"videos": ["bow/2", "wave/2", "wave/9"], "streams": {"rgb": {"accuracy": "101"}, "flow": {"accuracy": "-00"}}}
+    path = tmp_path / "linear.json"
+    path.write_text(json.dumps({**RESULT, "values": {"rgb": {"accuracy": 50.0}}, "hits": hits}))
+    (file,) = finished_run.gather({"dataset": {"name": "toy", "split": 1}}, tmp_path / "toy.csv", [path], []).results
+    assert file["classes"] == {"rgb": {"bow": [1, 1], "wave": [0, 1]}, "flow": {"wave": [0, 1]}}, (
+        "of a video that the index lacks, no class"
+    )
+
+
+def test_each_number_has_the_command_that_makes_it_again(tmp_path: Path) -> None:
+    index.write(tmp_path / "toy.csv", ROWS)
+    paths = [tmp_path / "linear.json", tmp_path / "progress.json"]
+    for path, whole in zip(paths, (RESULT, PROGRESS), strict=True):
+        path.write_text(json.dumps(whole))
+    run = finished_run.gather({"dataset": {"name": "toy", "split": 1}}, tmp_path / "toy.csv", paths[:1], [], progress=paths[1:])
+    assert [source["made by"] for source in run.sources()] == [
+        "snakemake --cores all --force data/results/mixup/0/toy/linear.json",
+        "snakemake --cores all --force data/progress/mixup/0/toy/rgb.json",
+    ]
 
 
 RESULT = {"experiment": "mixup", "seed": 0, "dataset": "toy", "task": "linear", "values": {}, "chance": {}, "counts": {}, "provenance": {}}
@@ -101,7 +132,7 @@ def test_datasets_have_the_names_of_their_test_sets(tmp_path: Path) -> None:
     params = {"dataset": {"name": "ntu60", "split": 2}}
     run = finished_run.gather(params, tmp_path / "ntu60.csv", [path], [], progress=[path], target="table5")
     assert run.dataset == run.results[0]["dataset"] == run.progress[0]["dataset"] == "ntu60-xview"
-    assert run.samples == [] and run.gallery == [] and run.commands[0].startswith("snakemake --cores all table5 ")
+    assert not run.samples and not run.gallery and run.commands[0].startswith("snakemake --cores all table5 ")
 
 
 def test_hits_are_read_by_seed_with_one_name_for_the_test_videos(tmp_path: Path) -> None:
@@ -125,6 +156,6 @@ def test_hits_are_read_by_seed_with_one_name_for_the_test_videos(tmp_path: Path)
 def test_sources_name_every_results_file(make_run: Callable[..., Run]) -> None:
     run = make_run((0, 1))
     assert len(run.sources()) == len(run.results) == 16
-    keys = ["experiment", "seed", "dataset", "task", "data", "code", "weights"]
+    keys = ["experiment", "seed", "dataset", "task", "data", "code", "weights", "made by"]
     assert list(run.sources()[0]) == keys and run.sources() == sorted(run.sources(), key=lambda source: source["task"])
     assert [source["experiment"] for source in run.sources()[:8:2]] == ["handmade", "untrained", "mixup", "stc-mix"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import math
 from collections.abc import Callable
@@ -16,10 +17,12 @@ from PIL import Image
 from tests.report import made
 
 from videossl.report import run_page
+from videossl.report.films import drawn
 from videossl.report.finished_run import Run
+from videossl.report.spaces import Confusion, Map
 
 MakeRun = Callable[..., Run]
-SECTIONS = ["summary", "results", "curves", "samples", "gallery", "index", "provenance", "again"]
+SECTIONS = ["summary", "results", "curves", "samples", "gallery", "classes", "map", "index", "provenance", "again"]
 VOID = {"meta", "link", "img", "br", "wbr"}
 
 
@@ -82,7 +85,7 @@ def test_a_full_page_has_all_sections_in_order(one_seed: str, three_seeds: str) 
 
 def test_the_page_loads_nothing(one_seed: str) -> None:
     read = Reader(one_seed)
-    assert not {tag for tag, _ in read.tags} & {"script", "iframe", "object", "embed", "base", "audio", "video"}
+    assert not {tag for tag, _ in read.tags} & {"iframe", "object", "embed", "base", "audio", "video"}
     for tag, attrs in read.tags:
         for name in ("src", "href", "srcset", "data", "action", "poster", "xlink:href"):
             value = attrs.get(name)
@@ -92,7 +95,9 @@ def test_the_page_loads_nothing(one_seed: str) -> None:
     assert {str(attrs["xlink:href"])[1:] for _, attrs in read.tags if "xlink:href" in attrs} <= set(ids)
     assert "http:" not in one_seed and "https:" not in one_seed and "url(" not in one_seed and "@import" not in one_seed
     policy = next(a["content"] or "" for t, a in read.tags if t == "meta" and "http-equiv" in a)
-    assert policy.startswith("default-src 'none'")
+    assert policy.startswith("default-src 'none'") and [tag for tag, _ in read.tags].count("script") == 1
+    script = one_seed.partition("<script>")[2].partition("</script>")[0]
+    assert f"script-src 'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" in policy, "this one alone runs"
 
 
 def test_names_are_escaped(make_run: MakeRun) -> None:
@@ -106,6 +111,9 @@ def test_names_are_escaped(make_run: MakeRun) -> None:
         index=[replace(row, id=evil, label=evil, reason=f"{evil}: {evil}") for row in run.index],
         samples=[sample],
         gallery=[shown],
+        confusions=[Confusion(evil, evil, [evil, "x"], np.eye(2, dtype=int))],
+        maps=[Map(evil, evil, [{"id": evil, "label": evil, "split": "test"}], np.zeros((1, 2)))],
+        films={evil: [np.zeros((4, 4, 3), np.uint8)] * 2},
         results=[{**result, "experiment": evil} for result in run.results[:1]],
         histories=[{**history, "experiment": evil} for history in run.histories[:1]],
         provenance=[{evil: evil, "sha256": evil}],
@@ -113,7 +121,7 @@ def test_names_are_escaped(make_run: MakeRun) -> None:
         commands=[evil],
     )
     read = Reader(run_page.render(odd))
-    assert "script" not in {tag for tag, _ in read.tags}
+    assert [tag for tag, _ in read.tags].count("script") == 1
     assert not any("onload" in attrs for _, attrs in read.tags)
     for section in SECTIONS:
         assert "<script>alert" in read.text(section), section
@@ -165,10 +173,10 @@ def test_the_best_is_judged_against_what_was_measured(make_run: MakeRun) -> None
 
 
 def test_small_pictures_keep_their_pixels(one_seed: str, make_run: MakeRun) -> None:
-    assert one_seed.count('<img class="pixels"') == 1 + 2 * 12 + 2 * 5, "a legend, two samples, two queries with four neighbours"
-    assert 'class="smooth"' in run_page.drawn(np.zeros((9, 96, 3), np.uint8))
-    assert 'class="pixels"' in run_page.drawn(np.zeros((9, 95, 3), np.uint8))
-    assert run_page.drawn("<svg></svg>") == "<svg></svg>"
+    assert one_seed.count('<img class="pixels"') == 1 + 2 * 12, "a legend and two samples"
+    assert 'class="smooth"' in drawn(np.zeros((9, 96, 3), np.uint8))
+    assert 'class="pixels"' in drawn(np.zeros((9, 95, 3), np.uint8))
+    assert drawn("<svg></svg>") == "<svg></svg>"
 
 
 def test_best_trained_value_is_bold_and_baselines_are_not(one_seed: str) -> None:
@@ -341,6 +349,33 @@ def test_gallery_marks_do_not_rest_on_colour(one_seed: str) -> None:
     assert classes.count("hit") == 2 and classes.count("miss") == 6 and classes.count("query") == 2
 
 
+def test_without_labels_nothing_is_right_or_wrong(make_run: MakeRun) -> None:
+    run = without_curves(make_run, results=[], confusions=[])
+    bare = {**run.gallery[0], "neighbours": [{**one, "label": "", "correct": None} for one in run.gallery[0]["neighbours"]]}
+    read = Reader(run_page.render(replace(run, gallery=[bare], pairs=[])))
+    assert "right" not in read.text("gallery") and read.text("gallery").count("near 0.") == 4
+    assert "no labelled videos on both sides" in read.text("classes")
+    assert "stc-mix , rgb+flow; 40 videos" in read.text("map") and "stc-mix rgb 40 0.500 7.2" in read.text("map")
+
+
+def test_each_video_is_on_the_page_once(one_seed: str) -> None:
+    """As a symbol that all who show it refer to: five films, the skeleton's, and the stills that are not among them."""
+    read = Reader(one_seed)
+    symbols = [str(attrs["id"]) for tag, attrs in read.tags if tag == "symbol"]
+    used = [str(attrs["href"])[1:] for tag, attrs in read.tags if tag == "use" and "href" in attrs]
+    assert len(symbols) == len(set(symbols)) == 6 + 35 and set(used) <= set(symbols) and len(used) == 2 * 5 + 2
+    assert [attrs["data-film"] for tag, attrs in read.tags if "data-film" in attrs and tag == "path"][5] == "film-10 1 56 42"
+
+
+def test_experiments_are_compared_in_one_picture(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(run_page, "draw", lambda *given: drawn.append(given[0]) or "")
+    shown = run_page.compared(make_run((0, 1)))
+    assert [stream for stream, _ in shown] == ["rgb", "flow"] and [chart["metric"] for chart in drawn] == ["loss", "accuracy", "spread"] * 2
+    assert [[len(course["points"]) for course in chart["courses"]] for chart in drawn] == [[6, 12]] * 6, "as long as each was trained"
+    assert run_page.compared(replace(make_run(), histories=[])) == []
+
+
 def test_provenance_has_every_results_file(one_seed: str) -> None:
     text = Reader(one_seed).text("provenance")
     assert text.count("0123456789ab") >= 8 and "clips" not in text.partition("All params")[0], "no raw JSON"
@@ -379,10 +414,10 @@ def decode(element: str) -> np.ndarray:
 
 def test_a_picture_keeps_its_pixels_and_shrinks() -> None:
     image = np.random.default_rng(0).integers(0, 256, (12, 160, 3), dtype=np.uint8)
-    assert np.array_equal(decode(run_page.drawn(image)), image)
+    assert np.array_equal(decode(drawn(image)), image)
     wide = np.random.default_rng(0).integers(0, 256, (12, 320, 3), dtype=np.uint8)
-    small = decode(run_page.drawn(wide, "<b>"))
-    assert small.shape == (6, 160, 3) and 'alt="&lt;b&gt;"' in run_page.drawn(wide, "<b>")
+    small = decode(drawn(wide, "<b>"))
+    assert small.shape == (6, 160, 3) and 'alt="&lt;b&gt;"' in drawn(wide, "<b>")
     naive = wide.reshape(6, 2, 160, 2, 3).mean(axis=(1, 3))
     assert np.abs(small - naive).max() <= 1
 

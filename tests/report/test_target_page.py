@@ -76,7 +76,7 @@ def test_one_seed_and_nothing_at_all_are_pages_too(name: str, seeds: tuple[int, 
 
 def test_the_page_loads_nothing(pages: dict[str, str]) -> None:
     for name in ("table2", "figure2"):
-        assert "script" not in {tag for tag, _ in Reader(pages[name]).tags}
+        assert [tag for tag, _ in Reader(pages[name]).tags].count("script") == 1
         assert not any(sign in pages[name] for sign in ("http:", "https:", "url(", "@import"))
 
 
@@ -180,7 +180,7 @@ def test_names_are_escaped() -> None:
     odd = replace(run, params=params, results=results, progress=progress, provenance=[{EVIL: EVIL, "sha256": EVIL}], commands=[EVIL])
     for show in ("results", "progress"):
         read = Reader(page(replace(odd, params={**params, "targets": {EVIL: {**mine, "show": show}}}), EVIL))
-        assert "script" not in {tag for tag, _ in read.tags} and not any("onload" in attrs for _, attrs in read.tags)
+        assert [tag for tag, _ in read.tags].count("script") == 1 and not any("onload" in attrs for _, attrs in read.tags)
         assert all("<script>alert" in read.text(section) for section in read.sections if section != "summary")
 
 

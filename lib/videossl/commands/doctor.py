@@ -17,7 +17,13 @@ import click
 
 from videossl import job_code
 
-MODULES = {"pyyaml": "yaml", "opencv-contrib-python-headless": "cv2", "pillow": "PIL", "ruamel-yaml-clib": "_ruamel_yaml"}
+MODULES = {
+    "pyyaml": "yaml",
+    "opencv-contrib-python-headless": "cv2",
+    "pillow": "PIL",
+    "scikit-learn": "sklearn",
+    "ruamel-yaml-clib": "_ruamel_yaml",
+}
 """Packages whose modules are called otherwise."""
 RAR = ("unrar", "bsdtar", "unar", "7z")
 ROOM = 8e9

@@ -73,7 +73,7 @@ def stages(params: Params) -> dict[str, Stage]:
         if "feasible" in recipes.method(params, experiment):
             result[f"feasible-{experiment}"] = _feasible(params, experiment)
         result[f"train-{experiment}"] = _train(params, experiment)
-    measured = [*run_plan.BASELINES, *params["all"]] if params["evaluate"]["tasks"] else []
+    measured = [*run_plan.BASELINES, *params["all"]] if params["evaluate"]["tasks"] else _drawn(params)
     result |= {f"evaluate-{experiment}": _evaluate(params, experiment) for experiment in measured}
     result["report"] = _report(params, measured)
     return result
@@ -135,6 +135,11 @@ def _train(params: Params, experiment: str) -> Stage:
     return stage
 
 
+def _drawn(params: Params) -> list[str]:
+    """The experiments whose features the report draws."""
+    return [name for name in params["all"] if run_plan.measured(params, name, params["dataset"]["name"])]
+
+
 def _evaluate(params: Params, experiment: str) -> Stage:
     """The stage that measures an experiment on all datasets."""
     seed, tasks = params["seed"], run_plan.tasks_of(params, experiment)
@@ -144,7 +149,11 @@ def _evaluate(params: Params, experiment: str) -> Stage:
     if experiment in params["experiments"]:
         newest = [recipes.chain(params, experiment, stream)[-1] for stream in streams]
         deps += [paths.weights(job.experiment, job.name, seed) for job in newest]
-    stage = Stage(f"evaluate_{experiment}", "measure", deps, [f"data/{kind}/{experiment}/{seed}" for kind in ("features", "results")])
+    kinds = ("features", "results") if tasks else ("features",)
+    stage = Stage(f"evaluate_{experiment}", "measure", deps, [f"data/{kind}/{experiment}/{seed}" for kind in kinds])
+    for stream in measured.get(params["dataset"]["name"], []) if experiment in params["experiments"] else []:
+        part = slices.features(params, stream)
+        stage.job("features", "features", slices.keys(part), registry.used(part))
     for task in tasks:
         for stream in streams:
             if registry.declared("tasks", task)["given"] == "encoder":
@@ -158,19 +167,18 @@ def _evaluate(params: Params, experiment: str) -> Stage:
 
 
 def _report(params: Params, measured: Sequence[str]) -> Stage:
-    seed, tasks = params["seed"], params["evaluate"]["tasks"]
+    seed = params["seed"]
     deps = [
         paths.index(params["dataset"]["name"]),
         paths.index_about(params["dataset"]["name"]),
         *map(paths.measurable, run_plan.checked_datasets(params)),
         *_caches(params, params["streams"]),
     ]
-    deps += [f"data/results/{experiment}/{seed}" for experiment in measured]
+    deps += [f"data/results/{experiment}/{seed}" for experiment in measured if run_plan.tasks_of(params, experiment)]
     deps += [paths.models(name, seed) for name in recipes.with_starts(params, params["all"])]
-    shown = any(registry.declared("tasks", task)["given"] == "features" for task in tasks)
-    deps += [f"data/features/{experiment}/{seed}" for experiment in params["all"] if shown]
+    deps += [f"data/features/{experiment}/{seed}" for experiment in _drawn(params)]
     part = slices.report(params)
-    return Stage("report", "report", deps, ["data/report/index.html"]).job("report", "report", slices.keys(part), registry.shown(part))
+    return Stage("report", "report", deps, ["data/report/index.html"]).job("report", "report", slices.keys(part), registry.drawn(part))
 
 
 def _caches(params: Params, streams: Iterable[str], dataset: str = "") -> list[str]:

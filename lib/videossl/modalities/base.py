@@ -11,6 +11,7 @@ its encoder has, such as the graph); `attrs` are the cache's root attributes. On
     handmade(cache, video, settings) -> (D,) float       a feature of the whole video that nobody trained
     pictures(cache, video, count) -> Strip               at most `count` moments of a video, for the report
     legend() -> Strip                                    optional: how to read the pictures; its name is HTML
+    seen(view, settings) -> [Picture]                    optional: a view (C, T, ...) float as an encoder gets it, step by step
     thumbnail(cache, video) -> (H, W, 3) uint8 or SVG    optional: one picture that shows what the video is about
 
 What reads another modality's cache is drawn there: its `pictures` are none.

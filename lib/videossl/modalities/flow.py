@@ -71,6 +71,13 @@ def pictures(cache: Cache, video: str, count: int) -> Strip:
     return Strip(f"flow, rim {limit:.1f} pixels a frame", drawn)
 
 
+def seen(view: np.ndarray, settings: Mapping[str, Any]) -> list[Picture]:
+    """The flow of a view (2, T, S, S) as colours, the fastest hundredth in full colour."""
+    flow = view.transpose(1, 2, 3, 0)
+    limit = full_colour(flow * settings["augment"].get("scale", 4.0)) / settings["augment"].get("scale", 4.0)
+    return [Picture("png", colours(step, limit), f"flow at step {i} of the view") for i, step in enumerate(flow)]
+
+
 def legend() -> Strip:
     """The wheel of colours."""
     text = (

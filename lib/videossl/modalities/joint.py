@@ -69,6 +69,15 @@ def pictures(cache: Cache, video: str, count: int) -> Strip:
     return Strip("skeleton", [Picture("svg", svg(pose, around, label), label) for label, pose in drawn])
 
 
+def seen(view: np.ndarray, settings: Mapping[str, Any]) -> list[Picture]:
+    """The first body of a view (3, T, V, 2) as lines."""
+    joints = view[..., 0].transpose(1, 2, 0)
+    around = square(joints)
+    return [
+        Picture("svg", svg(pose, around, label), label) for i, pose in enumerate(joints) for label in [f"skeleton, step {i} of the view"]
+    ]
+
+
 def thumbnail(cache: Cache, video: str) -> str:
     """The first body in the middle of the frames that it is in, as an SVG."""
     joints = _first_body(cache, video)

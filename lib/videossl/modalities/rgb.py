@@ -60,6 +60,16 @@ def pictures(cache: Cache, video: str, count: int) -> Strip:
     return Strip("frames", [Picture("png", cache.read(video, i, i + 1)[0], f"frame {i}") for i in shown])
 
 
+def seen(view: np.ndarray, settings: Mapping[str, Any]) -> list[Picture]:
+    """The frames of a view (3, T, S, S), in their colours again."""
+    mean, deviation = settings["augment"]["normalise"]
+    frames = (view.astype(np.float64) * deviation + mean).clip(0, 1) * 255
+    return [
+        Picture("png", frame.round().astype(np.uint8).transpose(1, 2, 0), f"frame {i} of the view")
+        for i, frame in enumerate(frames.swapaxes(0, 1))
+    ]
+
+
 def thumbnail(cache: Cache, video: str) -> np.ndarray:
     """The frame in the middle, (H, W, 3) uint8."""
     middle = cache.length(video) // 2

@@ -22,7 +22,7 @@ from videossl.train import diagnosis
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = ("#0b6fb0", "#c2570c", "#2a7f4f", "#8a4fa3", "#7a6a12")  # in the page colour i is var(--s{i}), black that of the text
+COLOURS = ("#0b6fb0", "#b04d08", "#2a7f4f", "#8a4fa3", "#7a6a12")  # in the page colour i is var(--s{i}), black that of the text
 DASHES = ("-", (0, (7, 3)), (0, (2, 2.5)), (0, (9, 3, 2, 3)))
 MARKERS = "osD^v"
 WIDTH, HEIGHT = 4.2, 2.5  # inches of 72 units, without the legend

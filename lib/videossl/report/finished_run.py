@@ -1,4 +1,4 @@
-"""A run as its pages see it: what it left behind, read from its files; samples and neighbours, chosen here."""
+"""A run as its pages see it: the numbers that it left behind, read from its files. Pictures are added by `pictured`, for the pages that have some."""
 
 from __future__ import annotations
 
@@ -11,39 +11,34 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import numpy as np
-
-from videossl import registry
+from videossl import paths
 from videossl.data import index
-from videossl.data.cache import Cache
 from videossl.errors import InputError
 from videossl.files import read_json, sha256
-from videossl.modalities.base import Strip, evenly
 from videossl.report import paper
-from videossl.report.verdicts import BASELINES, Hits, Record, declared, summarise
-from videossl.tasks import cosines
-from videossl.tasks import features as encoded
+from videossl.report.verdicts import BASELINES, Hits, Record, declared, headline, summarise
 from videossl.train import weights
 
 AGAIN = " # in the repository; of another run: --directory with the folder of its params.yaml"
-SAMPLES, MOMENTS, GALLERY, NEIGHBOURS = 6, 6, 4, 5
 PACKAGES = ("torch", "torchvision", "numpy", "h5py", "av", "opencv-contrib-python-headless", "matplotlib", "snakemake", "dvc")
 
 
 @dataclass(frozen=True)
 class Run:
-    """All that a page is made from.
+    """All that a page is made from; what `pictured` adds has types that the pages of targets need not know.
 
     params: the active run's params.yaml; index: all rows of the dataset's index, dropped rows included.
     unused: by the end of their names, {"count", "first"} of the files that lie in the dataset's folder and are not used.
     results: results files as read; progress: those of the encoders kept along a training.
     histories: {"experiment", "seed", "training", "epochs": [{"epoch", "loss", ...}]}.
     samples: {"id", "label", "shown": positions in the video, "strips": its pictures in each modality}; legends: how to read them.
-    gallery: {"experiment", "stream", "query": {"id", "label", "thumb": uint8 (h, w, 3) or SVG}, "neighbours":
-    [{"id", "label", "thumb", "similarity", "correct"}]}.
+    gallery: {"experiment", "stream", "query": {"id", "label"}, "neighbours": [{"id", "label", "similarity", "correct"}]}; correct: of
+    the same class, None where one has none. pairs: {"experiment", "stream", "pairs": as `spaces.pairs`}.
+    spreads: {"experiment", "stream", "videos", "spread", "rank"}, of features.
+    films: frames of the videos that are shown, by their ids, uint8 (h, w, 3) or SVG; stills: one picture of those on maps.
+    mixes, activations: pictures of mixed samples, and of where encoders are active.
     provenance: rows {"artefact", "sha256", "made from", "params", ...}; versions: tool to version.
     commands: what makes the page again, one line each.
     """
@@ -56,8 +51,16 @@ class Run:
     progress: Sequence[Record] = ()
     histories: Sequence[Record] = ()
     samples: Sequence[Record] = ()
-    legends: Sequence[Strip] = ()
+    legends: Sequence[Any] = ()
     gallery: Sequence[Record] = ()
+    confusions: Sequence[Any] = ()
+    maps: Sequence[Any] = ()
+    pairs: Sequence[Record] = ()
+    spreads: Sequence[Record] = ()
+    films: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    stills: Mapping[str, Any] = field(default_factory=dict)
+    mixes: Sequence[Any] = ()
+    activations: Sequence[Any] = ()
     provenance: Sequence[Record] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     commands: Sequence[str] = ()
@@ -104,6 +107,7 @@ class Run:
             | {"task": " ".join(filter(None, (str(file["task"]), file.get("training"))))}
             | {key: file["provenance"].get(key, "") for key in ("data", "code")}
             | {"weights": sorted((file["provenance"].get("weights") or {}).items())}
+            | ({"made by": file["made by"]} if "made by" in file else {})
             for file in (*self.results, *self.progress)
         ]
         return sorted(files, key=lambda file: (file["dataset"], file["task"], order.index(file["experiment"]), int(file["seed"])))
@@ -182,9 +186,6 @@ def trained(path: Path) -> dict[str, Any]:
     }
 
 
-Opened = Sequence[tuple[ModuleType, Cache]]  # the module of each cached modality, with its cache
-
-
 def gather(
     params: dict[str, Any],
     index_path: Path,
@@ -192,25 +193,19 @@ def gather(
     histories: Sequence[Path],
     *,
     progress: Sequence[Path] = (),
-    caches: Sequence[Path] = (),
-    features: Sequence[Path] = (),
     target: str = "",
 ) -> Run:
-    """Read all that a page shows, from files that lie as `paths` says. Datasets get the names of their test sets (`paper.test_set`).
+    """Read the numbers of a page, from files that lie as `paths` says. Datasets get the names of their test sets (`paper.test_set`).
 
     target: the rule that makes the page again, '' for all.
     """
     rows = index.read(index_path)
-    sources = sorted({path.parent.name for path in caches}, key=lambda source: (registry.declared("modalities", source)["order"], source))
-    opened = [(registry.module("modalities", name), Cache([path for path in caches if path.parent.name == name], name)) for name in sources]
+    labels = {row.id: row.label for row in rows if row.label}
 
     def measured(path: Path) -> dict[str, Any]:
         file = result(path)
-        return file | {"dataset": paper.test_set(params, file["dataset"])} | _named(file)
-
-    def sample(row: index.Row) -> dict[str, Any]:
-        strips = [module.pictures(cache, row.id, MOMENTS) for module, cache in opened]
-        return {"id": row.id, "label": row.label, "shown": evenly(row.steps, MOMENTS), "strips": strips}
+        names = {"dataset": paper.test_set(params, file["dataset"]), "made by": _command(file)}
+        return file | names | _named(file, labels if file["dataset"] == params["dataset"]["name"] else {})
 
     return Run(
         params=params,
@@ -220,65 +215,39 @@ def gather(
         results=list(map(measured, results)),
         progress=list(map(measured, progress)),
         histories=list(map(history, histories)),
-        samples=[sample(row) for row in _one_a_class(index.usable(rows))] if opened else [],
-        legends=[module.legend() for module, _ in opened if hasattr(module, "legend")],
-        gallery=_gallery(features, opened),
         provenance=list(map(trained, histories)),
         versions={name: importlib.metadata.version(name) for name in PACKAGES},
         commands=[" ".join(filter(None, ("snakemake --cores all", target, AGAIN)))],
     )
 
 
-def _named(file: Record) -> dict[str, Any]:
-    """The hits of a results file with a digest of the names of its test videos: the same names are many in many files."""
+def _command(file: Record) -> str:
+    """The command that makes a results file again from what it rests on."""
+    experiment, dataset, seed = file["experiment"], file["dataset"], int(file["seed"])
+    along = "training" in file
+    made = paths.progress(experiment, file["training"], dataset, seed) if along else paths.results(experiment, dataset, file["task"], seed)
+    return f"snakemake --cores all --force {made}"
+
+
+def _named(file: Record, labels: Mapping[str, str]) -> dict[str, Any]:
+    """The hits of a results file with a digest of the names of its test videos, for the same names are many in many files; and "classes".
+
+    classes: {stream: {class: (right, videos)}} of the headline, by the `labels` of the videos.
+    """
     if "hits" not in file:
         return {}
-    return {"hits": file["hits"] | {"videos": hashlib.sha256("\n".join(file["hits"]["videos"]).encode()).hexdigest()}}
+    videos, metric = file["hits"]["videos"], headline(file["task"])
+    counted: dict[str, dict[str, list[int]]] = {}
+    for stream, metrics in file["hits"]["streams"].items():
+        classes = counted[stream] = defaultdict[str, list[int]](lambda: [0, 0])
+        for video, sign in zip(videos, metrics.get(metric, ""), strict=False):
+            if sign != "-" and video in labels:
+                classes[labels[video]][0] += sign == "1"
+                classes[labels[video]][1] += 1
+    return {"hits": file["hits"] | {"videos": hashlib.sha256("\n".join(videos).encode()).hexdigest()}, "classes": counted}
 
 
 def _unused(about: Path) -> Mapping[str, Record]:
     """The files that are not used, as the origin of an index names them; none where it lies elsewhere than its index."""
     unused: Mapping[str, Record] = read_json(about).get("unused", {}) if about.exists() else {}
     return unused
-
-
-def _one_a_class(rows: Sequence[index.Row]) -> list[index.Row]:
-    """A few videos, of different classes as far as there are some."""
-    first = {row.label: row for row in reversed(rows)}
-    different = [first[label] for label in sorted(first)]
-    return [*different, *(row for row in rows if row is not first[row.label])][:SAMPLES]
-
-
-def _gallery(paths: Sequence[Path], opened: Opened) -> list[dict[str, Any]]:
-    """Nearest training videos of a few test videos, for each experiment with all its streams fused."""
-    by_experiment: dict[str, list[Path]] = defaultdict(list)
-    for path in paths:
-        by_experiment[path.parts[-4]].append(path)
-    items = []
-    for experiment, files in by_experiment.items():
-        streams = encoded.align([encoded.read(path) for path in files])
-        queries = streams[0].rows("test")
-        if len(queries) and len(streams[0].rows("train")):
-            asked = sorted({round(position) for position in np.linspace(0, len(queries) - 1, GALLERY)})
-            similarities = cosines.fused([cosines.similarities(stream, asked) for stream in streams])
-            name = {"experiment": experiment, "stream": "+".join(path.parent.name for path in files)}
-            items += [name | _query(streams[0], int(queries[i]), row, opened) for i, row in zip(asked, similarities, strict=True)]
-    return items
-
-
-def _query(features: encoded.Features, query: int, similarity: np.ndarray, opened: Opened) -> dict[str, Any]:
-    """A test video and its nearest training videos. similarity: (training videos,)."""
-
-    def tile(video: int) -> dict[str, Any]:
-        return {"id": features.ids[video], "label": features.labels[video], "thumb": _thumbnail(features.ids[video], opened)}
-
-    places = np.argsort(-similarity, kind="stable")[:NEIGHBOURS]
-    nearest = zip(features.rows("train")[places].tolist(), similarity[places].tolist(), strict=True)
-    marked = ((video, {"similarity": cosine, "correct": features.labels[video] == features.labels[query]}) for video, cosine in nearest)
-    return {"query": tile(query), "neighbours": [tile(video) | mark for video, mark in marked]}
-
-
-def _thumbnail(video: str, opened: Opened) -> np.ndarray | str:
-    """One picture of a video, (H, W, 3) uint8 or an SVG, or grey nothing where no modality of the run has one."""
-    pictures = (module.thumbnail(cache, video) for module, cache in opened if hasattr(module, "thumbnail"))
-    return next(pictures, np.full((64, 64, 3), 128, np.uint8))

@@ -1,10 +1,13 @@
 """One model of a table, as HTML (tables.html) and as text; the table of results; and the frame that all pages share (frame.html).
 
-A page loads nothing: styles are inline, pictures are data URIs, there is no script.
+A page loads nothing: styles are inline, pictures are data URIs. Its one script (page.js) is inline and named by its hash in the page's
+policy, so that no other runs; the page is whole without it.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import textwrap
 from collections import defaultdict
@@ -13,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
+from markupsafe import Markup
 from tabulate import tabulate
 
 from videossl.files import atomic
@@ -22,6 +26,7 @@ from videossl.report.verdicts import BASELINES, Record, against, best, declared,
 
 LINE = 120
 SEEDS = "Mean ± sample standard deviation, below it the number of each seed; one seed has no spread."
+SCRIPT = "page.js"
 ASCII = str.maketrans({"±": "+-", "−": "-", "–": "-", "ρ": "rho", "†": "", "²": "2"})
 
 
@@ -120,7 +125,14 @@ def render_page(template: str, run: Run, **values: Any) -> str:
     """`template`, a file beside this module, as HTML; names in `values` are escaped, and one that it does not know is an error."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     page = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    page.globals |= {"baselines": BASELINES, "dataset_name": paper.dataset_name}
+    script = Path(__file__).with_name(SCRIPT).read_text(encoding="utf-8")
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page.globals |= {
+        "baselines": BASELINES,
+        "dataset_name": paper.dataset_name,
+        "script": Markup(script),
+        "script_hash": f"sha256-{allowed}",
+    }
     params = json.dumps(run.params, indent=1, sort_keys=True, ensure_ascii=False, default=str)
     return page.get_template(template).render(run=run, params=params, **values)
 

@@ -5,28 +5,28 @@ A function of what a run left behind: the same `Run` gives the same bytes. No cl
 
 from __future__ import annotations
 
-import base64
-import io
 import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
-from PIL import Image
 
 from videossl.data import alike, index
 from videossl.params import recipes
 from videossl.report import paper
+from videossl.report.by_class import by_class, confused, matrix
 from videossl.report.curves import candidates, draw, settings, training_chart
+from videossl.report.films import Reel, drawn
 from videossl.report.finished_run import Run, numbers, rank
 from videossl.report.html_tables import SEEDS, Row, Table, ascii_only, fill, labels_said, render_page, results_table
+from videossl.report.maps import legend, map_svg
 from videossl.report.verdicts import BASELINES, RULE, WAYS, Record, against, best, declared, headline, measure, seeds_said
 from videossl.train import diagnosis
 
-NAMES_SHOWN, WIDTH, SMALL = 50, 160, 96  # dropped videos by reason; pixels of a picture at most; below them it has sharp pixels
+NAMES_SHOWN, MATRIX = 50, 40  # dropped videos by reason; classes of a confusion matrix at most
+COMPARED = ("loss", "accuracy", "spread", "rank")
 NO_TASK = "No task was measured: that needs videos of two labelled classes or more to train on and to test on, and evaluate.tasks."
 
 
@@ -42,7 +42,15 @@ def render(run: Run) -> str:
         no_task=NO_TASK,
         curves=(curves := encoders(run)),
         wrong=len({text.partition(":")[0] for item in curves for text in item["wrong"]}),
+        compared=compared(run),
+        labelled=any(tile["correct"] is not None for item in run.gallery for tile in item["neighbours"]),
         drawn=drawn,
+        reel=Reel(run.films, run.stills),
+        confusions=[(one, matrix(one) if len(one.classes) <= MATRIX else None, confused(one)) for one in run.confusions],
+        by_class=by_class(run),
+        spreads=spreads(run),
+        map_svg=map_svg,
+        map_legend=legend,
         index_tables=index_tables(run.index),
         dropped=dropped(run.index),
         alike=[(kind, list(group)) for kind, group in itertools.groupby(alike.find(run.index), lambda found: found.kind)],
@@ -110,6 +118,35 @@ def encoders(run: Run) -> list[dict[str, Any]]:
     return shown
 
 
+def compared(run: Run) -> list[tuple[str, list[Markup]]]:
+    """The curves of several experiments in one picture, for each stream that two or more trained."""
+    trained = {history["experiment"] for history in run.histories if history["epochs"]}
+    shown = []
+    for stream in sorted(run.params.get("streams", {}), key=run.place):
+        experiments = [name for name in run.in_order(trained) if stream in run.params["experiments"].get(name, {}).get("streams", [])]
+        charts = [training_chart(run, experiments, stream, metric) for metric in COMPARED] if len(experiments) > 1 else []
+        drawn = [draw(chart) for chart in charts if sum(bool(course["points"]) for course in chart["courses"]) > 1]
+        shown += [(stream, drawn)] if drawn else []
+    return shown
+
+
+def spreads(run: Run) -> Table | None:
+    """A table of how far features are spread, by experiment and stream; None where there are none."""
+    rows = [
+        Row(
+            [
+                BASELINES.get(one["experiment"], one["experiment"]),
+                one["stream"],
+                f"{one['videos']:,}",
+                f"{one['spread']:.3f}",
+                f"{one['rank']:.1f}",
+            ]
+        )
+        for one in run.spreads
+    ]
+    return Table("spread and rank of features", ["experiment", "stream", "videos", "spread", "rank"], rows, left=2) if rows else None
+
+
 def _curves(run: Run, experiment: str, stream: str) -> dict[str, Any]:
     """Guessing among N candidates costs ln N and is right in 100 / N percent."""
     every = dict.fromkeys(
@@ -161,19 +198,7 @@ def _wrong(run: Run, experiment: str, stream: str) -> list[str]:
     return [f"{text} (seed {', '.join(map(str, sorted(seeds)))})" for text, seeds in found.items()]
 
 
-# Pictures and the index.
-
-
-def drawn(picture: np.ndarray | str, label: str = "") -> Markup:
-    """A picture, uint8 (h, w, 3 or 4) or the text of an SVG, as an element that holds it; shrunk where it is wider than WIDTH."""
-    if isinstance(picture, str):
-        return Markup(picture)
-    image, buffer = Image.fromarray(np.ascontiguousarray(picture)), io.BytesIO()
-    if image.width > WIDTH:
-        image = image.resize((WIDTH, max(1, round(image.height * WIDTH / image.width))), Image.Resampling.BOX)
-    image.save(buffer, "PNG", compress_level=9)
-    uri = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
-    return Markup('<img class="{}" src="{}" alt="{}">').format("pixels" if picture.shape[1] < SMALL else "smooth", uri, label)
+# The index.
 
 
 def index_tables(rows: Sequence[index.Row]) -> list[Table]:

@@ -41,6 +41,11 @@ class Cosines:
         totals = [clips.astype(np.float64).mean(axis=1).sum(axis=0) for clips in self.features.chunks(self.gallery)]
         return np.asarray(np.sum(totals, axis=0) / len(self.gallery))
 
+    @cached_property
+    def units(self) -> np.ndarray:
+        """The queries' features, averaged over clips, centred and of length 1: (Q, D) float64; at the mean all are 0."""
+        return self._units(self.queries)
+
     def of(self, asked: np.ndarray | slice) -> np.ndarray:
         """The cosines (n, G) float64 of the queries at the n places `asked` among the Q."""
         queries = self._units(self.queries[asked])
