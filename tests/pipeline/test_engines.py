@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shutil
 from functools import cache
 from modulefinder import ModuleFinder
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from tests.conftest import REPOSITORY
 from tests.pipeline.conftest import Workspace, copy_of_run, notes_of, write_video
 
 from videossl.params import load
@@ -24,10 +26,9 @@ SCRIPTS = dict.fromkeys(("frames", "flow", "skeleton"), "extract")
 """The script of rules that do not bear its name."""
 
 
-def summary(workspace: Workspace, target: str = "all") -> list[dict[str, str]]:
+def summary(workspace: Workspace) -> list[dict[str, str]]:
     """Snakemake's own account of every output: rule, inputs, plan."""
-    said = workspace.call("snakemake", target, "--detailed-summary").stdout
-    lines = [line.split("\t") for line in said.splitlines() if "\t" in line]
+    lines = [line.split("\t") for line in workspace.call("snakemake", "--detailed-summary").stdout.splitlines() if "\t" in line]
     return [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
 
 
@@ -169,11 +170,9 @@ def test_a_recorded_run_leaves_both_engines_nothing_to_do(finished: Workspace) -
 
 def jobs(workspace: Workspace, target: str = "all") -> dict[str, str]:
     """Rule by first output, of all that Snakemake would run."""
-    first: dict[str, dict[str, str]] = {}  # each job has a log of its own
-    for row in summary(workspace, target):
-        if row["plan"] == "update pending":
-            first.setdefault(row["log-file(s)"], row)
-    return {row["output_file"]: row["rule"] for row in first.values()}
+    text = workspace.call("python", str(REPOSITORY / "tests/pipeline/plan.py"), target, "--quiet", "host").stdout
+    found = (re.match(r"(?:local)?rule (\w+):.*?output: ([^,\n]*)", job, re.S) for job in re.split(r"\n(?=(?:local)?rule )", text))
+    return {job[2]: job[1] for job in found if job and job[1] != "all"}
 
 
 def planned(workspace: Workspace, target: str = "all") -> set[str]:
