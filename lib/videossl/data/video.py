@@ -112,6 +112,25 @@ def in_windows(
         yield window(len(images))
 
 
+def picture(path: str | Path, seconds: float, short_side: int | None = None) -> np.ndarray:
+    """One frame to look at, (H, W, 3) uint8 RGB: the first at `seconds` after the start or later, or the last there is; errors as in `frames`.
+
+    Where the file can be sought in, what lies far before is not decoded.
+    """
+    import av
+
+    with _open(path) as stream:
+        base, begin = float(stream.time_base or 0), stream.start_time or 0
+        if base and seconds > 0:
+            with contextlib.suppress(av.FFmpegError, OSError):
+                container: Any = stream.container
+                container.seek(begin + int(seconds / base), stream=stream)
+        for frame in _decode(path, stream):  # noqa: B007 - the last one, where none is late enough
+            if frame.pts is None or (frame.pts - begin) * base >= seconds:
+                break
+        return _image(path, frame, target_size(*_shown_size(frame), short_side), "rgb24")
+
+
 class _Running:
     """A clock for frames one by one, that never goes back: seconds from the first. `clock` tells better, once all are there."""
 

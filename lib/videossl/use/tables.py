@@ -168,7 +168,7 @@ def _pyarrow(path: str) -> Any:
     try:
         return importlib.import_module("pyarrow")
     except ImportError as error:
-        raise InputError(f"{path}: .parquet needs pyarrow: pip install 'videossl[parquet]', or choose .h5 or .csv") from error
+        raise InputError(f"{path}: .parquet needs pyarrow: pip install pyarrow, or choose .h5 or .csv") from error
 
 
 WRITERS = {".parquet": _parquet, ".h5": _h5, ".csv": _csv}
