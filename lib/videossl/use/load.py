@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from videossl.use.model import Model, Reading
 CLIPS = 10
 """Clips of a window whose features are averaged, where no run says how many: as in the presets of the paper."""
 NAMING = "name RUN/EXPERIMENT/STREAM, a file of weights, or torchvision:MODEL"
-IN_FOLDER = "model.safetensors"
-"""The name of the weights in a folder that `export` made for the hub."""
+IN_FOLDER, CONFIG = "model.safetensors", "config.json"
+"""The names of the weights, and of what is said of them, in a folder that `export` made for the hub."""
 
 
 def load(name: str | Path, *, stream: str = "", clips: int | None = None, seed: int | None = None, device: str | None = None) -> Model:
@@ -55,7 +56,8 @@ def load(name: str | Path, *, stream: str = "", clips: int | None = None, seed: 
     text, path = str(name), Path(name)
     if text.startswith(torchvision_models.PREFIX):
         return torchvision_models.model(text, clips, device)
-    if (path / IN_FOLDER).is_file():
+    if (path / CONFIG).is_file():
+        clips = clips or files.read_json(path / CONFIG)["clips"]
         path = path / IN_FOLDER
     if path.is_file():
         return _of_file(text, path, stream, clips, device, None)
@@ -76,11 +78,13 @@ def _of_run(text: str, path: Path, clips: int | None, seed: int | None, device: 
     if not trainings:
         streams = params["experiments"][experiment]["streams"]
         raise InputError(f"no encoder {text}: {experiment} has no stream {stream!r}, {registry.nearest(stream, streams)}")
-    file = run / paths.weights(experiment, trainings[-1].name, params["seed"] if seed is None else seed)
+    seed = params["seed"] if seed is None else seed
+    file = run / paths.weights(experiment, trainings[-1].name, seed)
     if not file.is_file():
         raise InputError(f"no encoder {text}: {file} is not there; run the pipeline first (snakemake --directory {run})")
     wanted = params["evaluate"]["clips"] if clips is None else clips
-    return _of_file(text, file, stream, wanted, device, params)
+    results = sorted((run / paths.results(experiment, "*", "*", seed)).parents[1].glob("*/*.json"))
+    return replace(_of_file(text, file, stream, wanted, device, params), results=tuple(results))
 
 
 def _of_file(text: str, path: Path, stream: str, clips: int | None, device: str | None, params: recipes.Params | None) -> Model:
@@ -99,7 +103,7 @@ def _of_file(text: str, path: Path, stream: str, clips: int | None, device: str 
     cached = run_plan.cached_modality(settings["modality"])
     reading = _reading(path, cached, made_from, params)
     augment = registry.module("modalities", settings["modality"]).augmentation(settings, reading.extract.attrs())
-    return Model(text, files.sha256(path), stream, encoder, settings, reading, augment, clips or CLIPS, made_from).on(device)
+    return Model(text, stream, encoder, settings, reading, augment, clips or CLIPS, made_from).on(device)
 
 
 def _reading(path: Path, cached: str, made_from: Mapping[str, Any], params: recipes.Params | None) -> Reading:
@@ -119,7 +123,7 @@ def _reading(path: Path, cached: str, made_from: Mapping[str, Any], params: reci
     if made_by and extract.made_by()["params"] != made_by["params"]:
         raise InputError(f"{path} was trained on {cached} by other weights than are here: it says {json.dumps(made_by['params'])}")
     is_jpeg = cache.layout(cached).pictures and stored["codec"] == "jpeg"
-    return Reading(cached, extract, declared["made_of"], stored["quality"] if is_jpeg else None)
+    return Reading(cached, extract, declared["made_of"], stored["quality"] if is_jpeg else None, part["dataset"]["name"])
 
 
 def _maker(cached: str, module: str) -> Any:

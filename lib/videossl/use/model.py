@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -54,25 +55,26 @@ class Reading:
     """The way from a video to what a cache would hold of it.
 
     cached: the cached modality. made_of: "video" or "skeleton", the kind of file. quality: of JPEG, None where the cache holds the values as they are.
+    dataset: that the encoder was trained on.
     """
 
     cached: str
     extract: Extractor
     made_of: str = "video"
     quality: int | None = None
+    dataset: str = ""
 
 
 @dataclass(frozen=True)
 class Model:
     """An encoder, in evaluation mode, and its preprocessing; a call takes clips in memory to features.
 
-    name: as it was asked for. digest: the SHA-256 of its weights. encoder: views -> maps, with `pool(maps) -> (B, D)`. settings: of its stream.
+    name: as it was asked for. encoder: views -> maps, with `pool(maps) -> (B, D)`. settings: of its stream.
     augment: its `evaluate` takes clips to views, nothing random. clips: of a window, whose features are averaged. made_from: the provenance of
-    the weights.
+    the weights. results: the files of its numbers, where it is of a run.
     """
 
     name: str
-    digest: str
     stream: str
     encoder: Any
     settings: Mapping[str, Any]
@@ -80,7 +82,16 @@ class Model:
     augment: Augment
     clips: int
     made_from: Mapping[str, Any] = field(default_factory=dict)
+    results: tuple[Path, ...] = ()
     device: torch.device = torch.device("cpu")
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the encoder's weights: names, types, shapes and bytes, sorted."""
+        result = hashlib.sha256()
+        for name, tensor in sorted(self.encoder.state_dict().items()):
+            result.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode() + tensor.cpu().contiguous().numpy().tobytes())
+        return result.hexdigest()
 
     def on(self, device: str | None) -> Model:
         """The same on a device as torch names them, None: a GPU if there is one."""

@@ -18,7 +18,7 @@ from videossl.use.model import Model, Reading
 PREFIX = "torchvision:"
 HEADS = ("fc", "head", "classifier")
 """The names of the last layers, which are left out."""
-TESTED = re.compile(r"frame_rate=([\d.]+)`, `clips_per_video=(\d+)`, and `clip_len=(\d+)")
+TESTED = re.compile(r"frame_rate=([\d.]+)`, `clips_per_video=(\d+)`,? and `clip_len=(\d+)")
 """How torchvision says of weights which clips their numbers were measured on."""
 
 
@@ -66,7 +66,7 @@ def model(text: str, clips: int | None, device: str | None) -> Model:
         raise InputError(f"no model {name!r} in torchvision.models.video: {registry.nearest(name, known)}")
     own = models.get_model_weights(name).KINETICS400_V1  # type: ignore[attr-defined]
     rate, number, length = TESTED.search(" ".join(own.meta["_docs"].split())).groups()  # type: ignore[union-attr]
-    path, digest = torchvision_weights.find(text, file or own.name, own.name, own)
+    path, _ = torchvision_weights.find(text, file or own.name, own.name, own)
     network = models.get_model(name)
     torchvision_weights.load(network, path, f"give a state dict of torchvision's {name}: {PREFIX}{name}:FILE")
     transform = own.transforms()
@@ -74,4 +74,4 @@ def model(text: str, clips: int | None, device: str | None) -> Model:
     reading = Reading("rgb", Frames(None, float(rate)))
     made_from = {"script": text, "versions": {"torchvision": own.url.rpartition("/")[2]}}
     augment: Any = OwnTransform(transform)
-    return Model(text, digest, "rgb", Headless(network), settings, reading, augment, clips or int(number), made_from).on(device)
+    return Model(text, "rgb", Headless(network), settings, reading, augment, clips or int(number), made_from).on(device)
