@@ -15,7 +15,7 @@ from videossl import files
 from videossl.data import skeleton_files
 from videossl.errors import InputError
 from videossl.use import tables
-from videossl.use.model import SECONDS, Embedded, Model, embed
+from videossl.use.model import SECONDS, Broken, Embedded, Model, embed
 
 LISTED = "-"
 """The argument that stands for a list on standard input."""
@@ -54,35 +54,37 @@ def about(model: Model, window: float = SECONDS) -> dict[str, Any]:
 def into_table(model: Model, named: Sequence[str], out: str, window: float = SECONDS) -> list[str]:
     """Write the features of videos to a table, and return the reasons of those that were left out, which stderr names as they are met.
 
-    A video is in the table whole or not at all; where none can be read there is no table. A bar shows how far it is, on a terminal.
+    A video is in the table whole or not at all; where none can be read there is no table. Standard output has each row at once instead. A bar
+    shows how far it is, on a terminal.
     """
     left_out: list[str] = []
     held: list[Embedded] = []
+    seen: set[str] = set()
+    at_once = out == tables.STANDARD_OUTPUT
     bar = tqdm(total=len(named), desc="embed", unit="video", disable=None, file=sys.stderr)
     with contextlib.ExitStack() as stack, bar:
         add: tables.Add | None = None
 
-        def finish() -> None:
-            """Write what is held of a video that is done."""
+        def write() -> None:
+            """Write what is held, and hold it no longer."""
             nonlocal add
             if held:
                 add = add or stack.enter_context(tables.written(out, about(model, window)))
                 add(held)
                 held.clear()
-                bar.update()
 
         for row in embed(model, named, window):
             if held and held[0].video != row.video:
-                finish()
-            if isinstance(row, Embedded):
+                write()
+            if isinstance(row, Broken):
+                held.clear()
+                left_out.append(row.reason)
+                tqdm.write(f"error: {' '.join(row.reason.split())}; left out", file=sys.stderr)
+            else:
                 held.append(row)
-                continue
-            held.clear()
-            left_out.append(row.reason)
-            tqdm.write(f"error: {' '.join(row.reason.split())}; left out", file=sys.stderr)
-            bar.update()
-        finish()
+            if at_once:
+                write()
+            seen.add(row.video)
+            bar.update(len(seen) - bar.n)
+        write()
     return left_out
-
-
-

@@ -28,9 +28,9 @@ from videossl.train.assemble import Augment, Loader, input_shape, span
 
 SECONDS = 40.0
 """Length of a window of a long video. A video of up to one and a half of them is one window, as in the pipeline."""
-MOST = 160 * 2**20
-"""Bytes of pictures that a window may have: three to four times as many are in memory at once."""
-AT_ONCE = {"cpu": 4, "cuda": 16}
+MOST = 80 * 2**20
+"""Bytes of pictures that a window may have, and the last one and a half of it; twice as many may be in memory at once. Torch alone takes 0.5 GB."""
+AT_ONCE = {"cpu": 2, "cuda": 16}
 """Clips in one forward pass: on a CPU more take memory and save no time."""
 
 
