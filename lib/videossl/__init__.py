@@ -1,10 +1,10 @@
 """videossl: self-supervised learning from video, from raw files to a report.
 
-    import videossl
+import videossl
 
-    model = videossl.load("runs/mine/stc-mix/rgb")   # or a file of weights, or "torchvision:r3d_18"
-    for row in model.embed("video.mp4"):
-        print(row.start_s, row.end_s, row.features.shape)
+model = videossl.load("runs/mine/stc-mix/rgb")   # or a file of weights, or "torchvision:r3d_18"
+for row in model.embed("video.mp4"):
+    print(row.start_s, row.end_s, row.features.shape)
 """
 
 from __future__ import annotations

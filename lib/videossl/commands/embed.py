@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 EXAMPLE = """\b
@@ -12,11 +14,15 @@ find . -name '*.mp4' | videossl embed - -e torchvision:r3d_18 -o features.csv
 
 @click.command(epilog=f"Examples:\n\n{EXAMPLE}")
 @click.argument("videos", nargs=-1, required=True, metavar="VIDEO...")
-@click.option("-e", "--encoder", required=True, help="RUN/EXPERIMENT/STREAM, a file of weights, a folder for the hub, or torchvision:MODEL[:FILE].")
+@click.option(
+    "-e", "--encoder", required=True, help="RUN/EXPERIMENT/STREAM, a file of weights, a folder for the hub, or torchvision:MODEL[:FILE]."
+)
 @click.option("-o", "--out", required=True, help="The table: a name that ends in .parquet, .h5 or .csv, or - for CSV on standard output.")
 @click.option("--stream", default="", help="Of a file with several encoders, which.")
 @click.option("--clips", type=click.IntRange(1), help="Clips of a window that are averaged.  [default: the run's evaluate.clips, or 10]")
-@click.option("--window", type=click.FloatRange(0, min_open=True), default=40.0, show_default=True, help="Seconds of a window of a long video.")
+@click.option(
+    "--window", type=click.FloatRange(0, min_open=True), default=40.0, show_default=True, help="Seconds of a window of a long video."
+)
 @click.option("--seed", type=int, help="Of the run.  [default: its params' own]")
 @click.option("--device", help="As torch names it.  [default: a GPU if there is one]")
 @click.pass_context
@@ -41,9 +47,11 @@ def command(
 
     tables.check(out)
     model = load(encoder, stream=stream, clips=clips, seed=seed, device=device)
-    named = embed.videos(model, videos, click.get_text_stream("stdin") if embed.LISTED in videos else ())
+    named = embed.videos(model, videos, sys.stdin)
     left_out = embed.into_table(model, named, out, window)
     if left_out:
         done = len(named) - len(left_out)
-        click.echo(f"{done} of {len(named)} videos are in {out}" if done else f"none of the videos can be read; {out} is not written", err=True)
+        click.echo(
+            f"{done} of {len(named)} videos are in {out}" if done else f"none of the videos can be read; {out} is not written", err=True
+        )
         context.exit(1)

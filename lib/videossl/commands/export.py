@@ -12,7 +12,9 @@ videossl export runs/mine/stc-mix/rgb --to hub -o encoder --licence apache-2.0
 
 @click.command(epilog=f"Examples:\n\n{EXAMPLE}")
 @click.argument("encoder")
-@click.option("--to", "form", type=click.Choice(["onnx", "torchscript", "hub"]), required=True, help="hub: weights, config.json, model card.")
+@click.option(
+    "--to", "form", type=click.Choice(["onnx", "torchscript", "hub"]), required=True, help="hub: weights, config.json, model card."
+)
 @click.option("-o", "--out", required=True, help="The file, or for the hub the folder.")
 @click.option("--push", metavar="USER/NAME", help="Upload the folder there, by the hub's own client.")
 @click.option("--licence", default="other", show_default=True, help="Of the weights, for the model card, as the hub names licences.")

@@ -125,7 +125,7 @@ def picture(path: str | Path, seconds: float, short_side: int | None = None) -> 
             with contextlib.suppress(av.FFmpegError, OSError):
                 container: Any = stream.container
                 container.seek(begin + int(seconds / base), stream=stream)
-        for frame in _decode(path, stream):  # noqa: B007 - the last one, where none is late enough
+        for frame in _decode(path, stream):  # the last one, where none is late enough
             if frame.pts is None or (frame.pts - begin) * base >= seconds:
                 break
         return _image(path, frame, target_size(*_shown_size(frame), short_side), "rgb24")

@@ -86,7 +86,7 @@ def to_torchscript(model: Model, path: str | Path) -> float:
     with warnings.catch_warnings(), atomic(path) as temporary:
         warnings.simplefilter("ignore")
         traced: Any = torch.jit.trace(network, views(2), check_trace=False)  # type: ignore[no-untyped-call]
-        torch.jit.save(traced, str(temporary), {"videossl.json": json.dumps(about(model), sort_keys=True)})  # type: ignore[no-untyped-call]
+        torch.jit.save(traced, str(temporary), {"videossl.json": json.dumps(about(model), sort_keys=True)})
         return _compared(path, network, cast(Any, torch.jit.load(str(temporary))), views)  # type: ignore[no-untyped-call]
 
 
@@ -108,7 +108,9 @@ def _compared(path: str | Path, network: Pooled, exported: Callable[[Tensor], Te
         difference = float((own - other).abs().max())
         worst = max(worst, difference)
         if not difference <= TOLERANCE * float(own.abs().max()):
-            raise InputError(f"{path}: features of the export differ by {difference:.2g} from the encoder's; nothing is written: export to another form")
+            raise InputError(
+                f"{path}: features of the export differ by {difference:.2g} from the encoder's; nothing is written: export to another form"
+            )
     return worst
 
 
@@ -119,10 +121,12 @@ def to_hub(model: Model, folder: str | Path, licence: str = "other") -> None:
     """
     folder = Path(folder)
     if "params" not in model.made_from:
-        raise InputError(f"{model.name} was not trained by videossl: its weights say nothing of data and recipe, of which a model card is made")
+        raise InputError(
+            f"{model.name} was not trained by videossl: its weights say nothing of data and recipe, of which a model card is made"
+        )
     reading = model.reading
     codec = {"codec": "raw"} if reading.quality is None else {"codec": "jpeg", "quality": reading.quality}
-    attributes = cache.attributes(reading.cached, reading.dataset, reading.extract.made_by(), **codec, **reading.extract.attrs())  # type: ignore[arg-type]
+    attributes = cache.attributes(reading.cached, reading.dataset, reading.extract.made_by(), **codec, **reading.extract.attrs())
     made_from = {**model.made_from, "caches": {reading.cached: attributes}}
     state = {f"{model.stream}/encoder.{name}": tensor for name, tensor in model.encoder.state_dict().items()}
     weights.save(folder / IN_FOLDER, state, made_from)
@@ -139,7 +143,9 @@ def push(folder: str | Path, repository: str) -> str:
         hub.create_repo(repository, exist_ok=True)
         return str(hub.upload_folder(repo_id=repository, folder_path=str(folder)))
     except Exception as error:  # of the client, of the network, of the hub
-        raise InputError(f"{repository} cannot be pushed ({' '.join(str(error).split())[:200]}); log in (hf auth login) and try again") from error
+        raise InputError(
+            f"{repository} cannot be pushed ({' '.join(str(error).split())[:200]}); log in (hf auth login) and try again"
+        ) from error
 
 
 def _needed(*libraries: str) -> None:

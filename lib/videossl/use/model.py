@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -28,10 +29,11 @@ from videossl.train.assemble import Augment, Loader, input_shape, span
 
 SECONDS = 40.0
 """Length of a window of a long video. A video of up to one and a half of them is one window, as in the pipeline."""
-MOST = 80 * 2**20
+MOST = 48 * 2**20
 """Bytes of pictures that a window may have, and the last one and a half of it; twice as many may be in memory at once. Torch alone takes 0.5 GB."""
-AT_ONCE = {"cpu": 2, "cuda": 16}
-"""Clips in one forward pass: on a CPU more take memory and save no time."""
+CPU = torch.device("cpu")
+VIEWS = 4 * 2**20
+"""Bytes of the views of one forward pass on a CPU: more take memory, of the maps many times as much, and save no time."""
 
 
 class Embedded(NamedTuple):
@@ -83,7 +85,7 @@ class Model:
     clips: int
     made_from: Mapping[str, Any] = field(default_factory=dict)
     results: tuple[Path, ...] = ()
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
 
     @cached_property
     def digest(self) -> str:
@@ -110,6 +112,11 @@ class Model:
         """Features (B, D) float32 of clips as `preprocess` takes them."""
         with encode.frozen(self.encoder):
             return cast(Tensor, self.encoder.pool(self.encoder(self.preprocess(clips))).float())
+
+    @property
+    def at_once(self) -> int:
+        """Clips in one forward pass."""
+        return encode.BATCH if self.device.type != "cpu" else min(encode.BATCH, max(1, VIEWS // (4 * math.prod(self.input_shape))))
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -151,7 +158,7 @@ def _features(model: Model, held: Held) -> Embedded:
     """The features of what is held of a video."""
     starts = partial(uniform_starts, count=model.clips)
     clips = Clips(cast(cache.Cache, held), [held.row], model.stream, Loader(model.settings), span(model.settings), starts)
-    columns = encode.extract(model.encoder, model.augment, clips, AT_ONCE.get(model.device.type, AT_ONCE["cuda"]), model.device)
+    columns = encode.extract(model.encoder, model.augment, clips, model.at_once, model.device)
     mean = columns["features"][0].astype(np.float64).mean(axis=0).astype(np.float32)
     return Embedded(held.row.id, round(held.start, 3), round(held.end, 3), mean)
 
@@ -181,8 +188,8 @@ def _in_windows(model: Model, path: str, seconds: float) -> Iterator[Held]:
 def _whole(model: Model, path: str, seconds: float) -> Iterator[Held]:
     """A file by an extractor that takes it whole: skeletons, which are small, or people who are followed through a video."""
     file, extract = Path(path), model.reading.extract
-    kind = "path" if model.reading.made_of == "video" else "skeleton"
-    named = Video(id=path, **{"path": "", kind: file.name})
+    is_video = model.reading.made_of == "video"
+    named = Video(id=path, path=file.name if is_video else "", skeleton="" if is_video else file.name)
     (row,) = make_index.build([named], file.parent, min_frames=span(model.settings) or 1, fps=getattr(extract, "fps", None))
     if row.reason:
         raise InputError(f"{path}: {row.reason}")

@@ -65,7 +65,9 @@ def _body(model: Model, licence: str, numbers: list[dict[str, Any]]) -> str:
     made, shape = model.made_from, " x ".join(map(str, model.input_shape[1:]))
     params, dataset = made["params"], registry.module("datasets", model.reading.dataset)
     settings = params.get("settings", {}).get(model.stream, {})
-    recipe = json.dumps({"method": params.get("method"), "training": params.get("training"), "settings": settings}, indent=1, sort_keys=True)
+    recipe = json.dumps(
+        {"method": params.get("method"), "training": params.get("training"), "settings": settings}, indent=1, sort_keys=True
+    )
     extractor = json.dumps(model.reading.extract.made_by(), sort_keys=True)
     return f"""# {_title(model)}
 

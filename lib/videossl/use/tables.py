@@ -45,7 +45,9 @@ def check(path: str) -> None:
     """Raise InputError where a table of that name cannot be written: an unknown form, or a library that is not installed."""
     suffix = Path(path).suffix
     if path != STANDARD_OUTPUT and suffix not in WRITERS:
-        raise InputError(f"{path}: a table of features is {', '.join(WRITERS)}, or - for CSV on standard output; choose one by the name's end")
+        raise InputError(
+            f"{path}: a table of features is {', '.join(WRITERS)}, or - for CSV on standard output; choose one by the name's end"
+        )
     if suffix == ".parquet":
         _pyarrow(path)
 

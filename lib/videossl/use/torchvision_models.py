@@ -64,7 +64,7 @@ def model(text: str, clips: int | None, device: str | None) -> Model:
     known = models.list_models(module=models.video)
     if name not in known:
         raise InputError(f"no model {name!r} in torchvision.models.video: {registry.nearest(name, known)}")
-    own = models.get_model_weights(name).KINETICS400_V1  # type: ignore[attr-defined]
+    own = models.get_model_weights(name).KINETICS400_V1
     rate, number, length = TESTED.search(" ".join(own.meta["_docs"].split())).groups()  # type: ignore[union-attr]
     path, _ = torchvision_weights.find(text, file or own.name, own.name, own)
     network = models.get_model(name)
