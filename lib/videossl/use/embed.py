@@ -47,7 +47,7 @@ def _below(name: str, endings: tuple[str, ...]) -> list[str]:
 
 
 def about(model: Model, window: float = SECONDS) -> dict[str, Any]:
-    """What a table says of its encoder."""
+    """The encoder as a table states it."""
     return {"encoder": model.name, "digest": model.digest, "stream": model.stream, "clips": model.clips, "window": window}
 
 

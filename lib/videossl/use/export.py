@@ -41,7 +41,7 @@ class Pooled(nn.Module):
 
 
 def about(model: Model) -> dict[str, Any]:
-    """What an exported file says of itself: what it takes, and how that is made of a video (docs/using.md).
+    """The metadata of an exported file: what it takes, and how that is made of a video (docs/using.md).
 
     `extractor` makes pictures or joints of a file; `settings` have the clip and, under `augment`, the normalisation.
     """

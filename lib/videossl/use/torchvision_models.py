@@ -19,7 +19,7 @@ PREFIX = "torchvision:"
 HEADS = ("fc", "head", "classifier")
 """The names of the last layers, which are left out."""
 TESTED = re.compile(r"frame_rate=([\d.]+)`, `clips_per_video=(\d+)`,? and `clip_len=(\d+)")
-"""How torchvision says of weights which clips their numbers were measured on."""
+"""The words in which torchvision says of weights which clips their numbers were measured on."""
 
 
 class Headless(nn.Module):
