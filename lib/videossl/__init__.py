@@ -1,10 +1,10 @@
 """videossl: self-supervised learning from video, from raw files to a report.
 
-import videossl
-
-model = videossl.load("runs/mine/stc-mix/rgb")   # or a file of weights, or "torchvision:r3d_18"
-for row in model.embed("video.mp4"):
-    print(row.start_s, row.end_s, row.features.shape)
+>>> import videossl
+>>> model = videossl.load("runs/mine/mixup/rgb")  # or a file of weights, or "torchvision:r3d_18"
+>>> for row in model.embed("clip.avi"):
+...     print(row.start_s, row.end_s, row.features.shape)
+0.0 0.467 (64,)
 """
 
 from __future__ import annotations

@@ -6,22 +6,50 @@ import doctest
 import importlib
 import re
 import shlex
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.conftest import REPOSITORY
+from tests.use.conftest import Run
+
+import videossl
 
 MODULES = sorted(path.stem for path in (REPOSITORY / "lib/videossl/use").glob("[a-z]*.py"))
 
 
+PAGE = (REPOSITORY / "docs/using.md").read_text()
+
+
+@pytest.fixture
+def beside_a_run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder in which the examples stand: with a run `runs/mine`, and a video `clip.avi`."""
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/mine").symlink_to(run.folder)
+    shutil.copy(run.videos[0], tmp_path / "clip.avi")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("beside_a_run")
 def test_the_examples_run() -> None:
-    results = [doctest.testmod(importlib.import_module(f"videossl.use.{name}")) for name in MODULES]
-    assert sum(result.attempted for result in results) >= 4 and not any(result.failed for result in results)
+    modules = [videossl, *(importlib.import_module(f"videossl.use.{name}") for name in MODULES)]
+    results = [doctest.testmod(module) for module in modules]
+    assert sum(result.attempted for result in results) >= 14 and not any(result.failed for result in results)
+
+
+@pytest.mark.usefixtures("beside_a_run")
+def test_the_code_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(compile(code, "using.md", "exec"), names)
+    assert capsys.readouterr().out == "clip.avi 0.0 0.467 (64,)\n"
+    assert names["views"].shape == (2, 3, 8, 32, 32) and names["features"].shape == (2, 64) and names["maps"].shape[:2] == (2, 64)
 
 
 COMMANDS = [
     line
-    for block in re.findall(r"^```(?:sh)?\n(.*?)^```$", (REPOSITORY / "docs/using.md").read_text(), re.DOTALL | re.MULTILINE)
+    for block in re.findall(r"^```(?:sh)?\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     for line in block.splitlines()
     if "videossl " in line and not line.startswith(("import", "model", " "))
 ]

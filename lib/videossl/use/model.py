@@ -104,12 +104,23 @@ class Model:
         """The views (B, C, T, ...) float32 that the encoder takes, on its device.
 
         clips: pictures (B, T, H, W, C) uint8, RGB or levels of flow, at the rate of the model's extractor; of skeletons (B, 3, T, V, 2) float32.
+
+        >>> import numpy, videossl
+        >>> model = videossl.load("runs/mine/mixup/rgb")
+        >>> model.preprocess(numpy.zeros((2, 8, 48, 64, 3), "uint8")).shape
+        torch.Size([2, 3, 8, 32, 32])
         """
         batch, sizes = collate(list(np.asarray(clips)))
         return self.augment.evaluate(batch.to(self.device), sizes)
 
     def __call__(self, clips: np.ndarray | Tensor) -> Tensor:
-        """Features (B, D) float32 of clips as `preprocess` takes them."""
+        """Features (B, D) float32 of clips as `preprocess` takes them.
+
+        >>> import numpy, videossl
+        >>> model = videossl.load("runs/mine/mixup/rgb")
+        >>> model(numpy.zeros((2, 8, 48, 64, 3), "uint8")).shape
+        torch.Size([2, 64])
+        """
         with encode.frozen(self.encoder):
             return cast(Tensor, self.encoder.pool(self.encoder(self.preprocess(clips))).float())
 
@@ -134,6 +145,11 @@ class Model:
 
         Raises:
             InputError: "PATH: REASON" for what cannot be read or is shorter than a clip.
+
+        >>> import videossl
+        >>> [row] = videossl.load("runs/mine/mixup/rgb").embed("clip.avi")
+        >>> row.video, row.start_s, row.end_s, row.features.shape
+        ('clip.avi', 0.0, 0.467, (64,))
         """
         for row in embed(self, [path], window):
             if isinstance(row, Broken):
