@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import itertools
 import shutil
 import subprocess
@@ -93,14 +94,14 @@ def test_windows_of_few_bytes(tmp_path: Path) -> None:
 
 
 def test_the_tables_hold_the_same(run: Run, tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow", reason="parquet is an extra")
+    names = ["a.csv", "a.h5", *(["a.parquet"] if importlib.util.find_spec("pyarrow") else [])]  # parquet is an extra
     folder, wanted = run.folder / "data/raw/folder", expected(run, "rgb")
-    for name in ("a.csv", "a.h5", "a.parquet"):
+    for name in names:
         assert call(folder, "-e", run.encoder("rgb"), "-o", tmp_path / name).exit_code == 0
     with (tmp_path / "a.csv").open(newline="") as file:
         header, *lines = csv.reader(file)
     assert header[:5] == ["video", "start_s", "end_s", "f0", "f1"] and len(lines) == 8
-    for name in ("a.h5", "a.parquet"):
+    for name in names[1:]:
         table = tables.read(tmp_path / name)
         assert table.videos == [line[0] for line in lines] == list(map(str, run.videos))
         np.testing.assert_array_equal(table.features, np.array([line[3:] for line in lines], np.float32))
@@ -159,6 +160,7 @@ def test_a_video_that_is_too_short(run: Run, tmp_path: Path) -> None:
         ("{run}/mixup/rbg", "no stream 'rbg', did you mean 'rgb'?"),
         ("{run}/mixpu/rgb", "no experiment 'mixpu', did you mean 'mixup'?"),
         ("{run}/none.safetensors", "there is no such file"),
+        ("{run}/params.yaml", "no weights that videossl wrote"),
         ("nowhere/mixup/rgb", "there is no nowhere/params.yaml"),
         ("torchvision:r3d", "did you mean"),
     ],
@@ -216,3 +218,9 @@ def test_the_first_row_comes_before_the_video_ends(run: Run, tmp_path: Path) -> 
     path = film(tmp_path / "long.avi", 400)
     rows = videossl.load(run.encoder("rgb")).embed(path, window=1.0)
     assert [row.start_s for row in itertools.islice(rows, 2)] == [0, 1]
+
+
+def test_parquet_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InputError, match=r"a.parquet: .parquet needs pyarrow: pip install pyarrow"):
+        tables.check("a.parquet")

@@ -89,7 +89,10 @@ def _of_run(text: str, path: Path, clips: int | None, seed: int | None, device: 
 
 def _of_file(text: str, path: Path, stream: str, clips: int | None, device: str | None, params: recipes.Params | None) -> Model:
     """The encoder of a stream in a file of weights. params: of its run, for weights that do not say how videos are read."""
-    made_from = weights.provenance(path)
+    try:
+        made_from = weights.provenance(path)
+    except InputError as error:
+        raise InputError(f"{path} is damaged, or no weights that videossl wrote; {NAMING}") from error
     streams = made_from.get("params", {}).get("streams", {})
     trained = made_from.get("params", {}).get("training", {}).get("streams", list(streams))
     if not stream and len(trained) != 1:
