@@ -27,11 +27,13 @@ def main() -> None:
     files = assemble.Weights(
         dict(zip(plan["streams"], args.start, strict=bool(args.start))), dict(zip(plan["frozen"], args.frozen, strict=True))
     )
-    batches = assemble.batches(params, seed, rows, assemble.opened(args.cache), device, args.workers, labels or None, args.resident)
+    caches = assemble.opened(args.cache)
+    batches = assemble.batches(params, seed, rows, caches, device, args.workers, labels or None, args.resident)
     method = assemble.method(params, args.seed, files, len(labels)).to(device)
 
     data = provenance.data_digest(args.index, args.cache)
     made_from = provenance.record("stages/train.py", params, seed, data, files.named())
+    made_from["caches"] = {name: cache.attrs for name, cache in caches.items()}  # so that the weights alone tell how to read other videos
     made_from["experiment"] = args.experiment  # two of one recipe still do not share a checkpoint
     training = assemble.loop(params)
     snapshots = job.Snapshots(method.encoders(), plan["keep"], training.epochs, job.folder(args.scratch, made_from))

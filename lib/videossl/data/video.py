@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,7 @@ WRAP = 2**33  # where the time stamps of MPEG begin anew
 MOST_STATED = 1000  # frames a second: what states more states the ticks of its clock
 MOST_REPEATS = 100  # steps a frame: a video with longer pauses has wrong time stamps
 TIE = 1e-9  # seconds: far above the rounding of floats, far below any clock's tick
+USUAL = 25.0  # frames a second where neither the file nor the caller says
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,17 +62,99 @@ def frames(path: str | Path, short_side: int | None = None, grey: bool = False, 
         InputError: "PATH: REASON" where the video is absent, empty, unreadable or without pictures, or where its time
             stamps cannot be right.
     """
+    (whole,) = in_windows(path, math.inf, math.inf, short_side, grey, fps)
+    return np.stack(whole.pictures)
+
+
+class Window(NamedTuple):
+    """Consecutive steps of a video: all of a short one."""
+
+    pictures: list[np.ndarray]  # of N steps, (H, W, 3) RGB or (H, W) grey, uint8
+    start: float  # seconds from the first frame of the video
+    end: float
+
+
+def in_windows(
+    path: str | Path, seconds: float, most: float, short_side: int | None = None, grey: bool = False, fps: float | None = None
+) -> Iterator[Window]:
+    """Decode a video once, in windows one behind the other, so that a long one need not fit into memory; errors as in `frames`.
+
+    A window is resampled as if it were a video. It lasts `seconds`, or takes `most` bytes of pictures if that is less; the last one half of
+    that at least and up to one and a half. So a video that is shorter is one window, with the pictures of `frames`.
+    """
     images: list[np.ndarray] = []
     stamps: list[int | None] = []
+    times: list[float] = []
     size: tuple[int, int] | None = None
+
+    def is_beyond(frame: int, windows: float) -> bool:
+        """True for a frame that lies so many windows behind the first one held."""
+        return times[frame] - times[0] >= windows * seconds or frame * images[0].nbytes >= windows * most
+
     with _open(path) as stream:
+        when = _Running(stream)
+
+        def window(count: int) -> Window:
+            """Make a window of the first `count` frames held."""
+            rate, _, positions = _resample(path, stamps[:count], stream, fps)
+            return Window([images[position] for position in positions], times[0], times[0] + count / (rate or fps or USUAL))
+
         for frame in _decode(path, stream):
             # A few files change their size midway: all frames take the size of the first.
             size = size or target_size(*_shown_size(frame), short_side)
             images.append(_image(path, frame, size, "gray" if grey else "rgb24"))
             stamps.append(frame.pts)
-        *_, positions = _resample(path, stamps, stream, fps)
-    return np.stack([images[position] for position in positions])
+            times.append(when(frame.pts))
+            if is_beyond(len(images) - 1, 1.5):
+                count = next(frame for frame in range(len(images)) if is_beyond(frame, 1))
+                yield window(count)
+                del images[:count], stamps[:count], times[:count]
+        yield window(len(images))
+
+
+def picture(path: str | Path, seconds: float, short_side: int | None = None) -> np.ndarray:
+    """One frame to look at, (H, W, 3) uint8 RGB: the first at `seconds` after the start or later, or the last there is; errors as in `frames`.
+
+    Where the file can be sought in, what lies far before is not decoded.
+    """
+    import av
+
+    with _open(path) as stream:
+        base, begin = float(stream.time_base or 0), stream.start_time or 0
+        if base and seconds > 0:
+            with contextlib.suppress(av.FFmpegError, OSError):
+                container: Any = stream.container
+                container.seek(begin + int(seconds / base), stream=stream)
+        for frame in _decode(path, stream):  # the last one, where none is late enough
+            if frame.pts is None or (frame.pts - begin) * base >= seconds:
+                break
+        return _image(path, frame, target_size(*_shown_size(frame), short_side), "rgb24")
+
+
+class _Running:
+    """A clock for frames one by one, that never goes back: seconds from the first. `clock` tells better, once all are there."""
+
+    def __init__(self, stream: av.VideoStream) -> None:
+        self.base = float(stream.time_base or 0)
+        rate = float(stream.guessed_rate or stream.average_rate or 0)
+        self.step = 1 / rate if 0 < rate < MOST_STATED else 1 / USUAL
+        self.time = -self.step
+        self.first: int | None = None
+        self.newest = 0
+
+    def __call__(self, stamp: int | None) -> float:
+        if stamp is None or not self.base:
+            self.time += self.step
+        elif self.first is None:
+            self.time += self.step
+            self.first, self.newest = stamp - round(self.time / self.base), stamp
+        else:
+            if self.newest - stamp > WRAP // 2:
+                self.first -= WRAP
+                self.newest = stamp
+            self.newest = max(self.newest, stamp)
+            self.time = max(self.time, (stamp - self.first) * self.base)
+        return self.time
 
 
 def each(path: str | Path, short_side: int | None = None, fps: float | None = None) -> Iterator[np.ndarray]:

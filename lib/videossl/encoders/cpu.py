@@ -17,8 +17,10 @@ BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 def suits(module: nn.Module, x: Tensor) -> bool:
-    """Say if `module` is computed on `x` by this file: float32 on a CPU, not compiled, batch-norm of one process, no dropout."""
-    if x.device.type != "cpu" or x.dtype != torch.float32 or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
+    """Say if `module` is computed on `x` by this file: float32 on a CPU, not compiled or traced, batch-norm of one process, no dropout."""
+    # What is recorded is for other inputs as well, in which other rows are equal.
+    is_recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    if x.device.type != "cpu" or x.dtype != torch.float32 or is_recorded or torch.is_autocast_enabled("cpu"):
         return False
     parts = list(module.modules())
     plain = all(type(part) in BATCH_NORMS for part in parts if isinstance(part, nn.modules.batchnorm._BatchNorm))

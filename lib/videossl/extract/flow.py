@@ -38,11 +38,20 @@ class Flow:
     def __call__(self, row: Row, root: Path) -> np.ndarray:
         """The flow of one video."""
         self.shape(row)
-        pictures = frames.decode(row, root, self.short_side, self.fps, grey=self.backend not in IN_COLOUR)
+        pictures = frames.decode(row, root, self.short_side, self.fps, self.grey)
         try:
-            pixels = compute(self.backend, self.settings, pictures)
+            return self.of(pictures)
         except InputError as error:
             raise InputError(f"{row.id}: {error}") from error
+
+    @property
+    def grey(self) -> bool:
+        """True where the backend takes pictures without colour."""
+        return self.backend not in IN_COLOUR
+
+    def of(self, pictures: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+        """The flow of decoded pictures, (N, H, W) grey or (N, H, W, 3) RGB."""
+        pixels = compute(self.backend, self.settings, np.asarray(pictures))
         # Pair by pair: the arithmetic of a whole video at once would take several times its flow.
         return np.stack([quantise(flow, self.bound) for flow in pixels])
 

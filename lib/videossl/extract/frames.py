@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from videossl.data import video
 from videossl.data.index import Row
 from videossl.errors import InputError
+
+
+class OfPictures(Protocol):
+    """An extractor that makes a modality of any consecutive pictures, not only of a whole video.
+
+    short_side, grey, fps: of the pictures, as `video.frames` takes them.
+    """
+
+    @property
+    def short_side(self) -> int | None: ...
+    @property
+    def grey(self) -> bool: ...
+    @property
+    def fps(self) -> float | None: ...
+    def of(self, pictures: Sequence[np.ndarray]) -> Sequence[np.ndarray] | np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -23,6 +38,11 @@ class Frames:
 
     short_side: int | None
     fps: float | None = None
+    grey = False
+
+    def of(self, pictures: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        """The same of decoded pictures: they are what is extracted."""
+        return pictures
 
     def __call__(self, row: Row, root: Path) -> np.ndarray:
         """The frames of one video."""
