@@ -167,12 +167,16 @@ rule all:
     input:
         "data/report/index.html",
         all_of(P["seed"]),
+    message:
+        "all of params.yaml is made"
 
 
 rule seeds:
     input:
         "data/report/seeds.html",
         [path for seed in P["seeds"] for path in all_of(seed)],
+    message:
+        "all of params.yaml is made, for all seeds"
 
 
 def prepare_for_slurm():

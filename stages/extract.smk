@@ -64,6 +64,8 @@ for dataset in DATASETS:
             input:
                 shards(cached, dataset),
             localrule: True
+            message:
+                f"all shards of {cached} of {dataset} are made"
             shell:
                 ":"  # a job, so that what no job makes is put aside
 

@@ -217,5 +217,7 @@ for experiment in [*BASELINES, *P["all"]]:
         input:
             made_by_measuring(experiment, P["seed"]),
         localrule: True
+        message:
+            f"all measurements of {experiment} are made"
         shell:
             ":"  # a job, so that what no job makes is put aside

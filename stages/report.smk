@@ -1,5 +1,6 @@
 # in:  data/index, data/cache, data/models/**.json (training curves), data/features, data/results
-# out: data/report/index.html              the page;  data/report/seeds.html  the same over all seeds
+# out: data/report/index.html             the page of the run; over all seeds seeds.html
+#      data/report/index.json             its headlines, for `dvc metrics`;  index-losses.csv  its curves, for `dvc plots`
 #      data/report/{target}.html and .json  what params.targets compares, with the paper's numbers
 
 MADE = recipes.with_starts(P, P["all"])  # the experiments of `all`
@@ -35,7 +36,10 @@ def gallery():
     ]
 
 
-for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"])):
+for name, page, seeds_shown in (
+    ("report", "index", [P["seed"]]),
+    ("report_seeds", "seeds", P["seeds"]),
+):
 
     rule:
         name:
@@ -61,7 +65,13 @@ for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"]))
                 "report.py", lambda wildcards: registry.drawn(slices.report(P))
             ),
         output:
-            "data/report/index.html" if name == "report" else "data/report/seeds.html",
+            page=report(
+                f"data/report/{page}.html",
+                category="the run",
+                labels={"page": "results" if name == "report" else "all seeds"},
+            ),
+            numbers=f"data/report/{page}.json",
+            curves=f"data/report/{page}-losses.csv",
         log:
             f"logs/{name}/report.log",
         benchmark:
@@ -77,7 +87,8 @@ for name, seeds_shown in (("report", [P["seed"]]), ("report_seeds", P["seeds"]))
             "write the page of the run"
         shell:
             "python {input.code[0]:q} --params {params.slice:q} --index {input.index:q} --cache {params.cache:q}"
-            " --results {input.results:q} --histories {input.histories:q} --features {input.features:q} --out {output:q} --log {log:q}"
+            " --results {input.results:q} --histories {input.histories:q} --features {input.features:q} --numbers {output.numbers:q}"
+            " --curves {output.curves:q} --out {output.page:q} --log {log:q}"
 
 
 def compared(target, kind):
@@ -134,7 +145,11 @@ for target in P["targets"]:
             ),
         output:
             data=f"data/report/{target}.json",
-            page=f"data/report/{target}.html",
+            page=report(
+                f"data/report/{target}.html",
+                category="what the paper compares",
+                labels={"page": target},
+            ),
         log:
             f"logs/compare/{target}.log",
         benchmark:
@@ -158,3 +173,5 @@ for target in P["targets"]:
         input:
             f"data/report/{target}.html",
         localrule: True
+        message:
+            f"{target} is made"

@@ -147,6 +147,8 @@ for experiment in recipes.with_starts(P, P["all"]):
         input:
             made_by_training(experiment, P["seed"]),
         localrule: True
+        message:
+            f"all trainings of {experiment} are made"
         shell:
             ":"  # a job, so that what no job makes is put aside
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 import shutil
+import zipfile
 from functools import cache
 from modulefinder import ModuleFinder
 from pathlib import Path
@@ -166,6 +167,27 @@ def test_a_recorded_run_leaves_both_engines_nothing_to_do(finished: Workspace) -
     assert "Nothing to be done" in finished.snakemake("-n")
     assert "up to date" in finished.call("dvc", "status").stdout
     assert "up to date" in finished.call("dvc", "repro").stdout
+
+
+def test_dvc_shows_numbers_and_curves(finished: Workspace) -> None:
+    (shown,) = json.loads(finished.call("dvc", "metrics", "show", "--json").stdout).values()  # of the workspace
+    shown = shown["data"]["data/report/index.json"]["data"]
+    measured = json.loads((finished.path / "data/results/mixup/0/toy/linear.json").read_text())["values"]
+    assert shown["mixup"]["toy"]["linear"] == {stream: metrics["accuracy"] for stream, metrics in measured.items()}
+    drawn = json.loads(finished.call("dvc", "plots", "show", "--json").stdout)
+    (chart,) = drawn["data"]["loss of mixup"]
+    values = chart["content"]["data"]["values"]
+    epochs = json.loads((finished.path / "data/models/mixup/0/joint.json").read_text())["epochs"]
+    of_joint = [float(value["mixup/0/joint"]) for value in values if value["field"] == "mixup/0/joint" and value["mixup/0/joint"]]
+    assert "errors" not in drawn and of_joint == [row["loss"] for row in epochs]
+
+
+def test_snakemakes_own_report_holds_the_pages(finished: Workspace, tmp_path: Path) -> None:
+    finished.call("snakemake", "all", "table2", "--touch", "--cores", "1")
+    finished.call("snakemake", "--report", str(tmp_path / "report.zip"))
+    with zipfile.ZipFile(tmp_path / "report.zip") as archive:
+        pages = [name for name in archive.namelist() if name.endswith("index.html") and "/data/" in name]
+        assert any(b"STC-mix" in archive.read(name) or b"mixup" in archive.read(name) for name in pages), archive.namelist()
 
 
 def jobs(workspace: Workspace, target: str = "all") -> dict[str, str]:

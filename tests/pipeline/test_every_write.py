@@ -27,7 +27,7 @@ KINDS = {
     "predictions": ["data/features/mixup/0/joint/toy.finetune.h5"],
     "results": ["data/results/mixup/0/toy/retrieval.json"],
     "progress": ["data/progress/mixup/0/toy/joint.json"],
-    "page": ["data/report/index.html"],
+    "page": ["data/report/index.html", "data/report/index.json", "data/report/index-losses.csv"],
     "target": ["data/report/curves.html", "data/report/curves.json"],
     "raw": ["data/raw/toy"],
 }

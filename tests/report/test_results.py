@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -28,6 +29,24 @@ def headlines(run: Run, metric: str = "R@1") -> list[dict[str, Any]]:
 def one(listed: list[dict[str, Any]], experiment: str, stream: str) -> dict[str, Any]:
     (found,) = [number for number in listed if (number["experiment"], number["stream"]) == (experiment, stream)]
     return found
+
+
+def test_headlines_and_losses_for_other_tools(make_run: MakeRun) -> None:
+    run = make_run((0, 1))
+    shown = finished_run.headlines(run)
+    assert list(shown) == ["handmade", "untrained", "mixup", "stc-mix"]
+    of = [
+        number for number in headlines(run) if (number["experiment"], number["stream"], number["dataset"]) == ("mixup", "rgb", run.dataset)
+    ]
+    assert shown["mixup"][run.dataset]["retrieval"]["rgb"] == sum(of[0]["values"]) / 2 and set(shown["mixup"][run.dataset]) == {
+        "retrieval",
+        "linear",
+    }
+    rows = list(csv.DictReader(finished_run.losses(run).splitlines()))
+    for history in run.histories:
+        column = f"{history['experiment']}/{history['seed']}/{history['training']}"
+        assert [float(row[column]) for row in rows if row[column]] == [row["loss"] for row in history["epochs"]]
+    assert [row["epoch"] for row in rows] == [str(epoch) for epoch in sorted({row["epoch"] for h in run.histories for row in h["epochs"]})]
 
 
 def test_numbers_are_in_order(make_run: MakeRun) -> None:

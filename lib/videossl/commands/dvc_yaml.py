@@ -28,6 +28,10 @@ HEADER = """\
 """
 
 
+NUMBERS, LOSSES = "data/report/index.json", "data/report/index-losses.csv"
+"""The headlines of a run, for `dvc metrics`, and the losses of its trainings, for `dvc plots`."""
+
+
 class Stage:
     """A stage of dvc.yaml, gathered job by job: Snakemake's `target`, a rule or files, and stages/`smk`.smk, which its rules stand in."""
 
@@ -178,7 +182,9 @@ def _report(params: Params, measured: Sequence[str]) -> Stage:
     deps += [paths.models(name, seed) for name in recipes.with_starts(params, params["all"])]
     deps += [f"data/features/{experiment}/{seed}" for experiment in _drawn(params)]
     part = slices.report(params)
-    return Stage("report", "report", deps, ["data/report/index.html"]).job("report", "report", slices.keys(part), registry.drawn(part))
+    return Stage("report", "report", deps, ["data/report/index.html", NUMBERS, LOSSES]).job(
+        "report", "report", slices.keys(part), registry.drawn(part)
+    )
 
 
 def _caches(params: Params, streams: Iterable[str], dataset: str = "") -> list[str]:
@@ -213,7 +219,17 @@ def text(params: Params, written: Any) -> str:
     made = {name: stage.written() for name, stage in stages(params).items()}
     for stage in made.values():
         stage["params"] = as_written(stage["params"], written)
-    return HEADER + "\n" + yaml.safe_dump({"stages": made}, sort_keys=False, width=140, allow_unicode=True)
+    whole = {"stages": made, "metrics": [NUMBERS], "plots": _plots(params)}
+    return HEADER + "\n" + yaml.safe_dump(whole, sort_keys=False, width=140, allow_unicode=True)
+
+
+def _plots(params: Params) -> list[dict[str, Any]]:
+    """The curves that `dvc plots` draws: the loss of all trainings, a picture an experiment."""
+    shown = {
+        name: [f"{job.experiment}/{params['seed']}/{job.name}" for job in recipes.trainings(params, name)]
+        for name in recipes.with_starts(params, params["all"])
+    }
+    return [{f"loss of {name}": {"x": "epoch", "y": {LOSSES: columns}, "y_label": "loss"}} for name, columns in shown.items()]
 
 
 @click.command(epilog="Example: videossl dvc-yaml")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import importlib.metadata
+import io
 import itertools
 import math
 from collections import defaultdict
@@ -152,6 +154,31 @@ def numbers(run: Run) -> list[dict[str, Any]]:
             counted = [known[seed] for seed in value["seeds"]] if len(known) == len(value["seeds"]) else []
             made.append({**names, **value, **columns[place[:3]], "hits": counted})
     return made
+
+
+def headlines(run: Run) -> dict[str, Any]:
+    """The mean over seeds of each task's headline, for tools that show and compare numbers, as `dvc metrics`:
+    {experiment: {dataset: {task: {stream: number}}}}."""
+    found: dict[str, Any] = {}
+    for number in numbers(run):
+        if number["metric"] == headline(number["task"]) and number["mean"] is not None:
+            place = found.setdefault(number["experiment"], {}).setdefault(number["dataset"], {}).setdefault(number["task"], {})
+            place[number["stream"]] = number["mean"]
+    return found
+
+
+def losses(run: Run) -> str:
+    """The loss of each training along its epochs as CSV, a column a training, for tools that draw curves, as `dvc plots`."""
+    curves = {
+        f"{history['experiment']}/{history['seed']}/{history['training']}": {row["epoch"]: row["loss"] for row in history["epochs"]}
+        for history in run.histories
+    }
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["epoch", *curves])
+    for epoch in sorted({epoch for curve in curves.values() for epoch in curve}):
+        table.writerow([epoch, *(curve.get(epoch, "") for curve in curves.values())])
+    return text.getvalue()
 
 
 def result(path: Path) -> dict[str, Any]:
