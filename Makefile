@@ -13,7 +13,7 @@ export $(GIVEN)
 # A user without a name, as in a container, has its number: DVC asks for one.
 export LOGNAME ?= $(or $(USER),$(shell id -un 2>/dev/null || id -u))
 export PYTHONDONTWRITEBYTECODE := # hundreds of short jobs import the same modules: compile each once
-SOURCES := lib stages tests bench
+SOURCES := lib stages tests bench docs
 RULES := Snakefile stages/*.smk
 
 help: ## this list

@@ -33,6 +33,7 @@ LATER = (
     "matplotlib.figure",
     "matplotlib.backends.backend_svg",
     "torch.utils.tensorboard",
+    "sklearn.manifold",
     "videossl.report.run_page",
 )
 

@@ -32,7 +32,21 @@ from typing import Any, NoReturn
 TORCH = ("torch", "torch.distributed", "torch.utils.tensorboard", "torchvision", "safetensors.torch")
 SNAKEMAKE = ("snakemake.cli", "snakemake.api", "snakemake.report.html_reporter", "snakemake.storage", "requests", "smart_open")
 DVC = ("cli.parser", "repo.index", "repo.open_repo", "repo.graph", "repo.plots", "repo.stage", "data_cloud", "cachemgr", "utils.strictyaml")
-MORE = ("ruamel.yaml", "yaml", "numpy", "h5py", "cv2", "av", "jsonschema", "tqdm", "jinja2", "networkx", "matplotlib.backends.backend_svg")
+MORE = (
+    "ruamel.yaml",
+    "yaml",
+    "numpy",
+    "h5py",
+    "cv2",
+    "av",
+    "jsonschema",
+    "tqdm",
+    "jinja2",
+    "networkx",
+    "matplotlib.backends.backend_svg",
+    "sklearn.manifold",
+    "click",
+)
 LOADED = (*TORCH, *SNAKEMAKE, *(f"dvc.{name}" for name in DVC), *MORE)
 """Modules that are loaded before a fork. No module of this repository: each copy of the repository has its own."""
 WHERE = tuple(sys.path)
