@@ -17,17 +17,22 @@ from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(workflow.basedir)
-sys.path.insert(
-    0, str(REPOSITORY / "lib")
-)  # this repository's library, whatever is installed
+LIBRARY = REPOSITORY / "lib"  # not there in an installed package
+if LIBRARY.is_dir():
+    # This repository's library, whatever is installed; a profile may have loaded that one already.
+    sys.path.insert(0, str(LIBRARY))
+    for loaded in [
+        name for name in sys.modules if name.partition(".")[0] == "videossl"
+    ]:
+        del sys.modules[loaded]
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(LIBRARY), os.environ.get("PYTHONPATH")])
+    )
 
 from videossl import job_code, made_from, paths, registry
 from videossl.errors import InputError, one_line
 from videossl.params import load, preflight, recipes, run_plan, slices
 
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(REPOSITORY / "lib"), os.environ.get("PYTHONPATH")])
-)
 # Slurm's notice before a time limit reaches all processes of a job. It is the training's, which heeds it; others go on.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -43,7 +43,7 @@ def flip(path: Path, place: int) -> None:
 # Python reads this file in every process. Where a script of stages/ is about to give its first result its name, the process
 # ends as if by the kernel's hand: all is written, nothing is there. The next attempt finds the mark and goes on.
 # Scripts that are said to need no torch get none: it takes two seconds to load, and they take tenths of one.
-WITHOUT_TORCH = {"score", "report", "compare"}
+WITHOUT_TORCH = {"score", "compare"}
 """But `score` where its task needs it."""
 TASKS_WITH_TORCH = {"linear"}
 KILLER = f"""\

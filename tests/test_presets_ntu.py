@@ -100,7 +100,7 @@ def ntu(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_the_whole_graph_of_table_5(ntu: Path, tmp_path: Path, warm: dict[str, str]) -> None:
-    preset_of("ntu60", tmp_path / "run", "--root", str(ntu))
+    preset_of("ntu60", tmp_path / "run", str(ntu))
     jobs = planned(tmp_path / "run", ["table5"], warm)
     jobs.pop("total", None)
     rows = 4 + 1  # and the untrained encoders
@@ -121,7 +121,7 @@ def test_the_whole_graph_of_table_5(ntu: Path, tmp_path: Path, warm: dict[str, s
 
 @pytest.mark.slow
 def test_the_whole_graph_of_table_6_cross_view(ntu: Path, tmp_path: Path, warm: dict[str, str]) -> None:
-    chosen = preset_of("ntu60-rgb-pose", tmp_path / "run", "--root", str(ntu), "--split", "2")
+    chosen = preset_of("ntu60-rgb-pose", tmp_path / "run", str(ntu), "--split", "2")
     assert chosen["dataset"]["split"] == 2
     jobs = planned(tmp_path / "run", ["table6"], warm)
     assert {rule: jobs[rule] for rule in ("skeleton", "frames", "train", "feasible", "finetune")} == {

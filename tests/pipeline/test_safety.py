@@ -164,6 +164,8 @@ def test_a_preset_takes_every_folder(name: str, tmp_path: Path, monkeypatch: pyt
     odd = [ODD, "a'b", 'a"b', "a\nb", "a\tb", " a ", "a: b", "a # b", "{a}", "%s", "a\u2028b", "-a", "~", "\U0001f600\n"]
     for number, text in enumerate(odd):
         (tmp_path / text / "hmdb51").mkdir(parents=True)
+        for video in range(8):
+            (tmp_path / text / "hmdb51" / f"{video}.avi").touch()
         monkeypatch.chdir(tmp_path)
         out = tmp_path / f"run {number}"
         given = [f"--{key}={text}" for key in ("lists", "transfer") if name == "ucf101"]

@@ -183,7 +183,7 @@ def whole_pipeline(finished: Workspace, path: Path) -> None:
         run.finish(run.snakemake("all"))
         for file in path.glob("data/**/*"):
             relative = file.relative_to(path)
-            if file.is_file() and (relative.parts[1] in ("cache", "models", "features") or file.suffix == ".csv"):
+            if file.is_file() and (relative.parts[1] in ("cache", "models", "features") or relative == Path("data/index/toy.csv")):
                 assert file.read_bytes() == (finished.path / relative).read_bytes(), relative
         jobs = slurm.jobs()
     made = Counter(log.parent.name for log in path.glob("logs/*/*.tsv"))

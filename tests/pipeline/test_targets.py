@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from tests.pipeline.conftest import Workspace, copy_of_run, once, write_video
+from tests.pipeline.test_engines import jobs
 
 from videossl.data import index
 from videossl.params import load
@@ -60,8 +60,7 @@ def test_what_experiments_share_is_made_once(compared: Workspace) -> None:
 
 def test_a_mix_within_one_modality_does_not_wait_for_the_other(compared: Workspace) -> None:
     """RGB of manifold mixup is made from RGB alone; of another seed, of which nothing is there."""
-    text = compared.call("snakemake", "data/models/manifold-mixup/2/rgb-1.safetensors", "-n", "--quiet", "host").stdout
-    made = set(re.findall(r"output: ([^,\n]*)", text))
+    made = set(jobs(compared, "data/models/manifold-mixup/2/rgb-1.safetensors"))
     trained = {f"data/models/{training}.safetensors" for training in ("mixup/2/rgb", "manifold-mixup/2/rgb-1")}
     assert made == {"data/models/manifold-mixup/feasible.json"} | trained
 
@@ -102,7 +101,7 @@ def test_a_dataset_that_is_only_measured_on(finished: Workspace, tmp_path: Path)
     run["evaluate"]["tasks"] = {task: run["evaluate"]["tasks"][task] for task in ("retrieval", "finetune")}
     (finished.path / "params.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
     before, made = finished.weights(), times(finished)
-    assert not re.search(r"^rule train:", finished.call("snakemake", "-n", "--quiet", "host").stdout, re.M)
+    assert "train" not in jobs(finished).values()
     finished.snakemake()
     assert finished.weights() == before and times(finished) == made
     for experiment, task in itertools.product(("stc-mix", "untrained"), ("retrieval", "finetune")):
