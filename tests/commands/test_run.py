@@ -169,6 +169,36 @@ def test_videos_without_classes_are_measured_by_no_task(tmp_path: Path, capsys: 
         assert "the videos have no classes: no task is measured" in capsys.readouterr().err
 
 
+def test_a_new_run_on_own_videos_says_first_what_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that goes on, and other presets, begin at once. What is measured is held by tests/test_cost.py."""
+    for number in range(9):
+        (tmp_path / f"videos/walk/{number}.mp4").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"videos/walk/{number}.mp4").touch()
+    measured, became = [], []
+    costs = {"total": {"hours": 2.5, "bytes": 3e9}}
+    monkeypatch.setattr("videossl.cost.estimate.estimate", lambda folder, *rest, **quick: measured.append(folder) or ("", costs))
+    monkeypatch.setattr(os, "execv", lambda path, call: became.append(call))
+    out = str(tmp_path / "run")
+    for arguments in (
+        ["folder", str(tmp_path / "videos"), "--out", out],
+        ["folder", str(tmp_path / "videos"), "--out", out],
+        [out],
+        ["few-clips", str(tmp_path / "videos"), "--out", str(tmp_path / "few")],
+        ["folder", str(tmp_path / "videos"), "--out", str(tmp_path / "other"), "--no-estimate"],
+    ):
+        commands.cli.main(["run", *arguments], standalone_mode=False)
+    said = capsys.readouterr().err
+    assert measured == [Path(out)] and len(became) == 5
+    assert (
+        said.count(
+            f"some 2.5 hours of work here, one job after another, and 3 GB; Ctrl-C stops it, the same command goes on; videossl cost {out}"
+        )
+        == 1
+    )
+
+
 def test_make_gives_both_on() -> None:
     done = subprocess.run(
         ["make", "-n", "-o", ".venv/done", "run", "cost", "PRESET=ntu60", "SPLIT=2", "LIKE=runs/a b"],

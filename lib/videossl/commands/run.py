@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -34,6 +35,12 @@ EDITORS = re.compile(r"(?<=^# yaml-language-server: \$schema=).*", re.MULTILINE)
 @click.option("--profile", default="", help="How the work runs, as `slurm`: a folder of profiles/, or a path.")
 @click.option("--snakemake", "more", default="", metavar="OPTIONS", help="Further options of Snakemake, as one text.")
 @click.option("--params-only", is_flag=True, help="Write params.yaml, and run nothing.")
+@click.option(
+    "--estimate/--no-estimate",
+    default=True,
+    show_default=True,
+    help="Say first what a new run on your own videos takes here; half a minute of measuring.",
+)
 def command(
     what: str,
     root: str,
@@ -47,6 +54,7 @@ def command(
     profile: str,
     more: str,
     params_only: bool,
+    estimate: bool,
 ) -> None:
     """Run a preset, or go on with a run.
 
@@ -55,17 +63,32 @@ def command(
     WHAT is the name of a preset or its file; or the folder of a run, this one if absent, which goes on. ROOT is the folder of the dataset, when it is
     not to be the preset's own. Videos are only read. A params.yaml that is there is kept: change numbers in it, and run again.
     """
-    folder = presets.run_in(what)
+    folder, is_new = presets.run_in(what), False
     if folder is None:
         preset = presets.find(what)
         folder = Path(out or f"runs/{Path(what).stem}")
+        is_new = preset.stem in presets.FITTED and not (folder / "params.yaml").exists()
         _make(preset, presets.text(preset, root, lists, transfer, split), folder, split, like)
     elif root or lists or transfer or split or like or out:
         raise InputError(f"{what} is a run's folder, whose params.yaml says where its videos lie; leave the places out, or name a preset")
     load.load(folder / "params.yaml")
     preflight.check_writable(folder / "data")
+    if is_new and estimate and not params_only:
+        _say_hours(folder, targets.split())
     if not params_only:
         _snakemake(folder, targets.split(), cores, profile, more)
+
+
+def _say_hours(folder: Path, targets: list[str]) -> None:
+    """Say what the run takes on this machine, by a few pieces of its work."""
+    from videossl.cost import table
+    from videossl.cost.estimate import estimate
+
+    with tempfile.TemporaryDirectory(prefix="cost-") as place:
+        _, data = estimate(folder, str(folder), targets, Path(place), quick=True)
+    total = data["total"]
+    said = f"some {table.span(total['hours'])} of work here, one job after another, and {table.size(total['bytes'])}"
+    print(f"{said}; Ctrl-C stops it, the same command goes on; videossl cost {folder} says more", file=sys.stderr)
 
 
 def _make(preset: Path, text: str, out: Path, split: str, like: str) -> None:
