@@ -199,6 +199,30 @@ def test_a_new_run_on_own_videos_says_first_what_it_takes(
     )
 
 
+def test_a_profile_by_its_name_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the site.yaml of that folder, or else the profile's own; what a person has set in the environment stays."""
+    became: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda path, call: became.append(call))
+    monkeypatch.setenv("VIDEOSSL_SITE", "")  # so that it is afterwards as it was, whatever the command sets
+    monkeypatch.chdir(tmp_path)
+    for own, given, wanted in (
+        (False, None, str(REPOSITORY / "profiles/slurm/site.yaml")),
+        (True, None, str(tmp_path / "site.yaml")),
+        (True, "elsewhere.yaml", "elsewhere.yaml"),
+    ):
+        monkeypatch.delenv("VIDEOSSL_SITE", raising=False)
+        if own:
+            (tmp_path / "site.yaml").touch()
+        if given:
+            monkeypatch.setenv("VIDEOSSL_SITE", given)
+        commands.cli.main(["run", "toy", "--profile", "slurm"], standalone_mode=False)
+        place = became[-1].index("--profile")
+        assert became[-1][place + 1] == str(REPOSITORY / "profiles/slurm") and os.environ["VIDEOSSL_SITE"] == wanted
+    monkeypatch.delenv("VIDEOSSL_SITE")
+    commands.cli.main(["run", "toy", "--profile", "mine"], standalone_mode=False)
+    assert became[-1][became[-1].index("--profile") + 1] == "mine" and "VIDEOSSL_SITE" not in os.environ
+
+
 def test_make_gives_both_on() -> None:
     done = subprocess.run(
         ["make", "-n", "-o", ".venv/done", "run", "cost", "PRESET=ntu60", "SPLIT=2", "LIKE=runs/a b"],

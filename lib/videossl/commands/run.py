@@ -20,6 +20,8 @@ from videossl.extract import shard
 from videossl.files import atomic
 from videossl.params import load, preflight, run_plan
 
+SITE = "site.yaml"
+"""The file that says how a cluster differs from others: that in this folder, or else the one that lies in the profile."""
 EDITORS = re.compile(r"(?<=^# yaml-language-server: \$schema=).*", re.MULTILINE)
 """The place in a preset that names its schema to editors."""
 
@@ -32,7 +34,11 @@ EDITORS = re.compile(r"(?<=^# yaml-language-server: \$schema=).*", re.MULTILINE)
 )
 @click.option("--targets", default="", help="Of Snakemake, with spaces between; all if absent.")
 @click.option("--cores", default="all", show_default=True, help="That jobs may use at once.")
-@click.option("--profile", default="", help="How the work runs, as `slurm`: a folder of profiles/, or a path.")
+@click.option(
+    "--profile",
+    default="",
+    help="How the work runs, as `slurm`, with the site.yaml of this folder if there is one: a folder of profiles/, or a path.",
+)
 @click.option("--snakemake", "more", default="", metavar="OPTIONS", help="Further options of Snakemake, as one text.")
 @click.option("--params-only", is_flag=True, help="Write params.yaml, and run nothing.")
 @click.option(
@@ -117,6 +123,8 @@ def _snakemake(folder: Path, targets: Iterable[str], cores: str, profile: str, m
     """Become Snakemake in the run's folder."""
     own = job_code.ROOT / "profiles" / profile
     profiles = ["--profile", str(own if own.is_dir() else profile)] if profile else []
+    if profile and (own / SITE).is_file():
+        os.environ.setdefault("VIDEOSSL_SITE", str(Path(SITE).resolve() if Path(SITE).is_file() else own / SITE))
     command = engine.snakemake(folder, *targets, "--cores", cores, *profiles, *shlex.split(more))
     sys.stderr.flush()
     os.execv(command[0], command)
