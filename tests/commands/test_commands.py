@@ -114,7 +114,7 @@ MISTAKES = {
     "a shard that is none": (["verify-cache", "nowhere.h5"], "nowhere.h5: no such file or folder"),
     "no run to unlock": (["unlock"], "has no params.yaml, so it is no run's folder; name one that has: videossl unlock runs/mine"),
     "no run to report": (["report", "empty"], "has no params.yaml, so it is no run's folder; name one that has: videossl report runs/mine"),
-    "nothing to record": (["record"], "cannot read params.yaml: No such file or directory; copy params.yaml or one of presets/ there"),
+    "nothing to record": (["record"], "DVC records the run of a clone: call this in the clone's folder"),
 }
 
 

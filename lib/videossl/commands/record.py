@@ -38,6 +38,8 @@ def command(accept: Sequence[str]) -> None:
     def call(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
+    if not Path("Snakefile").is_file():
+        raise InputError(f"there is no Snakefile in {Path.cwd()}; DVC records the run of a clone: call this in the clone's folder")
     dvc_yaml.write(check=True)
     planned = call("snakemake", "all", "-n")
     if planned.returncode:
