@@ -16,6 +16,7 @@ from typing import NamedTuple
 import click
 
 from videossl import job_code
+from videossl.data import unpack_archive
 
 MODULES = {
     "pyyaml": "yaml",
@@ -25,7 +26,6 @@ MODULES = {
     "ruamel-yaml-clib": "_ruamel_yaml",
 }
 """Packages whose modules are called otherwise."""
-RAR = ("unrar", "bsdtar", "unar", "7z")
 ROOM = 8e9
 """Bytes that a run at toy scale and its packages take."""
 
@@ -64,7 +64,7 @@ def examine() -> Iterator[Finding]:
     yield _gpu()
     yield from _folders()
     yield _room()
-    yield _program("rar", RAR, "UCF101 and HMDB51 come as rar archives", "apt-get install libarchive-tools")
+    yield _program("rar", tuple(unpack_archive.TOOLS), "UCF101 and HMDB51 come as rar archives", "apt-get install libarchive-tools")
     yield _program("git", ("git",), "DVC keeps its records beside it", "apt-get install git, or dvc config --local core.no_scm true")
     yield _program("Slurm", ("sbatch",), "for --profile slurm, on a cluster", "call this on a node of yours that has it")
 

@@ -52,7 +52,9 @@ def run_in(what: str) -> Path | None:
     if what in _known() or not folder.is_dir():
         return None
     if not (folder / "params.yaml").is_file():
-        raise InputError(f"{folder.resolve()} has no params.yaml, so it is no run's folder; name one that has, or a preset: {_listed()}")
+        raise InputError(
+            f"{folder.resolve()} has no params.yaml, so it is no run's folder; name one that has, or a preset: {', '.join(_known())}"
+        )
     return folder
 
 
@@ -118,10 +120,6 @@ def _known() -> dict[str, Path]:
     """The presets by name; `toy` is the params.yaml of the repository itself."""
     known = {path.stem: path for path in FOLDER.glob("*.yaml")} | {"toy": job_code.ROOT / "params.yaml"}
     return dict(sorted(known.items()))
-
-
-def _listed() -> str:
-    return ", ".join(_known())
 
 
 def _with_folder(text: str, key: str, folder: str, preset: Path) -> str:

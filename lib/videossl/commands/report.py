@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 
 from videossl import engine
-from videossl.errors import InputError
 from videossl.params import load
 
 
@@ -26,8 +25,7 @@ def command(run: Path, targets: str, cores: str, shown: bool) -> None:
 
     RUN is the run's folder; this one if absent.
     """
-    if not (run / "params.yaml").is_file():
-        raise InputError(f"{run.resolve()} has no params.yaml, so it is no run's folder; name one that has: videossl report runs/mine")
+    engine.check_run(run, "report")
     load.load(run / "params.yaml")
     pages = [f"data/report/{name}.html" for name in targets.split()] or ["data/report/index.html"]
     done = subprocess.run(engine.snakemake(run, *pages, "--cores", cores), stdout=sys.stderr, check=False)

@@ -45,7 +45,7 @@ EDITORS = re.compile(r"(?<=^# yaml-language-server: \$schema=).*", re.MULTILINE)
     "--estimate/--no-estimate",
     default=True,
     show_default=True,
-    help="Say first what a new run on your own videos takes here; half a minute of measuring.",
+    help="Say first what a new run on your own videos takes here; about a minute of measuring.",
 )
 def command(
     what: str,
@@ -91,7 +91,7 @@ def _say_hours(folder: Path, targets: list[str]) -> None:
     from videossl.cost.estimate import estimate
 
     with tempfile.TemporaryDirectory(prefix="cost-") as place:
-        _, data = estimate(folder, str(folder), targets, Path(place), quick=True)
+        _, data = estimate(folder, str(folder), targets, Path(place), quick=False)
     total = data["total"]
     said = f"some {table.span(total['hours'])} of work here, one job after another, and {table.size(total['bytes'])}"
     print(f"{said}; Ctrl-C stops it, the same command goes on; videossl cost {folder} says more", file=sys.stderr)

@@ -35,8 +35,7 @@ def command(run: Path) -> None:
     RUN is this folder if absent. Only for a Snakemake that is no more: one that lives would see its jobs cancelled and submit them again.
     """
     run = run.resolve()
-    if not (run / "params.yaml").is_file():
-        raise InputError(f"{run} has no params.yaml, so it is no run's folder; name one that has: videossl unlock runs/mine")
+    engine.check_run(run, "unlock")
     logs = run / ".snakemake/slurm_logs"
     if logs.exists():
         end(logs)

@@ -261,7 +261,7 @@ def _progress(part: _Part, start: int, total: int | None) -> Iterator[Callable[[
     elif sys.stderr.isatty():
         from tqdm import tqdm
 
-        with tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=part.whole.name, disable=None) as bar:
+        with tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=part.whole.name) as bar:
             yield bar.update
     else:
         lines = _Lines(part.whole.name, start, total)
