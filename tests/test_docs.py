@@ -1,6 +1,7 @@
 """The pages: the code on mixing runs as it stands there; things and files that a page names exist, and no page is left out."""
 
 import importlib
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from tests.conftest import REPOSITORY
@@ -171,3 +174,44 @@ def test_the_pages_are_a_site(tmp_path: Path) -> None:
     made = {path.relative_to(tmp_path).with_suffix("") for path in tmp_path.rglob("*.html")}
     assert made >= {path.relative_to(DOCS).with_suffix("") for path in DOCS.rglob("*.md")}
     assert "videossl.mix.cutmix.cutmix" in (tmp_path / "api.html").read_text()
+
+
+def module(path: Path) -> Any:
+    """A script of the docs, imported from its file."""
+    found = importlib.util.spec_from_file_location(path.stem, path)
+    assert found and found.loader
+    loaded = importlib.util.module_from_spec(found)
+    found.loader.exec_module(loaded)
+    return loaded
+
+
+def test_the_example_trains_both_encoders(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """In fewer steps than it takes for a reader; `.ci/run` runs it whole."""
+    example = module(DOCS / "examples" / "cmmc.py")
+    monkeypatch.setattr(example, "CLIPS", 16)
+    monkeypatch.setattr(example, "BATCH", 8)
+    monkeypatch.setattr(example, "STEPS", {"flow": 1, "rgb": 2})
+    example.main()
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in said[:2]] == ["flow: step 1 of 1", "rgb: step 2 of 2"]
+    assert [line.split(":")[0] for line in said[2:4]] == ["rgb", "flow"] and len(said) == 5
+
+
+def test_the_pictures_of_the_methods_are_those_that_the_code_draws(tmp_path: Path) -> None:
+    pictures = module(DOCS / "pictures.py")
+    pictures.draw(tmp_path)
+    for name in pictures.PICTURES:
+        drawn, kept = (np.asarray(Image.open(folder / name).convert("RGB"), float) for folder in (tmp_path, pictures.OUT))
+        assert drawn.shape == kept.shape and abs(drawn - kept).mean() < 1, f"{name}: python docs/pictures.py"
+
+
+def test_the_weights_in_the_picture_of_the_losses_are_those_of_the_equations() -> None:
+    drawn = dict(module(DOCS / "pictures.py")._weights())
+    own, partner = torch.eye(4), torch.eye(4).roll(1, 1)
+    mixed = 0.7 * own + 0.3 * partner
+    torch.testing.assert_close(drawn["moco"][:, :4], own)
+    torch.testing.assert_close(drawn["moco, mixed, lam 0.7"][:, :4], mixed)
+    torch.testing.assert_close(drawn["simclr, mixed, lam 0.7"].nan_to_num()[:4, 4:], mixed)
+    torch.testing.assert_close(drawn["byol, mixed, lam 0.7"].nan_to_num(), mixed)
+    assert drawn["moco, mixed, lam 0.7"][:, 4].isnan().tolist() == [True, True, False, False], "videos 0 and 1 are mixed with video 1"
+    torch.testing.assert_close(drawn["coclr, crossclr: 2 mined"].nansum(1), torch.ones(4))
