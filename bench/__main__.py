@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from bench import flow, gpu, methods, million, mixing, rows, step, views
+from bench import embedding, flow, gpu, methods, million, mixing, rows, step, views
 from bench.rows import Row, in_turn
 
 from videossl.augment.video import VideoAugment
@@ -112,6 +112,7 @@ TABLES: dict[str, rows.Table] = {
     "epoch": gpu.at(gpu.epoch, DEMO),
     "partner": gpu.at(gpu.methods, DEMO),
     "features": features,
+    "embed": embedding.table,
     "retrieval": nearest,
     "probe": probe,
     "videos": million.table,

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import inspect
 import re
 import shlex
 import subprocess
@@ -215,3 +216,46 @@ def test_the_weights_in_the_picture_of_the_losses_are_those_of_the_equations() -
     torch.testing.assert_close(drawn["byol, mixed, lam 0.7"].nan_to_num(), mixed)
     assert drawn["moco, mixed, lam 0.7"][:, 4].isnan().tolist() == [True, True, False, False], "videos 0 and 1 are mixed with video 1"
     torch.testing.assert_close(drawn["coclr, crossclr: 2 mined"].nansum(1), torch.ones(4))
+
+
+PUBLIC = re.findall(r"automodule:: (\S+)", (DOCS / "api.md").read_text())
+SHARED = {"videossl.methods": "videossl.methods.base", "videossl.encoders": "videossl.encoders.base"}
+"""Packages whose things have a contract in common, and where it is written."""
+
+
+def documented(name: str) -> Iterator[tuple[str, Any, str]]:
+    """Each public function, class and method of a module: its name, itself, and all that is said of its arguments: in its own docstring, in those
+    of its class and its module, and in the contract that it keeps."""
+    loaded = importlib.import_module(name)
+    shared = SHARED.get(name.rpartition(".")[0])
+    contract = own(importlib.import_module(shared)) if shared else []
+    said = "\n".join([loaded.__doc__ or "", *(each.__doc__ or "" for each in contract)])
+    for thing in own(loaded):
+        yield thing.__name__, thing, f"{thing.__doc__}\n{said}"
+        for attribute, method in vars(thing).items() if inspect.isclass(thing) else ():
+            if not attribute.startswith("_") and inspect.isfunction(method) and not getattr(thing, "_is_protocol", False):
+                yield f"{thing.__name__}.{attribute}", method, f"{method.__doc__}\n{thing.__doc__}\n{said}"
+
+
+def own(module: Any) -> list[Any]:
+    """The public classes and functions that a module defines."""
+    named = [thing for name, thing in vars(module).items() if not name.startswith("_")]
+    return [thing for thing in named if getattr(thing, "__module__", "") == module.__name__ and callable(thing)]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_public_api_is_documented_in_full(name: str) -> None:
+    """Each argument is named in what is said, but those that torch documents: of its own layers, and of `forward`."""
+    found = list(documented(name))
+    assert found
+    for label, thing, said in found:
+        made_by = thing.__init__ if inspect.isclass(thing) else thing
+        of_torch = label.endswith("forward") or getattr(made_by, "__module__", "").startswith("torch")
+        arguments = () if of_torch else inspect.signature(thing).parameters
+        missing = [each for each in arguments if each not in ("self", "cls", "args", "kwargs") and not re.search(rf"\b{each}\b", said)]
+        assert not missing and (label.endswith("forward") or thing.__doc__), f"{name}.{label}: {missing}"
+
+
+def test_each_method_and_encoder_is_in_the_public_api() -> None:
+    named = {f"videossl.{kind}.{name.replace('-', '_')}" for kind in ("methods", "encoders") for name in registry.names(kind)}
+    assert named <= set(PUBLIC)

@@ -40,7 +40,7 @@ class SkeletonAugment:
         return self.train_with_geometry(clips, sizes, rngs)[0]
 
     def train_with_geometry(self, clips: Tensor, sizes: Tensor, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The same views, and the geometry that videos' views have: "box" (B, 4) float32, the whole frame, and "flip" (B,) bool, never.
+        """The same views as `train` makes with `rngs`, and the geometry that videos' views have: "box" (B, 4) float32, the whole frame, and "flip" (B,) bool, never.
 
         The crop in time is left out: it reflects frames at the ends, so a view has no single span.
         """
@@ -79,13 +79,13 @@ def about_y(angle: np.ndarray) -> np.ndarray:
 
 
 def transform(clips: Tensor, matrix: Tensor) -> Tensor:
-    """Coordinates times a matrix a sample: (B, 3, T, V, M), (B, 3, 3) -> (B, 3, T, V, M), out_i = sum_j matrix_ij in_j."""
+    """Coordinates of clips times a matrix a sample: (B, 3, T, V, M), (B, 3, 3) -> (B, 3, T, V, M), out_i = sum_j matrix_ij in_j."""
     a = matrix.to(clips, non_blocking=True)[..., None, None, None]
     return a[:, :, 0] * clips[:, 0:1] + a[:, :, 1] * clips[:, 1:2] + a[:, :, 2] * clips[:, 2:3]
 
 
 def temporal_crop(clips: Tensor, start: Tensor) -> Tensor:
-    """Window of T frames from `start` (B,) in -T..T of a sequence that goes on by reflection at both ends.
+    """Window of T frames from `start` (B,) in -T..T of clips that go on by reflection at both ends.
 
     (B, C, T, V, M) -> the same shape; the end frames are repeated, as in CrosSCLR's code (numpy's pad mode "symmetric").
     """

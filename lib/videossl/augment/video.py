@@ -34,7 +34,7 @@ DRAWS = ("area", "aspect", "top", "left", "flip", "jitter", *JITTER, *ORDER, "gr
 
 
 class Crop(NamedTuple):
-    """The crop of one sample, in pixels of its frames; `flip` mirrors it left to right."""
+    """The crop of one sample, `top`, `left`, `height` and `width` in pixels of its frames; `flip` mirrors it left to right."""
 
     top: int
     left: int
@@ -45,7 +45,7 @@ class Crop(NamedTuple):
 
 @dataclass(frozen=True)
 class Boxes:
-    """One crop a sample, in pixels of its own frames: (B,) arrays; `flip` mirrors the crop left to right."""
+    """One crop a sample, in pixels of its own frames: `top`, `left`, `height` and `width`, (B,) arrays; `flip` mirrors the crop left to right."""
 
     top: np.ndarray
     left: np.ndarray
@@ -80,7 +80,7 @@ class Colours:
 
 @dataclass(frozen=True)
 class VideoAugment:
-    """Augmentation of rgb or flow clips: uint8 (B, T, H, W, C) padded right and below, sizes (B, 2) true (H, W).
+    """Augmentation of clips of a kind, rgb or flow: uint8 (B, T, H, W, C) padded right and below, sizes (B, 2) true (H, W).
 
     Output float32 (B, C, T, size, size). rgb: (x / 255 - mean) / deviation, clamped to [0, 1] before that, once, after the
     colour operations. flow: pixels a frame of the *output*, clamped to [-bound, bound], over `flow_scale`; only crop and
@@ -121,7 +121,7 @@ class VideoAugment:
         return self.train_with_geometry(clips, sizes, rngs)[0]
 
     def train_with_geometry(self, clips: Tensor, sizes: Tensor, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The same views, and the part of the frames that each view shows.
+        """The same views as `train` makes with `rngs`, and the part of the frames that each view shows.
 
         Returns:
             views, and on their device "box": (B, 4) float32, the crop's top, left, height and width as shares of the frame's height and
@@ -211,7 +211,7 @@ def placed(numbers: np.ndarray, device: torch.device) -> Tensor:
 
 
 def random_boxes(draws: dict[str, np.ndarray], sizes: Tensor, area: tuple[float, float], flip: float) -> Boxes:
-    """Random resized crop: area uniform in `area` (shares of the frame), aspect log-uniform in 3/4..4/3.
+    """Random resized crop of frames of true `sizes` (B, 2), from `draws`, (B,) by the names of `DRAWS`: area uniform in `area` (shares of the frame), aspect log-uniform in 3/4..4/3.
 
     The aspect is drawn among those whose box fits the frame, where others draw again until one fits; a frame too long
     for any in 3/4..4/3 at the area drawn takes the nearest that fits, so the area is always the one drawn.
@@ -228,7 +228,7 @@ def random_boxes(draws: dict[str, np.ndarray], sizes: Tensor, area: tuple[float,
 
 
 def fixed_boxes(sizes: Tensor, views: int) -> Iterator[Boxes]:
-    """Centre square (views 1 or 2), or centre and corners (views 10); each box is followed by its mirror if views > 1."""
+    """Boxes of frames of true `sizes` (B, 2): centre square (views 1 or 2), or centre and corners (views 10); each box is followed by its mirror if views > 1."""
     height, width = sizes.cpu().double().numpy().T
     side = np.minimum(height, width)
     if views == 10:
@@ -243,7 +243,7 @@ def fixed_boxes(sizes: Tensor, views: int) -> Iterator[Boxes]:
 
 
 def resample(clips: Tensor, boxes: Boxes, size: int) -> Tensor:
-    """Crop, resize (bilinear) and flip: uint8 (B, T, H, W, C) -> float32 (B, C, T, size, size), levels 0..255.
+    """Crop `boxes`, resize (bilinear) and flip: uint8 (B, T, H, W, C) -> float32 (B, C, T, size, size), levels 0..255.
 
     One grid_sample with the frames as channels. Equal to F.interpolate(crop, size, mode="bilinear",
     align_corners=False): coordinates stop at the centres of the crop's outermost pixels, so neither what lies around
@@ -282,6 +282,7 @@ def colour_maps(draws: dict[str, np.ndarray], jitter: Sequence[float], jitter_p:
     frame: clip-consistent). brightness scales; saturation blends with the grey value; hue turns the plane of I and Q in
     YIQ by up to `hue` of a circle. All four are linear, so their composition, in the sample's own random order, is linear as well.
     Contrast comes once, so `direct` is all that its mean has been through. Grey comes last. Nothing is clamped in between.
+    draws: (B,) by the names of `DRAWS`. jitter, jitter_p, grey_p: as of `VideoAugment`.
     """
     batch = len(draws["hue"])
     on = draws["jitter"] < jitter_p
@@ -310,7 +311,7 @@ def _hue(turn: np.ndarray) -> np.ndarray:
 
 
 def recolour(clips: Tensor, direct: np.ndarray, pooled: np.ndarray) -> Tensor:
-    """Apply `colour_maps` to clips (B, 3, T, S, S) of levels 0..255; the result is in units of 1, unclamped.
+    """Apply `direct` and `pooled` of `colour_maps` to clips (B, 3, T, S, S) of levels 0..255; the result is in units of 1, unclamped.
 
     Written as sums of products, not as matmul, whose rounding may depend on the batch.
     """
@@ -332,6 +333,6 @@ def blur(clips: Tensor, sigma: np.ndarray, radius: int) -> Tensor:
 
 
 def gaussian(sigma: float, radius: int) -> np.ndarray:
-    """The kernel of a blur: (2 radius + 1,) float64 with sum 1."""
+    """The kernel of a blur by `sigma` px: (2 radius + 1,) float64 with sum 1."""
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     return np.asarray(kernel / kernel.sum())

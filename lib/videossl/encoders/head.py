@@ -12,7 +12,7 @@ NORMS = ("none", "batch")
 
 
 class ProjectionHead(nn.Sequential):
-    """Linear, ReLU, Linear: (B, in_features) -> (B, out), not normalised. norm: `batch` for batch-norm before the ReLU, or none.
+    """Linear, ReLU, Linear: (B, in_features) -> (B, hidden) -> (B, out), not normalised. norm: `batch` for batch-norm before the ReLU, or none.
 
     1024-1024-128 for S3D, 256-256-128 for ST-GCN. Batch-norm is what lets small batches spread early (docs/learning.md).
     """

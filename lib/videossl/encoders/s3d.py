@@ -37,7 +37,7 @@ BLOCK5: list[Branches] = [(256, 160, 320, 32, 128, 128), (384, 192, 384, 48, 128
 class S3D(Encoder):
     """Input (B, in_channels, T, H, W) float, map (B, 1024 * width, T/8, H/32, W/32), at least 1 each; T >= 5 and H, W >= 17.
 
-    `width` scales every channel count (see `scaled`); at 1 the network is torchvision's `s3d().features`,
+    bn_momentum: of the running statistics. `width` scales every channel count (see `scaled`); at 1 the network is torchvision's `s3d().features`,
     tensor by tensor in the same order: 7,910,048 parameters for RGB.
     """
 

@@ -54,7 +54,7 @@ def adjacency(graph: Graph, partition: str = "paper") -> Tensor:
 class Fold(nn.Module):
     """Bodies into the batch, and batch-norm of the input: (B, C, T, V, M) -> (B * M, C, T, V).
 
-    The bodies of a sample are neighbours.
+    The bodies of a sample are neighbours. in_channels, joints, bodies: C, V and M.
     """
 
     def __init__(self, in_channels: int, joints: int, bodies: int) -> None:
@@ -81,7 +81,10 @@ class Fold(nn.Module):
 
 
 class GraphLayer(nn.Module):
-    """Convolution over the graph, then over time, with a residual: (N, C, T, V) -> (N, C', T / stride, V)."""
+    """Convolution over the graph, then over time, with a residual: (N, C, T, V) -> (N, C', T / stride, V).
+
+    inputs, outputs: C and C'. adjacency: (3, V, V), of the function of this name. dropout: the share that is dropped, in training.
+    """
 
     adjacency: Tensor
 
@@ -140,6 +143,7 @@ class STGCN(Encoder):
     """Input (B, in_channels, T, V, 2) float, map (2B, 1024 * width, T/4, V); vectors average joints, time and bodies.
 
     `width` scales every channel count; 0.25 is the paper's. `graph` names one of `GRAPHS`, which has V joints; `partition` one of PARTITIONS.
+    dropout: the share that each layer drops in training.
     """
 
     takes = ("channel", "time", "joint", "body")

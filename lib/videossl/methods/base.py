@@ -66,7 +66,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Shapes:
-    """A stream as `feasible` sees it: (B, C, *dims) after each block of its encoder, and the names of the axes C, *dims."""
+    """A stream as `feasible` sees it: `maps`, (B, C, *dims) after each block of its encoder, and `axes`, the names of C, *dims."""
 
     maps: Sequence[tuple[int, ...]]
     axes: tuple[str, ...]

@@ -34,7 +34,7 @@ class BYOL(nn.Module):
     """Online encoder, head and predictor, and the target: a moving average of encoder and head.
 
     encoder: an `Encoder`, or any `nn.Sequential` of blocks; head: from its features to embeddings (B, D); predictor: (B, D) to (B, D);
-    momentum in [0, 1] of the average, at the start of a training where it is annealed; rho: clips of a video; mixing, alpha, box, dims: of
+    momentum in [0, 1] of the average, at the start of a training where it is annealed (`anneal`); rho: clips of a video; mixing, alpha, box, dims: of
     `mixed.Inputs`; stream: the name that the encoder goes by. Raises InputError for values outside these.
     """
 

@@ -148,7 +148,7 @@ def build(given: Given, framework: Framework) -> CMMC:
 def feasible(name: str, streams: Mapping[str, Shapes], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Every pair of blocks (k, l) that may be drawn, for each of the two streams; raises InputError for a pair that cannot be mixed.
 
-    name: of the experiment, for messages. streams: the two, in the order of the recipe.
+    name: of the experiment, for messages. streams: the two, in the order of the recipe. settings: of the method in this recipe.
     """
     allowed = {}
     for stream in streams:

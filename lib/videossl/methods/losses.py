@@ -65,7 +65,7 @@ def multi_positive_cross_entropy(logits: Tensor, positives: Tensor) -> Tensor:
 
 def accuracy(logits: Tensor, r: Tensor, lam: float | Tensor, first: int = 0) -> Tensor:
     """The share of rows whose largest logit is the target of the larger weight: own key i if lam >= 0.5, else
-    r(i); arguments as of `mixed_cross_entropy`."""
+    r(i). logits, r, lam, first: as of `mixed_cross_entropy`."""
     own, r = torch.arange(first, first + len(logits), device=logits.device), r.to(logits.device, non_blocking=True)
     if isinstance(lam, Tensor):
         target = torch.where(lam.to(logits.device, logits.dtype, non_blocking=True) >= 0.5, own, r)

@@ -34,7 +34,7 @@ NEGATIVES = ("all", "other-videos", "other-groups")
 
 
 class Compared(NamedTuple):
-    """Queries held against keys. Of several processes each has the logits of its own rows, with all columns."""
+    """`queries` held against keys. Of several processes each has the logits of its own rows, with all columns."""
 
     logits: Tensor
     """(B, B + K) float32, -inf where a key is no negative (`losses.logits`)"""
@@ -50,7 +50,7 @@ class MoCo(nn.Module):
     """Query encoder and head, their momentum copies, and a queue of keys.
 
     encoder: an `Encoder`, or any `nn.Sequential` of blocks; head: from its features to embeddings; queue: K
-    >= 0 keys; momentum in [0, 1]; mixing: one of `strategies.INPUT`; alpha: of lam's Beta; negatives: one of `NEGATIVES`; box: one box
+    >= 0 keys; momentum in [0, 1]; temperature > 0, of the logits; mixing: one of `strategies.INPUT`; alpha: of lam's Beta; negatives: one of `NEGATIVES`; box: one box
     (or lam of mixup) a "batch" or one a "sample"; stream: the name that the encoder goes by; dims: the names of the axes of the input, which
     a cutmix cuts by (`mix.axes`), for an encoder that does not say them itself (`Encoder.takes`). Buffers: queue (D, K) float32
     normalised, queue_ids (K,) int64, queue_ptr () int64. Raises InputError for values outside these.

@@ -92,5 +92,5 @@ def build(given: Given) -> Supervised:
 
 
 def adapt(augment: Any) -> Any:
-    """The augmentation without blur (P appendix 1: finetuning has pretraining's augmentation, but for the blur)."""
+    """`augment` without blur (P appendix 1: finetuning has the augmentation of pretraining, but for the blur)."""
     return augment.without_blur() if hasattr(augment, "without_blur") else augment

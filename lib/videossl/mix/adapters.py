@@ -46,7 +46,7 @@ class Patch:
 class Adapter:
     """From one kind of space to another.
 
-    largest: (sizes of g1's space, sizes of g2's space) -> the largest patch that both can hold, (h, w). fits: whether
+    name: for messages. largest: (sizes of g1's space, sizes of g2's space) -> the largest patch that both can hold, (h, w). fits: whether
     (h, w) can be cut from g2's space. cut: (sizes of g2's space, (h, w), a number in [0, 1) for each of its axes) ->
     the patch; all places in which it lies within g2 are equally likely.
     """
@@ -107,7 +107,7 @@ def draw_patch(
     u ~ Beta(alpha, alpha), of the largest square patch that both maps can hold, so sides S sqrt(1 - u), S = 5 for 25
     joints. Put: around a centre uniform in g1, clipped to it (eq. 8), as in `draw_box`. But a patch of given size lies
     whole in a picture that can hold it, every place equally likely, for P cuts nothing of space there [settled]. The
-    box's source counts in the map that `lay_out` makes. The number of draws depends on the axes alone.
+    box's source counts in the map that `lay_out` makes. Draws come from `rng`, a CPU generator; their number depends on the axes alone.
 
     dims: the names of the axes of each map; None means those of `axes.DEFAULTS`. Raises InputError that names both maps
     for kinds of space that no adapter knows, space not among the `axes`, a patch that g2 does not have, and sizes that

@@ -43,7 +43,7 @@ def named(shape: Sequence[int], dims: Dims | None = None) -> tuple[str, ...]:
 
 
 def group(name: str) -> str:
-    """The group that an axis is cut with: "space", or the axis itself."""
+    """The group that the axis `name` is cut with: "space", or the axis itself."""
     return "space" if name in SPACE else name
 
 
@@ -53,9 +53,9 @@ def kind(names: Dims) -> str:
 
 
 def check_equal(where: str, name: str, size1: int, size2: int, otherwise: str = "") -> None:
-    """Raise InputError unless an axis that is not cut is equally long in both maps.
+    """Raise InputError unless the axis `name`, which is not cut, is equally long in both maps, `size1` and `size2`.
 
-    otherwise: what would help beside cutting it.
+    where: begins the message. otherwise: what would help beside cutting it.
     """
     if size1 == size2:
         return

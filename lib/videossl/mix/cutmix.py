@@ -8,7 +8,7 @@ real and uniform on [0, n); the box starts at the whole number nearest to centre
 long until clipped. So odd and even sides keep their length, no end of an axis is favoured, and no box is ever
 empty.
 
-All draws come from a CPU generator and stay on the CPU: mixing never waits for an accelerator. For
+All draws come from `rng`, a CPU generator, and stay on the CPU: mixing never waits for an accelerator. For
 `torch.compile` the paste is one operator and a box a small tensor: no box is compiled for.
 """
 
@@ -33,7 +33,7 @@ Span = tuple[int, int]  # first cell, one past the last
 
 @dataclass(frozen=True)
 class Box:
-    """A region of g1, and the equally large region of g2 that fills it: a span for each axis but the batch's.
+    """A region of g1 (`into`), and the equally large region of g2 that fills it (`source`): a span for each axis but the batch's.
 
     `cells`: the same for the operator, (4, axes) int64 on the CPU: first cells in g1, one past the last, then those
     in g2. Raises InputError if the two are not of one size.
@@ -99,7 +99,7 @@ def draw_aligned_box(
     (P table 1).
 
     axes: ("time",) is t-cutmix, ("time", "space") st-cutmix, ("space",) VideoMix; other axes are spanned
-    whole. dims and errors as in `draw_box`.
+    whole. u ~ Beta(alpha, alpha). dims and errors as in `draw_box`.
     """
     names = _names(shape, shape, axes, dims)
     share = 1 - draw_lam(alpha, rng)

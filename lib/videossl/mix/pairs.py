@@ -1,7 +1,7 @@
 """The blocks of two encoders that are mixed: the pairs that may be drawn, the draw, and a look at their maps.
 
 Blocks are counted from 1: "after the k-th block" of the encoder that is trained, and after the l-th of its partner
-(P section 3.2; Algorithm 1).
+(P section 3.2; Algorithm 1). `rng` is a CPU generator.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ def _maker(cached: str, module: str) -> Any:
 
 
 def extraction(cached: str, made_by: Mapping[str, Any], dataset: str) -> recipes.Params:
-    """The slice of params (`slices.extraction`) of a cached modality, from what its shards say of their extractor.
+    """The slice of params (`slices.extraction`) of a cached modality of `dataset`, from what its shards say of their extractor (`made_by`).
 
     Weights of an extractor's own network count as torchvision's; whether they are, their digest tells afterwards.
     """

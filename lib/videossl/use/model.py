@@ -32,12 +32,12 @@ SECONDS = 40.0
 MOST = 48 * 2**20
 """Bytes of pictures that a window may have, and the last one and a half of it; twice as many may be in memory at once. Torch alone takes 0.5 GB."""
 CPU = torch.device("cpu")
-VIEWS = 4 * 2**20
-"""Bytes of the views of one forward pass on a CPU: more take memory, of the maps many times as much, and save no time."""
+VIEWS = 8 * 2**20
+"""Bytes of the views of one forward pass on a CPU, at least one clip: more take memory, of the maps many times as much, and save little time."""
 
 
 class Embedded(NamedTuple):
-    """The features of one window of a video, (D,) float32: the mean over its clips."""
+    """The features of one window of a video, from `start_s` to `end_s` in seconds, (D,) float32: the mean over its clips."""
 
     video: str
     start_s: float
@@ -56,7 +56,7 @@ class Broken(NamedTuple):
 class Reading:
     """The way from a video to what a cache would hold of it.
 
-    cached: the cached modality. made_of: "video" or "skeleton", the kind of file. quality: of JPEG, None where the cache holds the values as they are.
+    cached: the cached modality. extract: from a video or file to the values of a cache. made_of: "video" or "skeleton", the kind of file. quality: of JPEG, None where the cache holds the values as they are.
     dataset: that the encoder was trained on.
     """
 
@@ -72,8 +72,8 @@ class Model:
     """An encoder, in evaluation mode, and its preprocessing; a call takes clips in memory to features.
 
     name: as it was asked for. encoder: views -> maps, with `pool(maps) -> (B, D)`. settings: of its stream.
-    augment: its `evaluate` takes clips to views, nothing random. clips: of a window, whose features are averaged. made_from: the provenance of
-    the weights. results: the files of its numbers, where it is of a run.
+    reading: how a video is read. augment: its `evaluate` takes clips to views, nothing random. clips: of a window, whose features are averaged. made_from: the provenance of
+    the weights. results: the files of its numbers, where it is of a run. device: that the encoder is on.
     """
 
     name: str
@@ -158,9 +158,9 @@ class Model:
 
 
 def embed(model: Model, videos: Sequence[str | Path], window: float = SECONDS) -> Iterator[Embedded | Broken]:
-    """The features of videos, window by window, in their order; another thread reads the next window while one is worked at.
+    """The features of videos by a model, window by window, in their order; another thread reads the next window while one is worked at.
 
-    A video that cannot be read comes as `Broken`, behind the windows before it breaks.
+    window: its length in seconds. A video that cannot be read comes as `Broken`, behind the windows before it breaks.
     """
     windows = _windows(model, videos, window)
     with ThreadPoolExecutor(1) as reader:
@@ -215,7 +215,10 @@ def _whole(model: Model, path: str, seconds: float) -> Iterator[Held]:
 
 
 class Held:
-    """A window of a video in memory, which reads as a cache with this one video: the same values, those that JPEG changes included."""
+    """A window of a video in memory, which reads as a cache with this one video: the same values, those that JPEG changes included.
+
+    reading: how it was read; path: of the video, its `id` in the cache; values: (T, ...); start, end: seconds of the video.
+    """
 
     def __init__(self, reading: Reading, path: str, values: Sequence[np.ndarray] | np.ndarray, start: float, end: float) -> None:
         self.values, self.quality, self.start, self.end = values, reading.quality, start, end

@@ -31,7 +31,7 @@ ABOUT = "videossl"
 
 @dataclass(frozen=True)
 class Table:
-    """Features of N windows: videos and their seconds, (N, D) float32, and what the file says of its encoder."""
+    """Features of N windows: their `videos`, seconds `start_s` and `end_s` (N,), `features` (N, D) float32, and what the file says `about` its encoder."""
 
     videos: list[str]
     start_s: np.ndarray
@@ -41,7 +41,7 @@ class Table:
 
 
 def check(path: str) -> None:
-    """Raise InputError where a table of that name cannot be written: its form is unknown."""
+    """Raise InputError where a table cannot be written to `path`: its form is unknown."""
     suffix = Path(path).suffix
     if path != STANDARD_OUTPUT and suffix not in WRITERS:
         raise InputError(
@@ -51,7 +51,10 @@ def check(path: str) -> None:
 
 @contextlib.contextmanager
 def written(path: str, about: dict[str, Any]) -> Iterator[Add]:
-    """Write a table video by video; it is there when the block ends well, and not before. Raises InputError on a full disk."""
+    """Write a table to `path` video by video; it is there when the block ends well, and not before. Raises InputError on a full disk.
+
+    about: what it says of the encoder, as JSON takes it.
+    """
     if path == STANDARD_OUTPUT:
         yield _lines(sys.stdout)
         return
@@ -60,7 +63,7 @@ def written(path: str, about: dict[str, Any]) -> Iterator[Add]:
 
 
 def read(path: str | Path) -> Table:
-    """Read a table of `written`; raises InputError for one that is damaged, absent, or does not say by which encoder it was made."""
+    """Read a table of `written` from `path`; raises InputError for one that is damaged, absent, or does not say by which encoder it was made."""
     path = Path(path)
     if path.suffix not in READERS:
         raise InputError(f"{path}: give a table that says by which encoder it was made, {' or '.join(READERS)}")
