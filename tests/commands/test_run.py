@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
 from tests.conftest import REPOSITORY
 
 from videossl import commands
@@ -231,3 +235,32 @@ def test_make_gives_both_on() -> None:
         text=True,
     )
     assert done.stdout.count('--split="$SPLIT"') == 2 and '--like="$LIKE"' in done.stdout
+
+
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+RUNS = sorted({match[1].strip() for page in PAGES for match in re.finditer(r"^ {4}videossl (run [^#\n]+)", page.read_text(), re.MULTILINE)})
+
+
+def test_each_run_that_a_page_names_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It finds its preset, its videos and its targets, writes params that are whole, and Snakemake is called; what follows, other tests run."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("videos", "ucf101", "ntu", "ucfTrainTestlist", "others/hmdb51"):
+        (tmp_path / "path/to" / name).mkdir(parents=True)
+    for number in range(6):
+        (tmp_path / "path/to/videos" / f"{number}.mp4").write_bytes(b"not read yet")
+    called: list[list[str]] = []
+    monkeypatch.setattr(run.os, "execv", lambda _, words: called.append(words))
+    monkeypatch.setattr(run, "_say_hours", lambda *_: None)
+    lines = [line for line in RUNS if "--like" not in line and "shared/" not in line]  # the first has tests above
+    assert len(lines) > 12
+    for line in lines:
+        words = shlex.split(line.replace("/scratch/me/", "path/to/").replace("--lists ...", "--lists path/to/ucfTrainTestlist"))[1:]
+        shutil.rmtree(tmp_path / "runs", ignore_errors=words[0] != "runs/toy")
+        again = CliRunner().invoke(run.command, ["toy", "--out", "runs/toy", "--params-only"]) if words[0] == "runs/toy" else None
+        assert again is None or again.exit_code == 0
+        done = CliRunner().invoke(run.command, words)
+        assert done.exit_code == 0, f"videossl {line}\n{done.output}{done.exception}"
+        folder = next(iter((tmp_path / "runs").iterdir()))
+        params, targets = load.load(folder / "params.yaml"), words[words.index("--targets") + 1].split() if "--targets" in words else []
+        assert set(targets) <= {*params["targets"], "seeds"}, line
+        assert called and set(targets) <= set(called.pop()), line

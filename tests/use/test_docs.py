@@ -7,14 +7,17 @@ import importlib
 import re
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from tests.conftest import REPOSITORY
 from tests.use.conftest import Run
 
 import videossl
+from videossl import commands
 
 MODULES = sorted(path.stem for path in (REPOSITORY / "lib/videossl/use").glob("[a-z]*.py"))
 
@@ -53,6 +56,26 @@ COMMANDS = [
     for line in block.splitlines()
     if "videossl " in line and not line.startswith(("import", "model", " "))
 ]
+ELSEWHERE = ("torchvision:", "--push", "--to onnx")
+"""Commands that need the network, or take long: test_embed.py and test_export.py run these."""
+
+
+@pytest.mark.usefixtures("beside_a_run")
+def test_the_commands_of_the_page_run(run: Run, tmp_path: Path) -> None:
+    """As they stand there, in their order, beside videos of these names; the experiment of the run is `mixup`, and the hub's folder is `encoder`."""
+    shutil.copytree(run.videos[0].parent, tmp_path / "holiday")
+    for name in ("clip.mp4", "query.mp4"):
+        shutil.copy(run.videos[0], tmp_path / name)
+    lines = [line for line in COMMANDS if not any(word in line for word in ELSEWHERE)]
+    assert len(lines) >= 6
+    lines.sort(key=lambda line: "--to hub" not in line)  # what is named as an encoder is there first
+    for line in lines:
+        before, _, words = line.replace("stc-mix", "mixup").rpartition("videossl ")
+        given = subprocess.run(before.rstrip("| "), shell=True, capture_output=True, text=True, check=True).stdout
+        done = CliRunner().invoke(commands.cli, shlex.split(words), input=given)
+        assert done.exit_code == 0, f"{line}\n{done.output}{done.exception}"
+    made = {"features.parquet", "features.h5", "like.html", "encoder.pt", "encoder"}
+    assert made <= {path.name for path in tmp_path.iterdir()}
 
 
 @pytest.mark.parametrize("line", COMMANDS)
@@ -64,8 +87,6 @@ def test_each_command_of_the_page_is_one(line: str) -> None:
 
 
 def test_help_is_quick_and_has_an_example() -> None:
-    from click.testing import CliRunner
-
     assert {Path(line.split()[0]).name for line in COMMANDS}
     for name in ("embed", "search", "export"):
         text = CliRunner().invoke(importlib.import_module(f"videossl.commands.{name}").command, ["--help"]).output
