@@ -1,4 +1,4 @@
-# in:  data/index, data/cache, data/models/**.json (training curves), data/features, data/results
+# in:  data/index, data/cache, data/models (training curves, weights), data/features, data/results
 # out: data/report/index.html             the page of the run; over all seeds seeds.html
 #      data/report/index.json             its headlines, for `dvc metrics`;  index-losses.csv  its curves, for `dvc plots`
 #      data/report/{target}.html and .json  what params.targets compares, with the paper's numbers
@@ -16,6 +16,11 @@ def histories(seeds, trainings):
         for seed in seeds
         for training in dict.fromkeys(trainings)
     ]
+
+
+def beside(curves):
+    """The weights of trainings: where they came from is read of them, and where they are active."""
+    return [str(Path(path).with_suffix(".safetensors")) for path in curves]
 
 
 def trained(experiments):
@@ -60,6 +65,7 @@ for name, page, seeds_shown in (
                 for path in results(experiment, seed, run_plan.tasks_of(P, experiment))
             ],
             histories=histories(seeds_shown, trained(MADE)),
+            weights=beside(histories(seeds_shown, trained(MADE))),
             features=gallery(),
             code=depends(
                 "report.py", lambda wildcards: registry.drawn(slices.report(P))
@@ -137,6 +143,7 @@ for target in P["targets"]:
             results=compared(target, "results"),
             progress=compared(target, "progress"),
             histories=compared(target, "histories"),
+            weights=beside(compared(target, "histories")),
             code=depends(
                 "compare.py",
                 lambda wildcards, target=target: registry.shown(
