@@ -34,6 +34,10 @@ BLOCK4: list[Branches] = [
 BLOCK5: list[Branches] = [(256, 160, 320, 32, 128, 128), (384, 192, 384, 48, 128, 128)]
 
 
+FEW = 16
+"""Clips, below which convolutions on a CPU are computed as 2D ones."""
+
+
 class S3D(Encoder):
     """Input (B, in_channels, T, H, W) float, map (B, 1024 * width, T/8, H/32, W/32), at least 1 each; T >= 5 and H, W >= 17.
 
@@ -93,16 +97,28 @@ class S3D(Encoder):
 
 
 class Conv3d(nn.Conv3d):
-    """nn.Conv3d, (B, C, T, H, W) -> (B, C', T', H', W'), that survives clips no longer than its kernel.
+    """nn.Conv3d over space or over time alone, (B, C, T, H, W) -> (B, C', T', H', W'), with two faults of CPUs mended (torch 2.15).
 
-    There, with a stride over time, oneDNN (torch 2.15) writes beyond its memory in the backward pass. With zeros around the clip it does not.
+    With a stride over time oneDNN writes beyond its memory in the backward pass of clips no longer than the kernel; with zeros around the clip it
+    does not. And fewer than FEW clips torch gives to slower code than oneDNN's, unless the convolution is a 2D one.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.device.type != "cpu" or x.shape[2] > self.kernel_size[0] or self.stride[0] == 1:
+        if x.device.type != "cpu":
             return super().forward(x)
-        time, *space = map(int, self.padding)
-        return F.conv3d(F.pad(x, (0, 0, 0, 0, time, time)), self.weight, self.bias, self.stride, (0, *space))
+        if x.shape[2] <= self.kernel_size[0] and self.stride[0] != 1:
+            time, *space = map(int, self.padding)
+            return F.conv3d(F.pad(x, (0, 0, 0, 0, time, time)), self.weight, self.bias, self.stride, (0, *space))
+        return self._flat(x) if len(x) < FEW else super().forward(x)
+
+    def _flat(self, x: Tensor) -> Tensor:
+        """The same as a 2D convolution: over space the moments are part of the batch, over time the pixels are one axis."""
+        padding: Any = self.padding
+        if self.kernel_size[0] == 1:
+            y = F.conv2d(x.transpose(1, 2).flatten(0, 1), self.weight.squeeze(2), self.bias, self.stride[1:], padding[1:])
+            return y.view(x.shape[0], x.shape[2], *y.shape[1:]).transpose(1, 2)
+        y = F.conv2d(x.flatten(3), self.weight.flatten(3), self.bias, (self.stride[0], 1), (padding[0], 0))
+        return y.view(*y.shape[:3], *x.shape[3:])
 
 
 class Concat(nn.ModuleList):
