@@ -17,6 +17,9 @@ def plain() -> nn.Sequential:
 
 CASES = {
     "s3d": (lambda: build("s3d", 3, {"width": 0.125}, 0), (2, 3, 8, 32, 32)),
+    "i3d": (lambda: build("i3d", 3, {"width": 0.125}, 0), (2, 3, 8, 32, 32)),
+    "r2plus1d-18": (lambda: build("r2plus1d-18", 3, {"width": 0.125}, 0), (2, 3, 4, 16, 16)),
+    "r3d-18": (lambda: build("r3d-18", 3, {"width": 0.125}, 0), (2, 3, 4, 16, 16)),
     "st-gcn": (lambda: build("st-gcn", 3, {"width": 0.125}, 0), (2, 3, 12, 25, 2)),
     "plain": (plain, (2, 2, 12)),
 }

@@ -7,11 +7,21 @@ import torch
 from videossl import registry, skeleton_graphs
 from videossl.encoders.base import Encoder
 from videossl.encoders.build import build, build_head
+from videossl.encoders.i3d import I3D
+from videossl.encoders.r2plus1d_18 import R2Plus1D18
+from videossl.encoders.r3d_18 import R3D18
 from videossl.encoders.s3d import S3D
 from videossl.encoders.st_gcn import STGCN
 from videossl.errors import InputError
 
-ALL = {"s3d": (S3D, (2, 3, 8, 32, 32)), "st-gcn": (STGCN, (2, 3, 12, 25, 2))}
+CLIPS = (2, 3, 8, 32, 32)
+ALL = {
+    "i3d": (I3D, CLIPS),
+    "r2plus1d-18": (R2Plus1D18, CLIPS),
+    "r3d-18": (R3D18, CLIPS),
+    "s3d": (S3D, CLIPS),
+    "st-gcn": (STGCN, (2, 3, 12, 25, 2)),
+}
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -75,7 +75,7 @@ from videossl.params.recipes import Params
         (
             "streams.rgb.encoder",
             "st-gcn",
-            "streams.rgb.encoder is st-gcn, which takes channel, time, joint, body, and rgb has channel, time, height, width; choose s3d",
+            "streams.rgb.encoder is st-gcn, which takes channel, time, joint, body, and rgb has channel, time, height, width;",
         ),
         (
             "streams.motion.modality",

@@ -88,7 +88,7 @@ KNOWN = ", ".join(registry.names("methods"))
         ("seeds", [1, 1], "seeds"),
         ("streams.rgb.clip.frames", 0, "streams.rgb.clip.frames"),
         ("streams.rgb.modality", "rbg", "streams.rgb.modality is 'rbg'; did you mean 'rgb'? known: rgb, flow, joint, motion, bone"),
-        ("streams.rgb.encoder", "s3", "streams.rgb.encoder is 's3'; did you mean 's3d'? known: s3d, st-gcn"),
+        ("streams.rgb.encoder", "s3", "streams.rgb.encoder is 's3'; did you mean 's3d'? known: i3d, r2plus1d-18, r3d-18, s3d, st-gcn"),
         ("streams.rgb.augment.scale", 1, "unknown key 'streams.rgb.augment.scale'; known: area, flip,"),  # flow's
         ("streams.rgb.graph", "coco", "unknown key 'streams.rgb.graph'"),
         ("streams.joint.graph", "coca", "graph is 'coca'; did you mean 'coco'? known: ntu-rgb+d, ntu-rgb+d-hands, msr-action3d, coco"),
