@@ -2,7 +2,7 @@
 
     python -m bench --only embed
 
-A model of torchvision with random weights, of its own test: clips, frames, rate and size. Videos are made up.
+A model of torchvision with random weights; clips, frames, rate and size are those that torchvision tests it with. Videos are made up.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MODEL, FRAMES, RATE = "r3d_18", 16, 15
 
 
 def table(tiny: bool) -> Iterator[Row]:
-    """One row: videos a second; their clips are 100 for each round of the two."""
+    """One row: videos a second, of 100 clips."""
     videos, clips = (1, 2) if tiny else (20, 5)
     with tempfile.TemporaryDirectory() as folder:
         paths = [_film(Path(folder) / f"{number}.avi") for number in range(videos)]

@@ -1,5 +1,7 @@
 """Steps of MoCo on one thread with the encoders and clips of params.yaml: S3D in bf16 against float32, an ST-GCN against its blocks one by one.
 
+And S3D at full width on few clips, against torch's own convolutions.
+
     python -m bench.step
 
 A step is both encoders' passes, the loss, Adam and the momentum. `bodies` is how many of the two are there.
@@ -9,11 +11,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from bench import rows
 from bench.rows import Row, in_turn
 
+from videossl.encoders import conv3d
 from videossl.encoders.base import Encoder
 from videossl.encoders.build import build, build_head
 from videossl.encoders.st_gcn import STGCN
@@ -62,6 +66,23 @@ def table(tiny: bool) -> Iterator[Row]:
         steps = (stepper(STGCN(width=0.125), shape, 1, name) for name in ("float32", "bf16"))
         old, new = in_turn(*steps, rounds=2 if tiny else 12)
         yield Row(f"step of joint in bf16, batch {batch}, bodies 1", batch / new, "clips/s", f"float32 {batch / old:.3g}", old / new)
+    yield from few_clips(tiny)
+
+
+def few_clips(tiny: bool) -> Iterator[Row]:
+    """Passes of S3D forward and back on fewer clips than `conv3d.FEW`, which are convolved in 2D."""
+    encoder, few = build("s3d", 3, {"width": 0.25 if tiny else 1.0}, 0), conv3d.FEW
+    for clips in (1, 8):
+        x = torch.randn(clips, 3, 16, *(2 * [32 if tiny else 112]))
+
+        def passes(below: int, x: torch.Tensor = x) -> None:
+            conv3d.FEW = below
+            encoder(x).mean().backward()
+
+        new, old = in_turn(partial(passes, few), partial(passes, 0), rounds=2 if tiny else 5)
+        conv3d.FEW = few
+        what = f"S3D at full width, forward and back, clips of 16 x 112 x 112: {clips}"
+        yield Row(what, clips / new, "clips/s", f"torch's convolutions {clips / old:.3g}", old / new)
 
 
 if __name__ == "__main__":

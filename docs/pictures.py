@@ -29,7 +29,7 @@ OUT = Path(__file__).parent / "methods"
 STYLE = {"font.family": "DejaVu Sans", "font.size": 9, "figure.facecolor": "white", "figure.constrained_layout.use": True}
 OWN, OTHER, EDGE, PAPER = "#3b6fb6", "#e08a2e", "#5a6472", "#eef0f3"
 WEIGHTS = LinearSegmentedColormap.from_list("weights", [PAPER, OWN])
-VIDEOS, QUEUE, LAM = 4, 4, 0.7
+VIDEOS, LAM = 4, 0.7
 
 
 # Mixing in the input.
@@ -109,15 +109,15 @@ def _volume(spans: Sequence[tuple[int, int]]) -> int:
 
 def targets() -> Figure:
     """The weight of each key as a target of each query, asked of the losses: a row a query, a column a key."""
-    panels = list(_weights())
+    panels = list(weights())
     figure = Figure(figsize=(7.2, 4.3), dpi=100)
-    for place, (name, weights) in zip(figure.subplots(2, 3, height_ratios=(1, 2)).flat, panels, strict=True):
-        _matrix(place, weights.numpy())
+    for place, (name, shares) in zip(figure.subplots(2, 3, height_ratios=(1, 2)).flat, panels, strict=True):
+        _matrix(place, shares.numpy())
         place.set_title(name)
     return figure
 
 
-def _weights() -> Iterator[tuple[str, Tensor]]:
+def weights() -> Iterator[tuple[str, Tensor]]:
     """A name, and weights (queries, keys), not a number where a key counts for nothing."""
     r = torch.tensor([1, 2, 3, 0])
     own = torch.arange(VIDEOS)
@@ -125,8 +125,8 @@ def _weights() -> Iterator[tuple[str, Tensor]]:
     yield "moco", _asked(lambda x: losses.mixed_cross_entropy(x, own, 1.0), losses.false_negatives(own, own, queue))
     yield f"moco, mixed, lam {LAM}", _asked(lambda x: losses.mixed_cross_entropy(x, r, LAM), losses.false_negatives(own, r, queue))
     mask = losses.false_negatives(own, own, queue)
-    likeness = torch.rand(VIDEOS, VIDEOS + QUEUE, generator=seeding.torch_rng(0, "pictures", "mined")).masked_fill(mask, -torch.inf)
-    positives = losses.neighbours(likeness, 2) | one_hot(own, VIDEOS + QUEUE).bool()
+    likeness = torch.rand(mask.shape, generator=seeding.torch_rng(0, "pictures", "mined")).masked_fill(mask, -torch.inf)
+    positives = losses.neighbours(likeness, 2) | one_hot(own, mask.shape[1]).bool()
     yield "coclr, crossclr: 2 mined", _asked(lambda x: losses.multi_positive_cross_entropy(x, positives), mask)
     for name, partner, lam in (("simclr", own, 1.0), (f"simclr, mixed, lam {LAM}", r, LAM)):
         wanted, same = simclr.targets(partner, lam)
@@ -134,8 +134,8 @@ def _weights() -> Iterator[tuple[str, Tensor]]:
     keys = torch.eye(VIDEOS)
     predictions = torch.zeros(VIDEOS, VIDEOS, requires_grad=True)
     byol.regression(predictions, keys, r, LAM).backward()
-    weights = -predictions.grad * VIDEOS / 2  # of a row: 2 - 2 q . t
-    yield f"byol, mixed, lam {LAM}", weights.masked_fill(weights == 0, torch.nan)  # what has no weight is no negative either
+    shares = -predictions.grad * VIDEOS / 2  # of a row: 2 - 2 q . t
+    yield f"byol, mixed, lam {LAM}", shares.masked_fill(shares == 0, torch.nan)  # what has no weight is no negative either
 
 
 def _asked(loss: Any, mask: Tensor) -> Tensor:

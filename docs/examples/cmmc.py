@@ -1,8 +1,10 @@
-"""Cross-modal manifold cutmix between two encoders of torchvision, with nothing of the pipeline: `python docs/examples/cmmc.py`, a minute on 2 cores.
+"""Cross-modal manifold cutmix between two encoders of torchvision, with nothing of the pipeline.
 
-Clips are made up: a disc moves in one of eight directions. RGB sees the disc, flow its displacement. Flow is trained first, by MoCo alone. Then RGB is
-trained by CMMC: boxes of the feature maps of flow are cut into its own, and flow stays as it is. No label is used. At the end each clip looks for
-the most similar of the others, before and after: how often do both move in the same direction?
+    python docs/examples/cmmc.py        half a minute on 2 cores
+
+Clips are made up: a disc moves in one of eight directions. RGB sees the disc, flow its displacement. Flow is trained first, by MoCo alone.
+Then RGB is trained by CMMC: boxes of the feature maps of flow are cut into its own, and flow stays as it is. No label is used. Before and
+after each clip looks for the most similar of the others: how often do both move in the same direction?
 """
 
 from __future__ import annotations

@@ -255,9 +255,9 @@ def test_each_run_that_a_page_names_begins(tmp_path: Path, monkeypatch: pytest.M
     assert len(lines) > 12
     for line in lines:
         words = shlex.split(line.replace("/scratch/me/", "path/to/").replace("--lists ...", "--lists path/to/ucfTrainTestlist"))[1:]
-        shutil.rmtree(tmp_path / "runs", ignore_errors=words[0] != "runs/toy")
-        again = CliRunner().invoke(run.command, ["toy", "--out", "runs/toy", "--params-only"]) if words[0] == "runs/toy" else None
-        assert again is None or again.exit_code == 0
+        shutil.rmtree(tmp_path / "runs", ignore_errors=True)
+        if words[0] == "runs/toy":  # a run that goes on
+            commands.cli.main(["run", "toy", "--out", "runs/toy", "--params-only"], standalone_mode=False)
         done = CliRunner().invoke(run.command, words)
         assert done.exit_code == 0, f"videossl {line}\n{done.output}{done.exception}"
         folder = next(iter((tmp_path / "runs").iterdir()))

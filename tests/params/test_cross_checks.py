@@ -75,7 +75,8 @@ from videossl.params.recipes import Params
         (
             "streams.rgb.encoder",
             "st-gcn",
-            "streams.rgb.encoder is st-gcn, which takes channel, time, joint, body, and rgb has channel, time, height, width;",
+            "streams.rgb.encoder is st-gcn, which takes channel, time, joint, body, and rgb has channel, time, height, width;"
+            " choose i3d or r2plus1d-18 or r3d-18 or s3d",
         ),
         (
             "streams.motion.modality",

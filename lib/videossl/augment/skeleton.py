@@ -40,9 +40,9 @@ class SkeletonAugment:
         return self.train_with_geometry(clips, sizes, rngs)[0]
 
     def train_with_geometry(self, clips: Tensor, sizes: Tensor, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The same views as `train` makes with `rngs`, and the geometry that videos' views have: "box" (B, 4) float32, the whole frame, and "flip" (B,) bool, never.
+        """The same views as `train` makes with `rngs`, and the geometry that videos' views have.
 
-        The crop in time is left out: it reflects frames at the ends, so a view has no single span.
+        These are "box" (B, 4) float32, the whole frame, and "flip" (B,) bool, never. The crop in time is left out: it reflects frames at the ends, so a view has no single span.
         """
         draws = np.stack([rng.random(DRAWS) for rng in rngs])
         matrix = np.tile(np.eye(3), (len(draws), 1, 1))

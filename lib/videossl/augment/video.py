@@ -211,7 +211,9 @@ def placed(numbers: np.ndarray, device: torch.device) -> Tensor:
 
 
 def random_boxes(draws: dict[str, np.ndarray], sizes: Tensor, area: tuple[float, float], flip: float) -> Boxes:
-    """Random resized crop of frames of true `sizes` (B, 2), from `draws`, (B,) by the names of `DRAWS`: area uniform in `area` (shares of the frame), aspect log-uniform in 3/4..4/3.
+    """Random resized crop: area uniform in `area` (shares of the frame), aspect log-uniform in 3/4..4/3.
+
+    draws: (B,) by the names of `DRAWS`. sizes: (B, 2), the true sides of the frames. flip: the probability of a mirror image.
 
     The aspect is drawn among those whose box fits the frame, where others draw again until one fits; a frame too long
     for any in 3/4..4/3 at the area drawn takes the nearest that fits, so the area is always the one drawn.
@@ -228,7 +230,7 @@ def random_boxes(draws: dict[str, np.ndarray], sizes: Tensor, area: tuple[float,
 
 
 def fixed_boxes(sizes: Tensor, views: int) -> Iterator[Boxes]:
-    """Boxes of frames of true `sizes` (B, 2): centre square (views 1 or 2), or centre and corners (views 10); each box is followed by its mirror if views > 1."""
+    """Centre square (views 1 or 2), or centre and corners (views 10), of frames of true `sizes` (B, 2); if views > 1 each box comes with its mirror."""
     height, width = sizes.cpu().double().numpy().T
     side = np.minimum(height, width)
     if views == 10:

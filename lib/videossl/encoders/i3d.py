@@ -23,7 +23,7 @@ class I3D(Inception):
     """
 
     def __init__(self, in_channels: int = 3, width: float = 1.0, bn_momentum: float = 0.1) -> None:
-        super().__init__(in_channels, width, False, bn_momentum)
+        super().__init__(in_channels, width, separable=False, bn_momentum=bn_momentum)
 
 
 def build(channels: int, settings: Mapping[str, Any]) -> I3D:

@@ -16,7 +16,7 @@ class R2Plus1D18(ResNet18):
     """
 
     def __init__(self, in_channels: int = 3, width: float = 1.0) -> None:
-        super().__init__(in_channels, width, True)
+        super().__init__(in_channels, width, separable=True)
 
 
 def build(channels: int, settings: Mapping[str, Any]) -> R2Plus1D18:

@@ -16,7 +16,7 @@ class R3D18(ResNet18):
     """
 
     def __init__(self, in_channels: int = 3, width: float = 1.0) -> None:
-        super().__init__(in_channels, width, False)
+        super().__init__(in_channels, width, separable=False)
 
 
 def build(channels: int, settings: Mapping[str, Any]) -> R3D18:

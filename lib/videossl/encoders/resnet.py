@@ -58,9 +58,9 @@ def _normed(channels: int) -> list[nn.Module]:
 
 
 class Residual(nn.Module):
-    """Two convolutions 3 x 3 x 3 and a way around them: (B, inputs, T, H, W) -> (B, outputs, T, H, W), each of the last three over `stride`.
+    """Two convolutions 3 x 3 x 3 and a way around them: (B, inputs, T, H, W) -> (B, outputs, T / stride, H / stride, W / stride), rounded up.
 
-    separable: as of `ResNet18`; between space and time there are then so many channels that the weights are as many.
+    separable: as of `ResNet18`; the channels between space and time are then so many that there are as many weights as in whole convolutions.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int, separable: bool) -> None:

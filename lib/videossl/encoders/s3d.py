@@ -24,7 +24,7 @@ class S3D(Inception):
     """
 
     def __init__(self, in_channels: int = 3, width: float = 1.0, bn_momentum: float = 0.1) -> None:
-        super().__init__(in_channels, width, True, bn_momentum)
+        super().__init__(in_channels, width, separable=True, bn_momentum=bn_momentum)
 
 
 def build(channels: int, settings: Mapping[str, Any]) -> S3D:

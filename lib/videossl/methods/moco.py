@@ -50,8 +50,8 @@ class MoCo(nn.Module):
     """Query encoder and head, their momentum copies, and a queue of keys.
 
     encoder: an `Encoder`, or any `nn.Sequential` of blocks; head: from its features to embeddings; queue: K
-    >= 0 keys; momentum in [0, 1]; temperature > 0, of the logits; mixing: one of `strategies.INPUT`; alpha: of lam's Beta; negatives: one of `NEGATIVES`; box: one box
-    (or lam of mixup) a "batch" or one a "sample"; stream: the name that the encoder goes by; dims: the names of the axes of the input, which
+    >= 0 keys; momentum in [0, 1]; temperature > 0, of the logits; mixing: one of `strategies.INPUT`; alpha: of lam's Beta; negatives: one of
+    `NEGATIVES`; box: one box (or lam of mixup) a "batch" or one a "sample"; stream: the name that the encoder goes by; dims: the names of the axes of the input, which
     a cutmix cuts by (`mix.axes`), for an encoder that does not say them itself (`Encoder.takes`). Buffers: queue (D, K) float32
     normalised, queue_ids (K,) int64, queue_ptr () int64. Raises InputError for values outside these.
     """

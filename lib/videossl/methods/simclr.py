@@ -26,8 +26,8 @@ from videossl.mix.axes import Dims
 class SimCLR(nn.Module):
     """An encoder and a head, which both views go through and learn by.
 
-    encoder: an `Encoder`, or any `nn.Sequential` of blocks; head: from its features to embeddings; temperature > 0, of the logits; mixing, alpha, box, dims: of
-    `mixed.Inputs`; stream: the name that the encoder goes by. Raises InputError for values outside these.
+    encoder: an `Encoder`, or any `nn.Sequential` of blocks; head: from its features to embeddings; temperature > 0, of the logits; mixing,
+    alpha, box, dims: of `mixed.Inputs`; stream: the name that the encoder goes by. Raises InputError for values outside these.
     """
 
     mixed = ("query",)

@@ -46,8 +46,8 @@ class Patch:
 class Adapter:
     """From one kind of space to another.
 
-    name: for messages. largest: (sizes of g1's space, sizes of g2's space) -> the largest patch that both can hold, (h, w). fits: whether
-    (h, w) can be cut from g2's space. cut: (sizes of g2's space, (h, w), a number in [0, 1) for each of its axes) ->
+    name: for messages. largest: (sizes of g1's space, sizes of g2's space) -> the largest patch that both can hold,
+    (h, w). fits: whether (h, w) can be cut from g2's space. cut: (sizes of g2's space, (h, w), a number in [0, 1) for each of its axes) ->
     the patch; all places in which it lies within g2 are equally likely.
     """
 

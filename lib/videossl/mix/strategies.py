@@ -98,7 +98,8 @@ def mix_features(
 def differ_in_kind(strategy: str, shape1: Sequence[int], shape2: Sequence[int], patch: str | Sides, dims: Pair) -> bool:
     """True where maps (C, *dims) of `shape1` and `shape2` have different axes, so that cutmix needs an adapter between them.
 
-    strategy, patch, dims: as in `mix_features`. Raises InputError that names both maps for mixups of maps that differ, and for a patch of maps that don't.
+    strategy, patch, dims: as in `mix_features`. Raises InputError that names both maps for mixups of maps that differ, and for a patch of
+    maps that don't.
     """
     maps = f"maps (C, *dims) {tuple(shape1)} and {tuple(shape2)}"
     cut = strategy == "cm-cutmix"

@@ -56,8 +56,8 @@ class Broken(NamedTuple):
 class Reading:
     """The way from a video to what a cache would hold of it.
 
-    cached: the cached modality. extract: from a video or file to the values of a cache. made_of: "video" or "skeleton", the kind of file. quality: of JPEG, None where the cache holds the values as they are.
-    dataset: that the encoder was trained on.
+    cached: the cached modality. extract: from a video or file to the values of a cache. made_of: "video" or "skeleton", the kind of file.
+    quality: of JPEG, None where the cache holds the values as they are. dataset: that the encoder was trained on.
     """
 
     cached: str
@@ -71,8 +71,8 @@ class Reading:
 class Model:
     """An encoder, in evaluation mode, and its preprocessing; a call takes clips in memory to features.
 
-    name: as it was asked for. encoder: views -> maps, with `pool(maps) -> (B, D)`. settings: of its stream.
-    reading: how a video is read. augment: its `evaluate` takes clips to views, nothing random. clips: of a window, whose features are averaged. made_from: the provenance of
+    name: as it was asked for. encoder: views -> maps, with `pool(maps) -> (B, D)`. settings: of its stream. reading: how a video is read.
+    augment: its `evaluate` takes clips to views, nothing random. clips: of a window, whose features are averaged. made_from: the provenance of
     the weights. results: the files of its numbers, where it is of a run. device: that the encoder is on.
     """
 

@@ -31,7 +31,7 @@ ABOUT = "videossl"
 
 @dataclass(frozen=True)
 class Table:
-    """Features of N windows: their `videos`, seconds `start_s` and `end_s` (N,), `features` (N, D) float32, and what the file says `about` its encoder."""
+    """Features of N windows: `videos`, seconds `start_s` and `end_s` (N,), `features` (N, D) float32, and what the file says `about` its encoder."""
 
     videos: list[str]
     start_s: np.ndarray
