@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
-from videossl import job_code, script
+from videossl import job_code, registry, script
 
 KINDS = {"write": "write", "fsync": "flush", "replace": "rename", "rename": "rename", "link": "rename"}
 LATER = (
@@ -34,8 +34,11 @@ LATER = (
     "matplotlib.backends.backend_svg",
     "torch.utils.tensorboard",
     "sklearn.manifold",
+    "safetensors.torch",
     "videossl.report.run_page",
+    *(f"videossl.{kind}.{name.replace('-', '_')}" for kind in registry.KINDS for name in registry.names(kind)),
 )
+"""Modules that jobs load late: in a child each would be loaded anew."""
 
 
 class Blow:

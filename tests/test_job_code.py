@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -236,3 +237,54 @@ def test_the_digest_that_a_job_records_changes_with_its_method_alone(
     changed = {output for output, files in given.items() if job_code.digest(*files) != before[output]}
     job_code.closure.cache_clear()
     assert changed == STALE[f"methods/{name}.py"][0]
+
+
+# The reading of imports, against Python's own parser.
+
+ODD = '''
+"""A docstring that says
+import videossl.not_this
+"""
+import videossl.a as x, videossl.b  # import videossl.nor_this
+from videossl.c import (  # (two)
+    d,  # ) of them
+    e as f,
+)
+from videossl.g import h, \\
+    i
+TEXT = "# no comment, \\" nor an end"; QUOTES = '"""'
+def late():
+    import videossl.j
+    try:
+        from videossl.k import l
+    except ImportError: pass
+from . import relative
+from .near import by
+RAW = r"\\\\"
+import os
+LAST = \'\'\'
+from videossl import neither
+\'\'\'
+'''
+
+
+def parsed(text: str) -> list[str]:
+    """The names that a source imports, by Python's parser."""
+    result = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            result += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            result += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return sorted(result)
+
+
+def test_imports_are_those_that_python_parses(tmp_path: Path) -> None:
+    """Of each source of the repository, and of what could be mistaken. Relative imports, which the sources do not have, name nothing of it."""
+    odd = tmp_path / "odd.py"
+    odd.write_text(ODD)
+    sources = [odd, *(path for folder in ("lib", "stages", "tests", "bench") for path in (REPOSITORY / folder).rglob("*.py"))]
+    for path in sources:
+        names = [name for name in job_code._names(path) if not name.startswith(".")]
+        assert sorted(names) == parsed(path.read_text(encoding="utf-8")), path
+    assert len(sources) > 300 and "videossl.e" not in parsed(ODD) and "videossl.c.e" in parsed(ODD)
