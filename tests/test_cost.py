@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from tests import made
 from tests.conftest import REPOSITORY
@@ -521,3 +522,20 @@ def test_the_command_prints_a_table_and_starts_nothing(tmp_path: Path, warm: dic
         assert re.search(rf"^{rule} +{row['jobs']} ", done.stdout, re.MULTILINE), rule
     assert "Disk: " in done.stdout and "All hours are estimates" in done.stdout
     assert [path.name for path in (tmp_path / "run/data").rglob("*") if path.is_file()] == []
+
+
+def test_a_run_is_planned_from_its_own_folder(tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `videossl cost` is called there without a name: the folder is this one, and not the one that Snakemake is called in."""
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(load.written(TINY) | {"all": ["videomix"]}))
+    monkeypatch.chdir(tmp_path)
+    jobs = pending_jobs.pending(Path(), [], tiny)
+    assert {job.wildcards["experiment"] for job in jobs if job.rule == "train"} == {"videomix"}
+
+
+def test_weights_from_elsewhere_are_a_job_without_epochs(tiny: dict[str, Any]) -> None:
+    """Their bytes are those of the encoder, and nothing is looked for: neither the file nor torchvision's."""
+    recipe = {"method": "pretrained", "streams": ["rgb"], "weights": "torchvision:s3d"}
+    params = load.check(load.filled(load.written(TINY) | {"experiments": load.written(TINY)["experiments"] | {"known": recipe}}))
+    work = Works(params, {"toy": COUNTS}).of(Job("train", {"experiment": "known", "seed": "0", "training": "rgb"}))
+    state = assemble.encoder("rgb", params["streams"]["rgb"], 0).state_dict()
+    assert (work.epochs, work.clips) == (0, 0) and work.bytes == sum(tensor.numel() * tensor.element_size() for tensor in state.values())

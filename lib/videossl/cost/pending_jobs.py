@@ -31,7 +31,7 @@ def pending(folder: Path, targets: Sequence[str], params: Params) -> list[Job]:
 
     Raises InputError where Snakemake cannot plan, with the target that is nearest to one it does not know.
     """
-    command = engine.snakemake(folder, *targets, "--cores", "1", "--detailed-summary")
+    command = engine.snakemake(folder.absolute(), *targets, "--cores", "1", "--detailed-summary")
     done = subprocess.run(command, capture_output=True, text=True, cwd=job_code.ROOT)
     if done.returncode:
         raise InputError(_why(done.stderr, targets, params))
