@@ -1,6 +1,6 @@
 """feasible: whether the encoders of an experiment allow what its method is to do with them, before anything is trained.
 
-in:  params alone
+in:  params alone, and weights from elsewhere that they name
 out: data/models/{experiment}/feasible.json  the shape after each block of each encoder, and what the method makes of them
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from videossl import registry, script
-from videossl.files import write_json
+from videossl.files import sha256, write_json
 from videossl.methods.base import Shapes
-from videossl.train import assemble
+from videossl.train import assemble, elsewhere
 
 
 def main() -> None:
@@ -22,11 +22,16 @@ def main() -> None:
     streams = {}
     for name, settings in args.params["streams"].items():
         encoder = assemble.encoder(name, settings, 0)
-        streams[name] = Shapes(encoder.shapes(assemble.input_shape(settings)), encoder.dims)
-    allowed = registry.module("methods", args.params["method"]).feasible(f"experiments.{args.experiment}", streams, args.params["settings"])
+        state = {key: tuple(tensor.shape) for key, tensor in encoder.state_dict().items()}
+        streams[name] = Shapes(encoder.shapes(assemble.input_shape(settings)), encoder.dims, state, encoder.elsewhere)
+    settings = args.params["settings"]
+    brought = assemble.brought({**args.params, "settings": dict.fromkeys(streams, settings)})
+    states = {key: {name: elsewhere.load(path) for name, path in paths.items()} for key, paths in brought.items()}
+    allowed = registry.module("methods", args.params["method"]).feasible(f"experiments.{args.experiment}", streams, settings | states)
     shapes = {name: shapes.maps for name, shapes in streams.items()}
     # Without the code: a training rests on these bytes, and would begin anew for a comment in this file.
-    write_json(args.out, {"shapes": shapes, "provenance": {"params": args.params}} | allowed)
+    digests = {key: {name: sha256(path) for name, path in paths.items()} for key, paths in brought.items()}
+    write_json(args.out, {"shapes": shapes, "provenance": {"params": args.params}, **digests} | allowed)
 
 
 if __name__ == "__main__":

@@ -113,6 +113,7 @@ def compared(target, kind):
             paths.progress(training.experiment, training.name, DATASET, seed)
             for seed in (P["seeds"] if chosen["show"] == "progress" else [])
             for training in chains
+            if recipes.epochs(P, training)
         ]
     shown = {"results": [*BASELINES, *chosen["experiments"]], "progress": ["untrained"]}
     return [

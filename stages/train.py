@@ -1,4 +1,4 @@
-"""train: one training of an experiment, by whichever method.
+"""train: one training of an experiment, by whichever method; of a method that trains nothing, what it makes of given weights.
 
 in:  the index, the caches of its streams, the weights that they begin from, the weights of frozen encoders
 out: data/models/{experiment}/{seed}/{training}.safetensors with all encoders that it trained, its curve as .json, and the encoders kept
@@ -25,25 +25,31 @@ def main() -> None:
     rows, labels = labelled(rows) if "label" in registry.method(params) else (rows, {})
     seed = provenance.derived_seed(args.seed, plan["draws"])
     files = assemble.Weights(
-        dict(zip(plan["streams"], args.start, strict=bool(args.start))), dict(zip(plan["frozen"], args.frozen, strict=True))
+        dict(zip(plan["streams"], args.start, strict=bool(args.start))),
+        dict(zip(plan["frozen"], args.frozen, strict=True)),
+        assemble.brought(params),
     )
     caches = assemble.opened(args.cache)
-    batches = assemble.batches(params, seed, rows, caches, device, args.workers, labels or None, args.resident)
     method = assemble.method(params, args.seed, files, len(labels)).to(device)
 
     data = provenance.data_digest(args.index, args.cache)
     made_from = provenance.record("stages/train.py", params, seed, data, files.named())
     made_from["caches"] = {name: cache.attrs for name, cache in caches.items()}  # so that the weights alone tell how to read other videos
     made_from["experiment"] = args.experiment  # two of one recipe still do not share a checkpoint
-    training = assemble.loop(params)
-    snapshots = job.Snapshots(method.encoders(), plan["keep"], training.epochs, job.folder(args.scratch, made_from))
-    name = f"{args.experiment} {args.seed} {plan['name']}"
-    history = job.train(method, batches, training, seed, name, made_from, args, [snapshots])
-    for stream in plan["streams"]:
-        for text in diagnosis.said(diagnosis.of_stream(history, stream), registry.method(params), params["settings"][stream]):
-            logging.warning("%s, %s: %s", name, stream, text)
+    snapshots = job.Snapshots(method.encoders(), plan["keep"], plan["epochs"], job.folder(args.scratch, made_from))
+    history: list[dict[str, float]] = []
+    if plan["epochs"]:
+        batches = assemble.batches(params, seed, rows, caches, device, args.workers, labels or None, args.resident)
+        name = f"{args.experiment} {args.seed} {plan['name']}"
+        history = job.train(method, batches, assemble.loop(params), seed, name, made_from, args, [snapshots])
+        for stream in plan["streams"]:
+            for text in diagnosis.said(diagnosis.of_stream(history, stream), registry.method(params), params["settings"][stream]):
+                logging.warning("%s, %s: %s", name, stream, text)
+    else:
+        job.leave()
     job.write(method, history, made_from, args.out, snapshots)
-    job.done(made_from, args.scratch)
+    if plan["epochs"]:
+        job.done(made_from, args.scratch)
 
 
 def labelled(rows: list[Row]) -> tuple[list[Row], dict[str, int]]:

@@ -88,6 +88,9 @@ rule feasible:
         runtime=10,
     params:
         slice=as_json(lambda wildcards: slices.feasible(P, wildcards.experiment)),
+        weights=lambda wildcards: run_plan.fingerprint(
+            *run_plan.recipe_files(P, wildcards.experiment)
+        ),
     message:
         "see whether the encoders of {wildcards.experiment} allow its method"
     shell:

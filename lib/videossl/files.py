@@ -17,6 +17,9 @@ from videossl.errors import InputError
 VIDEOS = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg", ".mpeg", ".m4v", ".3gp", ".3g2", ".wmv", ".asf", ".flv", ".ts", ".mts", ".m2ts", ".vob", ".ogv", ".gif")  # fmt: skip
 """The ends of names by which files are taken for videos; how one is read its contents say."""
 
+TORCHVISION = "torchvision:"
+"""The beginning of a name of weights that are no file, but a model of torchvision."""
+
 NOT_NOW = frozenset(
     {errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EBUSY, errno.ENOLCK}
     | {errno.EINTR, errno.ENOMEM, errno.ETIMEDOUT, errno.ENXIO, errno.ENODEV, errno.EREMOTEIO, errno.ENOTCONN, errno.EHOSTDOWN}

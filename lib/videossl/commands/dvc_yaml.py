@@ -120,7 +120,9 @@ def _data(params: Params, dataset: str) -> dict[str, Stage]:
 def _feasible(params: Params, experiment: str) -> Stage:
     out = paths.feasible(experiment)
     things = registry.used(slices.feasible(params, experiment))
-    return Stage(out, "train", [], [out]).job("feasible", "feasible", slices.feasible_keys(params, experiment), things)
+    return Stage(out, "train", run_plan.recipe_files(params, experiment), [out]).job(
+        "feasible", "feasible", slices.feasible_keys(params, experiment), things
+    )
 
 
 def _train(params: Params, experiment: str) -> Stage:
@@ -226,10 +228,10 @@ def text(params: Params, written: Any) -> str:
 def _plots(params: Params) -> list[dict[str, Any]]:
     """The curves that `dvc plots` draws: the loss of all trainings, a picture an experiment."""
     shown = {
-        name: [f"{job.experiment}/{params['seed']}/{job.name}" for job in recipes.trainings(params, name)]
+        name: [f"{job.experiment}/{params['seed']}/{job.name}" for job in recipes.trainings(params, name) if recipes.epochs(params, job)]
         for name in recipes.with_starts(params, params["all"])
     }
-    return [{f"loss of {name}": {"x": "epoch", "y": {LOSSES: columns}, "y_label": "loss"}} for name, columns in shown.items()]
+    return [{f"loss of {name}": {"x": "epoch", "y": {LOSSES: columns}, "y_label": "loss"}} for name, columns in shown.items() if columns]
 
 
 @click.command(epilog="Example: videossl dvc-yaml")

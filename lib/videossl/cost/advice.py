@@ -22,6 +22,8 @@ def few_steps(works: Works, jobs: Iterable[Job]) -> list[str]:
     lines = []
     for job in (job for job in jobs if job.family == "train"):
         training = recipes.training(works.params, job.wildcards["experiment"], job.wildcards["training"])
+        if not recipes.epochs(works.params, training):
+            continue
         loop = assemble.loop(slices.training(works.params, training))
         each = -(-(works.counts[works.main].train // loop.batch) // loop.accumulate)
         if recipes.starts(works.params, training) or not 0 < each * loop.epochs < STEPS:

@@ -123,6 +123,9 @@ class Works:
     def _train(self, experiment: str, seed: str, training: str) -> Work:
         job = recipes.training(self.params, experiment, training)
         part, kind = slices.training(self.params, job), self._kind(job)
+        if not part["training"]["epochs"]:
+            given = {name: assemble.encoder(name, self.params["streams"][name], 0).state_dict() for name in job.streams}
+            return Work(bytes=_bytes(given))
         self.trained[kind] = part
         epochs, clips = self._samples(part, self.counts[self.main].train)
         state, encoders = self._bytes(kind)

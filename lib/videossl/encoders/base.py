@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -70,12 +70,14 @@ class Encoder(nn.Sequential):
     """Named blocks in order; `forward` gives the last block's map, `pool` makes `out_features` numbers a sample of it.
 
     takes, dims: the names of the axes of its input and of its maps, without the batch, as ("channel", "time", "joint").
-    Each kind of encoder sets them; its YAML says the same as `takes` and `maps`.
+    Each kind of encoder sets them; its YAML says the same as `takes` and `maps`. elsewhere: how names of tensors begin in the layout of
+    torchvision, and how here.
     """
 
     takes: tuple[str, ...]
     dims: tuple[str, ...]
     out_features: int
+    elsewhere: ClassVar[Mapping[str, str]] = {}
     frozen = False
 
     def __init__(self, blocks: OrderedDict[str, nn.Module], out_features: int) -> None:

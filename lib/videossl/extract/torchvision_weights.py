@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videossl import files, waiting
+from videossl import files, registry, waiting
 from videossl.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,6 +30,16 @@ def find(key: str, weights: str, name: str, own: Any) -> tuple[Path, str]:
     if weights == name and not is_own(digest, own):
         raise InputError(f"{path} is not torchvision's file: its SHA-256 starts with {digest[:8]}; delete it, and it is downloaded again")
     return path, digest
+
+
+def of_video_model(name: str) -> Any:
+    """torchvision's weights of Kinetics-400 of a model of torchvision.models.video; raises InputError for an unknown name."""
+    from torchvision import models
+
+    known = models.list_models(module=models.video)
+    if name not in known:
+        raise InputError(f"no model {name!r} in torchvision.models.video: {registry.nearest(name, known)}")
+    return models.get_model_weights(name).KINETICS400_V1
 
 
 def is_own(digest: str, own: Any) -> bool:

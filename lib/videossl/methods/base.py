@@ -5,7 +5,8 @@ Its module has
 
     build(given) -> Method                     from encoders and settings; of one that trains within a framework build(given, framework)
     feasible(name, streams, settings) -> dict  optional, where its YAML says `feasible`: InputError where the encoders do not allow what is
-                                               asked, else a record of what they allow; called before anything is trained
+                                               asked, else a record of what they allow; called before anything is trained. A setting
+                                               that is declared as `weights` is the state dict of each stream, here and in `build` its own
     adapt(augment) -> augment                  optional: the augmentation of its own, made of a stream's
 """
 
@@ -66,10 +67,13 @@ class Given:
 
 @dataclass(frozen=True)
 class Shapes:
-    """A stream as `feasible` sees it: `maps`, (B, C, *dims) after each block of its encoder, and `axes`, the names of C, *dims."""
+    """A stream as `feasible` sees it: `maps`, (B, C, *dims) after each block of its encoder; `axes`, the names of C, *dims; `state`, the shape of
+    each tensor of the encoder by its name; `elsewhere`, as `Encoder` has it."""
 
     maps: Sequence[tuple[int, ...]]
     axes: tuple[str, ...]
+    state: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
 
 class Method(Protocol):

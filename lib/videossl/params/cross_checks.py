@@ -389,7 +389,7 @@ def _kept(params: Params, name: str) -> None:
     for job in (
         job for stream in target["streams"] for experiment in target["experiments"] for job in recipes.chain(params, experiment, stream)
     ):
-        if "keep" not in params["experiments"][job.experiment]:
+        if recipes.epochs(params, job) and "keep" not in params["experiments"][job.experiment]:
             raise InputError(
                 f"targets.{name} shows progress, but experiments.{job.experiment} keeps no encoder on the way; give it `keep: 10` or so"
             )

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from videossl.errors import InputError
-from videossl.params import schema
+from videossl.files import TORCHVISION
+from videossl.params import recipes, schema
 from videossl.params.recipes import Params
-from videossl.params.run_plan import brought_weights
+from videossl.params.run_plan import brought_weights, recipe_files
 
 
 def check_writable(folder: str | Path) -> None:
@@ -27,7 +28,7 @@ def check_writable(folder: str | Path) -> None:
 
 
 def check_weights(params: Params) -> None:
-    """Raise InputError where a section names weights that are not there: before hours of downloads and frames."""
+    """Raise InputError where a section or a recipe names weights that are not there: before hours of downloads and frames."""
     for section, path in brought_weights(params).items():
         if not Path(path).is_file():
             named = next(declared["named_weights"] for declared in schema.sections().values() if declared["name"] == section)
@@ -35,6 +36,13 @@ def check_weights(params: Params) -> None:
                 f"{section}.weights names {path}, and there is no such file; paths are relative to the folder of params.yaml;"
                 f" `weights: {named[0]}` takes torchvision's own"
             )
+    for experiment in recipes.with_starts(params, params["all"]):
+        for path in recipe_files(params, experiment):
+            if not Path(path).is_file():
+                raise InputError(
+                    f"experiments.{experiment}.weights names {path}, and there is no such file; paths are relative to the folder of params.yaml;"
+                    f" {TORCHVISION}MODEL takes torchvision's own"
+                )
 
 
 def check_times(files: Iterable[str]) -> None:

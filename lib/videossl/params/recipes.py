@@ -17,7 +17,7 @@ Params = dict[str, Any]
 
 @dataclass(frozen=True)
 class Training:
-    """One job that trains `streams` of `experiment`; its files bear its name.
+    """One job that trains `streams` of `experiment`, or takes their weights from elsewhere; its files bear its name.
 
     cycle: of trainings in turn, 1, 2, ... for each stream; else 0.
     """
@@ -46,7 +46,7 @@ def trainings(params: Params, experiment: str) -> list[Training]:
     streams = tuple(recipe["streams"])
     if trains == "together":
         return [Training(experiment, "+".join(streams), streams)]
-    if trains == "alone":
+    if trains in ("alone", "nothing"):
         return [Training(experiment, stream, (stream,)) for stream in streams]
     turns = ((streams[turn % len(streams)], turn // len(streams) + 1) for turn in range(recipe["stages"]))
     return [Training(experiment, f"{stream}-{cycle}", (stream,), cycle) for stream, cycle in turns]
@@ -154,7 +154,9 @@ def draws(params: Params, job: Training) -> list[str]:
 
 
 def epochs(params: Params, job: Training) -> int:
-    """The epochs of a training: its share of the recipe's epochs, or those of its first stream."""
+    """The epochs of a training: its share of the recipe's epochs, or those of its first stream; 0 where nothing is trained."""
+    if method(params, job.experiment)["trains"] == "nothing":
+        return 0
     setting = settings(params, job.streams[0], params["experiments"][job.experiment]["method"], job.experiment)["epochs"]
     if not setting.place.startswith("experiments."):
         return int(setting.value)

@@ -155,6 +155,23 @@ def brought_weights(params: Params) -> dict[str, str]:
     return result
 
 
+def recipe_weights(params: Params, experiment: str) -> dict[str, str]:
+    """The weights from elsewhere that a recipe names, by stream: what its method declares as `weights`."""
+    result: dict[str, str] = {}
+    recipe = params["experiments"][experiment]
+    for key, declared in recipes.method(params, experiment).get("settings", {}).items():
+        if declared.get("weights") and key in recipe:
+            named = recipe[key]
+            result |= named if isinstance(named, dict) else dict.fromkeys(recipe["streams"], named)
+    return result
+
+
+def recipe_files(params: Params, experiment: str) -> list[str]:
+    """The files of weights that a person brought for a recipe; torchvision's own are none of them."""
+    named = recipe_weights(params, experiment).values()
+    return sorted({os.path.normpath(weights) for weights in named if not weights.startswith(files.TORCHVISION)})
+
+
 # What is left of other params.
 
 

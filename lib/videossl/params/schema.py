@@ -19,7 +19,7 @@ BASE = Path(__file__).with_name("schema.yaml")
 Schema = dict[str, Any]
 LARGEST = 2**32
 """No count of params is larger; beyond it arithmetic overflows, in libraries that say so in many lines."""
-OWN = ("recipe", "default", "by stream", "own", "sizes")
+OWN = ("recipe", "default", "by stream", "own", "sizes", "weights")
 """Keys of a declared setting that are no JSON Schema."""
 
 
@@ -113,9 +113,11 @@ def loop() -> dict[str, Schema]:
 
 
 def settings(method: str, framework: str | None = None) -> dict[str, Schema]:
-    """All settings of a training by `method`, those of the loop first; framework: that it trains by, where not its default."""
-    own: dict[str, Schema] = registry.method(_part(method, framework)).get("settings", {})
-    return loop() | _choice(method) | own
+    """All settings of a training by `method`, those of the loop first; framework: that it trains by, where not its default. Where nothing is
+    trained there is no loop."""
+    declared = registry.method(_part(method, framework))
+    own: dict[str, Schema] = declared.get("settings", {})
+    return ({} if declared["trains"] == "nothing" else loop()) | _choice(method) | own
 
 
 def _choice(method: str) -> dict[str, Schema]:
@@ -268,11 +270,12 @@ def _recipe(method: str, framework: str | None) -> Schema:
     keys |= {"from": base["from"]} if declared["from"] != "none" else {}
     keys |= {"stages": base["stages"]} if declared["trains"] == "in turn" else {}
     keys |= {role: base["named"] for role, frozen in declared.get("frozen", {}).items() if frozen["stream"] == "named"}
-    own = {name: plain(setting) for name, setting in settings(method, framework).items()} | {"epochs": base["epochs"]}
+    length = {} if declared["trains"] == "nothing" else {key: base[key] for key in ("epochs", "keep")}
+    own = {name: plain(setting) for name, setting in settings(method, framework).items()} | length
     own |= {"framework": own["framework"] | {"enum": list(registry.frameworks())}} if framework else {}
     needed = [key for key in keys if key != "from" or declared["from"] == "required"]
     needed += [name for name, setting in settings(method, framework).items() if setting.get("recipe") and "default" not in setting]
-    return _object(keys | own | {"keep": base["keep"], "paper": base["paper"]}, needed)
+    return _object(keys | own | {"paper": base["paper"]}, needed)
 
 
 def _tasks() -> Schema:

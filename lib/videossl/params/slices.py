@@ -113,8 +113,8 @@ def _batches(params: Params, name: str) -> dict[str, set[tuple[str, int]]]:
     result: dict[str, set[tuple[str, int]]] = {"": set()}
     for experiment, recipe in params["experiments"].items() if name == params["dataset"]["name"] else ():
         for stream in recipe["streams"]:
-            batch = recipes.settings(params, stream, recipe["method"], experiment)["batch"]
-            result[""].add((batch.place, batch.value))
+            settings = recipes.settings(params, stream, recipe["method"], experiment)
+            result[""] |= {(settings["batch"].place, settings["batch"].value)} if "batch" in settings else set()
     for task in params["evaluate"]["tasks"] if name in run_plan.measured_datasets(params) else ():
         for stream in run_plan.streams_of(params, name) if registry.declared("tasks", task)["given"] == "encoder" else ():
             batch = recipes.settings(params, stream, task)["batch"]

@@ -24,7 +24,7 @@ from videossl.encoders.base import Encoder, freeze
 from videossl.encoders.build import build, build_head
 from videossl.errors import InputError
 from videossl.methods.base import Frozen, Given, Learner, Method, Views
-from videossl.train import loading, weights
+from videossl.train import elsewhere, loading, weights
 from videossl.train.loop import Batches, Training
 
 log = logging.getLogger(__name__)
@@ -46,14 +46,21 @@ class Augment(Protocol):
 
 @dataclass(frozen=True)
 class Weights:
-    """Files that a training begins with: of its own streams, by name, and of frozen encoders, by role."""
+    """Files that a training begins with: of its own streams, by name; of frozen encoders, by role; from elsewhere, by setting and stream."""
 
     start: Mapping[str, Path] = field(default_factory=dict)
     frozen: Mapping[str, Path] = field(default_factory=dict)
+    brought: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
 
     def named(self) -> dict[str, Path]:
         """All weights files by stream or role, for the provenance."""
-        return {**self.start, **self.frozen}
+        return {**self.start, **self.frozen, **{name: path for paths in self.brought.values() for name, path in paths.items()}}
+
+
+def brought(params: Mapping[str, Any]) -> dict[str, dict[str, Path]]:
+    """The files of weights from elsewhere that the settings of a slice name."""
+    named = elsewhere.named(params)
+    return {key: {name: elsewhere.file(text, key) for name, text in own.items()} for key, own in named.items()}
 
 
 # Streams.
@@ -132,8 +139,13 @@ def plan(params: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def method(params: Mapping[str, Any], seed: int, files: Weights, classes: int = 0) -> Method:
     """The method of a training with its encoders: at their initial weights, or as earlier trainings left them; frozen ones as they are."""
+    brought = {key: {name: elsewhere.load(path) for name, path in paths.items()} for key, paths in files.brought.items()}
     streams = {
-        name: Learner(encoder(name, params["streams"][name], seed), _settings(params, name), _initial(seed, name))
+        name: Learner(
+            encoder(name, params["streams"][name], seed),
+            _settings(params, name) | {key: states[name] for key, states in brought.items()},
+            _initial(seed, name),
+        )
         for name in plan(params)["streams"]
     }
     frozen = {role: _frozen(role, name, params, seed, files) for role, name in plan(params)["frozen"].items()}

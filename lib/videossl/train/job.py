@@ -74,11 +74,17 @@ def train(
         tensorboard(log_dir if first else None) as board,
     ):
         history = fit(method, batches, training, seed, checkpoint, name, [*watchers, *board] if first else [], record, stop)
+    leave()
+    return history
+
+
+def leave() -> None:
+    """End what `start` joined: of several processes only the first comes back."""
+    first = parallel.rank() == 0
     if parallel.size() > 1:
         dist.destroy_process_group()
     if not first:
         sys.exit(0)
-    return history
 
 
 def folder(scratch: Path, made_from: dict[str, Any]) -> Path:

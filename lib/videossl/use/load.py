@@ -54,7 +54,7 @@ def load(name: str | Path, *, stream: str = "", clips: int | None = None, seed: 
     videossl.errors.InputError: no encoder nowhere/stc-mix/rgb: there is no nowhere/params.yaml; name RUN/EXPERIMENT/STREAM, a file of weights, or torchvision:MODEL
     """
     text, path = str(name), Path(name)
-    if text.startswith(torchvision_models.PREFIX):
+    if text.startswith(files.TORCHVISION):
         return torchvision_models.model(text, clips, device)
     if (path / CONFIG).is_file():
         clips = clips or files.read_json(path / CONFIG)["clips"]

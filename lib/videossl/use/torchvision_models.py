@@ -9,13 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from videossl import registry
-from videossl.errors import InputError
 from videossl.extract import torchvision_weights
 from videossl.extract.frames import Frames
+from videossl.files import TORCHVISION
 from videossl.use.model import Model, Reading
 
-PREFIX = "torchvision:"
 HEADS = ("fc", "head", "classifier")
 """The names of the last layers, which are left out."""
 TESTED = re.compile(r"frame_rate=([\d.]+)`, `clips_per_video=(\d+)`,? and `clip_len=(\d+)")
@@ -60,15 +58,12 @@ def model(text: str, clips: int | None, device: str | None) -> Model:
     """
     from torchvision import models
 
-    name, _, file = text.removeprefix(PREFIX).partition(":")
-    known = models.list_models(module=models.video)
-    if name not in known:
-        raise InputError(f"no model {name!r} in torchvision.models.video: {registry.nearest(name, known)}")
-    own = models.get_model_weights(name).KINETICS400_V1
+    name, _, file = text.removeprefix(TORCHVISION).partition(":")
+    own = torchvision_weights.of_video_model(name)
     rate, number, length = TESTED.search(" ".join(own.meta["_docs"].split())).groups()  # type: ignore[union-attr]
     path, _ = torchvision_weights.find(text, file or own.name, own.name, own)
     network = models.get_model(name)
-    torchvision_weights.load(network, path, f"give a state dict of torchvision's {name}: {PREFIX}{name}:FILE")
+    torchvision_weights.load(network, path, f"give a state dict of torchvision's {name}: {TORCHVISION}{name}:FILE")
     transform = own.transforms()
     settings = {"modality": "rgb", "encoder": name, "clip": {"frames": int(length), "stride": 1, "size": transform.crop_size[0]}}
     reading = Reading("rgb", Frames(None, float(rate)))
