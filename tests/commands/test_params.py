@@ -22,7 +22,9 @@ def test_docs_say_of_each_key_which_things_have_it() -> None:
     assert said["`streams.NAME.clip.frames`", "joint, motion, bone"] == "frames a sequence is resampled to"
     assert said["`streams.NAME.train.alpha`", "byol, coclr, moco, simclr"] == "lam ~ Beta(alpha, alpha)"
     assert ("`streams.NAME.graph`", "st-gcn") in said and ("`flow.preset`", "dis") in said and ("`dataset.options.layout`", "toy") in said
-    assert ("`experiments.NAME.stages`", "cmmc, coclr") in said and ("`experiments.NAME.keep`", "") in said
+    assert ("`experiments.NAME.stages`", "cmmc, coclr") in said and ("`experiments.NAME.paper`", "") in said
+    ((_, trained),) = [key for key in said if key[0] == "`experiments.NAME.keep`"]
+    assert set(registry.names("methods")) - set(trained.split(", ")) == {"pretrained"}, "which trains nothing"
     for kind in ("encoders", "methods", "tasks"):
         for name in registry.names(kind):
             assert registry.declared(kind, name)["about"] in {meaning.removesuffix(" |") for *_, meaning in rows}
