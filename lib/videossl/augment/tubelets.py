@@ -83,7 +83,7 @@ class Drawing:
             raise InputError(f"tubelets: transformation {', '.join(sorted(wrong))}; choose of {', '.join(LIMITS)}")
 
     def draw(self, rng: np.random.Generator, frames: int, side: int) -> list[Tubelet]:
-        """The tubelets of a pair of clips of `frames` frames of `side` px, the largest patch first (code).
+        """The tubelets of a pair of clips of `frames` frames of `side` px, the largest patch first (code); all draws are from `rng`.
 
         Raises InputError where a clip has fewer frames than keyframes, or the smallest patch does not fit.
         """
@@ -133,19 +133,19 @@ def scaled(length: float, side: int) -> int:
 
 
 def keyframes(rng: np.random.Generator, frames: int, count: int = KEYFRAMES) -> np.ndarray:
-    """The first frame, the last, and `count` - 2 others between, each frame as likely: (count,) int, rising."""
+    """The first frame, the last, and `count` - 2 others between, each frame as likely, from `rng`: (count,) int, rising."""
     inner = 1 + rng.choice(frames - 2, count - 2, replace=False)
     return np.array([0, *np.sort(inner), frames - 1])
 
 
 def between(at: np.ndarray, values: np.ndarray, frames: int) -> np.ndarray:
-    """Values (K, D) at keyframes (K,), and linear between them: (frames, D) (eq. 5.5, 5.7)."""
+    """`values` (K, D) at the keyframes `at` (K,), and linear between them: (frames, D) (eq. 5.5, 5.7)."""
     return np.stack([np.interp(np.arange(frames), at, column) for column in values.T], axis=1)
 
 
 def linear_centres(rng: np.random.Generator, side: int, count: int = KEYFRAMES) -> np.ndarray:
     """The centres (K, 2) of a linear path at its keyframes: the first anywhere in the frame, each next one in it, and within a step of the last
-    along each axis (eq. 5.5)."""
+    along each axis (eq. 5.5). rng: of all draws; side: of the frame, px; count: K."""
     centres = [rng.uniform(0, side, 2)]
     for _ in range(count - 1):
         step = rng.uniform(*STEP) * side / SIDE
@@ -154,7 +154,7 @@ def linear_centres(rng: np.random.Generator, side: int, count: int = KEYFRAMES) 
 
 
 def non_linear(points: np.ndarray, extent: float, shift: np.ndarray, frames: int) -> np.ndarray:
-    """A path (frames, 2) through points (N, 2), smoothed, stretched along each axis to 0 ... `extent`, and moved by `shift` (2,) (eq. 5.6; the
+    """A path (frames, 2) through `points` (N, 2), smoothed, stretched along each axis to 0 ... `extent`, and moved by `shift` (2,) (eq. 5.6; the
     stretch is the code's: without it paths span 14 px, always in the middle)."""
     smooth = smoothed(points)
     low, high = smooth.min(0), smooth.max(0)
@@ -164,14 +164,14 @@ def non_linear(points: np.ndarray, extent: float, shift: np.ndarray, frames: int
 
 
 def smoothed(points: np.ndarray, sigma: float = SIGMA, reach: int = REACH) -> np.ndarray:
-    """Points (N, D) under a Gaussian of `sigma` points that ends after `reach`; at the ends they are reflected, the last one repeated (eq. 5.6)."""
+    """`points` (N, D) under a Gaussian of `sigma` points that ends after `reach`; at the ends they are reflected, the last one repeated (eq. 5.6)."""
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     whole = np.pad(points, ((reach, reach), (0, 0)), mode="symmetric")
     return np.stack([np.convolve(column, kernel / kernel.sum(), mode="valid") for column in whole.T], axis=1)
 
 
 def matrices(transform: np.ndarray) -> np.ndarray:
-    """(T, 2, 2) of (T, 5) scale w and h, shear r and s, and degrees: scaled, then x += r y and y += s x, then turned clockwise as seen."""
+    """(T, 2, 2) of `transform` (T, 5): scale w and h, shear r and s, and degrees: scaled, then x += r y and y += s x, then turned clockwise as seen."""
     w, h, r, s, degrees = transform.T
     scale = np.stack([np.stack([w, 0 * w], 1), np.stack([0 * h, h], 1)], 1)
     shear = np.stack([np.stack([1 + 0 * r, r], 1), np.stack([s, 1 + r * s], 1)], 1)
@@ -195,7 +195,7 @@ def mask(shape: str, height: int, width: int, soft: float = 0.5) -> np.ndarray:
 
 
 def cut(clip: Tensor, tubelets: Sequence[Tubelet], side: int) -> Tensor:
-    """The patches of one clip (C, T, S, S) float, times their masks, and the masks: (M, C + 1, side, side), each above and left, zero beyond."""
+    """The patches of one `clip` (C, T, S, S) float by `tubelets`, times their masks, and the masks: (M, C + 1, side, side), each above and left, zero beyond."""
     result = clip.new_zeros(len(tubelets), len(clip) + 1, side, side)
     for patch, one in zip(result, tubelets, strict=True):
         share = torch.from_numpy(mask(one.shape, one.height, one.width, one.soft)).to(clip)
@@ -205,7 +205,9 @@ def cut(clip: Tensor, tubelets: Sequence[Tubelet], side: int) -> Tensor:
 
 
 def paste(clips: Tensor, patches: Tensor, tubelets: Sequence[Sequence[Tubelet]]) -> Tensor:
-    """Clips (B, C, T, S, S) float with the patches (B, M, C + 1, P, P) of `cut` on them, one after the other (eq. 5.3, 5.4); `clips` stay.
+    """`clips` (B, C, T, S, S) float with the `patches` (B, M, C + 1, P, P) of `cut` on them, one after the other (eq. 5.3, 5.4); `clips` stay.
+
+    tubelets: of each clip, in the order of its patches.
 
     v (1 - alpha) + patch alpha, each warped bilinearly; a patch is warped times its mask, so that its edge has no rim of another colour. What
     leaves the frame is cut.
@@ -221,7 +223,8 @@ def paste(clips: Tensor, patches: Tensor, tubelets: Sequence[Sequence[Tubelet]])
 
 
 def warp(patches: Tensor, tubelets: Sequence[Tubelet], size: tuple[int, int]) -> Tensor:
-    """Patches (B, C, P, P), which lie above and left, at their places in each frame of `size`: (B, T, C, *size), zero elsewhere."""
+    """`patches` (B, C, P, P), which lie above and left, at the places of `tubelets` in each frame of `size` (height, width): (B, T, C, *size),
+    zero elsewhere."""
     batch, channels, side, _ = patches.shape
     centres = np.stack([tubelet.centres for tubelet in tubelets])  # (B, T, 2)
     inverse = np.linalg.inv(np.stack([tubelet.transform for tubelet in tubelets]))  # (B, T, 2, 2)
@@ -239,9 +242,10 @@ def warp(patches: Tensor, tubelets: Sequence[Tubelet], size: tuple[int, int]) ->
 
 
 def paired(query: Tensor, key: Tensor, drawing: Drawing, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, Tensor]:
-    """Two batches of clips (B, C, T, S, S) float with the same tubelets: patches of `query`, on both, along the same paths (5.3.2).
+    """Two batches of clips (B, C, T, S, S) float with the same tubelets: patches of `query`, on it and on `key`, along the same paths (5.3.2).
 
-    The clips of a row are of different videos, so the tubelets are all that they have in common. All draws of row b are from `rngs[b]`.
+    The clips of a row are of different videos, so the tubelets are all that they have in common. All draws of row b are from `rngs[b]`;
+    drawing: their kind.
     """
     frames, side = query.shape[2], query.shape[-1]
     tubelets = [drawing.draw(rng, frames, side) for rng in rngs]
