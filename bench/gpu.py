@@ -191,15 +191,16 @@ def methods(sizes: Sizes) -> Iterator[Row]:
 def epoch(sizes: Sizes) -> Iterator[Row]:
     """An epoch that reads clips from a cache, or gathers them from memory, augments and trains, against training alone on resident views."""
     workers = max(1, (os.cpu_count() or 2) - 2) if DEVICE.type == "cuda" else 0
-    compute = rate(moco(sizes), resident(sizes), sizes)
-    for name, gigabytes in ((f"from the cache, {workers} readers", 0.0), ("from frames in memory", math.inf)):
-        with tempfile.TemporaryDirectory() as folder:
-            batches = read(Path(folder), sizes, workers, gigabytes)
-            try:
-                found = rate(moco(sizes), batches, sizes)
-            finally:
-                batches.close()
-        yield Row(f"epoch {name}", found, "clips/s", f"compute alone {compute:,.4g}", found / compute)
+    for precision in ("bf16",) if DEVICE.type == "cuda" else ("float32", "bf16"):
+        compute = rate(moco(sizes), resident(sizes), sizes, precision)
+        for name, gigabytes in ((f"from the cache, {workers} readers", 0.0), ("from frames in memory", math.inf)):
+            with tempfile.TemporaryDirectory() as folder:
+                batches = read(Path(folder), sizes, workers, gigabytes)
+                try:
+                    found = rate(moco(sizes), batches, sizes, precision)
+                finally:
+                    batches.close()
+            yield Row(f"epoch {name}, {precision}", found, "clips/s", f"compute alone {compute:,.4g}", found / compute)
 
 
 def read(folder: Path, sizes: Sizes, workers: int, gigabytes: float) -> Batches:
