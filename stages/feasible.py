@@ -23,11 +23,12 @@ def main() -> None:
     for name, settings in args.params["streams"].items():
         encoder = assemble.encoder(name, settings, 0)
         state = {key: tuple(tensor.shape) for key, tensor in encoder.state_dict().items()}
-        streams[name] = Shapes(encoder.shapes(assemble.input_shape(settings)), encoder.dims, state, encoder.elsewhere)
+        streams[name] = Shapes(encoder.shapes(assemble.input_shape(settings)), encoder.dims, state, encoder.torchvision_names)
     settings = args.params["settings"]
-    brought = assemble.brought({**args.params, "settings": dict.fromkeys(streams, settings)})
-    states = {key: {name: elsewhere.load(path) for name, path in paths.items()} for key, paths in brought.items()}
-    allowed = registry.module("methods", args.params["method"]).feasible(f"experiments.{args.experiment}", streams, settings | states)
+    brought = elsewhere.files({**args.params, "settings": dict.fromkeys(streams, settings)})
+    allowed = registry.module("methods", args.params["method"]).feasible(
+        f"experiments.{args.experiment}", streams, settings | elsewhere.states(brought)
+    )
     shapes = {name: shapes.maps for name, shapes in streams.items()}
     # Without the code: a training rests on these bytes, and would begin anew for a comment in this file.
     digests = {key: {name: sha256(path) for name, path in paths.items()} for key, paths in brought.items()}

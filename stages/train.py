@@ -14,7 +14,7 @@ from pathlib import Path
 from videossl import registry, script
 from videossl.data import index
 from videossl.data.index import Row
-from videossl.train import assemble, diagnosis, job, provenance
+from videossl.train import assemble, diagnosis, elsewhere, job, provenance
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     files = assemble.Weights(
         dict(zip(plan["streams"], args.start, strict=bool(args.start))),
         dict(zip(plan["frozen"], args.frozen, strict=True)),
-        assemble.brought(params),
+        elsewhere.files(params),
     )
     caches = assemble.opened(args.cache)
     method = assemble.method(params, args.seed, files, len(labels)).to(device)

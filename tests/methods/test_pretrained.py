@@ -39,7 +39,7 @@ def test_a_model_of_torchvision_is_taken_whole(name: str) -> None:
     assert method.trainable() == [] and set(method.states()) == {"rgb"}
 
 
-def test_names_are_mapped_by_how_they_begin_the_longest_first(caplog: pytest.LogCaptureFixture) -> None:
+def test_names_are_mapped_by_how_they_begin_the_longest_first() -> None:
     given = {"module.net.a.weight": torch.ones(2, 3), "module.net.a.bias": torch.ones(2), "module.net.norm.running_mean": torch.ones(2)}
     tensors, left = matched(given | {"module.fc.bias": torch.ones(5)}, SHAPES, {"net.": "", "net.norm.": "b."})
     assert sorted(tensors) == ["a.bias", "a.weight", "b.running_mean"] and left == ["module.fc.bias"]

@@ -52,6 +52,10 @@ def test_from_a_file_to_a_report_and_an_export(fresh: Workspace) -> None:
         wanted, exported = given.pool(given(clip)).numpy(), torch.jit.load(str(fresh.path / "out.pt"))(clip).numpy()
     assert np.abs(exported - wanted).max() <= 1e-5 * np.abs(wanted).max()
 
+    weights = fresh.weights()
+    fresh.snakemake("data/models/known/0/rgb.safetensors", "--forcerun", "train", "--set-resources", "train:processes=2")
+    assert fresh.weights() == weights, "of several processes one writes"
+
     brought(fresh.path / "given.pth", seed=6)
     assert {"feasible", "train", "features", "finetune", "report"} <= set(jobs(fresh).values())
     assert changed(fresh) == {"feasible-known"}, "and what follows from its bytes"

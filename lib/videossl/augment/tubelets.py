@@ -38,7 +38,9 @@ SHARES = (0.5, 0.35, 0.15)
 SOFT = (0.30, 0.45)
 """The distance from the centre, in sides, at which a soft edge begins; half of the masks have one (code)."""
 OPACITY = (0.8, 1.0)
+"""Between what the opacity at a keyframe is drawn (code)."""
 KEYFRAMES = 3
+"""K, of each path, transformation and opacity (5.3.3)."""
 MOTIONS = ("none", "linear", "non-linear")
 LIMITS = {"scale": (0.5, 1.5), "shear": (-1.5, 1.5), "rotation": (-90.0, 90.0)}
 """Kinds of transformation, and between what each is drawn (5.3.4); rotation in degrees, clockwise as seen."""
@@ -132,9 +134,9 @@ def scaled(length: float, side: int) -> int:
 # Paths and transformations over time.
 
 
-def keyframes(rng: np.random.Generator, frames: int, count: int = KEYFRAMES) -> np.ndarray:
-    """The first frame, the last, and `count` - 2 others between, each frame as likely, from `rng`: (count,) int, rising."""
-    inner = 1 + rng.choice(frames - 2, count - 2, replace=False)
+def keyframes(rng: np.random.Generator, frames: int) -> np.ndarray:
+    """The first frame, the last, and K - 2 others between, each of `frames` as likely, from `rng`: (K,) int, rising."""
+    inner = 1 + rng.choice(frames - 2, KEYFRAMES - 2, replace=False)
     return np.array([0, *np.sort(inner), frames - 1])
 
 
@@ -143,11 +145,11 @@ def between(at: np.ndarray, values: np.ndarray, frames: int) -> np.ndarray:
     return np.stack([np.interp(np.arange(frames), at, column) for column in values.T], axis=1)
 
 
-def linear_centres(rng: np.random.Generator, side: int, count: int = KEYFRAMES) -> np.ndarray:
+def linear_centres(rng: np.random.Generator, side: int) -> np.ndarray:
     """The centres (K, 2) of a linear path at its keyframes: the first anywhere in the frame, each next one in it, and within a step of the last
-    along each axis (eq. 5.5). rng: of all draws; side: of the frame, px; count: K."""
+    along each axis (eq. 5.5). rng: of all draws; side: of the frame, px."""
     centres = [rng.uniform(0, side, 2)]
-    for _ in range(count - 1):
+    for _ in range(KEYFRAMES - 1):
         step = rng.uniform(*STEP) * side / SIDE
         centres.append(rng.uniform(np.maximum(centres[-1] - step, 0), np.minimum(centres[-1] + step, side)))
     return np.stack(centres)

@@ -70,14 +70,14 @@ class Encoder(nn.Sequential):
     """Named blocks in order; `forward` gives the last block's map, `pool` makes `out_features` numbers a sample of it.
 
     takes, dims: the names of the axes of its input and of its maps, without the batch, as ("channel", "time", "joint").
-    Each kind of encoder sets them; its YAML says the same as `takes` and `maps`. elsewhere: how names of tensors begin in the layout of
-    torchvision, and how here.
+    Each kind of encoder sets them; its YAML says the same as `takes` and `maps`. torchvision_names: how names of
+    tensors begin in torchvision's model of this kind, and how here; {} where they are equal.
     """
 
     takes: tuple[str, ...]
     dims: tuple[str, ...]
     out_features: int
-    elsewhere: ClassVar[Mapping[str, str]] = {}
+    torchvision_names: ClassVar[Mapping[str, str]] = {}
     frozen = False
 
     def __init__(self, blocks: OrderedDict[str, nn.Module], out_features: int) -> None:

@@ -26,7 +26,7 @@ class S3D(Inception):
     tensor by tensor in the same order: 7,910,048 parameters for RGB.
     """
 
-    elsewhere: ClassVar[Mapping[str, str]] = {
+    torchvision_names: ClassVar[Mapping[str, str]] = {
         "features.0.": "block1.",
         "features.2.": "block2.1.",
         "features.3.": "block2.2.",

@@ -32,7 +32,7 @@ class Pretrained(nn.Module):
         super().__init__()
         self.encoder, self.stream = encoder, stream
         shapes = {name: tuple(tensor.shape) for name, tensor in encoder.state_dict().items()}
-        state, left = matched(weights, shapes, names or encoder.elsewhere, stream)
+        state, left = matched(weights, shapes, names or encoder.torchvision_names, stream)
         encoder.load_state_dict(state, strict=False)
         log.info("%s: %s", stream or "encoder", said(state, left))
 
@@ -117,7 +117,7 @@ def feasible(name: str, streams: Mapping[str, Shapes], settings: Mapping[str, An
     taken = {}
     for stream, shapes in streams.items():
         try:
-            state, left = matched(settings["weights"][stream], shapes.state, settings["names"] or shapes.elsewhere, stream)
+            state, left = matched(settings["weights"][stream], shapes.state, settings["names"] or shapes.torchvision_names, stream)
         except InputError as error:
             raise InputError(f"{name}: {error}") from None
         log.info("%s: %s", stream, said(state, left))

@@ -155,21 +155,12 @@ def brought_weights(params: Params) -> dict[str, str]:
     return result
 
 
-def recipe_weights(params: Params, experiment: str) -> dict[str, str]:
-    """The weights from elsewhere that a recipe names, by stream: what its method declares as `weights`."""
-    result: dict[str, str] = {}
-    recipe = params["experiments"][experiment]
-    for key, declared in recipes.method(params, experiment).get("settings", {}).items():
-        if declared.get("weights") and key in recipe:
-            named = recipe[key]
-            result |= named if isinstance(named, dict) else dict.fromkeys(recipe["streams"], named)
-    return result
-
-
 def recipe_files(params: Params, experiment: str) -> list[str]:
-    """The files of weights that a person brought for a recipe; torchvision's own are none of them."""
-    named = recipe_weights(params, experiment).values()
-    return sorted({os.path.normpath(weights) for weights in named if not weights.startswith(files.TORCHVISION)})
+    """The files of weights that a person brought for a recipe, in settings that its method declares as `weights`; torchvision's own are no files."""
+    recipe, declared = params["experiments"][experiment], recipes.method(params, experiment).get("settings", {})
+    named = [recipe[key] for key, setting in declared.items() if setting.get("weights") and key in recipe]
+    every = {weights for given in named for weights in (given.values() if isinstance(given, dict) else [given])}
+    return sorted(os.path.normpath(weights) for weights in every if not weights.startswith(files.TORCHVISION))
 
 
 # What is left of other params.

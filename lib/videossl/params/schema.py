@@ -137,10 +137,10 @@ def method_of(tag: str) -> str:
 
 
 def tags() -> dict[str, str]:
-    """Name in `streams.*.train` -> method: each method's own, and each task's that trains."""
+    """Name in `streams.*.train` -> method: each method's own that trains, and each task's that does."""
     trained = {name: registry.declared("tasks", name) for name in registry.names("tasks")}
     tasks = {name: task["method"] for name, task in trained.items() if task["given"] == "encoder"}
-    return {name: name for name in registry.names("methods")} | tasks
+    return {name: name for name in registry.names("methods") if registry.declared("methods", name).get("trains") != "nothing"} | tasks
 
 
 def plain(setting: Schema) -> Schema:

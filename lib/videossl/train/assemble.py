@@ -57,12 +57,6 @@ class Weights:
         return {**self.start, **self.frozen, **{name: path for paths in self.brought.values() for name, path in paths.items()}}
 
 
-def brought(params: Mapping[str, Any]) -> dict[str, dict[str, Path]]:
-    """The files of weights from elsewhere that the settings of a slice name."""
-    named = elsewhere.named(params)
-    return {key: {name: elsewhere.file(text, key) for name, text in own.items()} for key, own in named.items()}
-
-
 # Streams.
 
 
@@ -139,7 +133,7 @@ def plan(params: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def method(params: Mapping[str, Any], seed: int, files: Weights, classes: int = 0) -> Method:
     """The method of a training with its encoders: at their initial weights, or as earlier trainings left them; frozen ones as they are."""
-    brought = {key: {name: elsewhere.load(path) for name, path in paths.items()} for key, paths in files.brought.items()}
+    brought = elsewhere.states(files.brought)
     streams = {
         name: Learner(
             encoder(name, params["streams"][name], seed),

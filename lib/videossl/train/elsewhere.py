@@ -25,11 +25,20 @@ NESTED = ("state_dict", "model_state_dict", "model")
 """The names under which checkpoints keep their weights, for a file that holds several state dicts."""
 
 
-def named(part: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """The names of each stream's weights, by the setting that says them, of a slice of params with `settings` by stream."""
+Files = dict[str, dict[str, Path]]
+"""The file of each stream's weights, by the setting that names it."""
+
+
+def files(part: Mapping[str, Any]) -> Files:
+    """The files that a slice of params with `settings` by stream names; {} for a method that is given no weights. Errors as of `file`."""
     declared = registry.method(part).get("settings", {})
     keys = [key for key, setting in declared.items() if setting.get("weights")]
-    return {key: {name: _own(settings[key], name) for name, settings in part["settings"].items()} for key in keys}
+    return {key: {name: file(_own(settings[key], name), key) for name, settings in part["settings"].items()} for key in keys}
+
+
+def states(paths: Mapping[str, Mapping[str, Path]]) -> dict[str, dict[str, dict[str, Tensor]]]:
+    """The state dict in each of `files`. Errors as of `load`."""
+    return {key: {name: load(path) for name, path in own.items()} for key, own in paths.items()}
 
 
 def _own(weights: str | Mapping[str, str], stream: str) -> str:
