@@ -47,8 +47,7 @@ def colours(
     low, high = (np.float32((bound - mean) / deviation) for bound in (0, 1))
     for number, frame in enumerate(frames):  # one by one: which of a row's values are rounded how depends on where it begins
         cv2.transform(frame, matrix, dst=frame)
-        np.maximum(frame, low, out=frame)
-        np.minimum(frame, high, out=frame)
+        frame.clip(low, high, out=frame)
         if kernel is not None:
             cv2.sepFilter2D(frame, -1, kernel, kernel, dst=frame, borderType=cv2.BORDER_REFLECT_101)
         fill(into[:, number], frame, crop)
@@ -66,8 +65,7 @@ def displacements(
     matrix, most = np.column_stack([np.diag(factor), -128 * factor]), np.float32(bound)
     for number, frame in enumerate(frames):
         cv2.transform(frame, matrix, dst=frame)
-        np.maximum(frame, -most, out=frame)
-        np.minimum(frame, most, out=frame)
+        frame.clip(-most, most, out=frame)
         if zero_mean:
             cv2.transform(frame, np.column_stack([np.eye(2), -np.array(cv2.mean(frame)[:2])]), dst=frame)
         fill(into[:, number], frame, crop)

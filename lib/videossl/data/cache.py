@@ -279,6 +279,39 @@ def _damaged(path: Path, error: Exception | str) -> InputError:
     return InputError(f"{path}: damaged ({' '.join(str(error).split())}); delete it and extract again")
 
 
+class Array(NamedTuple):
+    """A contiguous array in a file, read without HDF5: its bytes stand at `offset`, time step by time step."""
+
+    offset: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, dataset: h5py.Dataset) -> Array:
+        """The array of a dataset; raises OSError where it is not contiguous (docs/data-contract.md)."""
+        offset = dataset.id.get_offset()
+        if offset is None:
+            raise OSError(f"{dataset.name} is not contiguous")
+        return cls(offset, dataset.dtype, tuple(dataset.shape))
+
+    def read(self, file: int, start: int, stop: int, step: int) -> np.ndarray:
+        """Time steps start, start + step, ... below stop, from a file descriptor; raises OSError where the file ends before."""
+        values = np.empty((len(range(start, stop, step)), *self.shape[1:]), self.dtype)
+        one = values[0].nbytes
+        for position, piece in enumerate([values] if step == 1 else values):
+            _fill(memoryview(piece).cast("B"), file, self.offset + (start + position * step) * one)
+        return values
+
+
+def _fill(view: memoryview, file: int, offset: int) -> None:
+    """Read bytes of a file into all of `view`: Linux reads at most 2 GiB at a time."""
+    while view:
+        count = os.preadv(file, [view], offset)
+        if not count:
+            raise OSError("the file ends before its last video")
+        view, offset = view[count:], offset + count
+
+
 class Cache:
     """The videos of all shards of one modality of one dataset.
 
@@ -296,7 +329,8 @@ class Cache:
         self.ids: list[str] = []
         self.attrs: dict[str, Any] = {}
         self._places: dict[str, tuple[int, str]] = {}
-        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}  # of videos as JPEG
+        self._arrays: dict[str, Array] = {}  # of other videos
         self._files: dict[int, h5py.File] = {}
         self._process = os.getpid()
         self._modality = modality
@@ -329,12 +363,11 @@ class Cache:
 
     def shape(self, id: str) -> tuple[int, ...]:
         """The shape of a video's array, time first."""
+        if self.attrs.get("codec") != "jpeg":
+            return self._array(id).shape
         if id not in self._shapes:
-            if self.attrs.get("codec") == "jpeg":
-                offsets = self._dataset("offsets", id)
-                self._shapes[id] = len(offsets) - 1, *map(int, offsets.attrs["step"])
-            else:
-                self._shapes[id] = tuple(self._dataset("videos", id).shape)
+            offsets = self._dataset("offsets", id)
+            self._shapes[id] = len(offsets) - 1, *map(int, offsets.attrs["step"])
         return self._shapes[id]
 
     def length(self, id: str) -> int:
@@ -348,12 +381,19 @@ class Cache:
         """
         if not (0 <= start < stop <= self.length(id) and step > 0):
             raise InputError(f"{id} has {self.length(id)} steps of {self.attrs['modality']}, not {start}:{stop}:{step}")
-        values, path = self._dataset("videos", id), self.paths[self._places[id][0]]
+        shard = self._places[id][0]
+        path = self.paths[shard]
         with files.reading(path, partial(_damaged, path)):
             if self.attrs.get("codec") == "jpeg":
                 offsets = self._dataset("offsets", id)[start : stop + 1]
-                return jpeg.decode(_pieces(values, offsets, step), self.shape(id)[1:])
-            return np.asarray(values[start:stop:step])
+                return jpeg.decode(_pieces(self._dataset("videos", id), offsets, step), self.shape(id)[1:])
+            return self._array(id).read(self._file(shard).id.get_vfd_handle(), start, stop, step)
+
+    def _array(self, id: str) -> Array:
+        """The array of a video in its file, looked up once: HDF5 takes as long to find a short clip as to read it."""
+        if id not in self._arrays:
+            self._arrays[id] = Array.of(self._dataset("videos", id))
+        return self._arrays[id]
 
     def stored(self, id: str) -> np.ndarray | jpeg.Encoded:
         """A video as its shard holds it, and as `write_shard` takes it."""
