@@ -180,6 +180,35 @@ def test_random_boxes_cover_places_and_aspects() -> None:
     assert (boxes.left == 0).any() and (boxes.left + boxes.width == 120).any()
 
 
+@given(h=st.integers(1, 300), w=st.integers(1, 300), seed=st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_random_squares_are_shares_of_the_short_side(h: int, w: int, seed: int) -> None:
+    u = dict(zip(video.DRAWS, seeding.numpy_rng(seed).random((len(video.DRAWS), 300)), strict=True))
+    shares = (1, 112 / 128, 112 / 144)
+    boxes = video.random_squares(u, torch.tensor([[h, w]] * 300), shares, 0.5)
+    assert (boxes.height == boxes.width).all() and (boxes.top >= 0).all() and (boxes.left >= 0).all()
+    assert (boxes.top + boxes.height <= h).all() and (boxes.left + boxes.width <= w).all()
+    sides = [max(1, round(share * min(h, w))) for share in shares]
+    assert set(boxes.height) <= set(sides)
+    if len(set(sides)) == 3:
+        assert all(abs((boxes.height == side).mean() - 1 / 3) < 0.15 for side in sides)
+    assert (boxes.left + boxes.width == w).any() or len(set(boxes.left)) > 30
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_views_of_squares_normalised_by_colour(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same views as with one mean and deviation for all, colour by colour."""
+    monkeypatch.setattr(VideoAugment, "_views", getattr(VideoAugment, way))
+    batch, sizes = batch_of_five()
+    levels = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    own = VideoAugment("rgb", 16, squares=(1.0, 0.8), normalise=levels).train(batch, sizes, rngs(*range(5)))
+    for colour, (mean, deviation) in enumerate(zip(*levels, strict=True)):
+        one = VideoAugment("rgb", 16, squares=(1.0, 0.8), normalise=(mean, deviation)).train(batch, sizes, rngs(*range(5)))
+        torch.testing.assert_close(own[:, colour], one[:, colour], atol=1e-5, rtol=0)
+    with pytest.raises(InputError, match=r"augment squares \(1.2,\): give shares of the short side, above 0 and at most 1"):
+        VideoAugment("rgb", 16, squares=(1.2,))
+
+
 # --- colour and blur ----------------------------------------------------------------------------------------------
 
 

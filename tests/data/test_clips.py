@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from videossl import seeding
 from videossl.data import clips
-from videossl.data.cache import Cache
+from videossl.data.cache import Cache, write_shard
 from videossl.data.clips import ClipDataset, EpochSampler, Source
 from videossl.errors import InputError
 
@@ -201,6 +201,28 @@ def test_three_clips_are_drawn_each_for_itself(caches: dict[str, Cache]) -> None
     for starts in found.T:
         assert np.abs(np.bincount(starts, minlength=17) / 1000 - 1 / 17).max() < 0.03
     assert np.abs(np.corrcoef(found.T) - np.eye(3)).max() < 0.1
+
+
+def test_paces_are_drawn_evenly_for_each_clip_and_their_starts_apart(tmp_path: Path) -> None:
+    """Of videos of 21 steps, clips of 3 frames 1, 2 or 10 apart; of one of 5 steps those that fit."""
+    ids = [f"v{n}" for n in range(600)]
+    ramp = np.broadcast_to(np.arange(21, dtype=np.uint8)[:, None, None, None], (21, 8, 8, 3))
+    videos = [(id, "", ramp[:5] if id == "v0" else ramp) for id in ids]
+    write_shard(tmp_path / "a.h5", "rgb", "toy", videos, {}, codec="raw")
+    paces = tuple((partial(read, 3, stride), clips.span(3, stride)) for stride in (1, 2, 10))
+    given = source(Cache([tmp_path / "a.h5"]), "rgb", 3, 1, "query", "key")._replace(paces=paces)
+    data = ClipDataset([row(id) for id in ids], None, [given], 0)
+    steps = np.array([[data[0, n]["clips"][name][:, 0, 0, 0] for name in ("query", "key")] for n in range(1, 600)], int)
+    strides, starts = steps[..., 1] - steps[..., 0], steps[..., 0]
+    assert (strides == steps[..., 2] - steps[..., 1]).all()
+    assert all(abs((strides == stride).mean() - 1 / 3) < 0.06 for stride in (1, 2, 10))
+    assert abs(np.corrcoef(strides.T)[0, 1]) < 0.15 and (starts[strides == 10] == 0).all()
+    assert starts[strides == 2].max() == 16 and starts[strides == 1].max() == 18, "each within its own span"
+    assert abs((starts[:, 0] == starts[:, 1]).mean() - (1 / 9 + 4 / 9 / 19)) < 0.05, "no half with one start"
+    short = {int(np.diff(data[epoch, 0]["clips"]["query"][:, 0, 0, 0].astype(int))[0]) for epoch in range(40)}
+    assert short == {1, 2}
+    with pytest.raises(InputError, match="clips of rgb of several paces cannot begin together with others; choose one pace"):
+        ClipDataset([row("v1")], None, [given], 0, together=True)
 
 
 def test_whole_sequences_have_nothing_to_draw(caches: dict[str, Cache]) -> None:

@@ -142,8 +142,8 @@ def test_weights_of_another_encoder_are_named(wrong: nn.Sequential) -> None:
 
 
 def test_it_sees_views_without_blur() -> None:
-    adapted = supervised.adapt(VideoAugment("rgb", 12, blur_p=0.5))
-    assert adapted.blur_p == 0 and supervised.adapt("another augmentation") == "another augmentation"
+    adapted = supervised.adapt(VideoAugment("rgb", 12, blur_p=0.5), {})
+    assert adapted.blur_p == 0 and supervised.adapt("another augmentation", {}) == "another augmentation"
 
 
 def test_mistakes_are_named() -> None:

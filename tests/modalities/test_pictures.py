@@ -6,6 +6,7 @@ import colorsys
 import tracemalloc
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -147,11 +148,12 @@ def test_the_wheel_shows_directions_as_on_the_screen() -> None:
     assert picture.kind == "png" and np.array_equal(picture.value, flow.wheel())
 
 
-def test_a_view_of_frames_is_drawn_in_its_colours_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("normalise", [[0.45, 0.2], [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]])
+def test_a_view_of_frames_is_drawn_in_its_colours_again(tmp_path: Path, normalise: list[Any]) -> None:
     """What evaluation makes of a video of the view's own size is the video."""
     video = seeding.numpy_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
     augment = {"area": [0.6, 1.0], "flip": 0.5, "jitter": [0.1] * 4, "jitter_p": 0, "grey_p": 0, "blur_p": 0, "blur_sigma": [0.1, 2]}
-    settings = {"clip": {"frames": 3, "stride": 1, "size": 32}, "augment": augment | {"normalise": [0.45, 0.2]}}
+    settings = {"clip": {"frames": 3, "stride": 1, "size": 32}, "augment": augment | {"normalise": normalise}}
     cache = made(tmp_path, "rgb", video)
     batch, sizes = clips.collate([rgb.load(cache, "v", settings, 0)])
     view = rgb.augmentation(settings, cache.attrs).evaluate(batch, sizes)[0].numpy()

@@ -303,12 +303,26 @@ def test_times_are_drawn_together_where_the_method_asks_for_it(monkeypatch: pyte
     assert bool((apart("apart") > step).any())
 
 
+def test_a_method_may_draw_strides(monkeypatch: pytest.MonkeyPatch, make_run: MakeRun) -> None:
+    """By the setting that it names, of the stream that it trains: of 10 steps, clips of 4 are 1, 2 or 3 apart, and 4 does not fit."""
+    made_up(monkeypatch, clips={"query": 1}, geometry=True, strides="strides")
+    run, chosen = make_run(), part(["rgb"])
+    run.params["streams"]["rgb"]["clip"]["frames"] = 4
+    chosen["streams"] = {"rgb": run.params["streams"]["rgb"]}
+    chosen["settings"]["rgb"]["strides"] = [1, 2, 3, 4]
+    batches = assemble.batches(chosen, 0, run.rows, assemble.opened(run.shards(["rgb"])), CPU)
+    seconds = torch.cat([views["query.span"] for epoch in range(4) for views, _ in batches.epoch(epoch)])
+    lengths = {round(float(last - first) * 12.5) for first, last in seconds}
+    assert lengths == {4, 7, 10}
+
+
 def test_a_method_may_change_the_augmentation(monkeypatch: pytest.MonkeyPatch, make_run: MakeRun) -> None:
     """Of trained streams and of frozen ones, by `adapt` of its module."""
     seen = []
 
-    def adapt(augment: Any) -> Plain:
+    def adapt(augment: Any, settings: Any) -> Plain:
         seen.append(type(augment).__name__)
+        assert settings["batch"]
         return Plain()
 
     made_up(monkeypatch, SimpleNamespace(adapt=adapt), clips={"query": 1})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from videossl.augment.video import Crop
+from videossl.augment.video import Crop, Level
 
 cv2.setNumThreads(1)  # its threads would fight with those of neighbouring jobs, for frames that take microseconds
 
@@ -31,17 +31,19 @@ def colours(
     direct: np.ndarray,
     pooled: np.ndarray,
     kernel: np.ndarray | None,
-    normalise: tuple[float, float],
+    normalise: tuple[Level, Level],
     frames: np.ndarray,
     into: np.ndarray,
 ) -> None:
     """Make one RGB view: cropped, recoloured, clamped to [0, 1], blurred and normalised.
 
     clip: (T, H, W, 3) uint8; direct, pooled: (3, 3), of `video.colour_maps`; kernel: (taps,) float32 of the blur, None for none; normalise:
-    mean and deviation; frames: (T, S, S, 3) float32, room to work in; into: (3, T, S, S) float32, which it fills.
+    mean and deviation, of all colours or of each; frames: (T, S, S, 3) float32, room to work in; into: (3, T, S, S) float32, which it fills.
     """
     resize(clip, crop, frames)
-    mean, deviation = normalise
+    first, second = normalise
+    by_colour = isinstance(first, tuple) or isinstance(second, tuple)
+    mean, deviation = (0.0, 1.0) if isinstance(first, tuple) or isinstance(second, tuple) else (first, second)  # by colour at the end
     offset = pooled @ cv2.mean(frames.reshape(-1, *frames.shape[2:]))[:3] / 255
     matrix = np.column_stack([direct / 255, offset - mean]) / deviation
     low, high = (np.float32((bound - mean) / deviation) for bound in (0, 1))
@@ -51,6 +53,10 @@ def colours(
         if kernel is not None:
             cv2.sepFilter2D(frame, -1, kernel, kernel, dst=frame, borderType=cv2.BORDER_REFLECT_101)
         fill(into[:, number], frame, crop)
+    if by_colour:
+        for plane, level, scale in zip(into, *(np.broadcast_to(level, 3) for level in normalise), strict=True):
+            plane -= np.float32(level)
+            plane /= np.float32(scale)
 
 
 def displacements(

@@ -33,6 +33,10 @@ ORDER = ("first", "second", "third", "fourth")
 DRAWS = ("area", "aspect", "top", "left", "flip", "jitter", *JITTER, *ORDER, "grey", "blur", "sigma")
 
 
+Level = float | tuple[float, float, float]
+"""A value of all colours, or one of each."""
+
+
 class Crop(NamedTuple):
     """The crop of one sample, `top`, `left`, `height` and `width` in pixels of its frames; `flip` mirrors it left to right."""
 
@@ -89,8 +93,9 @@ class VideoAugment:
     size: output side, px. area: crop's share of the frame, drawn uniformly. flip, jitter_p, grey_p, blur_p:
     probabilities. jitter: strength of brightness, contrast, saturation (factors in 1 +- strength) and hue (a turn of
     +- strength of the full circle). blur_sigma: range of the Gaussian's sigma, output px. bound: of the flow's
-    quantisation, px (the cache's attribute). normalise: mean and deviation of rgb in 0..1; what a convolution pads with
+    quantisation, px (the cache's attribute). normalise: mean and deviation of rgb in 0..1, of all colours or of each; what a convolution pads with
     is this mean, so far from the videos' own it makes every border an edge. flow_scale: px a frame that become 1.
+    squares: sides of a square crop, shares of the short side, of which one is drawn evenly, in place of area and aspect.
     zero_mean: whether the mean displacement of each step is taken off the flow, against the camera's motion (Simonyan & Zisserman, 2014, 3.1).
     """
 
@@ -103,10 +108,11 @@ class VideoAugment:
     grey_p: float = 0.2
     blur_p: float = 0.5
     blur_sigma: tuple[float, float] = (0.1, 2.0)
-    normalise: tuple[float, float] = (0.5, 0.25)
+    normalise: tuple[Level, Level] = (0.5, 0.25)
     bound: float = 20.0
     flow_scale: float = 4.0
     zero_mean: bool = False
+    squares: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in ("rgb", "flow"):
@@ -115,6 +121,8 @@ class VideoAugment:
             raise InputError(f"augment crop area {self.area}: give two shares of the frame, 0 < low <= high <= 1")
         if not 0 < self.blur_sigma[0] <= self.blur_sigma[1]:
             raise InputError(f"augment blur sigma {self.blur_sigma}: give two sigmas in px, 0 < low <= high")
+        if not all(0 < share <= 1 for share in self.squares):
+            raise InputError(f"augment squares {self.squares}: give shares of the short side, above 0 and at most 1")
 
     def train(self, clips: Tensor, sizes: Tensor, rngs: Sequence[np.random.Generator]) -> Tensor:
         """One random view of each clip, all draws for sample b from `rngs[b]`: (B, C, T, S, S) float32."""
@@ -129,7 +137,7 @@ class VideoAugment:
         """
         numbers = np.stack([rng.random(len(DRAWS)) for rng in rngs], axis=1)
         draws = dict(zip(DRAWS, numbers, strict=True))
-        boxes = random_boxes(draws, sizes, self.area, self.flip)
+        boxes = random_squares(draws, sizes, self.squares, self.flip) if self.squares else random_boxes(draws, sizes, self.area, self.flip)
         geometry = {"box": placed(boxes.shares(sizes), clips.device), "flip": placed(boxes.flip, clips.device)}
         return self._views(clips, boxes, self._colours(draws)), geometry
 
@@ -173,7 +181,7 @@ class VideoAugment:
         if len(blurred):
             positions = placed(blurred, views.device)
             views[positions] = blur(views[positions], colours.sigma[blurred], self._radius())
-        return views.sub_(self.normalise[0]).div_(self.normalise[1])
+        return normalised(views, self.normalise)
 
     def _radius(self) -> int:
         """Pixels to either side that a blur takes in: three of the largest sigma, and less than a whole side."""
@@ -204,6 +212,12 @@ class VideoAugment:
         return replace(self, blur_p=0.0)
 
 
+def normalised(views: Tensor, normalise: tuple[Level, Level]) -> Tensor:
+    """`views` (B, C, T, S, S) float in 0..1, in place, less the mean, over the deviation of `normalise`, each of all colours or of each."""
+    mean, deviation = (placed(np.array(level, np.float32).reshape(-1, 1, 1, 1), views.device) for level in normalise)
+    return views.sub_(mean).div_(deviation)
+
+
 def placed(numbers: np.ndarray, device: torch.device) -> Tensor:
     """Numbers of the host on a device, fractions as float32; nothing waits for the device."""
     tensor = torch.from_numpy(numbers)
@@ -227,6 +241,18 @@ def random_boxes(draws: dict[str, np.ndarray], sizes: Tensor, area: tuple[float,
     w = np.clip(np.rint(np.sqrt(share * height * width * aspect)), 1, width)
     top, left = np.floor(draws["top"] * (height - h + 1)), np.floor(draws["left"] * (width - w + 1))
     return Boxes(top, left, h, w, draws["flip"] < flip)
+
+
+def random_squares(draws: dict[str, np.ndarray], sizes: Tensor, shares: Sequence[float], flip: float) -> Boxes:
+    """Random squares: the side one of `shares` of the short side, each as likely.
+
+    draws, sizes, flip: as of `random_boxes`. A share of 112 / 128 is a random crop of 112 px from frames whose short side is 128 px.
+    """
+    height, width = sizes.cpu().double().numpy().T
+    share = np.array(shares)[np.floor(draws["area"] * len(shares)).astype(int)]
+    side = np.clip(np.rint(share * np.minimum(height, width)), 1, None)
+    top, left = np.floor(draws["top"] * (height - side + 1)), np.floor(draws["left"] * (width - side + 1))
+    return Boxes(top, left, side, side, draws["flip"] < flip)
 
 
 def fixed_boxes(sizes: Tensor, views: int) -> Iterator[Boxes]:

@@ -114,6 +114,8 @@ def _rows(node: Mapping[str, Any], key: str, of: tuple[str, ...]) -> Iterator[Ro
 
 def _value(node: Mapping[str, Any]) -> str:
     """The values that a key may have, in words; "" where there are no rules."""
+    if "anyOf" in node:
+        return " or ".join(map(_value, node["anyOf"]))
     if "else" in node:
         return f"{_value(node['then'])}, or {_value(node['else'])}"
     if "enum" in node:

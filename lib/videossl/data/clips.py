@@ -133,20 +133,34 @@ class Videos(Protocol):
     def read(self, id: str, start: int, stop: int, step: int = 1) -> Any: ...
 
 
+Load = Callable[[Any, str, int], Any]
+"""(cache, video, start) -> array, one clip from step `start`"""
+
+
 class Source(NamedTuple):
     """Clips to draw from one cache.
 
-    stream: the name in the draws' seeds. names: of the clips, ("query", "key") or ("partner",). load: (cache, video, start) -> array,
-    one clip from step `start`. span: steps that a clip covers, None: a clip is the whole video. rate: steps a second, None: as many as
-    the video's duration and its length in the cache say.
+    stream: the name in the draws' seeds. names: of the clips, ("query", "key") or ("partner",). load: of a clip. span: steps that it
+    covers, None: a clip is the whole video. rate: steps a second, None: as many as the video's duration and its length in the cache say.
+    paces: other loads with their spans, in place of `load` and `span`: of those that the video is long enough for one is drawn evenly for
+    each clip, and its start independently of the others'.
     """
 
     cache: Videos
     stream: str
     names: tuple[str, ...]
-    load: Callable[[Any, str, int], Any]
+    load: Load
     span: int | None
     rate: float | None = None
+    paces: tuple[tuple[Load, int], ...] = ()
+
+
+class Drawn(NamedTuple):
+    """A clip that is drawn: its load, its first step, and the steps that it covers."""
+
+    load: Load
+    start: int
+    span: int | None
 
 
 class ClipDataset:
@@ -156,8 +170,9 @@ class ClipDataset:
     (first, last)}, the seconds of the video at which the clip begins and ends.
 
     Generators of starts: two clips of a source (seed, epoch, id, "starts/<stream>"), as `two_starts`; one clip (seed, epoch, id,
-    "<name>/<stream>"), uniform; three or more (seed, epoch, id, "starts/<stream>"), uniform, each independently. With `together`
-    (seed, epoch, id, "starts/together") for all sources at once: the k-th clip of each begins at the same second, to half a step.
+    "<name>/<stream>"), uniform; three or more (seed, epoch, id, "starts/<stream>"), uniform, each independently; clips of several paces
+    (seed, epoch, id, "paces/<stream>"). With `together` (seed, epoch, id, "starts/together") for all sources at once: the k-th clip of each
+    begins at the same second, to half a step.
 
     Args:
         rows: usable rows of the index. The duration of a video is its frames over its rate; where the index has no rate, seconds are
@@ -169,7 +184,7 @@ class ClipDataset:
         spans: tell the times of each clip.
 
     Raises:
-        InputError: a video that a cache does not hold, or a class that `labels` does not have.
+        InputError: a video that a cache does not hold, a class that `labels` does not have, or several paces `together`.
     """
 
     def __init__(
@@ -188,6 +203,8 @@ class ClipDataset:
         self.sources = list(sources)
         self.seed, self.together, self.spans = seed, together, spans
         for source in self.sources:
+            if source.paces and together:
+                raise InputError(f"clips of {source.stream} of several paces cannot begin together with others; choose one pace")
             for id in self.ids:
                 if id not in source.cache:
                     raise InputError(f"{id} is in the index and not in the {source.cache.attrs.get('modality')} cache; extract again")
@@ -198,17 +215,27 @@ class ClipDataset:
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
         epoch, position = key
         id = self.ids[position]
-        starts = self._together(epoch, position) if self.together else [self._starts(source, epoch, id) for source in self.sources]
+        clips_of = self._together(epoch, position) if self.together else [self._drawn(source, epoch, id) for source in self.sources]
         drawn = [
-            (source, name, start)
-            for source, first in zip(self.sources, starts, strict=True)
-            for name, start in zip(source.names, first, strict=True)
+            (source, name, clip)
+            for source, several in zip(self.sources, clips_of, strict=True)
+            for name, clip in zip(source.names, several, strict=True)
         ]
-        clips = {name: source.load(source.cache, id, start) for source, name, start in drawn}
+        clips = {name: clip.load(source.cache, id, clip.start) for source, name, clip in drawn}
         sample = {"id": id, "group": self.groups[position], "label": self.labels[position], "clips": clips}
         if self.spans:
-            sample["spans"] = {name: self._span(source, position, start) for source, name, start in drawn}
+            sample["spans"] = {name: self._span(source, position, clip) for source, name, clip in drawn}
         return sample
+
+    def _drawn(self, source: Source, epoch: int, id: str) -> list[Drawn]:
+        """The clips of one source."""
+        if not source.paces:
+            return [Drawn(source.load, start, source.span) for start in self._starts(source, epoch, id)]
+        length, rng = source.cache.length(id), seeding.numpy_rng(self.seed, epoch, id, f"paces/{source.stream}")
+        shortest = min(span for _, span in source.paces)
+        fitting = [pace for pace in source.paces if pace[1] <= max(length, shortest)]
+        chosen = [fitting[rng.integers(len(fitting))] for _ in source.names]
+        return [Drawn(load, one_start(length, span, rng), span) for load, span in chosen]
 
     def _starts(self, source: Source, epoch: int, id: str) -> tuple[int, ...]:
         """First steps of the clips of one source."""
@@ -223,8 +250,8 @@ class ClipDataset:
             return two_starts(length, source.span, rng)
         return several_starts(length, source.span, len(source.names), rng)
 
-    def _together(self, epoch: int, position: int) -> list[tuple[int, ...]]:
-        """First steps of the clips of all sources, from one draw of times. Half the time two clips share one, as in `two_starts`."""
+    def _together(self, epoch: int, position: int) -> list[list[Drawn]]:
+        """The clips of all sources, from one draw of times. Half the time two clips share one, as in `two_starts`."""
         id, count = self.ids[position], max(len(source.names) for source in self.sources)
         rng = seeding.numpy_rng(self.seed, epoch, id, "starts/together")
         shares = rng.random(count)  # of the latest time at which a clip of every source fits
@@ -235,16 +262,16 @@ class ClipDataset:
         parts = [(last, rate) for source, last, rate in zip(self.sources, lasts, rates, strict=True) if source.span is not None]
         latest = min((last / rate for last, rate in parts), default=0.0)
         return [
-            tuple(min(math.floor(share * latest * rate + 0.5), last) for share in shares[: len(source.names)])
+            [Drawn(source.load, min(math.floor(share * latest * rate + 0.5), last), source.span) for share in shares[: len(source.names)]]
             for source, last, rate in zip(self.sources, lasts, rates, strict=True)
         ]
 
-    def _span(self, source: Source, position: int, start: int) -> tuple[float, float]:
+    def _span(self, source: Source, position: int, clip: Drawn) -> tuple[float, float]:
         """The seconds at which a clip begins and ends."""
-        if source.span is None:
+        if clip.span is None:
             return 0.0, self._duration(position)
         rate = self._rate(source, position)
-        return start / rate, (start + source.span + source.cache.shorter) / rate
+        return clip.start / rate, (clip.start + clip.span + source.cache.shorter) / rate
 
     def _rate(self, source: Source, position: int) -> float:
         """Steps a second of a video in a source."""

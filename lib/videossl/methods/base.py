@@ -7,7 +7,7 @@ Its module has
     feasible(name, streams, settings) -> dict  optional, where its YAML says `feasible`: InputError where the encoders do not allow what is
                                                asked, else a record of what they allow; called before anything is trained. A setting
                                                that is declared as `weights` is the state dict of each stream, here and in `build` its own
-    adapt(augment) -> augment                  optional: the augmentation of its own, made of a stream's
+    adapt(augment, settings) -> augment        optional: the augmentation of its own, made of a stream's, by the settings of a trained stream
 """
 
 from __future__ import annotations

@@ -91,6 +91,6 @@ def build(given: Given) -> Supervised:
     return Supervised(learner.encoder, given.classes, learner.settings["dropout"], given.seed, name)
 
 
-def adapt(augment: Any) -> Any:
-    """`augment` without blur (P appendix 1: finetuning has the augmentation of pretraining, but for the blur)."""
+def adapt(augment: Any, settings: Mapping[str, Any]) -> Any:
+    """`augment` without blur (P appendix 1: finetuning has the augmentation of pretraining, but for the blur), whatever the `settings`."""
     return augment.without_blur() if hasattr(augment, "without_blur") else augment

@@ -94,9 +94,13 @@ def cache_of(settings: Mapping[str, Any], caches: Mapping[str, Cache]) -> Cache:
     return caches[name]
 
 
-def source(name: str, settings: Mapping[str, Any], caches: Mapping[str, Cache], clips: tuple[str, ...]) -> Source:
-    """Clips of stream `name` to draw, under the names `clips`."""
-    return Source(cache_of(settings, caches), name, clips, Loader(settings), span(settings))
+def source(
+    name: str, settings: Mapping[str, Any], caches: Mapping[str, Cache], clips: tuple[str, ...], strides: Sequence[int] = ()
+) -> Source:
+    """Clips of stream `name` to draw, under the names `clips`; strides: those that a clip may have, in place of the stream's own."""
+    others = [{**settings, "clip": {**settings["clip"], "stride": stride}} for stride in strides]
+    paces = tuple((Loader(other), cast(int, span(other))) for other in others)
+    return Source(cache_of(settings, caches), name, clips, Loader(settings), span(settings), paces=paces)
 
 
 @dataclass(frozen=True)
@@ -199,13 +203,15 @@ def batches(
 ) -> Batches:
     """The batches of a training; seed: of its draws; labels: class name -> number; resident: GB, of `resident.held`; what is held takes no workers."""
     declared, module = registry.method(params), registry.module("methods", params["method"])
-    adapt = getattr(module, "adapt", lambda augment: augment)
-    sources: list[Source] = []
+    adapt = getattr(module, "adapt", lambda augment, settings: augment)
+    sources, trained = list[Source](), plan(params)["streams"]
     augments: dict[str, Augment] = {}
     for name, clips in clip_names(params).items():
-        settings = params["streams"][name.partition("@")[0]]
-        sources.append(source(name.partition("@")[0], settings, caches, clips))
-        augments |= dict.fromkeys(clips, adapt(augmentation(settings, caches)))
+        stream = name.partition("@")[0]
+        settings, of_method = params["streams"][stream], _settings(params, stream if stream in params["settings"] else trained[0])
+        strides = of_method[declared["strides"]] if "strides" in declared else ()
+        sources.append(source(stream, settings, caches, clips, strides))
+        augments |= dict.fromkeys(clips, adapt(augmentation(settings, caches), of_method))
     sources = held(sources, [row.id for row in rows], device, resident)
     geometry = bool(declared.get("geometry"))
     dataset = ClipDataset(rows, labels, sources, seed, together=bool(declared.get("together")), spans=geometry)
