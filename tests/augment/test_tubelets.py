@@ -26,7 +26,18 @@ def tubelet(size: tuple[int, int] = (4, 4), centre: tuple[float, float] = (8, 8)
 
 def pasted(clip: Tensor, patch: Tensor, *many: Tubelet) -> Tensor:
     """One clip with tubelets of `patch`'s pictures on it."""
-    return tubelets.paste(clip[None], tubelets.cut(patch, many, 8)[None], [many])[0]
+    return tubelets.layer(tubelets.cut(patch[None], [many], 8), [many], clip.shape[-1]).on(clip[None])[0]
+
+
+def mask(shape: str, height: int, width: int, soft: float = 0.5) -> Tensor:
+    """The mask of one patch, (height, width)."""
+    side = max(height, width)
+    return tubelets.masks([[tubelet((height, width), shape=shape, soft=soft)]], side)[0, 0, :height, :width]
+
+
+def limits(*kinds: str) -> dict[str, tuple[float, float]]:
+    """Kinds of transformation, with what they are drawn between by default."""
+    return {kind: tubelets.LIMITS[kind] for kind in kinds}
 
 
 # Paths.
@@ -103,7 +114,7 @@ def test_shear_scale_and_rotation_of_a_point() -> None:
 
 def test_the_first_frame_is_untransformed_and_shears_keep_areas() -> None:
     for seed, transforms in itertools.product(range(50), [("rotation",), ("shear",), ("scale", "shear", "rotation")]):
-        for one in Drawing(2, "linear", transforms).draw(np.random.default_rng(seed), 8, 64):
+        for one in Drawing(2, "linear", limits(*transforms)).draw(np.random.default_rng(seed), 8, 64):
             assert np.allclose(one.transform[0], np.eye(2))
             if "scale" not in transforms:
                 assert np.allclose(np.linalg.det(one.transform), 1)
@@ -111,7 +122,7 @@ def test_the_first_frame_is_untransformed_and_shears_keep_areas() -> None:
 
 def test_other_transformations_leave_a_draw_as_it_is() -> None:
     """Each kind is drawn whether it is used or not, so ablations differ in nothing else."""
-    plain, turned = (Drawing(2, "linear", kinds).draw(np.random.default_rng(3), 8, 64) for kinds in ((), ("rotation",)))
+    plain, turned = (Drawing(2, "linear", limits(*kinds)).draw(np.random.default_rng(3), 8, 64) for kinds in ((), ("rotation",)))
     for one, other in zip(plain, turned, strict=True):
         assert np.array_equal(one.centres, other.centres) and np.array_equal(one.opacity, other.opacity) and one[:7] == other[:7]
         assert not np.allclose(one.transform[-1], other.transform[-1])
@@ -121,17 +132,17 @@ def test_other_transformations_leave_a_draw_as_it_is() -> None:
 
 
 def test_the_share_that_a_mask_covers() -> None:
-    shares = [tubelets.mask(shape, 64, 64).mean() for shape in tubelets.SHAPES]
-    assert [round(share, 3) for share in shares] == [1, 0.782, 0.485]
-    large = [tubelets.mask(shape, 1000, 1000).mean() for shape in tubelets.SHAPES]
+    shares = [mask(shape, 64, 64).mean() for shape in tubelets.SHAPES]
+    assert [round(float(share), 3) for share in shares] == [1, 0.782, 0.485]
+    large = [mask(shape, 1000, 1000).mean() for shape in tubelets.SHAPES]
     np.testing.assert_allclose(large, [1, math.pi / 4, 0.5], atol=2e-3)
 
 
 def test_a_soft_edge_falls_from_where_it_begins() -> None:
-    soft = tubelets.mask("rectangle", 100, 100, 0.3)
-    assert (
-        soft[50, 50] == 1 and soft[50, 80] == 1 and math.isclose(soft[50, 90], 0.5) and math.isclose(soft[10, 50], 0.5) and soft[0, 0] == 0
-    )
+    soft = mask("rectangle", 100, 100, 0.3)
+    assert [round(float(soft[at]), 5) for at in ((50, 50), (50, 80), (50, 90), (10, 50), (0, 0))] == [1, 1, 0.5, 0.5, 0]
+    tall = mask("ellipse", 100, 40)
+    assert tall[50, 1] == 1 and tall[50, 0] == 0 and tall[1, 20] == 1 and tall[0, 20] == 0, "sides of its own"
 
 
 def test_patches_lie_wholly_inside_and_the_largest_comes_first() -> None:
@@ -187,19 +198,41 @@ def test_both_clips_have_the_same_tubelets(motion: str) -> None:
     rng = torch.Generator().manual_seed(1)
     query, key = torch.rand(3, 3, 8, 64, 64, generator=rng), torch.rand(3, 3, 8, 64, 64, generator=rng)
     before = query.clone(), key.clone()
-    drawing = Drawing(2, motion, ("scale", "shear", "rotation"))
+    drawing = Drawing(2, motion, limits("scale", "shear", "rotation"))
     v1, v2 = tubelets.paired(query, key, drawing, [np.random.default_rng(seed) for seed in range(3)])
     assert torch.equal(query, before[0]) and torch.equal(key, before[1])
     # The remaining share of the background, (1 - alpha) over both tubelets, from a paste on other clips.
     many = [drawing.draw(np.random.default_rng(seed), 8, 64) for seed in range(3)]
-    patches = torch.stack([tubelets.cut(clip, one, 37) for clip, one in zip(query, many, strict=True)])
-    left = tubelets.paste(torch.ones_like(query), patches, many) - tubelets.paste(torch.zeros_like(query), patches, many)
+    left = tubelets.layer(tubelets.cut(query, many, 37), many, 64).left.expand_as(query)
     torch.testing.assert_close(v1 - query * left, v2 - key * left, rtol=0, atol=1e-5)
     assert (left < 0.3).any()
-    covered = tubelets.paste(torch.zeros_like(query), patches[:, :, -1:].expand_as(patches), many)  # in place of pictures their shares
-    assert torch.equal(v1[covered == 0], query[covered == 0]) and (covered == 0).float().mean() > 0.3
+    assert torch.equal(v1[left == 1], query[left == 1]) and (left == 1).float().mean() > 0.3, "bytes are left alone"
     (alone, _) = tubelets.paired(query[1:2], key[1:2], drawing, [np.random.default_rng(1)])
     torch.testing.assert_close(alone[0], v1[1], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("motion", tubelets.MOTIONS)
+@pytest.mark.parametrize("released", [(), ("patches", "transformations")])
+def test_a_batch_at_a_time_is_one_tubelet_after_the_other(motion: str, released: tuple[str, ...]) -> None:
+    """What a GPU does and what a CPU does, of paths that leave the frame too."""
+    clips = torch.rand(4, 3, 6, 40, 40, generator=torch.Generator().manual_seed(2))
+    drawing = Drawing(3, motion, limits("scale", "shear", "rotation"), released=released)
+    many = [drawing.draw(np.random.default_rng(seed), 6, 40) for seed in range(4)]
+    patches = tubelets.cut(clips, many, tubelets.scaled(drawing.largest, 40))
+    for one, other in zip(tubelets._at_once(patches, many, 40), tubelets._one_by_one(patches, many, 40), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=5e-5)
+
+
+def test_a_batch_of_patches_is_cut_as_one_by_one() -> None:
+    clips = torch.rand(3, 3, 6, 40, 40, generator=torch.Generator().manual_seed(3))
+    many = [Drawing(2).draw(np.random.default_rng(seed), 6, 40) for seed in range(3)]
+    patches = tubelets.cut(clips, many, 23)
+    for clip, several, found in zip(clips, many, patches, strict=True):
+        for one, patch in zip(several, found, strict=True):
+            share = mask(one.shape, one.height, one.width, one.soft)
+            picture = clip[:, one.frame, one.top : one.top + one.height, one.left : one.left + one.width] * share
+            torch.testing.assert_close(patch[:, : one.height, : one.width], torch.cat([picture, share[None]]), rtol=0, atol=1e-6)
+            assert not patch[:, one.height :].any() and not patch[:, :, one.width :].any()
 
 
 def test_without_motion_a_tubelet_stands() -> None:
@@ -207,12 +240,77 @@ def test_without_motion_a_tubelet_stands() -> None:
     assert (one.centres == one.centres[0]).all()
 
 
+def test_randomly_scaled_crops_jump_and_change_their_size_alike_along_both_axes() -> None:
+    (one,) = Drawing(1, "crops", limits("rotation")).draw(np.random.default_rng(0), 64, 64)
+    scales = one.transform[:, 0, 0]
+    assert np.allclose(one.transform, scales[:, None, None] * np.eye(2)) and scales.min() < 0.6 and scales.max() > 1.4
+    assert np.abs(np.diff(one.centres, axis=0)).mean() > 15 and (one.centres >= 0).all() and (one.centres <= 64).all()
+
+
+# As released.
+
+
+def test_released_patches_have_the_code_s_sides_and_lie_where_the_tubelet_is() -> None:
+    drawn = [Drawing(1, "none", released=("patches",)).draw(np.random.default_rng(seed), 8, 112)[0] for seed in range(2000)]
+    extents = np.array([(one.height, one.width) for one in drawn])
+    assert extents.min() in (9, 10, 11) and extents.max() in range(100, 109)
+    for one in drawn:
+        middle = np.array([one.left + one.width / 2, one.top + one.height / 2])
+        inside = (one.centres[0] > extents.max() / 2) & (one.centres[0] < 112 - extents.max() / 2)
+        assert (np.abs(middle - one.centres[0])[inside] <= 0.5 + 1e-9).all()
+        assert min(one.top, one.left) >= 0 and one.top + one.height <= 112 and one.left + one.width <= 112
+
+
+def test_released_transformations_are_a_walk() -> None:
+    """At most 6 degrees a frame between keyframes, evenly gone through or not; shear along x, y or both; the first frame as it is."""
+    degrees, ends, both = [], [], []
+    for seed in range(600):
+        (one,) = Drawing(1, "linear", limits("rotation"), released=("transformations",)).draw(np.random.default_rng(seed), 16, 112)
+        turn = np.degrees(np.arctan2(one.transform[:, 1, 0], one.transform[:, 0, 0]))
+        degrees.append(np.abs(np.diff(np.unwrap(turn, period=360))).max())
+        ends.append(turn[-1])
+        (one,) = Drawing(1, "linear", limits("shear"), released=("transformations",)).draw(np.random.default_rng(seed), 16, 112)
+        assert np.allclose(one.transform[0], np.eye(2)) and abs(one.transform[-1, 0, 1]) <= 0.066 * 15
+        both.append((one.transform[-1, 0, 1] != 0, one.transform[-1, 1, 0] != 0))
+    assert max(degrees) <= 12 + 1e-6 and max(np.abs(ends)) <= 90 and np.abs(ends).max() > 80, "a gap that speeds up ends at twice its speed"
+    assert all(abs(both.count(kind) / 600 - 1 / 3) < 0.08 for kind in ((True, False), (False, True), (True, True)))
+    even = np.mean([one <= 6 + 1e-6 for one in degrees])
+    assert 0.6 < even < 0.95
+
+
+# Colour.
+
+
+def test_colours_by_hand() -> None:
+    """Each with a probability of 0.2; brightness shifts by at most 32 levels, contrast scales by e^0.2, greys keep their hue."""
+    changes = tubelets.colours([np.random.default_rng(seed) for seed in range(4000)])
+    still = (np.abs(changes[:, :, :3] - np.eye(3)).max((1, 2)) < 1e-9) & (np.abs(changes[:, :, 3]).max(1) < 1e-12)
+    assert abs(still.mean() - 0.8**3) < 0.03
+    grey = changes[:, :, :3] @ np.ones(3)
+    np.testing.assert_allclose(grey, grey[:, :1].repeat(3, 1), atol=1e-9)
+    assert abs((np.abs(grey[:, 0] - 1) > 1e-9).mean() - 0.2) < 0.03 and math.isclose(grey.max(), math.exp(0.2), rel_tol=0.01)
+    shifts = changes[:, 0, 3] / grey[:, 0]
+    assert abs((shifts != 0).mean() - 0.2) < 0.03 and 0.97 < np.abs(shifts).max() / (32 / 255) <= 1 + 1e-9
+
+
+def test_recoloured_clips_by_hand() -> None:
+    """0.5 shifted by 0.1 and scaled by 2 is 1.2, and clamped 1; 0.1 becomes 0.4."""
+    clips = torch.tensor([0.5, 0.1]).view(2, 1, 1, 1, 1).expand(2, 3, 2, 4, 4)
+    change = np.concatenate([2 * np.eye(3), np.full((3, 1), 0.2)], axis=1)
+    found = tubelets.recoloured(clips, np.stack([change] * 2), ((0.5, 0.4, 0.3), (0.5, 0.5, 0.25)))
+    expected = torch.tensor([[1, 1.2, 2.8], [-0.2, 0, 0.4]]).view(2, 3, 1, 1, 1).expand_as(clips)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "make, line",
     [
         (lambda: Drawing(0), "tubelets: 0 of them; give 1 or more"),
         (lambda: Drawing(motion="curved"), "tubelets: motion 'curved'; choose none, linear, non-linear"),
-        (lambda: Drawing(transforms=("zoom",)), "tubelets: transformation zoom; choose of scale, shear, rotation"),
+        (lambda: Drawing(transforms={"zoom": (0, 1)}), "tubelets: transformation zoom; choose of scale, shear, rotation"),
+        (lambda: Drawing(released=("loss",)), "tubelets: released loss; choose of patches, transformations"),
+        (lambda: Drawing(patch=(16, 120)), "tubelets: patches of 16 to 120 px in a frame of 112; give 1 to 112, the least first"),
+        (lambda: Drawing(patch=(64, 16)), "tubelets: patches of 64 to 16 px in a frame of 112; give 1 to 112, the least first"),
         (lambda: Drawing().draw(np.random.default_rng(0), 2, 64), "tubelets: clips of 2 frames, and a path has 3 keyframes"),
         (lambda: Drawing().draw(np.random.default_rng(0), 8, 3), "tubelets: a patch of 16 px of 112 is none in frames of 3 px"),
     ],

@@ -242,10 +242,10 @@ def test_brightness_contrast_and_saturation_are_torchvisions(factor: float) -> N
 
 
 def test_a_hue_turn_keeps_greys_and_the_grey_value() -> None:
-    turn = video._hue(np.array([0.07, -0.1, 0.5]))
+    turn = video.turned(np.array([0.07, -0.1, 0.5]))
     assert np.allclose(turn @ np.full(3, 0.3), 0.3)
     assert np.allclose(np.array(GREY) @ turn, GREY)
-    assert np.allclose(video._hue(np.array([1.0])), np.eye(3))
+    assert np.allclose(video.turned(np.array([1.0])), np.eye(3))
 
 
 def test_grey_has_equal_channels_and_the_luma() -> None:

@@ -11,8 +11,10 @@ the device. Places are in px with x to the right and y down: pixel i covers [i, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from videossl.augment import video
+from videossl.augment.video import placed
 from videossl.errors import InputError
 
 SIDE = 112
@@ -41,9 +45,20 @@ OPACITY = (0.8, 1.0)
 """Between what the opacity at a keyframe is drawn (code)."""
 KEYFRAMES = 3
 """K, of each path, transformation and opacity (5.3.3)."""
-MOTIONS = ("none", "linear", "non-linear")
+MOTIONS = ("none", "linear", "non-linear", "crops")
+"""Kinds of path (5.3.3); "crops" are the randomly scaled crops of table C.7, whose centre and scale are drawn anew in each frame."""
 LIMITS = {"scale": (0.5, 1.5), "shear": (-1.5, 1.5), "rotation": (-90.0, 90.0)}
 """Kinds of transformation, and between what each is drawn (5.3.4); rotation in degrees, clockwise as seen."""
+RELEASED = ("patches", "transformations")
+"""Of what the authors' code draws another way than the text says, and what `Drawing.released` may name."""
+SIDES, RATIOS, STRETCH = (16, 24, 28, 32, 48, 64), (0.5, 0.67, 0.75, 1, 1.33, 1.5, 2), 0.18
+"""Sides of patches as released, px, their ratios of width to height, and the exponent by which either is stretched at most."""
+WALK = {"scale": 1 / 30, "shear": 0.066, "rotation": 6.0}
+"""The furthest that a transformation goes from one frame to the next as released; of the scale, which the code does not do, as much for its range."""
+INNER, UNEVEN = (0.5, 0.3, 0.2), 0.3
+"""As released: how often a transformation has 0, 1 and 2 inner keyframes, and how often it speeds up or slows down between two."""
+COLOUR_P, BRIGHTNESS, CONTRAST, HUE, SATURATION = 0.2, 32 / 255, 0.2, 24.0, 0.1
+"""Of the pair's shared colour: the probability of each change, the shift of brightness, the exponents of contrast and saturation, and degrees of hue (code)."""
 
 
 class Tubelet(NamedTuple):
@@ -67,14 +82,19 @@ class Tubelet(NamedTuple):
 
 @dataclass(frozen=True)
 class Drawing:
-    """The kind of tubelets that are drawn. count: M; motion: one of `MOTIONS`; transforms: some of `LIMITS`, without order.
+    """The kind of tubelets that are drawn.
 
-    Raises InputError for other names, and for no tubelet.
+    count: M; motion: one of `MOTIONS`; transforms: some of `LIMITS`, with what each is drawn between; patch: the least and the largest side of a
+    patch, px of a side of 112; released: what is drawn as the authors' code does, some of `RELEASED`.
+
+    Raises InputError for other names, for no tubelet, and for patches that are larger than the frame.
     """
 
     count: int = 2
     motion: str = "non-linear"
-    transforms: tuple[str, ...] = ("rotation",)
+    transforms: Mapping[str, tuple[float, float]] = field(default_factory=lambda: {"rotation": LIMITS["rotation"]})
+    patch: tuple[int, int] = PATCH
+    released: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -83,32 +103,65 @@ class Drawing:
             raise InputError(f"tubelets: motion {self.motion!r}; choose {', '.join(MOTIONS)}")
         if wrong := set(self.transforms) - set(LIMITS):
             raise InputError(f"tubelets: transformation {', '.join(sorted(wrong))}; choose of {', '.join(LIMITS)}")
+        if wrong := set(self.released) - set(RELEASED):
+            raise InputError(f"tubelets: released {', '.join(sorted(wrong))}; choose of {', '.join(RELEASED)}")
+        if not 1 <= self.patch[0] <= self.patch[1] <= SIDE:
+            raise InputError(
+                f"tubelets: patches of {self.patch[0]} to {self.patch[1]} px in a frame of {SIDE}; give 1 to {SIDE}, the least first"
+            )
+
+    def check(self, frames: int, side: int) -> None:
+        """Raise InputError where clips of `frames` frames of `side` px are too short for a path, or too small for the least patch."""
+        if frames < KEYFRAMES:
+            raise InputError(f"tubelets: clips of {frames} frames, and a path has {KEYFRAMES} keyframes; take {KEYFRAMES} frames or more")
+        if scaled(self.patch[0], side) < 1:
+            raise InputError(f"tubelets: a patch of {self.patch[0]} px of {SIDE} is none in frames of {side} px; take larger frames")
 
     def draw(self, rng: np.random.Generator, frames: int, side: int) -> list[Tubelet]:
         """The tubelets of a pair of clips of `frames` frames of `side` px, the largest patch first (code); all draws are from `rng`.
 
-        Raises InputError where a clip has fewer frames than keyframes, or the smallest patch does not fit.
+        Raises InputError as `check` does.
         """
-        if frames < KEYFRAMES:
-            raise InputError(f"tubelets: clips of {frames} frames, and a path has {KEYFRAMES} keyframes; take {KEYFRAMES} frames or more")
-        if scaled(PATCH[0], side) < 1:
-            raise InputError(f"tubelets: a patch of {PATCH[0]} px of {SIDE} is none in frames of {side} px; take larger frames")
+        self.check(frames, side)
         drawn = [self._one(rng, frames, side) for _ in range(self.count)]
         return sorted(drawn, key=lambda tubelet: -tubelet.height * tubelet.width)
 
     def _one(self, rng: np.random.Generator, frames: int, side: int) -> Tubelet:
-        height, width = (int(extent) for extent in rng.integers(scaled(PATCH[0], side), scaled(PATCH[1], side) + 1, 2))
-        frame, top, left = (int(rng.integers(0, end)) for end in (frames, side - height + 1, side - width + 1))
-        shape = SHAPES[int(rng.choice(len(SHAPES), p=SHARES))]
+        height, width = self._size(rng, side)
+        frame = int(rng.integers(frames))
+        place = rng.random(2)
+        shape = SHAPES[int(np.searchsorted(np.cumsum(SHARES[:-1]), rng.random(), side="right"))]
         soft = float(rng.uniform(*SOFT)) if rng.random() < 0.5 else 0.5
         centres = self._path(rng, frames, side)
-        transform = between(keyframes(rng, frames), self._transformations(rng), frames)
+        transform = self._transformations(rng, frames)
         opacity = between(keyframes(rng, frames), rng.uniform(*OPACITY, (KEYFRAMES, 1)), frames)[:, 0]
-        return Tubelet(frame, top, left, height, width, shape, soft, centres, matrices(transform), opacity)
+        ends = np.array([side - height, side - width])
+        if "patches" in self.released:  # where the tubelet itself is in that frame
+            top, left = np.clip(np.rint(centres[frame][::-1] - [height / 2, width / 2]), 0, ends).astype(int)
+        else:
+            top, left = np.floor(place * (ends + 1)).astype(int)
+        return Tubelet(frame, int(top), int(left), height, width, shape, soft, centres, matrices(transform), opacity)
+
+    def _size(self, rng: np.random.Generator, side: int) -> tuple[int, int]:
+        """Height and width of a patch."""
+        if "patches" not in self.released:
+            height, width = rng.integers(scaled(self.patch[0], side), scaled(self.patch[1], side) + 1, 2)
+            return int(height), int(width)
+        length, ratio = SIDES[rng.integers(len(SIDES))] * side / SIDE, RATIOS[rng.integers(len(RATIOS))]
+        extents = np.array([length / np.sqrt(ratio), length * np.sqrt(ratio)]) * np.exp(rng.uniform(-STRETCH, STRETCH, 2))
+        height, width = np.clip(np.rint(extents), 1, side)
+        return int(height), int(width)
+
+    @property
+    def largest(self) -> int:
+        """The largest side of a patch, px of a side of 112."""
+        return SIDE if "patches" in self.released else self.patch[1]
 
     def _path(self, rng: np.random.Generator, frames: int, side: int) -> np.ndarray:
         if self.motion == "none":
             return np.broadcast_to(rng.uniform(0, side, 2), (frames, 2)).copy()
+        if self.motion == "crops":
+            return rng.uniform(0, side, (frames, 2))
         if self.motion == "linear":
             at = keyframes(rng, frames)
             return between(at, linear_centres(rng, side), frames)
@@ -116,14 +169,42 @@ class Drawing:
         shift = rng.integers(0, side - extent, 2)
         return non_linear(rng.uniform(0, side, (POINTS, 2)), extent, shift, frames)
 
-    def _transformations(self, rng: np.random.Generator) -> np.ndarray:
-        """(K, 5): scale of width and height, shear r and s, rotation in degrees; the first is the identity."""
-        drawn = np.tile([1.0, 1.0, 0.0, 0.0, 0.0], (KEYFRAMES, 1))
-        for name, columns in (("scale", [0, 1]), ("shear", [2, 3]), ("rotation", [4])):
-            values = rng.uniform(*LIMITS[name], (KEYFRAMES - 1, len(columns)))  # drawn whether it is used or not
-            if name in self.transforms:
-                drawn[1:, columns] = values
-        return drawn
+    def _transformations(self, rng: np.random.Generator, frames: int) -> np.ndarray:
+        """(T, 5): scale of width and height, shear r and s, rotation in degrees (eq. 5.7); all are drawn, whether they are used or not."""
+        if self.motion == "crops":
+            drawn = np.tile(IDENTITY, (frames, 1))
+            drawn[:, :2] = rng.uniform(*LIMITS["scale"], (frames, 1))
+            return drawn
+        if "transformations" in self.released:
+            return self._walk(rng, frames)
+        drawn = np.tile(IDENTITY, (KEYFRAMES, 1))
+        at, shares = keyframes(rng, frames), rng.random((KEYFRAMES - 1, 5))
+        for name, (low, high) in self.transforms.items():
+            drawn[1:, COLUMNS[name]] = low + (high - low) * shares[:, COLUMNS[name]]
+        return between(at, drawn, frames)
+
+    def _walk(self, rng: np.random.Generator, frames: int) -> np.ndarray:
+        """Transformations (T, 5) as the authors' code draws them: a random walk over the keyframes, some of its gaps gone through unevenly."""
+        inner = int(np.searchsorted(np.cumsum(INNER[:-1]), rng.random(), side="right"))
+        at = np.array([0, *np.sort(1 + rng.permutation(frames - 2)[:inner]), frames - 1])
+        steps = rng.uniform(-1, 1, (len(at) - 1, 5)) * np.diff(at)[:, None]
+        along = [[1, 0], [0, 1], [1, 1]][rng.integers(3)]  # shear along x, along y, or both
+        drawn = np.tile(IDENTITY, (len(at), 1))
+        for name in self.transforms:
+            values = np.cumsum(steps[:, COLUMNS[name]] * WALK[name], axis=0)
+            drawn[1:, COLUMNS[name]] += values * along if name == "shear" else values
+        times = np.arange(frames, dtype=float)
+        for start, end in itertools.pairwise(at):
+            share, (uneven, faster) = (times[start : end + 1] - start) / (end - start), rng.random(2)
+            if uneven < UNEVEN:
+                times[start : end + 1] = start + (end - start) * (share**2 if faster < 0.5 else 1 - (1 - share) ** 2)
+        return np.stack([np.interp(times, at, column) for column in drawn.T], axis=1)
+
+
+IDENTITY = (1.0, 1.0, 0.0, 0.0, 0.0)
+"""Scale of width and height, shear r and s, and rotation in degrees that change nothing."""
+COLUMNS = {"scale": [0, 1], "shear": [2, 3], "rotation": [4]}
+"""The places of each kind of transformation among those."""
 
 
 def scaled(length: float, side: int) -> int:
@@ -136,7 +217,7 @@ def scaled(length: float, side: int) -> int:
 
 def keyframes(rng: np.random.Generator, frames: int) -> np.ndarray:
     """The first frame, the last, and K - 2 others between, each of `frames` as likely, from `rng`: (K,) int, rising."""
-    inner = 1 + rng.choice(frames - 2, KEYFRAMES - 2, replace=False)
+    inner = 1 + rng.permutation(frames - 2)[: KEYFRAMES - 2]
     return np.array([0, *np.sort(inner), frames - 1])
 
 
@@ -167,8 +248,15 @@ def non_linear(points: np.ndarray, extent: float, shift: np.ndarray, frames: int
 
 def smoothed(points: np.ndarray, sigma: float = SIGMA, reach: int = REACH) -> np.ndarray:
     """`points` (N, D) under a Gaussian of `sigma` points that ends after `reach`; at the ends they are reflected, the last one repeated (eq. 5.6)."""
+    result: np.ndarray = _smoothing(len(points), sigma, reach) @ points
+    return result
+
+
+@cache
+def _smoothing(count: int, sigma: float, reach: int) -> np.ndarray:
+    """The weight (count, count) of each point in each smoothed one."""
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    whole = np.pad(points, ((reach, reach), (0, 0)), mode="symmetric")
+    whole = np.pad(np.eye(count), ((reach, reach), (0, 0)), mode="symmetric")
     return np.stack([np.convolve(column, kernel / kernel.sum(), mode="valid") for column in whole.T], axis=1)
 
 
@@ -186,61 +274,115 @@ def matrices(transform: np.ndarray) -> np.ndarray:
 # Patches, and how they are pasted.
 
 
-def mask(shape: str, height: int, width: int, soft: float = 0.5) -> np.ndarray:
-    """The share (height, width) in 0..1 that a patch of `shape` has of each pixel; soft: the distance from the centre, in sides, from which it
-    falls to 0 at the edge; 0.5 for a hard edge."""
-    y = np.abs(np.arange(height) - height // 2)[:, None] / height
-    x = np.abs(np.arange(width) - width // 2)[None] / width
-    distance = {"rectangle": np.maximum(x, y), "ellipse": np.hypot(x, y), "rhombus": x + y}[shape]
-    inside = np.ones_like(distance) if shape == "rectangle" else (distance < 0.5).astype(float)
-    return inside if soft >= 0.5 else inside * np.clip((0.5 - distance) / (0.5 - soft), 0, 1)
+class Layer(NamedTuple):
+    """Tubelets as they lie over clips, whatever clips those are: a clip v becomes v `left` + `picture` (eq. 5.3, 5.4)."""
+
+    picture: Tensor
+    """(B, C, T, S, S), what the tubelets show, times their shares"""
+    left: Tensor
+    """(B, 1, T, S, S), the share in 0..1 that the clip keeps"""
+
+    def on(self, clips: Tensor) -> Tensor:
+        """`clips` (B, C, T, S, S) with the tubelets on them; `clips` stay."""
+        return torch.addcmul(self.picture, clips, self.left)
 
 
-def cut(clip: Tensor, tubelets: Sequence[Tubelet], side: int) -> Tensor:
-    """The patches of one `clip` (C, T, S, S) float by `tubelets`, times their masks, and the masks: (M, C + 1, side, side), each above and left, zero beyond."""
-    result = clip.new_zeros(len(tubelets), len(clip) + 1, side, side)
-    for patch, one in zip(result, tubelets, strict=True):
-        share = torch.from_numpy(mask(one.shape, one.height, one.width, one.soft)).to(clip)
-        picture = clip[:, one.frame, one.top : one.top + one.height, one.left : one.left + one.width]
-        patch[:, : one.height, : one.width] = torch.cat([picture * share, share[None]])
-    return result
+def masks(tubelets: Sequence[Sequence[Tubelet]], side: int, device: torch.device | None = None) -> Tensor:
+    """The share (B, M, side, side) in 0..1 that the patches of `tubelets`, M of each clip, have of each pixel, each above and left, 0 beyond.
 
-
-def paste(clips: Tensor, patches: Tensor, tubelets: Sequence[Sequence[Tubelet]]) -> Tensor:
-    """`clips` (B, C, T, S, S) float with the `patches` (B, M, C + 1, P, P) of `cut` on them, one after the other (eq. 5.3, 5.4); `clips` stay.
-
-    tubelets: of each clip, in the order of its patches.
-
-    v (1 - alpha) + patch alpha, each warped bilinearly; a patch is warped times its mask, so that its edge has no rim of another colour. What
-    leaves the frame is cut.
+    A soft edge falls from 1 at a distance `soft` of the centre, in sides, to 0 at the edge; a soft of 0.5 is a hard edge. device: of the result.
     """
-    channels, size, result = clips.shape[1], (clips.shape[3], clips.shape[4]), clips
-    for number in range(patches.shape[1]):
+    device = device or torch.device("cpu")
+    height, width, soft = (_each(tubelets, name, device).float()[..., None, None] for name in ("height", "width", "soft"))
+    shape = placed(np.array([[SHAPES.index(one.shape) for one in many] for many in tubelets]), device)[..., None, None]
+    at = torch.arange(side, device=device)
+    y, x = (at[:, None] - (height / 2).floor()).abs() / height, (at - (width / 2).floor()).abs() / width
+    distance = torch.where(shape == 0, torch.maximum(x, y), torch.where(shape == 1, torch.hypot(x, y), x + y))
+    inside = (at[:, None] < height) & (at < width) & ((shape == 0) | (distance < 0.5))
+    edge = ((0.5 - distance) / (0.5 - soft).clamp_min(1e-6)).clamp(0, 1)
+    return torch.where(soft < 0.5, edge, 1.0) * inside
+
+
+def cut(clips: Tensor, tubelets: Sequence[Sequence[Tubelet]], side: int) -> Tensor:
+    """The patches of `clips` (B, C, T, S, S) float by `tubelets`, M of each clip, times their masks, and the masks: (B, M, C + 1, side, side)."""
+    share = masks(tubelets, side, clips.device).to(clips)
+    frame, top, left = (_each(tubelets, name, clips.device) for name in ("frame", "top", "left"))
+    at, rows = torch.arange(side, device=clips.device), torch.arange(len(clips), device=clips.device)
+    y = (top[..., None] + at).clamp_max(clips.shape[3] - 1)[..., :, None]
+    x = (left[..., None] + at).clamp_max(clips.shape[4] - 1)[..., None, :]
+    pictures = clips[rows[:, None, None, None], :, frame[..., None, None], y, x]  # (B, M, side, side, C)
+    return torch.cat([pictures.movedim(-1, 2) * share[:, :, None], share[:, :, None]], dim=2)
+
+
+def _each(tubelets: Sequence[Sequence[Tubelet]], name: str, device: torch.device) -> Tensor:
+    """The values `name` of each tubelet, (B, M, ...), on a device."""
+    return placed(np.array([[getattr(one, name) for one in many] for many in tubelets]), device)
+
+
+def layer(patches: Tensor, tubelets: Sequence[Sequence[Tubelet]], size: int) -> Layer:
+    """The `patches` (B, M, C + 1, P, P) of `cut` along their paths over frames of `size` px, one after the other.
+
+    tubelets: of each clip, in the order of its patches. A patch is warped bilinearly times its mask, so that its edge has no rim of another
+    colour, and times its opacity. What leaves the frame is cut.
+    """
+    make = _one_by_one if patches.device.type == "cpu" else _at_once
+    return make(patches, tubelets, size)
+
+
+def _at_once(patches: Tensor, tubelets: Sequence[Sequence[Tubelet]], size: int) -> Layer:
+    """A whole batch at a time, for a GPU."""
+    batch, count, channels, _, _ = patches.shape
+    frames = len(tubelets[0][0].opacity)
+    picture, left = patches.new_zeros(batch, channels - 1, frames, size, size), patches.new_ones(batch, 1, frames, size, size)
+    for number in range(count):
         one = [several[number] for several in tubelets]
-        warped = warp(patches[:, number], one, size)  # (B, T, C + 1, S, S)
-        opacity = torch.from_numpy(np.stack([tubelet.opacity for tubelet in one])).to(clips)[:, :, None, None, None]
-        warped = (warped * opacity).transpose(1, 2)
-        result = result * (1 - warped[:, channels:]) + warped[:, :channels]
-    return result
+        windows = np.zeros((batch * frames, 2))
+        warped = _warped(patches[:, number], one, windows, (size, size)).view(batch, frames, channels, size, size).transpose(1, 2)
+        keep = 1 - warped[:, -1:]
+        picture, left = torch.addcmul(warped[:, :-1], picture, keep), left * keep
+    return Layer(picture, left)
 
 
-def warp(patches: Tensor, tubelets: Sequence[Tubelet], size: tuple[int, int]) -> Tensor:
-    """`patches` (B, C, P, P), which lie above and left, at the places of `tubelets` in each frame of `size` (height, width): (B, T, C, *size),
-    zero elsewhere."""
-    batch, channels, side, _ = patches.shape
+def _one_by_one(patches: Tensor, tubelets: Sequence[Sequence[Tubelet]], size: int) -> Layer:
+    """One tubelet after the other, in the part of the frame that it touches, for a CPU."""
+    frames = len(tubelets[0][0].opacity)
+    picture = np.zeros((len(patches), patches.shape[2] - 1, frames, size, size), np.float32)
+    left = np.ones((len(patches), 1, frames, size, size), np.float32)
+    for row, several in enumerate(tubelets):
+        for patch, one in zip(patches[row], several, strict=True):
+            half = np.abs(one.transform) @ [one.width / 2, one.height / 2] + 1  # (T, 2): what a window has to hold on either side
+            wide, tall = np.minimum(np.ceil(2 * half.max(0)) + 1, size).astype(int)
+            windows = np.clip(np.floor(one.centres - [wide / 2, tall / 2]), [0, 0], [size - wide, size - tall])  # (T, 2)
+            warped = _warped(patch[None].float(), [one], windows, (tall, wide)).numpy()
+            for frame, (x, y) in enumerate(windows.astype(int)):
+                keep, at = 1 - warped[frame, -1:], (row, slice(None), frame, slice(y, y + tall), slice(x, x + wide))
+                picture[at] = picture[at] * keep + warped[frame, :-1]
+                left[at] *= keep
+    return Layer(torch.from_numpy(picture).to(patches), torch.from_numpy(left).to(patches))
+
+
+def _warped(patches: Tensor, tubelets: Sequence[Tubelet], windows: np.ndarray, size: tuple[int, int]) -> Tensor:
+    """`patches` (B, C, P, P), which lie above and left, where `tubelets` have them in each frame, seen through windows of `size` (height,
+    width) that begin at `windows` (B T, 2), x, y: (B T, C, *size), zero elsewhere, times the opacity."""
+    batch, side = len(patches), patches.shape[-1]
     centres = np.stack([tubelet.centres for tubelet in tubelets])  # (B, T, 2)
     inverse = np.linalg.inv(np.stack([tubelet.transform for tubelet in tubelets]))  # (B, T, 2, 2)
     middle = np.array([[tubelet.width / 2, tubelet.height / 2] for tubelet in tubelets])[:, None]  # (B, 1, 2)
     frames = centres.shape[1]
     # Where in the patch a pixel of the frame lies: inverse (p - centre) + middle, and then in the -1 ... 1 of grid_sample.
-    linear = torch.from_numpy(inverse * 2 / side).to(patches).flatten(0, 1)
-    constant = torch.from_numpy((middle - np.einsum("btij,btj->bti", inverse, centres)) * 2 / side - 1).to(patches).flatten(0, 1)
-    y, x = (torch.arange(length, device=patches.device, dtype=patches.dtype) + 0.5 for length in size)
-    place = torch.stack([x[None].expand(size), y[:, None].expand(size)], dim=-1)  # (S, S, 2)
-    grid = torch.einsum("nij,hwj->nhwi", linear, place) + constant[:, None, None]
+    begin = windows.reshape(batch, frames, 2) + 0.5 - centres
+    constant = (middle + np.einsum("btij,btj->bti", inverse, begin)) * 2 / side - 1
+    linear, constant = (placed(value, patches.device).flatten(0, 1) for value in (inverse * 2 / side, constant))
+    y, x = (torch.arange(length, device=patches.device, dtype=patches.dtype) for length in size)
+    grid = (
+        constant[:, None, None]
+        + linear[:, None, None, :, 0] * x[None, None, :, None]
+        + linear[:, None, None, :, 1] * y[None, :, None, None]
+    )
     sources = patches[:, None].expand(-1, frames, -1, -1, -1).flatten(0, 1)
     warped = F.grid_sample(sources, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return warped.reshape(batch, frames, channels, *size)
+    opacity = placed(np.concatenate([tubelet.opacity for tubelet in tubelets]), patches.device)
+    return warped.mul_(opacity[:, None, None, None])
 
 
 def paired(query: Tensor, key: Tensor, drawing: Drawing, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, Tensor]:
@@ -251,5 +393,33 @@ def paired(query: Tensor, key: Tensor, drawing: Drawing, rngs: Sequence[np.rando
     """
     frames, side = query.shape[2], query.shape[-1]
     tubelets = [drawing.draw(rng, frames, side) for rng in rngs]
-    patches = torch.stack([cut(clip, one, scaled(PATCH[1], side)) for clip, one in zip(query, tubelets, strict=True)])
-    return paste(query, patches, tubelets), paste(key, patches, tubelets)
+    found = layer(cut(query, tubelets, scaled(drawing.largest, side)), tubelets, side)
+    return found.on(query), found.on(key)
+
+
+# Colour.
+
+
+def colours(rngs: Sequence[np.random.Generator]) -> np.ndarray:
+    """Changes of colour, one drawn of each of `rngs`: (B, 3, 4), of which `recoloured` adds the last column to the product of the others and a
+    colour in 0..1.
+
+    Each comes with a probability of 0.2, in this order: brightness shifts; contrast scales; hue turns, and saturation scales, in YIQ
+    (`augment.video`), where the code works in HSV.
+    """
+    draws = np.stack([rng.random(7) for rng in rngs], axis=1)
+    on, sign = draws[:3] < COLOUR_P, 2 * draws[3:] - 1
+    shift = np.where(on[0], BRIGHTNESS * sign[0], 0.0)
+    contrast, saturation = np.exp(np.where(on[1], CONTRAST * sign[1], 0.0)), np.exp(np.where(on[2], SATURATION * sign[3], 0.0))
+    saturation = saturation[:, None, None]
+    chroma = saturation * np.eye(3) + (1 - saturation) * np.outer(np.ones(3), video.LUMA)
+    linear = contrast[:, None, None] * (video.turned(np.where(on[2], HUE / 360 * sign[2], 0.0)) @ chroma)
+    return np.concatenate([linear, (linear @ np.ones(3) * shift[:, None])[..., None]], axis=2)
+
+
+def recoloured(clips: Tensor, changes: np.ndarray, normalise: tuple[video.Level, video.Level]) -> Tensor:
+    """`clips` (B, 3, T, S, S) float in 0..1 by `changes` (B, 3, 4) of `colours`, clamped to 0..1, then by the mean and deviation of `normalise`."""
+    a = placed(changes, clips.device).to(clips.dtype)[..., None, None, None]
+    out = torch.addcmul(a[:, :, 3], a[:, :, 0], clips[:, 0:1])
+    out.addcmul_(a[:, :, 1], clips[:, 1:2]).addcmul_(a[:, :, 2], clips[:, 2:3]).clamp_(0, 1)
+    return video.normalised(out, normalise)

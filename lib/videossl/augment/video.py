@@ -318,7 +318,7 @@ def colour_maps(draws: dict[str, np.ndarray], jitter: Sequence[float], jitter_p:
     brightness, contrast, saturation = (np.maximum(1 + by, 0)[:, None, None] for by in change[:3])
     grey, same = np.outer(np.ones(3), LUMA), np.eye(3)
     blend = saturation * same + (1 - saturation) * grey
-    linear = np.stack([brightness * same, contrast * same, blend, _hue(change[3])], axis=1)
+    linear = np.stack([brightness * same, contrast * same, blend, turned(change[3])], axis=1)
     mean = np.zeros((batch, 4, 3, 3))
     mean[:, 1] = (1 - contrast) * grey
     order = np.argsort(np.stack([draws[name] for name in ORDER], axis=1), axis=1, kind="stable")
@@ -330,7 +330,7 @@ def colour_maps(draws: dict[str, np.ndarray], jitter: Sequence[float], jitter_p:
     return last @ direct, last @ pooled
 
 
-def _hue(turn: np.ndarray) -> np.ndarray:
+def turned(turn: np.ndarray) -> np.ndarray:
     """Matrices (B, 3, 3) on RGB that turn the chroma by `turn` (B,) circles and leave the grey value."""
     cos, sin = np.cos(2 * np.pi * turn), np.sin(2 * np.pi * turn)
     rotation = np.tile(np.eye(3), (len(turn), 1, 1))
