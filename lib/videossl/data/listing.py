@@ -109,6 +109,19 @@ def find(root: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
     return sorted(paths)
 
 
+def places(root: Path, folder: str) -> dict[str, str]:
+    """Find the videos at any depth below `folder` of `root`: path, relative to `root`, by name without suffix. One walk: there may be hundreds of thousands.
+
+    Two files of one name raise InputError.
+    """
+    found: dict[str, str] = {}
+    for below in find(root / folder):
+        name, place = PurePosixPath(below).stem, f"{folder}/{below}"
+        if found.setdefault(name, place) != place:
+            raise InputError(f"{root / place} and {root / found[name]} are one clip; remove one of them")
+    return found
+
+
 def left_over(root: Path, folders: Sequence[str], used: Iterable[str]) -> dict[str, list[str]]:
     """The files in `folders` of `root`, all where none are named, that are not among `used` nor lists of a split: sorted paths by the end of their names.
 

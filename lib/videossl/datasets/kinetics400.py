@@ -25,6 +25,7 @@ keeps, and unpack them. Without csv files each clip must lie in the folder of it
 ARCHIVES: tuple[Archive, ...] = ()
 SIDES = {"train": "train", "val": "test"}  # folder -> our split
 FOLDERS = tuple(SIDES)
+ANNOTATIONS = "annotations"  # folder of the lists
 LISTS = {"train": ("train.csv",), "val": ("val.csv", "validate.csv")}  # names that copies have
 COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 TRAIN = 240_000  # videos, about: P section 4.1; the csv files name 246534, and 240258 were to be had (arrange_by_classes.py of cvdfoundation/kinetics-dataset)
@@ -53,20 +54,36 @@ def videos(root: Path, split: int, options: Mapping[str, Any]) -> list[Video]:
     listing.check_options(NAME, options)
     if split != 1:
         raise InputError(f"dataset {NAME} has no split {split!r}: give 1")
-    root = Path(root)
+    return checked(clips(Path(root), _lists(Path(root), options)))
+
+
+def clips(root: Path, lists: Path | None) -> list[Video]:
+    """The clips of both sides: those that the csv files in `lists` name, or those in the class folders where it is None. Not yet `checked`.
+
+    Raises:
+        InputError: no folder of a side, or nothing in it; a clip that is not in the folder of a class; a malformed csv.
+    """
     check(root)
-    lists = _lists(root, options)
-    named = [video for folder in SIDES for video in (_named(root, folder, lists) if lists else _in_classes(root, folder))]
+    return [video for folder in SIDES for video in (_named(root, folder, lists) if lists else _in_classes(root, folder))]
+
+
+def checked(named: list[Video]) -> list[Video]:
+    """The clips, sorted by id. A clip that is named twice, or a class of `val` that `train` does not have, raises InputError."""
     _check_classes(named)
     _check_once(named)
     return listing.unique(named)
 
 
+def has_lists(folder: Path) -> bool:
+    """True where a csv file of either side lies in `folder`."""
+    return any((folder / name).is_file() for names in LISTS.values() for name in names)
+
+
 def _lists(root: Path, options: Mapping[str, Any]) -> Path | None:
     """The folder of csv files, None where there is none and none is asked for."""
-    if not options.get("lists") and not any((root / "annotations" / name).is_file() for names in LISTS.values() for name in names):
+    if not options.get("lists") and not has_lists(root / ANNOTATIONS):
         return None
-    return listing.lists_folder(root, options, "annotations", "the official lists (train.csv, val.csv)")
+    return listing.lists_folder(root, options, ANNOTATIONS, "the official lists (train.csv, val.csv)")
 
 
 def _in_classes(root: Path, folder: str) -> Iterator[Video]:
@@ -86,22 +103,12 @@ def _in_classes(root: Path, folder: str) -> Iterator[Video]:
 
 def _named(root: Path, folder: str, lists: Path) -> Iterator[Video]:
     """The clips of one side that its csv file names: where they lie, or where they should."""
-    places = _places(root, folder)
+    places = listing.places(root, folder)
     path = next((lists / name for name in LISTS[folder] if (lists / name).is_file()), lists / LISTS[folder][0])
     for line, label, youtube, times in _read(path):
         name = f"{youtube}_{times}"
         place = places.get(name, f"{folder}/{label}/{name}.mp4")
         yield Video(f"{label}/{name}", place, label, SIDES[folder], named_by=f"{path.name}:{line}", group=youtube)
-
-
-def _places(root: Path, folder: str) -> dict[str, str]:
-    """Find the clips of one side, by their names without suffix; in one walk, as there are hundreds of thousands."""
-    places: dict[str, str] = {}
-    for below in listing.find(root / folder):
-        name, place = PurePosixPath(below).stem, f"{folder}/{below}"
-        if places.setdefault(name, place) != place:
-            raise InputError(f"{root / place} and {root / places[name]} are one clip; remove one of them")
-    return places
 
 
 def _read(path: Path) -> Iterator[tuple[int, str, str, str]]:
