@@ -13,11 +13,11 @@ from videossl.datasets import toy
 from videossl.errors import InputError
 from videossl.params import run_plan, schema
 
-NAMES = ("folder", "hmdb51", "kinetics400", "msr-action3d", "ntu120", "ntu60", "toy", "ucf101")
+NAMES = ("diving48", "folder", "hmdb51", "kinetics400", "mini-kinetics", "msr-action3d", "ntu120", "ntu60", "toy", "ucf101")
 ALWAYS = {"about", "has", "labels", "options"}
 
 
-def test_there_are_eight() -> None:
+def test_there_are_ten() -> None:
     assert registry.names("datasets") == NAMES
 
 
@@ -64,7 +64,7 @@ def test_the_schema_knows_the_same_datasets() -> None:
 
 
 def test_what_params_looks_at_for_changes_is_what_datasets_read() -> None:
-    assert set(run_plan.READ) == {*listing.SUFFIXES, ".skeleton", ".txt", ".csv"}
+    assert set(run_plan.READ) == {*listing.SUFFIXES, ".skeleton", ".txt", ".csv", ".json"}
 
 
 @pytest.mark.parametrize("name", ["ucf101", "hmdb51"])

@@ -49,6 +49,7 @@ def test_without_the_section_nothing_is_as_if_it_were_there(good: Params) -> Non
         ({"name": "ucf101", "root": "/mine/ucf", "options": {"lists": "lists"}}, ["/mine/ucf"]),
         ({"name": "ucf101", "root": "/mine/ucf", "options": {"lists": "../lists"}}, ["/mine/ucf", "/mine/lists"]),
         ({"name": "kinetics400"}, ["data/raw/kinetics400"]),  # nobody but a person puts it there
+        ({"name": "mini-kinetics", "root": "/k400", "options": {"lists": "/lists"}}, ["/k400", "/lists"]),
         ({"name": "ntu60", "root": "/mine", "options": {"missing": "/lists/missing.txt"}}, ["/mine", "/lists/missing.txt"]),
     ],
 )

@@ -12,7 +12,7 @@ from videossl import files, paths, registry
 from videossl.params import recipes, schema
 from videossl.params.recipes import Params
 
-READ = (*files.VIDEOS, ".skeleton", ".txt", ".csv")
+READ = (*files.VIDEOS, ".skeleton", ".txt", ".csv", ".json")
 """The ends of names of the files that datasets read."""
 
 BASELINES = ("untrained", "handmade")
