@@ -23,7 +23,8 @@ def main() -> None:
     for name, settings in args.params["streams"].items():
         encoder = assemble.encoder(name, settings, 0)
         state = {key: tuple(tensor.shape) for key, tensor in encoder.state_dict().items()}
-        streams[name] = Shapes(encoder.shapes(assemble.input_shape(settings)), encoder.dims, state, encoder.torchvision_names)
+        shape = assemble.input_shape(settings)
+        streams[name] = Shapes(encoder.shapes(shape), encoder.dims, shape[1:], state, encoder.torchvision_names)
     settings = args.params["settings"]
     brought = elsewhere.files({**args.params, "settings": dict.fromkeys(streams, settings)})
     allowed = registry.module("methods", args.params["method"]).feasible(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from videossl import parallel, seeding
+from videossl.augment.tubelets import Drawing
 from videossl.encoders.build import build, build_head
 from videossl.methods.byol import BYOL
 from videossl.methods.cmmc import CMMC
@@ -20,6 +21,7 @@ from videossl.methods.crossclr import CrosSCLR
 from videossl.methods.moco import MoCo
 from videossl.methods.simclr import SimCLR
 from videossl.methods.supervised import Supervised
+from videossl.methods.tubelets import TubeletContrast
 from videossl.train import job
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Batches, Training, fit
@@ -60,6 +62,10 @@ def coclr(modality: str, other: str, **options: object) -> CoCLR:
     return CoCLR(moco(modality, **options), encoder(other), build_head(16, 1, 16, 12), topk=2, hide_own=0.5)
 
 
+def tubelets(drawing: Drawing | None) -> TubeletContrast:
+    return TubeletContrast(encoder("rgb"), build_head(16, 0, 16, 8), 16, 0.9, 0.2, drawing)
+
+
 CASES: dict[str, tuple[str, str, Callable[[], nn.Module]]] = {
     "moco": ("rgb", "", lambda: moco("rgb")),
     "a head with batch-norm": ("rgb", "", lambda: moco("rgb", norm="batch")),
@@ -80,6 +86,8 @@ CASES: dict[str, tuple[str, str, Callable[[], nn.Module]]] = {
     "byol in cmmc": ("rgb", "flow", lambda: CMMC(byol("rgb"), encoder("flow"))),
     "coclr with mixup": ("rgb", "flow", lambda: coclr("rgb", "flow", mixing="mixup")),
     "coclr in cmmc": ("flow", "rgb", lambda: CMMC(coclr("flow", "rgb"), encoder("rgb"))),
+    "tubelets": ("rgb", "", lambda: tubelets(Drawing())),
+    "temporal contrast": ("rgb", "", lambda: tubelets(None)),
     "supervised": ("joint", "", lambda: Supervised(encoder("joint"), 3, dropout=0.5)),  # type: ignore[arg-type]
 }
 

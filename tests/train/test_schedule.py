@@ -13,6 +13,9 @@ from videossl.train import schedule
     ("name", "progress", "wanted"),
     [
         ("cosine", 0.0, 1.0),
+        ("half-cosine", 0.0, 1.0),
+        ("half-cosine", 0.5, 0.5 * (1 + math.sqrt(0.5))),
+        ("half-cosine", 1.0, 0.5),
         ("cosine", 0.5, 0.5),
         ("cosine", 0.25, 0.5 * (1 + math.sqrt(0.5))),
         ("steps", 0.83, 1.0),
@@ -34,11 +37,16 @@ def test_a_list_of_shares_falls_at_each() -> None:
     assert schedule.factor([0.5, 0.75], 0.8) == pytest.approx(0.01)
 
 
-@pytest.mark.parametrize("name", ["constant", "cosine", "steps", [0.8]])
+@pytest.mark.parametrize("name", ["constant", "cosine", "half-cosine", "steps", [0.8]])
 def test_in_its_warm_up_the_rate_rises_in_a_straight_line(name: Any) -> None:
     rising = [schedule.factor(name, epoch / 100, 0.1) for epoch in range(11)]
     assert rising == pytest.approx([epoch / 10 for epoch in range(11)])
-    later = {"constant": 1.0, "cosine": 0.5 * (1 + math.cos(math.pi * 0.5)), "steps": 1.0}
+    later = {
+        "constant": 1.0,
+        "cosine": 0.5 * (1 + math.cos(math.pi * 0.5)),
+        "steps": 1.0,
+        "half-cosine": 0.5 * (1 + math.cos(math.pi * 0.25)),
+    }
     assert schedule.factor(name, 0.55, 0.1) == pytest.approx(later.get(str(name), 1.0))
     assert schedule.factor(name, 0.95, 0.1) == pytest.approx(
         {"constant": 1.0, "steps": 0.01}.get(str(name), schedule.factor(name, 0.95, 0.1))

@@ -67,11 +67,12 @@ class Given:
 
 @dataclass(frozen=True)
 class Shapes:
-    """A stream as `feasible` sees it: `maps`, (B, C, *dims) after each block of its encoder; `axes`, the names of C, *dims; `state`, the shape of
-    each tensor of the encoder by its name; `torchvision_names`, as `Encoder` has them."""
+    """A stream as `feasible` sees it: `maps`, (B, C, *dims) after each block of its encoder; `axes`, the names of C, *dims; `clip`, the shape of
+    what it is given, without B; `state`, the shape of each tensor of the encoder by its name; `torchvision_names`, as `Encoder` has them."""
 
     maps: Sequence[tuple[int, ...]]
     axes: tuple[str, ...]
+    clip: tuple[int, ...] = ()
     state: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     torchvision_names: Mapping[str, str] = field(default_factory=dict)
 

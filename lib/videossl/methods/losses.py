@@ -106,17 +106,18 @@ def looked_at(logits: Tensor, queries: Tensor, first: int, temperature: float) -
     }
 
 
-def false_negatives(sample: Tensor, r: Tensor, queue_ids: Tensor, mask_same: bool = True) -> Tensor:
+def false_negatives(sample: Tensor, r: Tensor, queue_ids: Tensor, mask_same: bool = True, mask_batch: bool = False) -> Tensor:
     """The keys that are no negatives of a row: (B, B + K) bool.
 
     sample: (B,) int64 >= 0, what each row is of: a number for its video, or for the group of videos that were
     cut from one recording; r: (B,) int64; queue_ids: (K,) int64, `EMPTY` for empty slots. Masked are empty
-    slots and, if `mask_same`, keys of the row's number or of its partner's, targets i and r(i) excepted: a
+    slots, if `mask_batch` the keys of the batch and, if `mask_same`, keys of the row's number or of its partner's, targets i and r(i) always excepted: a
     mixed query shows both, so other clips of either would be pushed away from themselves.
     """
     ids = torch.cat([sample, queue_ids])
     mask = (ids == EMPTY).expand(len(sample), -1).clone()
     if mask_same:
         mask |= (ids == sample[:, None]) | (ids == sample[r][:, None])
+    mask[:, : len(sample)] |= mask_batch
     mask.diagonal().fill_(False)
     return mask.scatter_(1, r[:, None], False)  # both without a wait for the device, which an assignment by index would be

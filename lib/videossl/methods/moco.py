@@ -29,8 +29,9 @@ from videossl.methods.takeover import take_over
 from videossl.mix.axes import Dims
 from videossl.mix.strategies import check_name
 
-NEGATIVES = ("all", "other-videos", "other-groups")
-"""The negatives of a clip: all keys; all but its own video's; all but its group's, the videos that were cut from one recording."""
+NEGATIVES = ("all", "other-videos", "other-groups", "queue")
+"""The negatives of a clip: all keys; all but its own video's; all but its group's, the videos that were cut from one recording; the queue's
+alone, whatever they are of, as He et al. have it."""
 
 
 class Compared(NamedTuple):
@@ -132,7 +133,8 @@ class MoCo(nn.Module):
         keys, queries = parallel.gather(torch.cat([keys, query.detach()], dim=1)).chunk(2, dim=1)
         sample = parallel.gather(sample)
         self._pending = keys, sample
-        mask = losses.false_negatives(sample, r, self.queue_ids, self.negatives != "all")[own]
+        alone = self.negatives == "queue"
+        mask = losses.false_negatives(sample, r, self.queue_ids, self.negatives.startswith("other"), alone)[own]
         return Compared(losses.logits(query, keys, self.queue, self.temperature, mask), queries, own, sample)
 
     @torch.no_grad()

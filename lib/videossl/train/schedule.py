@@ -12,7 +12,8 @@ import torch
 def factor(schedule: str | Sequence[float], progress: float, warmup: float = 0.0) -> float:
     """The factor of the learning rate after the share `progress` in [0, 1) of a training.
 
-    In the share `warmup` it rises in a straight line from 0, on top of what the schedule has. `cosine` begins where that ends and falls to 0; `steps` is x0.1 at 5/6 and again at 14/15 (docs/methods/moco.md); `constant` is 1; a list of shares is
+    In the share `warmup` it rises in a straight line from 0, on top of what the schedule has. `cosine` begins where that ends and falls to 0;
+    `half-cosine` is the first half of it, and falls to 1/2, as where Thoker et al. stopped at epoch 100 of 200; `steps` is x0.1 at 5/6 and again at 14/15 (docs/methods/moco.md); `constant` is 1; a list of shares is
     x0.1 at each of them, as [0.8] in P appendix 3.i.
     """
     rise = min(1.0, progress / warmup) if warmup else 1.0
@@ -22,6 +23,7 @@ def factor(schedule: str | Sequence[float], progress: float, warmup: float = 0.0
         )  # 80 of 100 epochs are 0.8, however they were added up
     schedules: dict[str, Callable[[float], float]] = {
         "cosine": lambda p: 0.5 * (1 + math.cos(math.pi * max(0.0, p - warmup) / (1 - warmup))),
+        "half-cosine": lambda p: 0.5 * (1 + math.cos(math.pi * max(0.0, p - warmup) / (1 - warmup) / 2)),
         "steps": lambda p: 0.1 ** ((p >= 5 / 6) + (p >= 14 / 15)),
         "constant": lambda p: 1.0,
     }
