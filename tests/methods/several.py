@@ -88,6 +88,7 @@ CASES: dict[str, tuple[str, str, Callable[[], nn.Module]]] = {
     "coclr in cmmc": ("flow", "rgb", lambda: CMMC(coclr("flow", "rgb"), encoder("rgb"))),
     "tubelets": ("rgb", "", lambda: tubelets(Drawing())),
     "temporal contrast": ("rgb", "", lambda: tubelets(None)),
+    "a clipped gradient": ("rgb", "", lambda: moco("rgb")),
     "supervised": ("joint", "", lambda: Supervised(encoder("joint"), 3, dropout=0.5)),  # type: ignore[arg-type]
 }
 
@@ -124,7 +125,8 @@ def main() -> None:
         chosen = method()
         # Batch-norm over 8 nearly equal rows amplifies rounding: at 0.01, 1e-6 in the weights is 1e-2 in the loss after a few steps.
         lr = {"supervised": 0.001, "a head with batch-norm": 1e-5}.get(name, 0.01)
-        training = Training(steps(name), BATCH, "sgd", lr, 0.0, "constant")
+        most = 2.0 if name == "a clipped gradient" else None
+        training = Training(steps(name), BATCH, "sgd", lr, 0.0, "constant", max_gradient=most)
         history = fit(chosen, batches(modality, partner), training, 0, Checkpoint(out / "none", math.inf), name)
         made[name] = {"losses": [row["loss"] for row in history], "state": chosen.state_dict()}
     if parallel.rank() == 0:

@@ -59,6 +59,7 @@ TRAINING = {
     "warmup": 0.0,
     "decay_norms": True,
     "accumulate": 1,
+    "max_gradient": None,
 }
 
 

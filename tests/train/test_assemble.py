@@ -161,7 +161,7 @@ def part(streams: Sequence[str], frozen: Mapping[str, str] | None = None, **sett
     chosen, loop = (
         tiny(),
         {"batch": 4, "optimiser": "sgd", "lr": 0.1, "weight_decay": 0.0, "schedule": "constant", "warmup": 0.0, "decay_norms": True}
-        | {"accumulate": 1},
+        | {"accumulate": 1, "max_gradient": None},
     )
     plan = {"name": "+".join(streams), "streams": list(streams), "frozen": dict(frozen or {}), "draws": [], "epochs": 1, "keep": 0}
     return {

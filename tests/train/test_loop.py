@@ -175,9 +175,47 @@ def test_batches_of_one_step_of_the_optimiser_are_one_large_batch(tmp_path: Path
     assert not torch.allclose(by_parts.w, each.w, atol=1e-3)
 
 
+class Affine(Plain):
+    """Two parameters, a slope and a level."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.level = nn.Parameter(torch.zeros(1))
+
+    def step(self, views: dict[str, Tensor], sample: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        return super().step(views | {"y": views["y"] - self.level}, sample, rng)
+
+    def trainable(self) -> list[nn.Parameter]:
+        return [self.w, self.level]
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_a_gradient_is_clipped_once_a_step_over_all_parameters_together(tmp_path: Path, accumulate: int) -> None:
+    """Against the same by hand: of a step of several batches their mean gradient is clipped, and a small one is left as it is."""
+    training = dataclasses.replace(TRAINING, optimiser="sgd", lr=0.02, schedule="constant", accumulate=accumulate)
+    clipped, weights, velocity, norms = Affine(), torch.zeros(4), torch.zeros(4), []
+    fit(clipped, batches(), dataclasses.replace(training, max_gradient=5.0), 0, Checkpoint(tmp_path / "clipped"), "r")
+    for number in range(training.epochs):
+        parts = [(torch.cat([views["x"], torch.ones(8, 1)], 1), views["y"]) for views, _ in batches().epoch(number)]
+        for group in (parts[first : first + accumulate] for first in range(0, len(parts), accumulate)):
+            gradient = torch.stack([2 / 8 * x.T @ (x @ weights - y) for x, y in group]).mean(0)
+            norms.append(float(gradient.norm()))
+            velocity = 0.9 * velocity + gradient * min(1.0, 5.0 / norms[-1])
+            weights = weights - training.lr * velocity
+    assert min(norms) < 5 < max(norms)
+    assert torch.allclose(torch.cat([clipped.w, clipped.level]), weights, atol=1e-5)
+
+
+def test_a_gradient_below_the_largest_is_left_to_the_byte(tmp_path: Path) -> None:
+    free, bounded = Affine(), Affine()
+    fit(free, batches(), TRAINING, 0, Checkpoint(tmp_path / "free"), "r")
+    fit(bounded, batches(), dataclasses.replace(TRAINING, max_gradient=1e6), 0, Checkpoint(tmp_path / "bounded"), "r")
+    assert torch.equal(free.w, bounded.w) and torch.equal(free.level, bounded.level)
+
+
 @pytest.mark.parametrize("stop_at", [0, 1, 2, 3, 9, 23])
 def test_stopped_within_a_step_of_several_batches_ends_in_the_same_bytes(tmp_path: Path, stop_at: int) -> None:
-    training = dataclasses.replace(TRAINING, accumulate=3)
+    training = dataclasses.replace(TRAINING, accumulate=3, max_gradient=1.0)
     whole, resumed = Regression(), Regression()
     history = fit(whole, batches(), training, 0, Checkpoint(tmp_path / "whole", 1e9), "r")
     struck, checkpoint = Regression(stop_at, lambda: os.kill(os.getpid(), signal.SIGTERM)), Checkpoint(tmp_path / "parts", 1e9)

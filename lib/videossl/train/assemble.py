@@ -29,7 +29,7 @@ from videossl.train.loop import Batches, Training
 
 log = logging.getLogger(__name__)
 
-LOOP = ("batch", "optimiser", "lr", "weight_decay", "schedule", "warmup", "decay_norms", "accumulate")
+LOOP = ("batch", "optimiser", "lr", "weight_decay", "schedule", "warmup", "decay_norms", "accumulate", "max_gradient")
 """Settings of the loop, beside the epochs."""
 
 

@@ -49,6 +49,8 @@ class Training:
     decay_norms: bool = True
     accumulate: int = 1
     """Batches of a step of the optimiser, fewer in the last one of an epoch. A method's averages and queues move after each batch."""
+    max_gradient: float | None = None
+    """The norm that the gradient of a step, of all parameters together, is scaled down to where it is larger."""
     precision: str = "float32"
     """`bf16` computes what autocast lets in bfloat16; `tf32` is set for the process (`assemble.device`)."""
 
@@ -234,6 +236,8 @@ class _Fitting:
         torch.autograd.backward(measures["loss"] / count if count > 1 else measures["loss"])
         at.step += 1
         if at.step == first + count:
+            if self.training.max_gradient is not None:  # of the mean over batches and processes; nothing waits for the device
+                nn.utils.clip_grad_norm_(self.method.trainable(), self.training.max_gradient)
             self.optimiser.step()
         self.method.update((len(at.history) + at.step / self.batches.steps) / self.training.epochs)
         self.keys = list(measures)
