@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from videossl import registry, script
-from videossl.data import index
+from videossl.data import fewer, index
 from videossl.errors import InputError
 from videossl.files import write_json
 from videossl.tasks import few
@@ -31,6 +32,8 @@ def main() -> None:
         check(kind, asking, rows, args.index)
     for task, batches in args.params["batches"].items():
         check_batches(task, batches, args.params["shares"].get(task), rows, args.index)
+    for key, asked in args.params["videos"].items():
+        check_share(key, asked, [row for row in rows if row.split == "train"])
     verdict = counts(CLASS, rows) | {"classes": len(index.classes(rows)), "tasks": tasks}
     write_json(args.out, verdict | {"provenance": {"params": args.params}})
 
@@ -69,6 +72,20 @@ def check_batches(task: str, batches: Mapping[str, int], share: float | None, ro
             own = key if share is None or f".{task}." in key else key.replace(".train.", f".train.{task}.")
             way_out = "" if share is None else "raise the share, "
             raise InputError(f"{key} is {batch}, and {path} has {count} {kind}; set {own} to {count} or less, {way_out}or add videos")
+
+
+def check_share(key: str, asked: Mapping[str, Any], training: Sequence[index.Row]) -> None:
+    """Raise InputError where a share of the training videos leaves a batch, or a class that is to be learned, without videos.
+
+    key: of the share in params. asked: the share, the batches by their keys, the seeds where labels are learned from.
+    """
+    counts = [fewer.size(len(training), asked["share"])]
+    for seed in sorted({*asked["seeds"]}):
+        used = [row for row in fewer.taken(training, asked["share"], seed) if row.label]
+        fewer.check_classes(key, asked["share"], seed, used, training)
+        counts.append(len(used))
+    for place, batch in asked["batches"].items():
+        fewer.check_batch(key, asked["share"], min(counts), place, batch)
 
 
 if __name__ == "__main__":

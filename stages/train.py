@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from videossl import registry, script
-from videossl.data import index
+from videossl.data import fewer, index
 from videossl.data.index import Row
 from videossl.train import assemble, diagnosis, elsewhere, job, provenance
 
@@ -21,8 +23,7 @@ def main() -> None:
     args = _arguments()
     params, plan = args.params, args.params["training"]
     device = job.start(params)
-    rows = index.training(index.read(args.index))
-    rows, labels = labelled(rows) if "label" in registry.method(params) else (rows, {})
+    rows, labels = chosen(index.training(index.read(args.index)), params, f"experiments.{args.experiment}", args.seed)
     seed = provenance.derived_seed(args.seed, plan["draws"])
     files = assemble.Weights(
         dict(zip(plan["streams"], args.start, strict=bool(args.start))),
@@ -52,10 +53,21 @@ def main() -> None:
         job.done(made_from, args.scratch)
 
 
-def labelled(rows: list[Row]) -> tuple[list[Row], dict[str, int]]:
-    """The rows with a class, and a number for each class."""
-    with_class = [row for row in rows if row.label]
-    return with_class, {name: number for number, name in enumerate(index.classes(with_class))}
+def chosen(training: list[Row], params: Mapping[str, Any], recipe: str, seed: int) -> tuple[list[Row], dict[str, int]]:
+    """The videos that are read, and a number for each class where labels are: then videos without are left out.
+
+    recipe: its key in params; seed: of the run. Raises InputError where a share of the videos is too few.
+    """
+    key, videos = f"{recipe}.videos", params["training"]["videos"]
+    used, labels = fewer.taken(training, videos, seed), dict[str, int]()
+    if "label" in registry.method(params):
+        used = [row for row in used if row.label]
+        fewer.check_classes(key, videos, seed, used, training)
+        labels = {name: number for number, name in enumerate(index.classes(used))}
+    if videos < 1:
+        fewer.check_batch(key, videos, len(used), "a batch", assemble.loop(params).batch)
+        logging.info("%s is %g: %d of %d training videos", key, videos, len(used), len(training))
+    return used, labels
 
 
 def _arguments() -> argparse.Namespace:

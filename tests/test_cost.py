@@ -65,6 +65,9 @@ def test_trainings_of_few_steps_from_initial_weights_are_told_their_epochs() -> 
     params["streams"]["rgb"]["train"]["moco"]["accumulate"] = 2
     assert "rgb: 100 epochs of 2 steps are 200" in advice.few_steps(Works(params, {"folder": counts}), jobs)[0]
     params["streams"]["rgb"]["train"]["moco"]["accumulate"] = 1
+    params["experiments"]["mixup"]["videos"] = 0.6
+    assert "rgb: 100 epochs of 2 steps are 200" in advice.few_steps(Works(params, {"folder": counts}), jobs)[0], "36 videos"
+    params["experiments"]["mixup"]["videos"] = 1
     for enough_or_refused in (160, 15):  # 100 epochs of 10; fewer than a batch
         assert not advice.few_steps(Works(params, {"folder": dataclasses.replace(counts, train=enough_or_refused)}), jobs)
 
@@ -329,6 +332,23 @@ def test_frames_are_counted_at_the_size_they_are_cached_at(tiny: dict[str, Any])
     wide = Works(tiny, {"toy": counts})
     assert wide.shape("toy", "rgb") == (100, 32, 43, 3)
     assert wide.cache_bytes("toy", "rgb") == pytest.approx(15 * 100 * 43 * 32 * 3, rel=0.01)
+
+
+def test_a_share_of_the_videos_costs_its_share_of_the_clips(tiny: dict[str, Any]) -> None:
+    """Of 100 videos a quarter are 25, 6 batches of 4; tasks are given all, and a clip costs the same."""
+
+    def of(share: float, *which: str) -> Work:
+        recipe = tiny["experiments"]["videomix"] | {"videos": share, "epochs": 2}
+        counts = dataclasses.replace(COUNTS, train=100)
+        return Works(tiny | {"experiments": tiny["experiments"] | {"videomix": recipe}}, {"toy": counts}).of(
+            Job(which[0], {"experiment": "videomix", "seed": "0"} | dict(zip(which[1::2], which[2::2], strict=True)))
+        )
+
+    whole, quarter = of(1, "train", "training", "rgb"), of(0.25, "train", "training", "rgb")
+    assert (whole.clips, quarter.clips) == (2 * 100, 2 * 24) and quarter.epochs == 2
+    assert whole.needs.keys() == quarter.needs.keys() and whole.bytes == quarter.bytes
+    given = ("features", "stream", "rgb", "dataset", "toy")
+    assert of(0.25, *given) == of(1, *given)
 
 
 @pytest.mark.parametrize(("experiment", "name"), [("once", "rgb-1"), ("crossclr", "joint+motion")])

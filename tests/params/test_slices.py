@@ -13,7 +13,7 @@ from tests.params.made import put, separate
 
 from videossl import registry
 from videossl.errors import InputError
-from videossl.params import recipes, run_plan, slices
+from videossl.params import load, recipes, run_plan, slices
 from videossl.params.recipes import Params
 
 
@@ -61,6 +61,7 @@ def test_the_slice_of_mining_is_of_both_streams_and_of_nothing_else(chained: Par
         "frozen": {},
         "draws": ["mining"],
         "epochs": 2,
+        "videos": 1,
         "keep": 0,
     }
     for other in ("moco", "cmmc", "finetune"):
@@ -275,3 +276,27 @@ def test_what_reruns_after_a_change_by_hand(good: Params, leaf: str, stages: set
     changes = {stage for stage in before if changed(before[stage], after[stage])}
     assert {stage for stage in changes if not stage.startswith(("compare", "progress")) and stage != "report"} == stages - {"report"}
     assert "report" in changes or "report" not in stages
+
+
+def test_a_share_of_the_videos_concerns_what_reads_it_alone(good: Params) -> None:
+    """In both engines: the trainings, what refuses too small a share, and pages; of one that learns from labels also the seeds."""
+    good["experiments"] |= {"quarter": good["experiments"]["videomix"] | {"videos": 0.5}}
+    good["experiments"] |= {"taught": {"method": "supervised", "streams": ["rgb"], "epochs": 5, "lr": 0.001, "videos": 0.5}}
+    good["all"] = ["quarter", "taught"]
+    load.check(good)
+    before = jobs(good)
+    for experiment in ("quarter", "taught"):
+        leaf = f"experiments.{experiment}.videos"
+        put(good, leaf, 0.25)
+        after = jobs(good)
+        put(good, leaf, 0.5)
+        rerun = {stage for stage in before if changed(before[stage], after[stage])}
+        looked_at = {stage for stage in before if covered(leaf, set().union(*(keys for _, keys in before[stage].values())))}
+        assert rerun == looked_at == {f"train {experiment}", "measurable toy", "report"}
+    for leaf, value in (("seed", 3), ("seeds", [0, 9])):
+        kept = good[leaf]
+        put(good, leaf, value)
+        assert changed(before["measurable toy"], jobs(good)["measurable toy"]) and leaf in before["measurable toy"][""][1]
+        put(good, leaf, kept)
+    del good["experiments"]["taught"]
+    assert not {"seed", "seeds"} & jobs(good)["measurable toy"][""][1]

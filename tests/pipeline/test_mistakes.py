@@ -115,7 +115,7 @@ def test_tasks_that_cannot_be_measured_are_refused_before_anything_is_trained(tm
 
     def measurable(tasks: list[str]) -> subprocess.CompletedProcess[str]:
         arguments = ("--index", tmp_path / "index.csv", "--out", tmp_path / "measurable.json")
-        return script("measurable.py", {"evaluate": {"tasks": tasks}, "batches": {}}, *arguments)
+        return script("measurable.py", {"evaluate": {"tasks": tasks}, "batches": {}, "videos": {}}, *arguments)
 
     assert_one_line(measurable(["linear"]), "linear need two classes", "evaluate.tasks: []")
     assert not (tmp_path / "measurable.json").exists()

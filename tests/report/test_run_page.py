@@ -155,6 +155,13 @@ def test_the_lead_counts(make_run: MakeRun) -> None:
     )
 
 
+def test_the_lead_names_shares_of_the_videos(make_run: MakeRun) -> None:
+    run = make_run()
+    recipes = run.params["experiments"]
+    some = replace(run, params={**run.params, "experiments": recipes | {"mixup": {**recipes["mixup"], "videos": 0.25}}})
+    assert run_page.lead(some) == f"{run_page.lead(run)} Share of the training videos that was read: mixup 25 %."
+
+
 def best_said(run: Run) -> str:
     """The sentence on the first task."""
     return str(run_page.task_results(run)[0]["best"])

@@ -318,6 +318,24 @@ def test_epochs_count_all_trainings_behind_an_encoder(make_run: Callable[..., Ru
     assert "epochs" not in target_data.setting(run, "untrained", "rgb")
 
 
+def test_a_share_of_the_videos_is_said_and_counts_at_its_largest_along_a_chain(make_run: Callable[..., Run]) -> None:
+    """A smaller share is a part of a larger one, so an encoder has seen as many videos as the largest has."""
+    run = make_run()
+    recipes = run.params["experiments"]
+
+    def videos(**shares: float) -> list[Any]:
+        changed = {name: {**recipe, "videos": shares.get(name.replace("-", "_"), 1)} for name, recipe in recipes.items()}
+        odd = replace(run, params={**run.params, "experiments": changed})
+        return [
+            odd.shares_said(["untrained", "mixup", "stc-mix"]),
+            *(target_data.setting(odd, name, "rgb")["videos"] for name in ("mixup", "stc-mix")),
+        ]
+
+    assert videos() == ["", 20, 20] and run.shares_said(["mixup"]) == ""
+    assert videos(mixup=0.25) == ["Share of the training videos that was read: mixup 25 %.", 5, 20]
+    assert videos(mixup=0.25, stc_mix=0.05) == ["Share of the training videos that was read: mixup 25 %, stc-mix 5 %.", 5, 5]
+
+
 def test_where_lower_is_better_the_papers_order_turns_round(errors: str) -> None:
     """A made-up table of errors: the paper's best is the smallest, and so is ours."""
     column = ("ucf101", errors, "error")

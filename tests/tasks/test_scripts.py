@@ -304,11 +304,11 @@ def rows_of(labels: Sequence[str], splits: Sequence[str], **further: Sequence[An
 
 
 def measurable(
-    call_stage: CallStage, folder: Path, tasks: list[str], rows: Sequence[Row], batches: Any = None, shares: Any = None
+    call_stage: CallStage, folder: Path, tasks: list[str], rows: Sequence[Row], batches: Any = None, shares: Any = None, videos: Any = None
 ) -> dict[str, Any]:
     """What the script says of an index of `rows`."""
     index.write(folder / "index.csv", rows)
-    part = {"evaluate": {"tasks": tasks}, "batches": batches or {}, "shares": shares or {}}
+    part = {"evaluate": {"tasks": tasks}, "batches": batches or {}, "shares": shares or {}, "videos": videos or {}}
     out = call_stage("measurable", part, "measurable.json", index=folder / "index.csv")
     result: dict[str, Any] = json.loads(out.read_text())
     assert result.pop("provenance")["params"]["evaluate"] == {"tasks": tasks}
@@ -350,6 +350,29 @@ def test_a_batch_that_is_larger_than_a_share_of_the_labels_is_named_with_the_sha
         said = rf"^{key} is 4, and .* has 3 labelled videos to train on by evaluate.tasks.finetune-few.share 0.25; set {own} to 3 or less, raise"
         with pytest.raises(InputError, match=said):
             measurable(call_stage, tmp_path, ["finetune-few"], rows, {"finetune-few": {key: 4}}, shares)
+
+
+def test_a_share_of_the_videos_that_is_too_small_is_refused(tmp_path: Path, call_stage: CallStage) -> None:
+    """Of 12 videos a quarter are 3, whatever their labels; who learns from labels has those of them that have one, and needs each class."""
+    rows, key, place = (
+        rows_of(["a"] * 6 + ["b"] * 5 + ["", "b"], ["train"] * 12 + ["test"]),
+        "experiments.few.videos",
+        "experiments.few.batch",
+    )
+
+    def ask(share: float, batch: int, seeds: Sequence[int] = ()) -> None:
+        measurable(call_stage, tmp_path, [], rows, videos={key: {"share": share, "batches": {place: batch}, "seeds": seeds}})
+
+    ask(0.25, 3)
+    with pytest.raises(
+        InputError, match=rf"^{key} is 0.25, which leaves 3 videos to train on, and {place} is 4; raise {key}, lower {place}, or"
+    ):
+        ask(0.25, 4)
+    ask(1, 11, [0, 1])
+    with pytest.raises(InputError, match=rf"^{key} is 1, which leaves 11 videos to train on, and {place} is 12; "):
+        ask(1, 12, [0, 1])
+    with pytest.raises(InputError, match=rf"^{key} is 0.01, which with seed 0 leaves no video of "):
+        ask(0.01, 2, [0, 1])
 
 
 def test_tasks_of_other_kinds_of_label_need_videos_that_have_it(

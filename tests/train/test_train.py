@@ -11,6 +11,8 @@ import torch
 from tests.made import row
 from tests.train.conftest import MakeRun, RunFolder
 
+from videossl import seeding
+from videossl.data import fewer
 from videossl.errors import InputError
 from videossl.files import read_json, sha256
 from videossl.params import slices
@@ -56,6 +58,42 @@ def test_experiments_of_one_recipe_are_the_same_bytes_but_for_their_name(make_ru
     assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
     assert read_json(one.with_suffix(".json"))["epochs"] == read_json(other.with_suffix(".json"))["epochs"]
     assert len(list((run.folder / "scratch/checkpoints").iterdir())) == 2
+
+
+def test_a_share_of_the_videos_is_trained_on_as_if_there_were_no_others(make_run: MakeRun, caplog: pytest.LogCaptureFixture) -> None:
+    """The same bytes as from an index of these videos alone, in as many steps; each training of a chain has a share of its own."""
+    whole = make_run()
+    used = fewer.taken(whole.rows, 0.5, 0)
+    alone = make_run(used, name="alone")
+    whole.params["experiments"]["mixup"]["videos"] = 0.5
+    with caplog.at_level(logging.INFO):
+        one, other = whole.train("mixup", "joint"), alone.train("mixup", "joint")
+    assert "experiments.mixup.videos is 0.5: 4 of 8 training videos" in caplog.text
+    first, second = weights.load(one), weights.load(other)
+    assert first.keys() == second.keys() and all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+    assert read_json(one.with_suffix(".json"))["epochs"] == read_json(other.with_suffix(".json"))["epochs"]
+    assert weights.provenance(one)["params"]["training"]["videos"] == 0.5
+    assert {int(id) for id in first["joint/queue_ids"]} == {seeding.derive(0, one.id) for one in used}
+    whole.train("mixup", "motion")
+    after = whole.train("stc-mix-skeleton", "joint-1")
+    assert weights.provenance(after)["params"]["training"]["videos"] == 1
+    assert len(set(weights.load(after)["joint/queue_ids"].tolist())) > 4
+
+
+def test_a_share_that_leaves_too_little_to_train_on_is_one_line(labelled: RunFolder) -> None:
+    """Before anything is read: less than a batch, or a class without a video."""
+    labelled.params["experiments"]["teacher"]["videos"] = 0.1
+    with pytest.raises(
+        InputError, match=r"^experiments.teacher.videos is 0.1, which with seed 0 leaves no video of (a|b|a, b) to learn from;"
+    ):
+        labelled.train("teacher", "joint")
+    labelled.params["experiments"]["student"]["videos"] = 0.3
+    labelled.params["experiments"]["teacher"]["videos"] = 1.0
+    labelled.train("teacher", "joint")
+    with pytest.raises(
+        InputError, match=r"^experiments.student.videos is 0.3, which leaves 3 videos to train on, and a batch is 4; raise ex"
+    ):
+        labelled.train("student", "joint")
 
 
 @pytest.fixture

@@ -24,8 +24,9 @@ def few_steps(works: Works, jobs: Iterable[Job]) -> list[str]:
         training = recipes.training(works.params, job.wildcards["experiment"], job.wildcards["training"])
         if not recipes.epochs(works.params, training):
             continue
-        loop = assemble.loop(slices.training(works.params, training))
-        each = -(-(works.counts[works.main].train // loop.batch) // loop.accumulate)
+        part = slices.training(works.params, training)
+        loop = assemble.loop(part)
+        each = -(-(works.training_videos(part) // loop.batch) // loop.accumulate)
         if recipes.starts(works.params, training) or not 0 < each * loop.epochs < STEPS:
             continue
         lines.append(

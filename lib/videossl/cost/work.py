@@ -17,7 +17,7 @@ from torch import Tensor
 
 from videossl import registry
 from videossl.cost.pending_jobs import Job
-from videossl.data import cache
+from videossl.data import cache, fewer
 from videossl.data.clips import windows
 from videossl.data.index import Row
 from videossl.data.listing import Counts
@@ -127,7 +127,7 @@ class Works:
             given = {name: assemble.encoder(name, self.params["streams"][name], 0).state_dict() for name in job.streams}
             return Work(bytes=_bytes(given))
         self.trained[kind] = part
-        epochs, clips = self._samples(part, self.counts[self.main].train)
+        epochs, clips = self._samples(part, self.training_videos(part))
         state, encoders = self._bytes(kind)
         return Work(epochs, clips, state + len(kept(part["training"]["keep"], epochs)) * encoders, {kind: clips})
 
@@ -149,6 +149,10 @@ class Works:
         """Epochs and clips of a training on so many videos: the last incomplete batch of an epoch is left out."""
         loop = assemble.loop(part)
         return loop.epochs, loop.epochs * (videos // loop.batch) * loop.batch
+
+    def training_videos(self, part: Params) -> int:
+        """The videos that a training with that slice of params reads."""
+        return fewer.size(self.counts[self.main].train, part["training"]["videos"])
 
     def _labelled(self, task: str, dataset: str) -> int:
         """Training videos that a task is given."""

@@ -163,6 +163,12 @@ def epochs(params: Params, job: Training) -> int:
     return int(setting.value) // max(1, sum(job.streams[0] in other.streams for other in trainings(params, job.experiment)))
 
 
+def videos(params: Params, experiment: str) -> float:
+    """The share of the training videos that the trainings of an experiment read."""
+    share: float = params["experiments"][experiment].get("videos", 1)
+    return share
+
+
 def settings(params: Params, stream: str, tag: str, experiment: str = "") -> dict[str, Setting]:
     """All settings of a training of `stream`: those of the experiment before those of the stream.
 

@@ -270,7 +270,7 @@ def _recipe(method: str, framework: str | None) -> Schema:
     keys |= {"from": base["from"]} if declared["from"] != "none" else {}
     keys |= {"stages": base["stages"]} if declared["trains"] == "in turn" else {}
     keys |= {role: base["named"] for role, frozen in declared.get("frozen", {}).items() if frozen["stream"] == "named"}
-    length = {} if declared["trains"] == "nothing" else {key: base[key] for key in ("epochs", "keep")}
+    length = {} if declared["trains"] == "nothing" else {key: base[key] for key in ("epochs", "videos", "keep")}
     own = {name: plain(setting) for name, setting in settings(method, framework).items()} | length
     own |= {"framework": own["framework"] | {"enum": list(registry.frameworks())}} if framework else {}
     needed = [key for key in keys if key != "from" or declared["from"] == "required"]

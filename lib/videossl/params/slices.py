@@ -65,7 +65,8 @@ def training(params: Params, job: Training) -> Params:
     return {
         **_arithmetic(params),
         **_named(recipe),
-        "training": plan | {"epochs": recipes.epochs(params, job), "keep": recipe.get("keep", 0)},
+        "training": plan
+        | {"epochs": recipes.epochs(params, job), "videos": recipes.videos(params, job.experiment), "keep": recipe.get("keep", 0)},
         "streams": streams,
         "settings": {name: _settings(params, job, name) for name in job.streams},
     }
@@ -102,11 +103,22 @@ def feasible(params: Params, experiment: str) -> Params:
 
 def measurable(params: Params, name: str) -> Params:
     """The tasks that are to be measured on a dataset; the batches of what is trained on it, by their keys, of each task that trains and of all
-    methods (""); and the share of the labels of tasks that are given a share."""
+    methods (""); the share of the labels of tasks that are given a share; and the share of the videos that experiments read, by its key."""
     tasks = list(params["evaluate"]["tasks"]) if name in run_plan.measured_datasets(params) else []
     batches = {tag: dict(sorted(found)) for tag, found in _batches(params, name).items()}
     shares = {task: settings["share"] for task in batches if "share" in (settings := params["evaluate"]["tasks"].get(task, {}))}
-    return {"evaluate": {"tasks": tasks}, "batches": batches, "shares": shares}
+    return {"evaluate": {"tasks": tasks}, "batches": batches, "shares": shares, "videos": dict(_videos(params, name))}
+
+
+def _videos(params: Params, name: str) -> Iterator[tuple[str, Params]]:
+    """Yield the key of the share that an experiment reads of dataset `name`, and what it must be enough for: batches, by their keys; where labels
+    are learned from, the classes, whatever the seed."""
+    for experiment, recipe in params["experiments"].items() if name == params["dataset"]["name"] else ():
+        if "videos" in recipe:
+            every = [recipes.settings(params, stream, recipe["method"], experiment)["batch"] for stream in recipe["streams"]]
+            seeds = [params["seed"], *params["seeds"]] if "label" in recipes.method(params, experiment) else []
+            asked = {"share": recipe["videos"], "batches": {batch.place: batch.value for batch in every}, "seeds": seeds}
+            yield f"experiments.{experiment}.videos", asked
 
 
 def _batches(params: Params, name: str) -> dict[str, set[tuple[str, int]]]:
@@ -196,7 +208,7 @@ def training_keys(params: Params, job: Training) -> set[str]:
     for name in job.streams:
         settings = recipes.settings(params, name, recipe["method"], job.experiment)
         result |= {setting.place for setting in settings.values() if setting.place}
-    plan = ("method", "streams", "from", "stages", "keep", *recipes.method(params, job.experiment).get("frozen", {}))
+    plan = ("method", "streams", "from", "stages", "videos", "keep", *recipes.method(params, job.experiment).get("frozen", {}))
     return result | {f"experiments.{job.experiment}.{key}" for key in plan if key in recipe}
 
 
@@ -212,7 +224,8 @@ def feasible_keys(params: Params, experiment: str) -> set[str]:
 def measurable_keys(params: Params, name: str) -> set[str]:
     """The dotted keys that `measurable` rests on."""
     part = measurable(params, name)
-    result = {"evaluate.tasks", *(place for batches in part["batches"].values() for place in batches)}
+    result = {"evaluate.tasks", *part["videos"], *(place for batches in part["batches"].values() for place in batches)}
+    result |= {"seed", "seeds"} if any(asked["seeds"] for asked in part["videos"].values()) else set()
     if name == params["dataset"]["name"]:  # which method trains which stream
         result |= {f"experiments.{experiment}.{key}" for experiment in params["experiments"] for key in ("method", "streams")}
     return result

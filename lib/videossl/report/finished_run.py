@@ -86,6 +86,14 @@ class Run:
         """The number of usable videos on the train side."""
         return sum(row.split == "train" for row in index.usable(list(self.index)))
 
+    def shares_said(self, experiments: Iterable[str]) -> str:
+        """A sentence on the experiments that read a share of the training videos; "" where all read all."""
+        shares = {
+            name: self.params["experiments"][name].get("videos", 1) for name in experiments if name in self.params.get("experiments", {})
+        }
+        said = [f"{name} {100 * share:g} %" for name, share in shares.items() if share < 1]
+        return f"Share of the training videos that was read: {', '.join(said)}." if said else ""
+
     def modalities(self, stream: str) -> list[str]:
         """The modality of a stream; of fused ones all of them, in one order."""
         streams = self.params.get("streams", {})

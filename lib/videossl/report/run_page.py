@@ -97,11 +97,12 @@ def lead(run: Run) -> str:
     rows = index.usable(list(run.index))
     splits, classes = Counter(row.split for row in rows), len({row.label for row in rows if row.label})
     trained = {item["experiment"] for item in (*run.results, *run.histories)} - BASELINES.keys()
-    return (
+    said = (
         f"Trained on {paper.dataset_name(run.dataset)}: {', '.join(run.in_order(trained)) or 'no experiment'}."
         f" Videos: {splits['train']:,} to train on, {splits['test']:,} to test on, {len(run.index) - len(rows):,} dropped;"
         f" labelled classes: {classes:,}. {seeds_said(run.seeds)}"
     )
+    return " ".join(filter(None, (said, run.shares_said(run.in_order(trained)))))
 
 
 # Training curves.

@@ -15,8 +15,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from videossl.data import fewer
 from videossl.errors import InputError
-from videossl.params.recipes import paper_name
+from videossl.params.recipes import paper_name, videos
 from videossl.params.run_plan import measured_datasets
 from videossl.report import curves, paper
 from videossl.report.finished_run import Run, numbers
@@ -60,7 +61,7 @@ def record(run: Run, name: str) -> dict[str, Any]:
         **(results(run, target, printed) if show == "results" else {"numbers": [], "orders": [], "paper_alone": []}),
         "charts": [] if show == "results" else charts(run, target, printed),
     }
-    as_json = json.dumps(made | {"lead": _lead(made), "design": design(made)})
+    as_json = json.dumps(made | {"lead": _lead(made, run.shares_said(target["experiments"])), "design": design(made)})
     return dict(json.loads(as_json, parse_constant=lambda _: None))  # JSON has null for what is no finite number
 
 
@@ -152,7 +153,9 @@ def setting(run: Run, experiment: str, stream: str, tasks: Iterable[str] = ()) -
         own, trainings = run.params.get("streams", {}).get(part, {}), curves.spans(run.params, experiment, part)
         first = curves.settings(run.params, trainings[0]["experiment"], part) if trainings else {}
         clip, epochs = own.get("clip", {}), trainings[-1]["stop"] if trainings else None
-        known = {"dataset": paper.dataset_of(run.dataset), "videos": run.training_videos, "epochs": epochs, "frames": clip.get("frames")}
+        shares = [videos(dict(run.params), training["experiment"]) for training in trainings]
+        read = fewer.size(run.training_videos, max(shares, default=1))  # a smaller share is a part of a larger one
+        known = {"dataset": paper.dataset_of(run.dataset), "videos": read, "epochs": epochs, "frames": clip.get("frames")}
         known |= {"resolution": clip.get("size"), "width": own.get("width"), "batch": first.get("batch"), "queue": first.get("queue")}
         for key, value in known.items():
             scale[key].append(value)
@@ -263,9 +266,10 @@ def _claims(run: Run, figure: paper.Printed | None, chart: Record) -> Iterator[d
             yield _pair(chart, *(course["experiment"] for course in pair), *((course["points"] or [NOTHING])[-1] for course in pair))
 
 
-def _lead(target: Record) -> str:
-    """The first sentence: how much of the paper's order is seen; and over which seeds."""
+def _lead(target: Record, shares: str) -> str:
+    """The first sentence: how much of the paper's order is seen; over which seeds; and, in words, who read a share of the videos."""
     tests = {number["dataset"]: number["test_videos"] for number in target["numbers"]} or {target["dataset"]: 0}
     datasets = " and ".join(paper.dataset_name(name) + (f" ({count} test videos)" if count else "") for name, count in tests.items())
     pairs = [pair for item in (*target["orders"], *target["charts"]) for pair in item["pairs"]]
-    return f"On {datasets}{f', {tally_said(pairs)}' if pairs else ''}. {seeds_said(target['seeds'])}"
+    said = f"On {datasets}{f', {tally_said(pairs)}' if pairs else ''}. {seeds_said(target['seeds'])}"
+    return " ".join(filter(None, (said, shares)))
