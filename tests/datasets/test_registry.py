@@ -13,7 +13,7 @@ from videossl.datasets import toy
 from videossl.errors import InputError
 from videossl.params import run_plan, schema
 
-NAMES = ("diving48", "folder", "hmdb51", "kinetics400", "mini-kinetics", "msr-action3d", "ntu120", "ntu60", "toy", "ucf101")
+NAMES = ("diving48", "folder", "hmdb51", "kinetics400", "mini-kinetics", "msr-action3d", "ntu120", "ntu60", "toy", "toy-paths", "ucf101")
 ALWAYS = {"about", "has", "labels", "options"}
 
 
