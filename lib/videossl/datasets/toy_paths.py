@@ -98,35 +98,44 @@ def place(path: str, side: str, number: int) -> str:
 
 def films(side: str, number: int, options: Options) -> dict[str, np.ndarray]:
     """The videos of one number by path, (frames, size, size, 3) uint8: the same patch on the same background."""
-    import torch
-
-    from videossl.augment import tubelets
-
     rng = seeding.numpy_rng(options.seed, NAME, side, number)
     rooms = toy.Options(seed=options.seed, frames=options.frames, size=options.size, backgrounds=options.backgrounds, scenes=1.0)
     subject = 2 * number + (0 if side == "train" else 1_000_000)  # nobody is on both sides
     under, over = (toy.film(toy.Take(str(rng.choice(toy.CLASSES)), subject + who, 1), rooms) for who in (1, 2))
     height, width = (round(float(share) * options.size) for share in rng.uniform(*PATCH, 2))
     top, left = (int(rng.integers(options.size - extent + 1)) for extent in (height, width))
-    frame, shape = int(rng.integers(options.frames)), tubelets.SHAPES[int(rng.integers(len(tubelets.SHAPES)))]
-    still = np.broadcast_to(np.eye(2), (options.frames, 2, 2))
+    patch = over[int(rng.integers(options.frames)), top : top + height, left : left + width]
+    shown = _shape(int(rng.integers(3)), height, width)
     low, high = (share * options.size for share in PART)
-    below, above = (torch.from_numpy(clip.astype(np.float32)).permute(3, 0, 1, 2)[None] for clip in (under, over))
     found = {}
     for path, curve in PATHS.items():
         centres = low + (high - low) * np.stack(curve(np.linspace(0, 1, options.frames)), axis=1)
-        one = tubelets.Tubelet(frame, top, left, height, width, shape, 0.5, centres, still, np.ones(options.frames))
-        patches = tubelets.cut(above, [[one]], max(height, width))
-        clip = tubelets.layer(patches, [[one]], options.size).on(below)[0]
-        found[path] = clip.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 3, 0).numpy()
+        found[path] = np.stack([_pasted(*frame, patch, shown) for frame in zip(under, centres, strict=True)])
     return found
+
+
+def _shape(kind: int, height: int, width: int) -> np.ndarray:
+    """The pixels (height, width) bool of a patch that are seen: a rectangle, an ellipse or a rhombus."""
+    y, x = (np.abs((np.arange(extent) + 0.5) / extent - 0.5) for extent in (height, width))
+    return [np.maximum(y[:, None], x), np.hypot(y[:, None], x), y[:, None] + x][kind] < 0.5
+
+
+def _pasted(frame: np.ndarray, centre: np.ndarray, patch: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """A frame (size, size, 3) with the patch about `centre` (x, y), at whole pixels; what leaves the frame is cut."""
+    (height, width), size = shown.shape, len(frame)
+    left, top = np.rint(centre - [width / 2, height / 2]).astype(int)
+    rows, columns = slice(max(0, -top), size - top), slice(max(0, -left), size - left)
+    seen, result = shown[rows, columns], frame.copy()
+    part = result[max(0, top) : max(0, top) + seen.shape[0], max(0, left) : max(0, left) + seen.shape[1]]
+    part[seen] = patch[rows, columns][seen]
+    return result
 
 
 def make(work: Work) -> None:
     """Write the videos of one number."""
-    import torch
+    import cv2
 
-    torch.set_num_threads(1)  # the processes share the cores already, and more threads could round otherwise
+    cv2.setNumThreads(1)  # the processes share the cores already
     for path, frames in films(work.side, work.number, work.options).items():
         with atomic(work.out / place(path, work.side, work.number)) as temporary:
             render.write_video(temporary, frames)
