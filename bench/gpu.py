@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from videossl import seeding
+from videossl.augment.tubelets import Drawing
 from videossl.augment.video import VideoAugment
 from videossl.data import cache
 from videossl.data.clips import ClipDataset, Source, span
@@ -40,6 +41,7 @@ from videossl.methods.cmmc import CMMC
 from videossl.methods.coclr import CoCLR
 from videossl.methods.moco import MoCo
 from videossl.methods.simclr import SimCLR
+from videossl.methods.tubelets import TubeletContrast
 from videossl.train import assemble
 from videossl.train.checkpoint import Checkpoint
 from videossl.train.loop import Batches, Training, fit
@@ -93,6 +95,7 @@ METHODS: dict[str, Callable[[Sizes], Any]] = {
     "simclr": lambda sizes: SimCLR(*parts(sizes), 0.1),
     "byol": lambda sizes: byol(sizes, 2),
     "coclr": lambda sizes: CoCLR(moco(sizes), *parts(sizes, 2)),
+    "tubelets": lambda sizes: TubeletContrast(*parts(sizes), sizes.queue, 0.999, 0.2, Drawing()),
     "stc-mix": lambda sizes: CMMC(moco(sizes), parts(sizes, 2)[0]),
 }
 

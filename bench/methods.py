@@ -16,12 +16,14 @@ from bench import rows
 from bench.rows import Row, in_turn
 from torch.utils.flop_counter import FlopCounterMode
 
+from videossl.augment.tubelets import Drawing
 from videossl.encoders.build import build, build_head
 from videossl.methods.byol import BYOL
 from videossl.methods.cmmc import CMMC
 from videossl.methods.coclr import CoCLR
 from videossl.methods.moco import MoCo
 from videossl.methods.simclr import SimCLR
+from videossl.methods.tubelets import TubeletContrast
 from videossl.train.schedule import optimiser
 
 BATCH = 16
@@ -54,6 +56,7 @@ METHODS: dict[str, Callable[[], Any]] = {
     "stc-mix": lambda: CMMC(moco(), parts(2)[0]),
     "simclr-stc-mix": lambda: CMMC(SimCLR(*parts(), 0.1), parts(2)[0]),
     "rho-byol-stc-mix, rho 4": lambda: CMMC(byol(4), parts(2)[0]),
+    "tubelets": lambda: TubeletContrast(*parts(), QUEUE, 0.9, 0.1, Drawing()),
     "coclr-stc-mix": lambda: CMMC(CoCLR(moco(), *parts(2)), parts(2)[0]),
 }
 

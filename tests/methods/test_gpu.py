@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from videossl.augment.tubelets import Drawing
 from videossl.encoders.head import ProjectionHead
 from videossl.methods.byol import BYOL
 from videossl.methods.cmmc import CMMC
@@ -16,6 +17,7 @@ from videossl.methods.coclr import CoCLR
 from videossl.methods.crossclr import CrosSCLR
 from videossl.methods.moco import MoCo
 from videossl.methods.simclr import SimCLR
+from videossl.methods.tubelets import TubeletContrast
 from videossl.mix.strategies import BOXES, FEATURES, INPUT, mix_features, mix_inputs
 from videossl.seeding import torch_rng
 
@@ -75,6 +77,7 @@ METHODS: dict[str, tuple[str, str | None, str]] = {
         for name in ("simclr", "byol", "coclr")
         for inputs, box in (("none", "batch"), ("mixup", "sample"))
     },
+    **{name: ("none", name, "batch") for name in ("tubelets", "temporal")},
     **{f"cmmc {name} {box}": ("none", f"cmmc {name}", box) for name in ("simclr", "byol", "coclr") for box in BOXES},
 }
 
@@ -93,6 +96,9 @@ def test_a_step_is_that_of_the_cpu_and_waits_for_nothing(name: str) -> None:
             "coclr": lambda: CoCLR(moco, encoder(2), ProjectionHead(6, 8, 4), topk=2),
         }[features.removeprefix("cmmc ")]()
         method = CMMC(method, encoder(2), box=box) if features.startswith("cmmc") else method
+    elif features in ("tubelets", "temporal"):
+        drawing = Drawing() if features == "tubelets" else None
+        method = TubeletContrast(encoder(3), ProjectionHead(6, 8, 5), 8, 0.9, 0.2, drawing)
     elif features == "crossclr":
         method = CrosSCLR({"rgb": moco, "flow": MoCo(encoder(2), ProjectionHead(6, 8, 4), 8, 0.9, 0.2)}, neighbours=2)
     elif features is not None:

@@ -24,7 +24,7 @@ from videossl.seeding import torch_rng
 LEVELS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SETTINGS: dict[str, Any] = {
     "pair": "tubelets",
-    "tubelets": 2,
+    "count": 2,
     "motion": "linear",
     "transformations": {"rotation": [-90, 90]},
     "patch": [16, 64],

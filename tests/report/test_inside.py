@@ -113,3 +113,21 @@ def test_heat_is_a_colour_over_grey() -> None:
     heated = inside._heated(np.full((1, 2, 3), [30, 60, 90], np.uint8), np.array([[0.0, 1.0]]))
     assert heated[0, 0].tolist() == [60, 60, 60]
     assert heated[0, 1].tolist() == [round(60 * 0.35 + 0.65 * colour) for colour in (255, 64, 0)]
+
+
+def test_a_pair_of_two_videos_with_the_same_tubelets_is_drawn(tmp_path: Path) -> None:
+    """Query and key each by its own video; where a tubelet hides both, the pictures are one."""
+    given = params()
+    tubelets = {"method": "tubelets", "streams": ["rgb"], "transformations": {}, "motion": "none", "strides": [1]}
+    given["experiments"] = {"tubelets": tubelets, "temporal": {**tubelets, "pair": "temporal"}}
+    given["streams"]["rgb"]["train"] |= {"tubelets": {"epochs": 1}, "queue": 4}
+    drawn, temporal = inside.mixes(given, ROWS, known(tmp_path))
+    assert (drawn.experiment, drawn.stream, temporal.experiment) == ("tubelets", "rgb", "temporal")
+    assert [caption for caption, _ in drawn.groups] == ["a pair with the same tubelets"] * 2
+    names = ["bow · bow/1", "<b> · <b>/2"]
+    assert [[strip.name for strip in strips] for _, strips in drawn.groups] == [names, names[::-1]]
+    assert [[strip.name for strip in strips] for _, strips in temporal.groups] == [[name] * 2 for name in names]
+    for _, (query, key) in drawn.groups:
+        one, other = (np.stack([np.asarray(picture.value, int) for picture in strip.pictures]) for strip in (query, key))
+        alike = (np.abs(one - other) <= 60).all(axis=(0, -1)).mean()  # noise elsewhere: hardly a pixel is alike in all frames
+        assert alike > 0.01

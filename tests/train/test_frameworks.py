@@ -1,4 +1,4 @@
-"""SimCLR, BYOL and CoCLR, alone and with feature maps mixed in: as experiments of a run, interrupted, and collapsed."""
+"""SimCLR, BYOL and CoCLR, alone and with feature maps mixed in, and tubelet contrast: as experiments of a run, interrupted, and collapsed."""
 
 from __future__ import annotations
 
@@ -33,12 +33,15 @@ RECIPES: dict[str, dict[str, Any]] = {
     "byol-stc-mix": {**CUT, "framework": "byol", "from": "byol", "rho": 3},
     "coclr": {**BOTH, "method": "coclr", "from": "mixup", "stages": 2, "mixing": "mixup", "topk": 2},
     "coclr-stc-mix": {**CUT, "framework": "coclr", "from": "mixup", "topk": 2, "fill": False},
+    "tubelets": {"streams": ["rgb"], "method": "tubelets", "motion": "linear", "released": ["patches"]},
+    "temporal": {"streams": ["rgb"], "method": "tubelets", "pair": "temporal", "strides": [1]},
 }
 PARTS = {
     "simclr": {"encoder", "head"},
     "byol": {"encoder", "head", "predictor", "target_encoder", "target_head"},
     "coclr": {"encoder", "head", "key_encoder", "key_head", "queue", "queue_ids", "queue_ptr"},
 }
+PARTS |= dict.fromkeys(("tubelets", "temporal"), PARTS["coclr"])
 
 
 @pytest.fixture
@@ -64,7 +67,7 @@ def test_it_trains_by_the_script_and_leaves_what_its_framework_leaves(run: RunFo
     made = run.train(experiment, name)
     state, about = weights.load(made), weights.provenance(made)
     assert {key.partition("/")[2].split(".")[0] for key in state} == PARTS[experiment.removesuffix("-stc-mix")]
-    assert {key.split("/")[0] for key in state} == {"joint"}, "frozen encoders are no part of it"
+    assert {key.split("/")[0] for key in state} == {RECIPES[experiment]["streams"][0]}, "frozen encoders are no part of it"
     roles = set(recipes.frozen_streams(run.params, run.training(experiment, name)))
     assert roles == ({"miner"} if "coclr" in experiment else set()) | ({"partner"} if "stc-mix" in experiment else set())
     assert set(about["weights"]) == roles | ({"joint"} if "from" in RECIPES[experiment] else set())
@@ -72,7 +75,7 @@ def test_it_trains_by_the_script_and_leaves_what_its_framework_leaves(run: RunFo
     assert about["seed"] == (provenance.derived_seed(0, draws) if draws else 0)
 
 
-@pytest.mark.parametrize(("experiment", "stop_at"), list(zip(RECIPES, [1, 3] * 3, strict=True)))
+@pytest.mark.parametrize(("experiment", "stop_at"), list(zip(RECIPES, [1, 3] * 4, strict=True)))
 def test_interrupted_and_gone_on_with_ends_in_the_same_bytes(run: RunFolder, experiment: str, stop_at: int, tmp_path: Path) -> None:
     """Queues, averages and the momentum's schedule, in the middle of the first epoch and in the last."""
     params = slices.training(run.params, recipes.trainings(run.params, experiment)[0])

@@ -263,12 +263,9 @@ def _smoothing(count: int, sigma: float, reach: int) -> np.ndarray:
 def matrices(transform: np.ndarray) -> np.ndarray:
     """(T, 2, 2) of `transform` (T, 5): scale w and h, shear r and s, and degrees: scaled, then x += r y and y += s x, then turned clockwise as seen."""
     w, h, r, s, degrees = transform.T
-    scale = np.stack([np.stack([w, 0 * w], 1), np.stack([0 * h, h], 1)], 1)
-    shear = np.stack([np.stack([1 + 0 * r, r], 1), np.stack([s, 1 + r * s], 1)], 1)
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    turn = np.stack([np.stack([cos, -sin], 1), np.stack([sin, cos], 1)], 1)
-    result: np.ndarray = turn @ shear @ scale
-    return result
+    across, down = np.stack([w, r * h]), np.stack([s * w, (1 + r * s) * h])  # scaled and sheared, the rows of a matrix
+    return np.stack([cos * across - sin * down, sin * across + cos * down]).transpose(2, 0, 1)
 
 
 # Patches, and how they are pasted.
@@ -284,7 +281,7 @@ class Layer(NamedTuple):
 
     def on(self, clips: Tensor) -> Tensor:
         """`clips` (B, C, T, S, S) with the tubelets on them; `clips` stay."""
-        return torch.addcmul(self.picture, clips, self.left)
+        return (clips * self.left).add_(self.picture)
 
 
 def masks(tubelets: Sequence[Sequence[Tubelet]], side: int, device: torch.device | None = None) -> Tensor:
@@ -316,7 +313,12 @@ def cut(clips: Tensor, tubelets: Sequence[Sequence[Tubelet]], side: int) -> Tens
 
 def _each(tubelets: Sequence[Sequence[Tubelet]], name: str, device: torch.device) -> Tensor:
     """The values `name` of each tubelet, (B, M, ...), on a device."""
-    return placed(np.array([[getattr(one, name) for one in many] for many in tubelets]), device)
+    return placed(_stacked(tubelets, name), device)
+
+
+def _stacked(tubelets: Sequence[Sequence[Tubelet]], name: str) -> np.ndarray:
+    """The same on the host."""
+    return np.array([[getattr(one, name) for one in many] for many in tubelets])
 
 
 def layer(patches: Tensor, tubelets: Sequence[Sequence[Tubelet]], size: int) -> Layer:
@@ -329,15 +331,44 @@ def layer(patches: Tensor, tubelets: Sequence[Sequence[Tubelet]], size: int) -> 
     return make(patches, tubelets, size)
 
 
+class _Places(NamedTuple):
+    """Where in its patch each pixel of a frame lies, of M tubelets of B clips, in the -1 ... 1 of grid_sample: `linear` p + `constant`."""
+
+    linear: np.ndarray
+    """(B, M, T, 2, 2)"""
+    constant: np.ndarray
+    """(B, M, T, 2)"""
+    opacity: np.ndarray
+    """(B, M, T)"""
+
+    @classmethod
+    def of(cls, tubelets: Sequence[Sequence[Tubelet]], side: int) -> _Places:
+        """The places in patches that lie above and left in squares of `side` px: inverse (p - centre) + the patch's middle."""
+        transform, centres, opacity = (_stacked(tubelets, name) for name in ("transform", "centres", "opacity"))
+        middle = np.stack([_stacked(tubelets, "width"), _stacked(tubelets, "height")], axis=-1)[:, :, None] / 2
+        inverse = np.linalg.inv(transform)
+        return cls(inverse * 2 / side, (middle - _times(inverse, centres)) * 2 / side - 1, opacity)
+
+    def seen(self, windows: np.ndarray, device: torch.device) -> list[Tensor]:
+        """On a device, the three of them for frames that begin at `windows` (B, M, T, 2), x, y, so that p is the pixel's number there."""
+        constant = self.constant + _times(self.linear, windows + 0.5)
+        return [placed(values, device) for values in (self.linear, constant, self.opacity)]
+
+
+def _times(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    product: np.ndarray = (matrices @ vectors[..., None])[..., 0]
+    return product
+
+
 def _at_once(patches: Tensor, tubelets: Sequence[Sequence[Tubelet]], size: int) -> Layer:
     """A whole batch at a time, for a GPU."""
-    batch, count, channels, _, _ = patches.shape
-    frames = len(tubelets[0][0].opacity)
+    batch, count, channels, side, _ = patches.shape
+    places = _Places.of(tubelets, side)
+    frames = places.opacity.shape[-1]
+    seen = places.seen(np.zeros((batch, count, frames, 2)), patches.device)
     picture, left = patches.new_zeros(batch, channels - 1, frames, size, size), patches.new_ones(batch, 1, frames, size, size)
     for number in range(count):
-        one = [several[number] for several in tubelets]
-        windows = np.zeros((batch * frames, 2))
-        warped = _warped(patches[:, number], one, windows, (size, size)).view(batch, frames, channels, size, size).transpose(1, 2)
+        warped = _warped(patches[:, number], [values[:, number] for values in seen], (size, size)).transpose(1, 2)
         keep = 1 - warped[:, -1:]
         picture, left = torch.addcmul(warped[:, :-1], picture, keep), left * keep
     return Layer(picture, left)
@@ -345,44 +376,38 @@ def _at_once(patches: Tensor, tubelets: Sequence[Sequence[Tubelet]], size: int) 
 
 def _one_by_one(patches: Tensor, tubelets: Sequence[Sequence[Tubelet]], size: int) -> Layer:
     """One tubelet after the other, in the part of the frame that it touches, for a CPU."""
-    frames = len(tubelets[0][0].opacity)
-    picture = np.zeros((len(patches), patches.shape[2] - 1, frames, size, size), np.float32)
-    left = np.ones((len(patches), 1, frames, size, size), np.float32)
-    for row, several in enumerate(tubelets):
-        for patch, one in zip(patches[row], several, strict=True):
-            half = np.abs(one.transform) @ [one.width / 2, one.height / 2] + 1  # (T, 2): what a window has to hold on either side
-            wide, tall = np.minimum(np.ceil(2 * half.max(0)) + 1, size).astype(int)
-            windows = np.clip(np.floor(one.centres - [wide / 2, tall / 2]), [0, 0], [size - wide, size - tall])  # (T, 2)
-            warped = _warped(patch[None].float(), [one], windows, (tall, wide)).numpy()
-            for frame, (x, y) in enumerate(windows.astype(int)):
-                keep, at = 1 - warped[frame, -1:], (row, slice(None), frame, slice(y, y + tall), slice(x, x + wide))
-                picture[at] = picture[at] * keep + warped[frame, :-1]
-                left[at] *= keep
+    batch, count, channels, side, _ = patches.shape
+    places, centres = _Places.of(tubelets, side), _stacked(tubelets, "centres")
+    frames = centres.shape[2]
+    extents = np.stack([_stacked(tubelets, "width"), _stacked(tubelets, "height")], axis=-1)[:, :, None]
+    half = _times(np.abs(_stacked(tubelets, "transform")), extents / 2) + 1  # (B, M, T, 2): what a window has to hold on either side
+    windows_of = np.minimum(np.ceil(2 * half.max(2)) + 1, size).astype(int)  # (B, M, 2): how wide, how tall
+    begin = np.clip(np.floor(centres - windows_of[:, :, None] / 2), 0, size - windows_of[:, :, None]).astype(int)
+    seen, whole = places.seen(begin, patches.device), patches.float()
+    picture, left = np.zeros((batch, channels - 1, frames, size, size), np.float32), np.ones((batch, 1, frames, size, size), np.float32)
+    for row, number in itertools.product(range(batch), range(count)):
+        wide, tall = windows_of[row, number].tolist()
+        warped = _warped(whole[row, None, number], [values[row, None, number] for values in seen], (tall, wide))[0].numpy()
+        for frame, (x, y) in enumerate(begin[row, number].tolist()):
+            keep, at = 1 - warped[frame, -1:], (row, slice(None), frame, slice(y, y + tall), slice(x, x + wide))
+            picture[at] *= keep
+            picture[at] += warped[frame, :-1]
+            left[at] *= keep
     return Layer(torch.from_numpy(picture).to(patches), torch.from_numpy(left).to(patches))
 
 
-def _warped(patches: Tensor, tubelets: Sequence[Tubelet], windows: np.ndarray, size: tuple[int, int]) -> Tensor:
-    """`patches` (B, C, P, P), which lie above and left, where `tubelets` have them in each frame, seen through windows of `size` (height,
-    width) that begin at `windows` (B T, 2), x, y: (B T, C, *size), zero elsewhere, times the opacity."""
-    batch, side = len(patches), patches.shape[-1]
-    centres = np.stack([tubelet.centres for tubelet in tubelets])  # (B, T, 2)
-    inverse = np.linalg.inv(np.stack([tubelet.transform for tubelet in tubelets]))  # (B, T, 2, 2)
-    middle = np.array([[tubelet.width / 2, tubelet.height / 2] for tubelet in tubelets])[:, None]  # (B, 1, 2)
-    frames = centres.shape[1]
-    # Where in the patch a pixel of the frame lies: inverse (p - centre) + middle, and then in the -1 ... 1 of grid_sample.
-    begin = windows.reshape(batch, frames, 2) + 0.5 - centres
-    constant = (middle + np.einsum("btij,btj->bti", inverse, begin)) * 2 / side - 1
-    linear, constant = (placed(value, patches.device).flatten(0, 1) for value in (inverse * 2 / side, constant))
-    y, x = (torch.arange(length, device=patches.device, dtype=patches.dtype) for length in size)
-    grid = (
-        constant[:, None, None]
-        + linear[:, None, None, :, 0] * x[None, None, :, None]
-        + linear[:, None, None, :, 1] * y[None, :, None, None]
-    )
-    sources = patches[:, None].expand(-1, frames, -1, -1, -1).flatten(0, 1)
-    warped = F.grid_sample(sources, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    opacity = placed(np.concatenate([tubelet.opacity for tubelet in tubelets]), patches.device)
-    return warped.mul_(opacity[:, None, None, None])
+def _warped(patches: Tensor, seen: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    """`patches` (B, C, P, P) as they are seen in frames of `size` (height, width): (B, T, C, *size), zero elsewhere.
+
+    seen: linear (B, T, 2, 2), constant (B, T, 2) and opacity (B, T) of `_Places.seen`.
+    """
+    linear, constant, opacity = seen
+    y, x = (torch.arange(length, device=patches.device, dtype=linear.dtype) for length in size)
+    across = constant[:, :, None] + linear[:, :, None, :, 0] * x[:, None]
+    grid = across[:, :, None] + (linear[:, :, None, :, 1] * y[:, None])[:, :, :, None]
+    sources = patches[:, None].expand(-1, linear.shape[1], -1, -1, -1).flatten(0, 1)
+    warped = F.grid_sample(sources, grid.flatten(0, 1), mode="bilinear", padding_mode="zeros", align_corners=False)
+    return warped.view(*linear.shape[:2], patches.shape[1], *size).mul_(opacity[:, :, None, None, None])
 
 
 def paired(query: Tensor, key: Tensor, drawing: Drawing, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, Tensor]:

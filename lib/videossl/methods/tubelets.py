@@ -53,39 +53,61 @@ class TubeletContrast(MoCo):
         partner, clips = self.pair(views["query"], views["key"], rng)
         return super().step(clips, parallel.exchange(sample, partner), rng)  # the ids of the keys, which the queue keeps
 
-    @torch.no_grad()
     def pair(self, query: Tensor, key: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """The pairs of a batch, as they go into the encoders.
+        """Give what `pairs` makes of a batch."""
+        return pairs(query, key, self.drawing, self.normalise, rng)
 
-        query, key: (B, 3, T, S, S) float in 0..1, two clips of each video, this process's rows; rng: a CPU generator, the same in all processes.
-        Returns the row of the whole batch that each key is of, (B,) int64 on the CPU, and "query" and "key". Raises InputError for a batch of one.
-        """
-        count = len(query) * parallel.size()
-        seed = int(torch.randint(2**62, (), generator=rng))
-        rows = range(count)[parallel.own(len(query))]
 
-        def generators(purpose: str) -> list[Any]:
-            return [seeding.numpy_rng(seed, row, purpose) for row in rows]
+@torch.no_grad()
+def pairs(
+    query: Tensor, key: Tensor, drawing: Drawing | None, normalise: tuple[Level, Level], rng: torch.Generator
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The pairs of a batch, as they go into the encoders.
 
-        if self.drawing is None:
-            partner, colours = torch.arange(count), [tubelets.colours(generators(f"colours/{name}")) for name in ("query", "key")]
-        else:
-            _check_batch(count)
-            partner = (torch.arange(count) + 1 + int(torch.randint(count - 1, (), generator=rng))) % count  # no video is its own
-            query, key = tubelets.paired(query, parallel.exchange(key, partner), self.drawing, generators("tubelets"))
-            colours = [tubelets.colours(generators("colours"))] * 2
-        clips = (tubelets.recoloured(clip, changes, self.normalise) for clip, changes in zip((query, key), colours, strict=True))
-        return partner, dict(zip(("query", "key"), clips, strict=True))
+    query, key: (B, 3, T, S, S) float in 0..1, two clips of each video, this process's rows; drawing, normalise: as of `TubeletContrast`;
+    rng: a CPU generator, the same in all processes. Returns the row of the whole batch that each key is of, (B,) int64 on the CPU, and
+    "query" and "key". Raises InputError for a batch of one.
+    """
+    count = len(query) * parallel.size()
+    seed = int(torch.randint(2**62, (), generator=rng))
+    rows = range(count)[parallel.own(len(query))]
+
+    def generators(purpose: str) -> list[Any]:
+        return [seeding.numpy_rng(seed, row, purpose) for row in rows]
+
+    if drawing is None:
+        partner, colours = torch.arange(count), [tubelets.colours(generators(f"colours/{name}")) for name in ("query", "key")]
+    else:
+        _check_batch(count)
+        partner = (torch.arange(count) + 1 + int(torch.randint(count - 1, (), generator=rng))) % count  # no video is its own
+        query, key = tubelets.paired(query, parallel.exchange(key, partner), drawing, generators("tubelets"))
+        colours = [tubelets.colours(generators("colours"))] * 2
+    clips = (tubelets.recoloured(clip, changes, normalise) for clip, changes in zip((query, key), colours, strict=True))
+    return partner, dict(zip(("query", "key"), clips, strict=True))
 
 
 def build(given: Given) -> TubeletContrast:
     """Tubelet contrast of one stream, or temporal contrast."""
     name, learner = given.single
     settings, encoder = learner.settings, learner.encoder
-    mean, deviation = (tuple(level) if isinstance(level, list) else level for level in settings["augment"]["normalise"])
     head = build_head(encoder.out_features, learner.seed, **settings["head"])
     contrast = {key: settings[key] for key in ("queue", "momentum", "temperature")}
-    return TubeletContrast(encoder, head, **contrast, drawing=drawing(settings), normalise=(mean, deviation), stream=name)
+    return TubeletContrast(encoder, head, **contrast, drawing=drawing(settings), normalise=_levels(settings), stream=name)
+
+
+def _levels(settings: Mapping[str, Any]) -> tuple[Level, Level]:
+    mean, deviation = (tuple(level) if isinstance(level, list) else level for level in settings["augment"]["normalise"])
+    return mean, deviation
+
+
+def pictured(views: Mapping[str, Tensor], settings: Mapping[str, Any], rng: torch.Generator) -> list[tuple[str, list[tuple[int, Tensor]]]]:
+    """The pairs of a batch of `views`, "query" and "key" of `adapt`'s augmentation, each clip with the row that it is of; settings: as `build`'s."""
+    partner, clips = pairs(views["query"], views["key"], drawing(settings), _levels(settings), rng)
+    caption = "a pair of one video" if settings["pair"] == "temporal" else "a pair with the same tubelets"
+    return [
+        (caption, [(row, query), (int(partner[row]), key)])
+        for row, (query, key) in enumerate(zip(clips["query"], clips["key"], strict=True))
+    ]
 
 
 def drawing(settings: Mapping[str, Any]) -> Drawing | None:
@@ -94,7 +116,7 @@ def drawing(settings: Mapping[str, Any]) -> Drawing | None:
         return None
     transforms = {name: (float(low), float(high)) for name, (low, high) in settings["transformations"].items()}
     low, high = settings["patch"]
-    return Drawing(settings["tubelets"], settings["motion"], transforms, (low, high), tuple(settings["released"]))
+    return Drawing(settings["count"], settings["motion"], transforms, (low, high), tuple(settings["released"]))
 
 
 def adapt(augment: Any, settings: Mapping[str, Any]) -> Any:

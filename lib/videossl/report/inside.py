@@ -1,11 +1,11 @@
-"""Inputs of encoders and what they make of them: mixed samples with their lam, and where the maps of a late block are active.
+"""Inputs of encoders and what they make of them: samples made of two, mixed or with the same tubelets, and where the maps of a late block are active.
 
 Modalities draw their own views (`seen`, modalities/base.py); of one that draws none there is nothing here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -51,11 +51,14 @@ class Stream(NamedTuple):
     module: ModuleType
     cache: Cache
 
-    def views(self, rows: Sequence[Row], seed: int | None = None) -> Tensor:
-        """The middle clip of each video as an encoder gets it, (B, C, T, ...): augmented with draws of `seed`, as at test time without one."""
+    def views(self, rows: Sequence[Row], seed: int | None = None, adapt: Callable[[Any], Any] = lambda augment: augment) -> Tensor:
+        """The middle clip of each video as an encoder gets it, (B, C, T, ...): augmented with draws of `seed`, as at test time without one.
+
+        adapt: makes a method's own augmentation of the stream's.
+        """
         read = [self.module.load(self.cache, row.id, self.settings, self._start(row)) for row in rows]
         batch, sizes = clips.collate(read)
-        augment = self.module.augmentation(self.settings, self.cache.attrs)
+        augment = adapt(self.module.augmentation(self.settings, self.cache.attrs))
         if seed is None:
             return augment.evaluate(batch, sizes)  # type: ignore[no-any-return]
         return augment.train(batch, sizes, [seeding.numpy_rng(seed, row.id, f"report/{self.name}") for row in rows])  # type: ignore[no-any-return]
@@ -82,25 +85,43 @@ def streams(params: Mapping[str, Any], opened: Sequence[tuple[ModuleType, Cache]
     return found
 
 
-# Mixed samples.
+# Samples that are made of two.
 
 
 def mixes(params: Mapping[str, Any], rows: Sequence[Row], known: Mapping[str, Stream]) -> list[Drawing]:
-    """Samples mixed in the input, by each kind of mixing and stream that the experiments have, as a training draws them.
+    """Samples mixed in the input, by each kind of mixing and stream that the experiments have, as a training draws them, and what methods
+    make of a batch by themselves (`pictured`, methods/base.py).
 
     rows: the videos to choose from. Mixing between blocks has no picture of its own.
     """
     from videossl.mix import strategies
 
-    found, done = [], set[tuple[str, str]]()
+    found, done, seed = [], set[tuple[str, str]](), int(params["seed"])
     for experiment, recipe in params["experiments"].items():
-        for name in recipe["streams"]:
+        method = registry.module("methods", recipe["method"])
+        for name in recipe["streams"] if len(rows) > 1 else ():
             chosen = {key: one.value for key, one in recipes.settings(dict(params), name, recipe["method"], experiment).items()}
             mixing = chosen.get("mixing", "none")
-            if name in known and mixing in strategies.INPUT and mixing != "none" and (name, mixing) not in done and len(rows) > 1:
+            if name in known and mixing in strategies.INPUT and mixing != "none" and (name, mixing) not in done:
                 done.add((name, mixing))
-                found.append(Drawing(experiment, name, mixing, _mixed(known[name], rows[:2], chosen, int(params["seed"]))))
+                found.append(Drawing(experiment, name, mixing, _mixed(known[name], rows[:2], chosen, seed)))
+            elif name in known and hasattr(method, "pictured"):
+                found.append(Drawing(experiment, name, "", _made(known[name], rows[:MIXED], method, chosen, seed)))
     return found
+
+
+def _made(stream: Stream, rows: Sequence[Row], method: ModuleType, chosen: Mapping[str, Any], seed: int) -> list[tuple[str, list[Strip]]]:
+    """A batch of `rows` as the method makes it: a group for what belongs together, each clip with the video that it is of."""
+    settings = {**chosen, "augment": stream.settings["augment"]}
+    views = {
+        name: stream.views(rows, seed + number, lambda augment: method.adapt(augment, settings))
+        for number, name in enumerate(("query", "key"))
+    }
+    groups = []
+    for caption, drawn in method.pictured(views, settings, seeding.torch_rng(seed, "report", stream.name)):
+        strips = [Strip(f"{rows[row].label or '(no label)'} · {rows[row].id}", stream.drawn(clip)) for row, clip in drawn]
+        groups.append((caption, strips))
+    return groups
 
 
 def _mixed(stream: Stream, rows: Sequence[Row], chosen: Mapping[str, Any], seed: int) -> list[tuple[str, list[Strip]]]:
@@ -156,8 +177,8 @@ def _active(stream: Stream, rows: Sequence[Row], path: Path) -> tuple[str, list[
     for row in rows:
         view = stream.views([row])
         block, maps = _late(encoder, view)
-        energy = maps.square().mean(dim=1, keepdim=True).sqrt()  # (1, 1, T', H', W')
-        heat = torch.nn.functional.interpolate(energy, size=view.shape[2:], mode="trilinear")[0, 0]
+        activity = maps.mean(dim=1, keepdim=True)  # (1, 1, T', H', W'), the class-agnostic activation map of Thoker et al. (ICCV 2023)
+        heat = torch.nn.functional.interpolate(activity, size=view.shape[2:], mode="trilinear")[0, 0]
         heat = (heat - heat.min()) / (heat.max() - heat.min()).clamp_min(1e-12)
         pictures = stream.module.seen(view[0].numpy(), stream.settings)
         shown = evenly(len(pictures), STEPS)
