@@ -332,7 +332,7 @@ def layer(patches: Tensor, tubelets: Sequence[Sequence[Tubelet]], size: int) -> 
 
 
 class _Places(NamedTuple):
-    """Where in its patch each pixel of a frame lies, of M tubelets of B clips, in the -1 ... 1 of grid_sample: `linear` p + `constant`."""
+    """The place in its patch of each pixel p of a frame, of M tubelets of B clips, in the -1 ... 1 of grid_sample: `linear` p + `constant`."""
 
     linear: np.ndarray
     """(B, M, T, 2, 2)"""

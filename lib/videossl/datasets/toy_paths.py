@@ -51,7 +51,7 @@ PATHS: dict[str, Curve] = {
 }
 """x and y in 0..1 of the middle three fifths of the frame, by times in 0..1."""
 PART = (0.2, 0.8)
-"""Where those begin and end."""
+"""The shares of the frame at which those begin and end."""
 PATCH = (0.2, 0.5)
 """Between which a side of the patch is drawn, shares of the frame's."""
 
