@@ -71,7 +71,7 @@ def pair(pairs: list[dict[str, Any]], above: str, below: str) -> dict[str, Any]:
     return found
 
 
-KEYS = "artefacts beside charts dataset design lead numbers orders paper_alone remarks rule seeds show sources target"
+KEYS = "artefacts beside charts dataset design document lead numbers orders paper_alone remarks rule seeds show sources target"
 OF_NUMBERS = "chance classes dataset differs experiment mean metric paper paper_dataset paper_method sd seeds stream task test_videos train_videos values"
 OF_PAIRS = "above below detectable difference level neighbours p paired paper paper_difference standard_error threshold verdict"
 

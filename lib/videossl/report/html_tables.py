@@ -66,8 +66,8 @@ class Table(NamedTuple):
         return str(tabulate(rows, list(map(ascii_only, head)), "plain", colalign=align, headersalign=align, disable_numparse=True))
 
 
-def results_table(name: str, numbers: Sequence[Record], caption: str = "", *, by_stream: bool = False, beside: bool = False) -> Table:
-    """Numbers by experiment and by metric, or of one metric `by_stream`. beside: with the paper's number beside each.
+def results_table(name: str, numbers: Sequence[Record], caption: str = "", *, by_stream: bool = False, beside: str = "") -> Table:
+    """Numbers by experiment and by metric, or of one metric `by_stream`. beside: the document, if any, whose number is beside each.
 
     A number's "note" is small print of its row; "alone" counts the rows of the paper that none of ours is beside.
     """
@@ -84,7 +84,7 @@ def results_table(name: str, numbers: Sequence[Record], caption: str = "", *, by
             *([labels_said(first)] if "share" in declared(first["task"]).get("settings", {}) else []),
         ]
         heads.append(first["stream"] if by_stream else Cell(unit.heading, [(said, "") for said in small if said]))
-        heads += [Cell("paper", [(paper.dataset_name(first["paper_dataset"] or ""), "")])] if beside else []
+        heads += [Cell(beside, [(paper.dataset_name(first["paper_dataset"] or ""), "")])] if beside else []
         chances += [unit.text(first["chance"]), ""] if beside else [unit.text(first["chance"])]
     made, bests = [Row(chances, "baseline")], [best(column)["mean"] for column in columns.values()]
     for (experiment, note, alone), row in rows.items():

@@ -1,7 +1,11 @@
-"""The numbers of the paper, as data (paper.yaml), to stand beside a run's; and how scales differ."""
+"""The numbers of papers, as data, to stand beside a run's; and how scales differ.
+
+A source document is a file: `paper.yaml` is P, to whose tables no prefix leads (`table1`); the others have a prefix of their own.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -13,7 +17,8 @@ from videossl import registry
 from videossl.errors import InputError
 
 SOURCE = Path(__file__).with_name("paper.yaml")
-SCALE = ("dataset", "videos", "epochs", "frames", "resolution", "width", "batch", "queue", "crops")
+SOURCES = {"": SOURCE}  # what the names of targets begin with -> the tables of a document
+SCALE = ("dataset", "videos", "epochs", "encoder", "frames", "resolution", "width", "batch", "queue", "crops")
 TESTED = ("crops",)  # those of SCALE that are settings of a task, and not of pretraining
 
 
@@ -40,7 +45,8 @@ class Row(NamedTuple):
 class Printed(NamedTuple):
     """One table as printed, or the text's words on a figure, in which no numbers are printed.
 
-    columns: the test set, the task and the metric of each column of numbers.
+    document: a word for what it stands in, such as "paper". columns: the test set, the task and the metric of each column of numbers.
+    digits: of the numbers of a column, where they are others than its metric has.
     setting: the scale of pretraining behind the rows that have an experiment. found: what the text says of a figure; order: its claims,
     {"above", "below", "task", "metric"}: one recipe ends above another.
     """
@@ -53,24 +59,51 @@ class Printed(NamedTuple):
     note: str = ""
     found: Sequence[str] = ()
     order: Sequence[Mapping[str, str]] = ()
+    document: str = "paper"
+    digits: Mapping[tuple[str, str, str], int] = {}
+
+    @property
+    def target(self) -> str:
+        """The name of a target beside it, without the prefix of the document: table1, table5.2, figure2."""
+        return re.sub(r"^(Table|Figure) ", lambda kind: kind[1].lower(), self.number)
+
+    def scale(self, row: Row) -> Mapping[str, Any]:
+        """The setting behind a row: its own before that of the table."""
+        return {**self.setting, **row.setting}
 
 
 @cache
 def source(path: Path = SOURCE) -> Mapping[str, Any]:
-    """paper.yaml, and as "printed" its tables (1 to 7) and figures (2 and 3) by their number; a damaged file raises InputError."""
+    """A document, and as "printed" its tables and figures by their number; a damaged file raises InputError."""
     try:
         text = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return {**text, "printed": {item["number"]: _printed(**item) for item in (*text["tables"], *text["figures"])}}
+        named = [_printed(text.get("document", "paper"), text.get("note", ""), **item) for item in (*text["tables"], *text["figures"])]
+        return {**text, "printed": {item.number: item for item in named}}
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise InputError(f"cannot read the paper's numbers in {path}: {error!r}; restore the file") from error
 
 
-def _printed(columns: Sequence[Mapping[str, str]] = (), rows: Sequence[Mapping[str, Any]] = (), **item: Any) -> Printed:
+def _printed(
+    document: str,
+    about: str,
+    columns: Sequence[Mapping[str, Any]] = (),
+    rows: Sequence[Mapping[str, Any]] = (),
+    note: str = "",
+    **item: Any,
+) -> Printed:
     heads = [(column["dataset"], column["task"], column["metric"]) for column in columns]
     for row in rows:
         if len(row["values"]) != len(heads):
             raise InputError(f"{item['number']}, row {row['method']!r}: {len(row['values'])} values for {len(heads)} columns")
-    return Printed(**item, columns=heads, rows=[Row(**{**row, "values": dict(zip(heads, row["values"], strict=True))}) for row in rows])
+    given = [Row(**{**row, "values": dict(zip(heads, row["values"], strict=True))}) for row in rows]
+    digits = {head: column["digits"] for head, column in zip(heads, columns, strict=True) if "digits" in column}
+    return Printed(**item, columns=heads, rows=given, note=" ".join(filter(None, (note, about))), document=document, digits=digits)
+
+
+def printed(target: str) -> Printed | None:
+    """The table or figure that a target of that name stands beside; None for a name of one's own."""
+    named = {prefix + item.target: item for prefix, path in SOURCES.items() for item in source(path)["printed"].values()}
+    return named.get(target)
 
 
 def split(params: Mapping[str, Any], dataset: str) -> int:
@@ -95,8 +128,8 @@ def protocols(split: int) -> set[str]:
 
 
 def dataset_name(dataset: str) -> str:
-    """The dataset as the paper writes it."""
-    return str(source()["datasets"].get(dataset, dataset))
+    """The dataset as the papers write it."""
+    return str(next((names[dataset] for path in SOURCES.values() if dataset in (names := source(path)["datasets"])), dataset))
 
 
 def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], tasks: Collection[str] = ()) -> list[str]:

@@ -1,6 +1,6 @@
-"""One target of params.yaml as data: ours beside the paper's numbers, and where the paper's order is seen. Its page is made of that.
+"""One target of params.yaml as data: ours beside a paper's numbers, and where the paper's order is seen. Its page is made of that.
 
-P's claims are comparisons: one row above another. So each pair of rows that both have is judged by itself: ours in the
+The claims of papers are comparisons: one row above another. So each pair of rows that both have is judged by itself: ours in the
 paper's order, in the other, or no clear difference (verdicts.compare, corrected for the number of pairs). Nothing is called a reproduction.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +31,7 @@ from videossl.report.verdicts import (
     Verdict,
     compare,
     corrected,
+    declared,
     headline,
     measure,
     seeds_said,
@@ -47,11 +47,12 @@ def record(run: Run, name: str) -> dict[str, Any]:
     if name not in targets:
         raise InputError(f"there is no target '{name}' in the params; known: {', '.join(targets) or 'none'}")
     target, show = targets[name], targets[name]["show"]
-    printed = paper.source()["printed"].get(re.sub(r"^(table|figure)(\d+)$", lambda word: f"{word[1].capitalize()} {word[2]}", name))
+    printed = paper.printed(name)
     made = {
         "target": name,
         "show": show,
         "beside": printed.number if printed else None,
+        "document": printed.document if printed else None,
         "dataset": run.dataset,
         "seeds": run.seeds,
         "rule": RULE,
@@ -80,33 +81,64 @@ def results(run: Run, target: Record, table: paper.Printed | None) -> dict[str, 
         for (stream, place), found in zip(places, pairs, strict=True)
         if found
     ]
-    recipes = {paper_name(dict(run.params), name) for name in experiments}
-    theirs = [row for row in (table.rows if table else ()) if row.experiment not in recipes]
-    placed = [(stream, row) for stream in streams for row in theirs if row.modalities == run.modalities(stream)]
-    placed += [(row.modality or None, row) for row in theirs if row.modalities not in map(run.modalities, streams)]
+    placed = _alone(run, streams, experiments, table)
     alone = [{"method": row.method, "stream": stream, **names, "paper": row.value(names)} for stream, row in placed for names, _ in columns]
     numbers_shown = [{key: part for key, part in number.items() if key != "hits"} for row in shown for number in row]
     return {"numbers": numbers_shown, "orders": orders, "paper_alone": alone}
 
 
+def _alone(run: Run, streams: Sequence[str], experiments: Sequence[str], table: paper.Printed | None) -> list[tuple[str | None, paper.Row]]:
+    """The rows of `table` that none of ours is beside, each with a stream that it is like; at the end those that are like none.
+
+    A row is like the streams of its modality; where some of them have its encoder, like these alone.
+    """
+    rows, alike = (table.rows if table else ()), {}
+    for number, row in enumerate(rows):
+        here = [stream for stream in streams if row.modalities == run.modalities(stream)]
+        own = [stream for stream in here if table and _encoder(run, stream) == table.scale(row).get("encoder")]
+        alike[number] = own or here
+    beside = [_beside(run, stream, name, table) for stream, name in itertools.product(streams, experiments)]
+    recipes = {paper_name(dict(run.params), name) for name in experiments}
+    left = [number for number, row in enumerate(rows) if row not in beside and (row.experiment not in recipes or alike[number])]
+    placed: list[tuple[str | None, paper.Row]] = [
+        (stream, rows[number]) for stream in streams for number in left if stream in alike[number]
+    ]
+    return placed + [(rows[number].modality or None, rows[number]) for number in left if not alike[number]]
+
+
+def _encoder(run: Run, stream: str) -> str | None:
+    encoder: str | None = run.params.get("streams", {}).get(stream, {}).get("encoder")
+    return encoder
+
+
+def _beside(run: Run, stream: str, name: str, table: paper.Printed | None) -> paper.Row | None:
+    """The row of `table` that an experiment of ours stands beside: of several of its recipe and modality the one whose setting is nearest."""
+    recipe = paper_name({"experiments": {}, **run.params}, name)
+    rows = [row for row in (table.rows if table else ()) if (row.experiment, row.modalities) == (recipe, run.modalities(stream))]
+    if table is None or len(rows) < 2:
+        return next(iter(rows), None)
+    return min(rows, key=lambda row: len(paper.differences(table.scale(row), setting(run, name, stream))))
+
+
 def _columns(run: Run, tasks: Sequence[str], table: paper.Printed | None) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
     """The names of each column, and what we measured in it: by dataset, ours first, then by task and metric.
 
-    The metrics are those that the table has of the task, else the headline.
+    The metrics are those of the task that the table has, else the headline.
     """
     printed, measured = table.columns if table else (), defaultdict[tuple[str, ...], list[dict[str, Any]]](list)
     for number in numbers(run):
         measured[number["dataset"], number["task"], number["metric"]].append(number)
     columns = []
     for name, task in itertools.product(measured_datasets(dict(run.params)), tasks):
-        for metric in dict.fromkeys(column[2] for column in printed if column[1] == task) or [headline(task)]:
+        ours = declared(task).get("metrics", {})
+        for metric in dict.fromkeys(metric for _, other, metric in printed if other == task and metric in ours) or [headline(task)]:
             names = {"dataset": paper.test_set(run.params, name), "task": task, "metric": metric}
             columns.append(({**names, "paper_dataset": _printed(run, name, task, metric, table)}, measured[tuple(names.values())]))
     return columns
 
 
 def _printed(run: Run, name: str, task: str, metric: str, table: paper.Printed | None) -> str | None:
-    """The paper's test set that stands beside ours of the dataset `name`: the same where there is one.
+    """The paper's test set that stands beside ours of the dataset `name`: the same, and no other where one of our datasets has the same.
 
     Else the dataset that encoders are trained on stands beside the protocol that its split is like, or beside the paper's own such
     dataset, and one that they are only measured on beside the first of the others.
@@ -118,6 +150,8 @@ def _printed(run: Run, name: str, task: str, metric: str, table: paper.Printed |
         return test == ours, own and test in alike, table is not None and (test == table.setting["dataset"]) == own, own
 
     there = [column[0] for column in (table.columns if table else ()) if column[1:] == (task, metric)]
+    if {paper.test_set(run.params, other) for other in measured_datasets(dict(run.params))} & set(there):
+        return ours if ours in there else None
     nearest = max(there, key=likeness, default="")
     return nearest if nearest and any(likeness(nearest)) else None
 
@@ -126,14 +160,13 @@ def _row(
     run: Run, stream: str, name: str, columns: Sequence[tuple[Record, Sequence[Record]]], table: paper.Printed | None
 ) -> list[dict[str, Any]]:
     """Our number and the paper's for each column, and what differs in scale."""
-    recipe, modalities = paper_name({"experiments": {}, **run.params}, name), run.modalities(stream)
-    theirs = next((row for row in (table.rows if table else ()) if (row.experiment, row.modalities) == (recipe, modalities)), None)
+    theirs = _beside(run, stream, name, table)
     differs, row = [], []
     if table and theirs:
         tests = {names["dataset"]: names["paper_dataset"] for names, _ in columns if names["paper_dataset"]}
         differs = [f"tested on {paper.dataset_name(test)} / {paper.dataset_name(ours)}" for ours, test in tests.items() if test != ours]
         tasks = list(dict.fromkeys(names["task"] for names, _ in columns))
-        differs += paper.differences({**table.setting, **theirs.setting}, setting(run, name, stream, tasks), tasks)
+        differs += paper.differences(table.scale(theirs), setting(run, name, stream, tasks), tasks)
     for names, measured in columns:
         ours = next((number for number in measured if (number["experiment"], number["stream"]) == (name, stream)), NOTHING)
         about = {"chance": None, "classes": 0, "train_videos": 0, "test_videos": 0}
@@ -155,8 +188,14 @@ def setting(run: Run, experiment: str, stream: str, tasks: Iterable[str] = ()) -
         clip, epochs = own.get("clip", {}), trainings[-1]["stop"] if trainings else None
         shares = [videos(dict(run.params), training["experiment"]) for training in trainings]
         read = fewer.size(run.training_videos, max(shares, default=1))  # a smaller share is a part of a larger one
-        known = {"dataset": paper.dataset_of(run.dataset), "videos": read, "epochs": epochs, "frames": clip.get("frames")}
-        known |= {"resolution": clip.get("size"), "width": own.get("width"), "batch": first.get("batch"), "queue": first.get("queue")}
+        known = {"dataset": paper.dataset_of(run.dataset), "videos": read, "epochs": epochs, "encoder": own.get("encoder")}
+        known |= {
+            "frames": clip.get("frames"),
+            "resolution": clip.get("size"),
+            "width": own.get("width"),
+            "batch": first.get("batch"),
+            "queue": first.get("queue"),
+        }
         for key, value in known.items():
             scale[key].append(value)
     evaluated = run.params.get("evaluate", {}).get("tasks", {})
@@ -237,9 +276,9 @@ def tally(pairs: Sequence[Record]) -> dict[str, int]:
     return {word: sum(pair["verdict"] == word for pair in pairs) for word in ORDERS.values()}
 
 
-def tally_said(pairs: Sequence[Record]) -> str:
+def tally_said(pairs: Sequence[Record], document: str | None = "paper") -> str:
     """'the paper's 10 pairs: 4 seen, 5 not clear, 1 reversed, 0 not measured'."""
-    return f"the paper's {len(pairs)} pairs: {', '.join(f'{count} {word}' for word, count in tally(pairs).items())}"
+    return f"the {document}'s {len(pairs)} pairs: {', '.join(f'{count} {word}' for word, count in tally(pairs).items())}"
 
 
 # Figures.
@@ -271,5 +310,5 @@ def _lead(target: Record, shares: str) -> str:
     tests = {number["dataset"]: number["test_videos"] for number in target["numbers"]} or {target["dataset"]: 0}
     datasets = " and ".join(paper.dataset_name(name) + (f" ({count} test videos)" if count else "") for name, count in tests.items())
     pairs = [pair for item in (*target["orders"], *target["charts"]) for pair in item["pairs"]]
-    said = f"On {datasets}{f', {tally_said(pairs)}' if pairs else ''}. {seeds_said(target['seeds'])}"
-    return " ".join(filter(None, (said, shares)))
+    order = f", {tally_said(pairs, target['document'])}" if pairs else ""
+    return " ".join(filter(None, (f"On {datasets}{order}.", seeds_said(target["seeds"]), shares)))

@@ -17,7 +17,7 @@ MARKS = {"seen": ("✓", "better"), "not clear": ("≈", ""), "reversed": ("✗"
 
 def render(run: Run, target: Record) -> str:
     """The page as HTML. target: as `target_data.record` gives it."""
-    printed = paper.source()["printed"].get(target["beside"])
+    printed = paper.printed(target["target"])
     return render_page(
         "target_page.html",
         run,
@@ -47,7 +47,7 @@ def terminal(target: Record) -> str:
 
 def heading(target: Record) -> str:
     """The name of the target, and what it stands beside."""
-    return f"{target['target']}: ours beside the paper's {target['beside']}" if target["beside"] else str(target["target"])
+    return f"{target['target']}: ours beside the {target['document']}'s {target['beside']}" if target["beside"] else str(target["target"])
 
 
 def scale_said(run: Run, target: Record, printed: paper.Printed | None) -> str:
@@ -58,7 +58,7 @@ def scale_said(run: Run, target: Record, printed: paper.Printed | None) -> str:
         differs = [paper.differences(printed.setting, setting(run, *encoder)) for encoder in trained]
     if any(differs):
         return f"Not a reproduction: the scale differs, theirs / ours: {'; '.join(dict.fromkeys(itertools.chain(*differs)))}."
-    return "In all that is recorded the setting is the paper's." if differs else ""
+    return f"In all that is recorded the setting is the {target['document']}'s." if differs else ""
 
 
 def parts(target: Record, run: Run | None = None) -> Iterator[dict[str, Any]]:
@@ -69,19 +69,22 @@ def parts(target: Record, run: Run | None = None) -> Iterator[dict[str, Any]]:
     hits = {_place(number): number["hits"] for number in (numbers(run) if run else ())}
     ours = [{**number, "note": number["paper_method"] or "", "hits": hits.get(_place(number), [])} for number in target["numbers"]]
     columns = len({(number["dataset"], number["task"], number["metric"]) for number in target["paper_alone"]})
+    beside = target["document"] if any(number["paper_dataset"] for number in ours) else ""
+    note = f"the {target['document']}’s alone"
     theirs = [
-        {**number, **NOTHING, "experiment": number["method"], "note": "the paper’s alone", "alone": place // columns, "test_videos": 0}
+        {**number, **NOTHING, "experiment": number["method"], "note": note, "alone": place // columns, "test_videos": 0}
         for place, number in enumerate(target["paper_alone"])
     ]
     for stream in dict.fromkeys(number["stream"] for number in ours):
         shown = [number for number in (*ours, *theirs) if number["stream"] == stream]
-        table = results_table(f"results, {stream}", shown, SEEDS, beside=bool(target["beside"]))
-        yield {"title": stream, "table": table, "pairs": [judged(order) for order in target["orders"] if order["stream"] == stream]}
+        table = results_table(f"results, {stream}", shown, SEEDS, beside=beside)
+        pairs = [judged(order, target["document"]) for order in target["orders"] if order["stream"] == stream]
+        yield {"title": stream, "table": table, "pairs": pairs}
     for chart in target["charts"]:
         title = f"{chart['stream']}, {measure(chart['task'], chart['metric']).name}"
         stops = [span["stop"] for course in chart["courses"] for span in course["trainings"]]
         levels = [(0, max(stops, default=1), chart["chance"])] if chart["chance"] is not None else []
-        pairs = [judged(chart)] if chart["pairs"] else []
+        pairs = [judged(chart, target["document"])] if chart["pairs"] else []
         yield {"title": title, "table": chart_table(title, chart), "pairs": pairs, "drawn": (chart, levels)}
 
 
@@ -89,8 +92,8 @@ def _place(number: Record) -> tuple[str, ...]:
     return tuple(number[key] for key in ("dataset", "task", "metric", "stream", "experiment"))
 
 
-def judged(order: Record) -> tuple[str, Table]:
-    """The tally of the paper's pairs in a column or chart; and its difference, ours and the verdict, neighbours in the paper first."""
+def judged(order: Record, document: str) -> tuple[str, Table]:
+    """The tally of the document's pairs in a column or chart; and its difference, ours and the verdict, neighbours there first."""
     unit, rows = measure(order["task"], order["metric"]), []
     name = f"{order['stream']}, {unit.name} on {paper.dataset_name(order['dataset'])}"
     for pair in sorted(order["pairs"], key=lambda pair: not pair["neighbours"]):
@@ -99,7 +102,8 @@ def judged(order: Record) -> tuple[str, Table]:
         mark, style = MARKS[pair["verdict"]]
         cells = [Cell(pair["above"], [(f"over {pair['below']}", "")]), theirs, ours, Cell("", [(f"{mark} {pair['verdict']}", style)])]
         rows.append(Row(cells, "" if pair["neighbours"] else "further"))
-    return f"{name}, {tally_said(order['pairs'])}", Table(f"pairs, {name}", ["pair", "paper", "here", "order"], rows, style="pairs")
+    said = f"{name}, {tally_said(order['pairs'], document)}"
+    return said, Table(f"pairs, {name}", ["pair", document, "here", "order"], rows, style="pairs")
 
 
 def printed_table(table: paper.Printed) -> Table:
@@ -107,9 +111,14 @@ def printed_table(table: paper.Printed) -> Table:
     about, rows = list(dict.fromkeys(key for row in table.rows for key in row.about)), []
     heads = [Cell(measure(task, metric).name, [(paper.dataset_name(dataset), "")]) for dataset, task, metric in table.columns]
     for row in table.rows:
-        values = (measure(task, metric).text(value) for (_, task, metric), value in row.values.items())
+        values = (_printed_value(table, column, value) for column, value in row.values.items())
         rows.append(Row([row.method, row.modality or "–", *(row.about.get(key, "–") for key in about), *values]))
     return Table(table.number, ["method", "modality", *about, *heads], rows, f"{table.title} {table.note}", left=2 + len(about))
+
+
+def _printed_value(table: paper.Printed, column: tuple[str, str, str], value: float | None) -> str:
+    _, task, metric = column
+    return measure(task, metric).text(value) if value is None or column not in table.digits else f"{value:.{table.digits[column]}f}"
 
 
 def chart_table(title: str, chart: Record) -> Table:
