@@ -14,6 +14,8 @@ from videossl.errors import InputError
 from videossl.params import load
 from videossl.params.recipes import Params
 
+MINE = {"show": "results", "experiments": ["moco"], "streams": ["rgb"], "tasks": ["linear"]}
+
 
 @pytest.mark.parametrize(
     ("key", "value", "said"),
@@ -39,6 +41,8 @@ from videossl.params.recipes import Params
         ("experiments.stc-mix-pose.patch", {"rgb": [1, 1], "flow": [1, 1]}, "patch is of rgb, flow; give one for each of rgb, joint"),
         ("experiments.stc-mix.epochs", 13, "experiments.stc-mix.epochs is 13, which 2 trainings of rgb cannot share; give a multiple"),
         ("all", ["mixup", "stcmix"], "all names 'stcmix', but there is no such experiment; did you mean 'stc-mix'?"),
+        ("targets.tAble1", MINE, "targets.tAble1 makes a page that some disks do not tell from that of table1; choose another name"),
+        ("targets.indeX", MINE, "targets.indeX makes a page that some disks do not tell from that of index"),
         ("targets.table1.experiments", ["mocco"], "targets.table1 names 'mocco', but there is no such experiment; did you mean 'moco'?"),
         ("targets.table1.streams", ["flow+joint"], "targets.table1 names 'flow+joint', which evaluate.fused lacks; add [flow, joint]"),
         ("targets.table1.streams", ["joint"], "targets.table1 names 'joint', which experiments.moco does not train; take out one of them"),

@@ -121,7 +121,7 @@ def test_every_job_gets_its_params_as_they_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     ["a b", "a'b", 'a"b', "$(reboot)", "`reboot`", "a;b", "a\n", "\na", "a\nb", "-a", "--all", "..", ".", "../a", "/a", "a/b", "a%b", "{a}", "a{x}b",
-     "", "A", "é", "a\0", "~", "a_b", 3, True, None],
+     "", "A", "é", "a\0", "~", "a_b", "a.", "a..b", ".a", "a.json/b", 3, True, None],
 )  # fmt: skip
 def test_a_name_of_an_experiment_or_target_is_plain_or_refused(what: str, name: Any) -> None:
     """They become names of folders, rules and stages."""
@@ -129,6 +129,12 @@ def test_a_name_of_an_experiment_or_target_is_plain_or_refused(what: str, name: 
     run[what][name] = copy.deepcopy(run[what]["mixup" if what == "experiments" else "mine"])
     with pytest.raises(InputError, match="is no name for"):
         load.check(run)
+
+
+def test_a_target_may_be_called_as_a_table_is() -> None:
+    run = odd_run()
+    run["targets"] |= {name: run["targets"]["mine"] for name in ("tubelets-table5.2", "tubelets-tableC.1", "1.0.0")}
+    assert len(load.check(run)["targets"]) == len(run["targets"])
 
 
 @pytest.mark.parametrize("value", ["toy\n", "../toy", "$(reboot)", "folder;", ""])

@@ -345,7 +345,10 @@ def _evaluate(params: Params) -> None:
 
 
 def _targets(params: Params) -> None:
+    pages = {name: name for name in ("index", "seeds")}  # as disks see them that do not tell A from a
     for name, target in params["targets"].items():
+        if (other := pages.setdefault(name.lower(), name)) != name:
+            raise InputError(f"targets.{name} makes a page that some disks do not tell from that of {other}; choose another name")
         _check_named(target["experiments"], list(params["experiments"]), f"targets.{name} names", "there is no such experiment")
         for stream in target["streams"]:
             _check_named(stream.split("+"), list(params["streams"]), f"targets.{name} names", "streams lacks it")

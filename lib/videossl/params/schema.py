@@ -332,7 +332,7 @@ def _explain(error: jsonschema.ValidationError, place: str) -> str:
         error = error.context[0]
     where = ".".join([*filter(None, [place]), *(str(part) for part in error.absolute_path)])
     if "propertyNames" in error.schema_path:
-        kinds = {"targets": ("a target", ", not 'all' or 'seeds'"), "streams": ("a stream", "")}
+        kinds = {"targets": ("a target", ", behind the first also A-Z and '.', not 'all' or 'seeds'"), "streams": ("a stream", "")}
         kind, taken = kinds.get(where, ("an experiment", ", not 'untrained' or 'handmade'"))
         return f"{error.instance!r} is no name for {kind}; use a-z, 0-9 and '-'{taken}"
     if error.validator == "additionalProperties":
