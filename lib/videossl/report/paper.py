@@ -17,7 +17,7 @@ from videossl import registry
 from videossl.errors import InputError
 
 SOURCE = Path(__file__).with_name("paper.yaml")
-SOURCES = {"": SOURCE}  # what the names of targets begin with -> the tables of a document
+SOURCES = {"": SOURCE, "tubelets-": SOURCE.with_name("tubelets.yaml")}  # what the names of targets begin with -> the tables of a document
 SCALE = ("dataset", "videos", "epochs", "encoder", "frames", "resolution", "width", "batch", "queue", "crops")
 TESTED = ("crops",)  # those of SCALE that are settings of a task, and not of pretraining
 
