@@ -133,7 +133,7 @@ def test_a_name_of_an_experiment_or_target_is_plain_or_refused(what: str, name: 
 
 def test_a_target_may_be_called_as_a_table_is() -> None:
     run = odd_run()
-    run["targets"] |= {name: run["targets"]["mine"] for name in ("tubelets-table5.2", "tubelets-tableC.1", "1.0.0")}
+    run["targets"] |= dict.fromkeys(("tubelets-table5.2", "tubelets-tableC.1", "1.0.0"), run["targets"]["mine"])
     assert len(load.check(run)["targets"]) == len(run["targets"])
 
 
