@@ -244,7 +244,8 @@ RUNS = sorted({match[1].strip() for page in PAGES for match in re.finditer(r"^ {
 def test_each_run_that_a_page_names_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It finds its preset, its videos and its targets, writes params that are whole, and Snakemake is called; what follows, other tests run."""
     monkeypatch.chdir(tmp_path)
-    for name in ("videos", "ucf101", "ntu", "ucfTrainTestlist", "others/hmdb51"):
+    others = ("others/hmdb51", "others/ucf101", "others/diving48")
+    for name in ("videos", "ucf101", "ntu", "ucfTrainTestlist", "kinetics400", "lists", *others):
         (tmp_path / "path/to" / name).mkdir(parents=True)
     for number in range(6):
         (tmp_path / "path/to/videos" / f"{number}.mp4").write_bytes(b"not read yet")
