@@ -17,7 +17,7 @@ OF_CODE = {"momentum": 0.999, "max_gradient": 40, "strides": [1, 2, 3, 4], "shor
 SIZES = {NAMES[0]: {"queue": 16384, "batch": 32}, NAMES[1]: {"queue": 65536, "batch": 128}}
 DEFAULT = {  # sections 5.3 and 5.4.2
     "pair": "tubelets",
-    "tubelets": 2,
+    "count": 2,
     "motion": "non-linear",
     "transformations": {"rotation": [-90, 90]},
     "patch": [16, 64],
@@ -43,8 +43,8 @@ RECIPES = {  # of the thesis's ablations: what is another than the default
     "rotation-scale": {"transformations": {"rotation": [-90, 90], "scale": [0.5, 1.5]}},
     "rotation-shear": {"transformations": {"rotation": [-90, 90], "shear": [-1.5, 1.5]}},
     "all-transformations": {"transformations": {"rotation": [-90, 90], "scale": [0.5, 1.5], "shear": [-1.5, 1.5]}},
-    "one-tubelet": {"tubelets": 1},
-    "three-tubelets": {"tubelets": 3},
+    "one-tubelet": {"count": 1},
+    "three-tubelets": {"count": 3},
 }
 SHARES = (5, 10, 25, 33, 50)
 
