@@ -32,10 +32,12 @@ def test_from_a_file_to_a_report_and_an_export(fresh: Workspace) -> None:
     params["streams"] = {"rgb": params["streams"]["rgb"]}
     params["cache"]["shards"] = 1
     params["experiments"] = {
-        "known": {"method": "pretrained", "streams": ["rgb"], "weights": "given.pth", "paper": "supervised on Kinetics"}
+        "known": {"method": "pretrained", "streams": ["rgb"], "weights": "given.pth", "paper": "supervised on Kinetics"},
+        "tubelets": {"method": "tubelets", "streams": ["rgb"], "motion": "linear"},
     }
     params["evaluate"] |= {"fused": [], "tasks": {"retrieval": {}, "finetune": {"overlap": 0.0, "crops": 1}}}
-    (fresh.path / "params.yaml").write_text(yaml.safe_dump(params | {"all": ["known"], "seeds": [0], "targets": {}}, sort_keys=False))
+    params |= {"all": ["known", "tubelets"], "seeds": [0], "targets": {}}
+    (fresh.path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     brought(fresh.path / "given.pth", seed=5)
     fresh.call("videossl", "dvc-yaml")
     fresh.snakemake()
@@ -43,6 +45,7 @@ def test_from_a_file_to_a_report_and_an_export(fresh: Workspace) -> None:
     assert jobs(fresh) == {} and changed(fresh) == set()
     page = (fresh.path / "data/report/index.html").read_text()
     assert "known" in page and "Finetuning on toy" in page
+    assert "a pair with the same tubelets" in page and "class-agnostic activation map" in page
 
     given = build("s3d", 3, {"width": 0.0625}, 5).eval()
     model = use.load(fresh.path / "data/models/known/0/rgb.safetensors")
@@ -55,6 +58,12 @@ def test_from_a_file_to_a_report_and_an_export(fresh: Workspace) -> None:
     weights = fresh.weights()
     fresh.snakemake("data/models/known/0/rgb.safetensors", "--forcerun", "train", "--set-resources", "train:processes=2")
     assert fresh.weights() == weights, "of several processes one writes"
+
+    trained = use.load(fresh.path / "data/models/tubelets/0/rgb.safetensors")
+    fresh.call("videossl", "export", "data/models/tubelets/0/rgb.safetensors", "--to", "torchscript", "-o", "again.pt")
+    with torch.no_grad():
+        wanted, exported = trained.encoder.pool(trained.encoder(clip)).numpy(), torch.jit.load(str(fresh.path / "again.pt"))(clip).numpy()
+    assert np.abs(exported - wanted).max() <= 1e-5 * np.abs(wanted).max()
 
     brought(fresh.path / "given.pth", seed=6)
     assert {"feasible", "train", "features", "finetune", "report"} <= set(jobs(fresh).values())
