@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from bench import embedding, flow, gpu, methods, million, mixing, rows, step, views
+from bench import embedding, flow, gpu, memory, methods, million, mixing, rows, step, views
 from bench.rows import Row, in_turn
 
 from videossl.augment.video import VideoAugment
@@ -115,6 +115,7 @@ TABLES: dict[str, rows.Table] = {
     "embed": embedding.table,
     "retrieval": nearest,
     "probe": probe,
+    "memory": memory.table,
     "videos": million.table,
 }
 

@@ -21,7 +21,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from bench import rows
+from bench import memory, rows
 from bench.rows import Row, in_turn
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -312,7 +312,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     if DEVICE.type == "cpu":
         torch.set_num_threads(1)
-    rows.main(__doc__ or "", {name: at(table, PAPER) for name, table in TABLES.items()})
+    rows.main(__doc__ or "", {name: at(table, PAPER) for name, table in TABLES.items()} | {"memory": memory.table})
 
 
 if __name__ == "__main__":

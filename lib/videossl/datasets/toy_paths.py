@@ -66,10 +66,11 @@ class Options:
     frames: int = 24
     size: int = 64
     backgrounds: int = 100
+    scenes: float = 0.0  # as of the toy set; scenery is of any action
 
     def __post_init__(self) -> None:
         least = {"seed": 0, "frames": 2, "size": 16}
-        for name in (field.name for field in fields(self)):
+        for name in (field.name for field in fields(self) if field.type == "int"):
             value, low = getattr(self, name), least.get(name, 1)
             if type(value) is not int or value < low:
                 raise InputError(f"toy-paths dataset: {name} is {value!r}; give a whole number from {low}")
@@ -99,7 +100,7 @@ def place(path: str, side: str, number: int) -> str:
 def films(side: str, number: int, options: Options) -> dict[str, np.ndarray]:
     """The videos of one number by path, (frames, size, size, 3) uint8: the same patch on the same background."""
     rng = seeding.numpy_rng(options.seed, NAME, side, number)
-    rooms = toy.Options(seed=options.seed, frames=options.frames, size=options.size, backgrounds=options.backgrounds, scenes=1.0)
+    rooms = toy.Options(seed=options.seed, frames=options.frames, size=options.size, backgrounds=options.backgrounds, scenes=options.scenes)
     subject = 2 * number + (0 if side == "train" else 1_000_000)  # nobody is on both sides
     under, over = (toy.film(toy.Take(str(rng.choice(toy.CLASSES)), subject + who, 1), rooms) for who in (1, 2))
     height, width = (round(float(share) * options.size) for share in rng.uniform(*PATCH, 2))
