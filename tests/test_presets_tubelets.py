@@ -152,3 +152,15 @@ def test_the_graph(name: str, targets: list[str], trained: int, finetuned: int, 
     jobs = planned(tmp_path / "run", targets, warm)
     assert (jobs["index"], jobs["frames"], jobs["train"]) == (4, 4 * SHARDS, trained) and "flow" not in jobs
     assert jobs["finetune"] == finetuned
+
+
+def test_the_toy_preset_has_the_recipes_and_targets_of_the_large_ones(preset: dict[str, dict[str, Any]]) -> None:
+    """But for other encoders; with a quarter of the videos, and paths to measure on, of another seed than the videos of the training."""
+    toy, mini = load.load(PRESETS / "toy-tubelets.yaml"), preset[NAMES[0]]
+    quarter = {"tubelets-25": {"videos": 0.25}, "temporal-25": {"pair": "temporal", "videos": 0.25}}
+    plain = {name: recipe for name, recipe in mini["experiments"].items() if name != "tubelets-encoders"}
+    assert toy["experiments"] == plain | {name: mini["experiments"]["tubelets"] | recipe for name, recipe in quarter.items()}
+    shared = {name: chosen["experiments"] for name, chosen in toy["targets"].items() if name != "tubelets-figure5.6"}
+    assert shared == {name: mini["targets"][name]["experiments"] for name in shared} and len(shared) == 8
+    (paths,) = toy["transfer"]
+    assert paths["name"] == "toy-paths" and paths["options"]["seed"] != toy["dataset"]["options"]["seed"]
