@@ -312,6 +312,17 @@ CUT = {
             "experiments.coclr needs 'joint', which 'moco' does not train",
         ),
         (
+            "tubelets",
+            {"method": "tubelets", "streams": ["rgb"], "queue": 8, "epochs": 1, "lr": 0.1, "strides": [5, 6]},
+            "experiments.tubelets draws clips of rgb with experiments.tubelets.strides [5, 6], which span 21 frames or more, and"
+            " index.min_frames is 18; set it to 21, or give a smaller stride",
+        ),
+        (
+            "tubelets",
+            {"method": "tubelets", "streams": ["rgb"], "queue": 8, "epochs": 1, "lr": 0.1, "patch": [16, 120]},
+            "experiments.tubelets.patch.1: 120 is greater than the maximum of 112",
+        ),
+        (
             "byol",
             {"method": "byol", "streams": ["rgb"], "mixing": "none", "rho": 1},
             "experiments.byol.rho: 1 is less than the minimum of 2",

@@ -175,6 +175,7 @@ def _experiments(params: Params) -> None:
         _by_stream(params, name)
         _equal(params, name)
         _at_least(params, name)
+        _strides(params, name)
         _turns(params, name)
     _check_named(params["all"], list(params["experiments"]), "all names", "there is no such experiment")
 
@@ -306,6 +307,19 @@ def _at_least(params: Params, name: str) -> None:
                     f"experiments.{name} trains {stream} with {_place(settings[key], stream, key)} {settings[key].value}, below {least}"
                     f" {settings[least].value}; raise {key} or lower {least}"
                 )
+
+
+def _strides(params: Params, name: str) -> None:
+    """Check that the shortest video that is kept has a clip of the least of the strides that are drawn."""
+    recipe, key = params["experiments"][name], recipes.method(params, name).get("strides")
+    for stream in recipe["streams"] if key else ():
+        setting, clip = recipes.settings(params, stream, recipe["method"], name)[key], params["streams"][stream]["clip"]
+        spanned = (clip["frames"] - 1) * min(setting.value) + 1
+        if params["index"]["min_frames"] < spanned:
+            raise InputError(
+                f"experiments.{name} draws clips of {stream} with {_place(setting, stream, key)} {setting.value}, which span {spanned} frames or"
+                f" more, and index.min_frames is {params['index']['min_frames']}; set it to {spanned}, or give a smaller stride"
+            )
 
 
 def _place(setting: recipes.Setting, stream: str, key: str) -> str:
