@@ -311,7 +311,7 @@ def _at_least(params: Params, name: str) -> None:
 
 def _strides(params: Params, name: str) -> None:
     """Check that the shortest video that is kept has a clip of the least of the strides that are drawn."""
-    recipe, key = params["experiments"][name], recipes.method(params, name).get("strides")
+    recipe, key = params["experiments"][name], str(recipes.method(params, name).get("strides", ""))
     for stream in recipe["streams"] if key else ():
         setting, clip = recipes.settings(params, stream, recipe["method"], name)[key], params["streams"][stream]["clip"]
         spanned = (clip["frames"] - 1) * min(setting.value) + 1
