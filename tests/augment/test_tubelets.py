@@ -216,9 +216,9 @@ def test_both_clips_have_the_same_tubelets(motion: str) -> None:
 def test_a_batch_at_a_time_is_one_tubelet_after_the_other(motion: str, released: tuple[str, ...]) -> None:
     """What a GPU does and what a CPU does, of paths that leave the frame too."""
     clips = torch.rand(4, 3, 6, 40, 40, generator=torch.Generator().manual_seed(2))
-    drawing = Drawing(3, motion, limits("scale", "shear", "rotation"), released=released)
+    drawing = Drawing(3, motion, limits("shear", "rotation") | {"scale": (0.5, 4)}, released=released)
     many = [drawing.draw(np.random.default_rng(seed), 6, 40) for seed in range(4)]
-    patches = tubelets.cut(clips, many, tubelets.scaled(drawing.largest, 40))
+    patches = tubelets.cut(clips, many, 40)
     for one, other in zip(tubelets._at_once(patches, many, 40), tubelets._one_by_one(patches, many, 40), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=5e-5)
 
@@ -233,6 +233,67 @@ def test_a_batch_of_patches_is_cut_as_one_by_one() -> None:
             picture = clip[:, one.frame, one.top : one.top + one.height, one.left : one.left + one.width] * share
             torch.testing.assert_close(patch[:, : one.height, : one.width], torch.cat([picture, share[None]]), rtol=0, atol=1e-6)
             assert not patch[:, one.height :].any() and not patch[:, :, one.width :].any()
+
+
+def test_patches_are_of_the_query() -> None:
+    """Of a bright query on a dark key all that is pasted is bright: the query stays as it is."""
+    query, key = (torch.full((2, 3, 8, 64, 64), level) for level in (0.8, 0.2))
+    v1, v2 = tubelets.paired(query, key, Drawing(), [np.random.default_rng(seed) for seed in range(2)])
+    torch.testing.assert_close(v1, query, rtol=0, atol=1e-5)
+    assert v2.min() == pytest.approx(0.2, abs=1e-6) and v2.max() > 0.7 and v2.max() <= 0.8 + 1e-5
+
+
+def between_about(values: object, low: float, high: float, share: float = 0.02) -> bool:
+    """True where values lie within low to high, and come near to both ends."""
+    drawn, room = np.asarray(values, float).ravel(), share * (high - low)
+    return low - 1e-9 <= drawn.min() <= low + room and high - room <= drawn.max() <= high + 1e-9
+
+
+def test_draws_have_the_ranges_and_shares_of_the_text() -> None:
+    """Of 112 px, by the numbers of the thesis and of the code; the middle one of three keyframes holds a value that was drawn."""
+    one = [Drawing(1, transforms=limits("scale", "shear", "rotation")).draw(np.random.default_rng(seed), 3, 112)[0] for seed in range(3000)]
+    assert between_about([(t.height, t.width) for t in one], 16, 64) and between_about([t.opacity for t in one], 0.8, 1)
+    counts = [sum(t.shape == shape for t in one) / 3000 for shape in ("rectangle", "ellipse", "rhombus")]
+    assert np.abs(np.array(counts) - [0.5, 0.35, 0.15]).max() < 0.04
+    soft = [t.soft for t in one if t.soft != 0.5]
+    assert abs(len(soft) / 3000 - 0.5) < 0.04 and between_about(soft, 0.30, 0.45)
+    scales = [Drawing(1, transforms=limits("scale")).draw(np.random.default_rng(seed), 3, 112)[0].transform[1:] for seed in range(500)]
+    assert between_about([np.diagonal(matrix) for several in scales for matrix in several], 0.5, 1.5)
+    shears = [
+        Drawing(1, transforms=limits("shear")).draw(np.random.default_rng(seed), 3, 112)[0].transform[1:, 0, 1] for seed in range(500)
+    ]
+    assert between_about(shears, -1.5, 1.5)
+    turned = [Drawing(1).draw(np.random.default_rng(seed), 3, 112)[0].transform[1:] for seed in range(500)]
+    assert between_about(np.degrees([np.arctan2(matrix[1, 0], matrix[0, 0]) for several in turned for matrix in several]), -90, 90)
+    extents = [np.ptp(Drawing(1).draw(np.random.default_rng(seed), 48, 112)[0].centres, axis=0) for seed in range(500)]
+    assert between_about(extents, 20, 89)
+    steps = np.stack([np.abs(np.diff(tubelets.linear_centres(np.random.default_rng(seed), 112), axis=0)[0]) for seed in range(3000)])
+    start, delta, place = np.random.default_rng(0).random((3, 200_000)) * [[112], [40], [1]] + [[0], [40], [0]]
+    low, high = np.maximum(start - delta, 0), np.minimum(start + delta, 112)
+    naive = np.abs(low + (high - low) * place - start)
+    assert steps.max() > 77 and all(abs((steps > far).mean() - (naive > far).mean()) < 0.02 for far in (10, 20, 40, 60))
+
+
+def test_released_transformations_have_none_to_two_inner_keyframes() -> None:
+    """Bends of a rotation between frames, where gaps are gone through evenly."""
+    bends = []
+    for seed in range(800):
+        rng = np.random.default_rng(seed)
+        turn = Drawing(1, "linear", limits("rotation"), released=("transformations",))._walk(rng, 64)[:, 4]
+        second = np.abs(np.diff(turn, 2)) > 1e-9
+        if second.sum() <= 2:
+            bends.append(int(second.sum()))
+    shares = np.bincount(bends, minlength=3) / len(bends)
+    weights = np.array([0.5 * 0.7, 0.3 * 0.7**2, 0.2 * 0.7**3])  # all gaps even
+    assert np.abs(shares - weights / weights.sum()).max() < 0.07
+
+
+def test_released_scales_of_long_clips_stay_above_nothing() -> None:
+    drawing = Drawing(1, "none", limits("scale"), released=("transformations",))
+    scales = np.stack(
+        [np.diagonal(drawing.draw(np.random.default_rng(seed), 64, 112)[0].transform, axis1=1, axis2=2) for seed in range(200)]
+    )
+    assert between_about(scales, 0.5, 1.5)
 
 
 def test_without_motion_a_tubelet_stands() -> None:
@@ -291,6 +352,13 @@ def test_colours_by_hand() -> None:
     assert abs((np.abs(grey[:, 0] - 1) > 1e-9).mean() - 0.2) < 0.03 and math.isclose(grey.max(), math.exp(0.2), rel_tol=0.01)
     shifts = changes[:, 0, 3] / grey[:, 0]
     assert abs((shifts != 0).mean() - 0.2) < 0.03 and 0.97 < np.abs(shifts).max() / (32 / 255) <= 1 + 1e-9
+    turned = changes[:, :, :3] / grey[:, :1, None]
+    i, q = (np.array([0.5959, -0.2746, -0.3213]), np.array([0.2115, -0.5227, 0.3112]))
+    red = turned @ [1.0, 0, 0]
+    degrees = np.degrees(np.arctan2(red @ q, red @ i) - np.arctan2(q[0], i[0]))
+    assert between_about(degrees, -24, 24) and abs((np.abs(degrees) > 1e-6).mean() - 0.2) < 0.03
+    chroma = np.hypot(red @ i, red @ q) / np.hypot(i[0], q[0])
+    assert between_about(chroma, math.exp(-0.1), math.exp(0.1))
 
 
 def test_recoloured_clips_by_hand() -> None:
@@ -308,6 +376,8 @@ def test_recoloured_clips_by_hand() -> None:
         (lambda: Drawing(0), "tubelets: 0 of them; give 1 or more"),
         (lambda: Drawing(motion="curved"), "tubelets: motion 'curved'; choose none, linear, non-linear"),
         (lambda: Drawing(transforms={"zoom": (0, 1)}), "tubelets: transformation zoom; choose of scale, shear, rotation"),
+        (lambda: Drawing(transforms={"scale": (0, 1)}), "tubelets: scale from 0 to 1; give the least first, above 0"),
+        (lambda: Drawing(transforms={"shear": (1, -1)}), "tubelets: shear from 1 to -1; give the least first"),
         (lambda: Drawing(released=("loss",)), "tubelets: released loss; choose of patches, transformations"),
         (lambda: Drawing(patch=(16, 120)), "tubelets: patches of 16 to 120 px in a frame of 112; give 1 to 112, the least first"),
         (lambda: Drawing(patch=(64, 16)), "tubelets: patches of 64 to 16 px in a frame of 112; give 1 to 112, the least first"),

@@ -47,6 +47,25 @@ def test_videos_of_a_number_differ_by_the_place_of_the_patch_alone() -> None:
         assert min(overlap) > 0.5, "the same places, gone along the other way"
 
 
+def test_each_path_goes_its_way() -> None:
+    """The patch, as what differs from where it has gone along another path: where it begins, and which way the circles turn."""
+    films = {path: film.astype(int) for path, film in toy_paths.films("train", 0, Options(frames=9, size=64)).items()}
+    quiet = [np.median([films[path][t] for path in PATHS], axis=0) for t in range(9)]
+
+    def middle(path: str, t: int) -> tuple[float, float]:
+        rows, columns = np.nonzero(np.abs(films[path][t] - quiet[t]).sum(-1) > 60)
+        return float(columns.mean()), float(rows.mean())
+
+    ways = {"right": (1, 0), "left": (-1, 0), "down": (0, 1), "up": (0, -1), "falling": (1, 1), "rising": (-1, -1)}
+    for path, (across, down) in ways.items():
+        (x0, y0), (x1, y1) = middle(path, 0), middle(path, 8)
+        for moved, way in ((x1 - x0, across), (y1 - y0, down)):
+            assert moved * way > 20 if way else abs(moved) < 14, path
+    for path, sense in (("clockwise", 1), ("anticlockwise", -1)):
+        quarter = middle(path, 2)
+        assert (quarter[1] - 32) * sense > 8, "from the right, down first as a clock's hand does"
+
+
 def test_the_same_bytes_by_several_processes_and_nothing_of_earlier_options(made: Path, tmp_path: Path) -> None:
     toy_paths.download(tmp_path, vars(SMALL) | {"train": 3}, 1)
     toy_paths.download(tmp_path, vars(SMALL), 2)

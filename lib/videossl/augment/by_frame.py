@@ -41,9 +41,9 @@ def colours(
     mean and deviation, of all colours or of each; frames: (T, S, S, 3) float32, room to work in; into: (3, T, S, S) float32, which it fills.
     """
     resize(clip, crop, frames)
-    first, second = normalise
-    by_colour = isinstance(first, tuple) or isinstance(second, tuple)
-    mean, deviation = (0.0, 1.0) if isinstance(first, tuple) or isinstance(second, tuple) else (first, second)  # by colour at the end
+    mean, deviation, by_colour = *normalise, False
+    if isinstance(mean, tuple) or isinstance(deviation, tuple):
+        mean, deviation, by_colour = 0.0, 1.0, True  # normalised in the end
     offset = pooled @ cv2.mean(frames.reshape(-1, *frames.shape[2:]))[:3] / 255
     matrix = np.column_stack([direct / 255, offset - mean]) / deviation
     low, high = (np.float32((bound - mean) / deviation) for bound in (0, 1))

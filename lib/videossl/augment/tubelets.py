@@ -12,6 +12,7 @@ the device. Places are in px with x to the right and y down: pixel i covers [i, 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -85,9 +86,10 @@ class Drawing:
     """The kind of tubelets that are drawn.
 
     count: M; motion: one of `MOTIONS`; transforms: some of `LIMITS`, with what each is drawn between; patch: the least and the largest side of a
-    patch, px of a side of 112; released: what is drawn as the authors' code does, some of `RELEASED`.
+    patch, px of a side of 112; released: what is drawn as the authors' code does, some of `RELEASED`: patches without a look at `patch`,
+    transformations without one at what they are drawn between, as the motion "crops" does.
 
-    Raises InputError for other names, for no tubelet, and for patches that are larger than the frame.
+    Raises InputError for other names, for no tubelet, for patches that are larger than the frame, and for a range that is none.
     """
 
     count: int = 2
@@ -105,6 +107,9 @@ class Drawing:
             raise InputError(f"tubelets: transformation {', '.join(sorted(wrong))}; choose of {', '.join(LIMITS)}")
         if wrong := set(self.released) - set(RELEASED):
             raise InputError(f"tubelets: released {', '.join(sorted(wrong))}; choose of {', '.join(RELEASED)}")
+        for name, (low, high) in self.transforms.items():
+            if low > high or (name == "scale" and low <= 0):
+                raise InputError(f"tubelets: {name} from {low:g} to {high:g}; give the least first{', above 0' if name == 'scale' else ''}")
         if not 1 <= self.patch[0] <= self.patch[1] <= SIDE:
             raise InputError(
                 f"tubelets: patches of {self.patch[0]} to {self.patch[1]} px in a frame of {SIDE}; give 1 to {SIDE}, the least first"
@@ -114,8 +119,8 @@ class Drawing:
         """Raise InputError where clips of `frames` frames of `side` px are too short for a path, or too small for the least patch."""
         if frames < KEYFRAMES:
             raise InputError(f"tubelets: clips of {frames} frames, and a path has {KEYFRAMES} keyframes; take {KEYFRAMES} frames or more")
-        if scaled(self.patch[0], side) < 1:
-            raise InputError(f"tubelets: a patch of {self.patch[0]} px of {SIDE} is none in frames of {side} px; take larger frames")
+        if scaled(self.sides[0], side) < 1:
+            raise InputError(f"tubelets: a patch of {self.sides[0]} px of {SIDE} is none in frames of {side} px; take larger frames")
 
     def draw(self, rng: np.random.Generator, frames: int, side: int) -> list[Tubelet]:
         """The tubelets of a pair of clips of `frames` frames of `side` px, the largest patch first (code); all draws are from `rng`.
@@ -153,9 +158,12 @@ class Drawing:
         return int(height), int(width)
 
     @property
-    def largest(self) -> int:
-        """The largest side of a patch, px of a side of 112."""
-        return SIDE if "patches" in self.released else self.patch[1]
+    def sides(self) -> tuple[int, int]:
+        """The least and the largest side of a patch, px of a side of 112."""
+        if "patches" not in self.released:
+            return self.patch
+        stretch = math.sqrt(max(RATIOS)) * math.exp(STRETCH)
+        return math.floor(SIDES[0] / stretch), math.ceil(SIDES[-1] * stretch)
 
     def _path(self, rng: np.random.Generator, frames: int, side: int) -> np.ndarray:
         if self.motion == "none":
@@ -193,6 +201,7 @@ class Drawing:
         for name in self.transforms:
             values = np.cumsum(steps[:, COLUMNS[name]] * WALK[name], axis=0)
             drawn[1:, COLUMNS[name]] += values * along if name == "shear" else values
+        drawn[:, COLUMNS["scale"]] = drawn[:, COLUMNS["scale"]].clip(*LIMITS["scale"])  # of long clips a walk would end below nothing
         times = np.arange(frames, dtype=float)
         for start, end in itertools.pairwise(at):
             share, (uneven, faster) = (times[start : end + 1] - start) / (end - start), rng.random(2)
@@ -380,7 +389,7 @@ def _one_by_one(patches: Tensor, tubelets: Sequence[Sequence[Tubelet]], size: in
     places, centres = _Places.of(tubelets, side), _stacked(tubelets, "centres")
     frames = centres.shape[2]
     extents = np.stack([_stacked(tubelets, "width"), _stacked(tubelets, "height")], axis=-1)[:, :, None]
-    half = _times(np.abs(_stacked(tubelets, "transform")), extents / 2) + 1  # (B, M, T, 2): what a window has to hold on either side
+    half = _times(np.abs(_stacked(tubelets, "transform")), extents / 2 + 0.5) + 1  # (B, M, T, 2): what a window has to hold on either side
     windows_of = np.minimum(np.ceil(2 * half.max(2)) + 1, size).astype(int)  # (B, M, 2): how wide, how tall
     begin = np.clip(np.floor(centres - windows_of[:, :, None] / 2), 0, size - windows_of[:, :, None]).astype(int)
     seen, whole = places.seen(begin, patches.device), patches.float()
@@ -418,7 +427,7 @@ def paired(query: Tensor, key: Tensor, drawing: Drawing, rngs: Sequence[np.rando
     """
     frames, side = query.shape[2], query.shape[-1]
     tubelets = [drawing.draw(rng, frames, side) for rng in rngs]
-    found = layer(cut(query, tubelets, scaled(drawing.largest, side)), tubelets, side)
+    found = layer(cut(query, tubelets, math.ceil(drawing.sides[1] * side / SIDE)), tubelets, side)
     return found.on(query), found.on(key)
 
 

@@ -1,7 +1,7 @@
 """Eight paths: a patch of one toy video moves over another, and the path is the class. A probe of motion for encoders that never saw them.
 
 The n-th video of a side has the same background and the same patch on all eight paths, so neither tells a path. Each path lies where
-another one lies that is gone along the other way, so places do not tell it either (docs/toy.md).
+another one lies that is gone along the other way: places tell the pair, and only time tells which of the two (docs/toy.md).
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ def feasible(name: str, streams: Mapping[str, Shapes], settings: Mapping[str, An
         if found is not None:
             _check_batch(settings["batch"])
             found.check(frames, side)
-            patches[stream] = [tubelets.scaled(extent, side) for extent in found.patch]
+            patches[stream] = [tubelets.scaled(extent, side) for extent in found.sides]
     return {"patches": patches}
 
 

@@ -34,9 +34,10 @@ def at_start(key: str) -> str:
 def candidates(declared: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
     """The number of keys that a view is compared with; 0 where the method does not name the settings that add up to it.
 
-    declared: the YAML of the method; settings: of a stream, by it.
+    declared: the YAML of the method; settings: of a stream, by it. Where negatives are the queue's alone, the batch has none but the own key.
     """
-    return sum(settings[key] for key in declared.get("candidates", []))
+    alone = settings.get("negatives") == "queue"
+    return sum(1 if alone and key == "batch" else settings[key] for key in declared.get("candidates", []))
 
 
 def of_stream(epochs: Sequence[Row], stream: str) -> list[dict[str, float]]:
