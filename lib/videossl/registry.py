@@ -98,9 +98,11 @@ def shown(part: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def drawn(part: Mapping[str, Any]) -> tuple[str, ...]:
-    """The files of the things that a page with the slice `part` of params shows, and of the encoders whose maps it draws."""
-    encoders = {stream["encoder"] for stream in part["streams"].values()}
-    return tuple(sorted({*shown(part), *_files(("encoders", name) for name in encoders)}))
+    """The files of the things that a page with the slice `part` of params shows, of the encoders whose maps it draws, and of the methods that
+    draw what they make of a batch."""
+    things = {("encoders", stream["encoder"]) for stream in part["streams"].values()}
+    things |= {("methods", recipe["method"]) for recipe in part["experiments"].values() if method(recipe).get("pictured")}
+    return tuple(sorted({*shown(part), *_files(things)}))
 
 
 def _methods(part: Mapping[str, Any]) -> list[str]:

@@ -30,7 +30,6 @@ SETTINGS: dict[str, Any] = {
     "patch": [16, 64],
     "short_sides": [112, 128, 144],
     "released": [],
-    "batch": 4,
 }
 PICTURES = Shapes([], ("channel", "time", "height", "width"), (3, 8, 64, 64))
 
@@ -154,7 +153,6 @@ def test_views_come_cropped_in_0_to_1_with_their_own_colours() -> None:
 @pytest.mark.parametrize(
     ("changes", "shapes", "line"),
     [
-        ({"batch": 1}, PICTURES, "tubelets: a batch of 1, and a pair is of two videos; set batch to 2 or more"),
         ({"patch": [16, 120]}, PICTURES, "tubelets: patches of 16 to 120 px in a frame of 112"),
         ({}, Shapes([], PICTURES.axes, (3, 2, 64, 64)), "tubelets: clips of 2 frames, and a path has 3 keyframes"),
         ({}, Shapes([], PICTURES.axes, (2, 8, 64, 64)), "experiments.x trains flow, whose clips are no pictures in three colours"),
@@ -169,7 +167,7 @@ def test_what_cannot_be_trained_is_one_line(changes: dict[str, Any], shapes: Sha
 
 def test_what_can_be_trained_says_how_large_its_patches_are() -> None:
     assert tubelets.feasible("experiments.x", {"rgb": PICTURES}, SETTINGS) == {"patches": {"rgb": [9, 37]}}
-    assert tubelets.feasible("experiments.x", {"rgb": PICTURES}, SETTINGS | {"pair": "temporal", "batch": 1}) == {"patches": {}}
+    assert tubelets.feasible("experiments.x", {"rgb": PICTURES}, SETTINGS | {"pair": "temporal"}) == {"patches": {}}
 
 
 def test_a_batch_of_one_has_no_pair() -> None:

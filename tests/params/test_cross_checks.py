@@ -319,6 +319,11 @@ CUT = {
         ),
         (
             "tubelets",
+            {"method": "tubelets", "streams": ["rgb"], "queue": 8, "epochs": 1, "lr": 0.1, "batch": 1},
+            "experiments.tubelets.batch: 1 is less than the minimum of 2",
+        ),
+        (
+            "tubelets",
             {"method": "tubelets", "streams": ["rgb"], "queue": 8, "epochs": 1, "lr": 0.1, "patch": [16, 120]},
             "experiments.tubelets.patch.1: 120 is greater than the maximum of 112",
         ),

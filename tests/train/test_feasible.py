@@ -75,3 +75,4 @@ def test_what_a_method_declares_it_has() -> None:
         assert hasattr(module, "feasible") is ("feasible" in declared), name
         assert set(declared.get("feasible", [])) <= set(declared["settings"]), name
         assert callable(module.build), name
+        assert hasattr(module, "pictured") is bool(declared.get("pictured")), name

@@ -128,7 +128,7 @@ def adapt(augment: Any, settings: Mapping[str, Any]) -> Any:
 
 
 def feasible(name: str, streams: Mapping[str, Shapes], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Raise InputError where a stream's clips hold no tubelets, or a batch has no other video.
+    """Raise InputError where a stream's clips hold no tubelets. A batch has two videos at least, whatever the method (params).
 
     name: begins the message; streams, settings: of what is to be trained. Returns the size in px of patches of each stream.
     """
@@ -138,7 +138,6 @@ def feasible(name: str, streams: Mapping[str, Shapes], settings: Mapping[str, An
         if (channels, shapes.axes) != (3, ("channel", "time", "height", "width")):
             raise InputError(f"{name} trains {stream}, whose clips are no pictures in three colours; tubelets are cut from those of rgb")
         if found is not None:
-            _check_batch(settings["batch"])
             found.check(frames, side)
             patches[stream] = [tubelets.scaled(extent, side) for extent in found.sides]
     return {"patches": patches}

@@ -98,14 +98,14 @@ def mixes(params: Mapping[str, Any], rows: Sequence[Row], known: Mapping[str, St
 
     found, done, seed = [], set[tuple[str, str]](), int(params["seed"])
     for experiment, recipe in params["experiments"].items():
-        method = registry.module("methods", recipe["method"])
+        method = registry.module("methods", recipe["method"]) if registry.method(recipe).get("pictured") else None
         for name in recipe["streams"] if len(rows) > 1 else ():
             chosen = {key: one.value for key, one in recipes.settings(dict(params), name, recipe["method"], experiment).items()}
             mixing = chosen.get("mixing", "none")
             if name in known and mixing in strategies.INPUT and mixing != "none" and (name, mixing) not in done:
                 done.add((name, mixing))
                 found.append(Drawing(experiment, name, mixing, _mixed(known[name], rows[:2], chosen, seed)))
-            elif name in known and hasattr(method, "pictured"):
+            elif name in known and method:
                 found.append(Drawing(experiment, name, "", _made(known[name], rows[:MIXED], method, chosen, seed)))
     return found
 
