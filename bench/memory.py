@@ -3,7 +3,8 @@
 It is computed from what a step of two clips keeps for its backward pass, times the clips, with weights, gradients, the momentum of SGD and the
 key encoder beside it. A step is then measured: on a GPU of the whole batch, on a CPU of a tenth, in a process of its own.
 
-    python -m bench.memory 3        # measures a step of three clips: the peak in MB above that of a step of none
+    python -m bench --only memory
+    python -m bench.memory 3        # a step of three clips in this process, and the peak of the process in bytes; of 0, no step
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def table(tiny: bool) -> Iterator[Row]:
 
 
 def main() -> None:
-    """Make a step of so many clips in this process, and print its peak in bytes; of none, only what is there before the method."""
+    """Make a step of so many clips in this process, of 0 none, and print the peak of the process in bytes."""
     count, tiny = int(sys.argv[1]), "tiny" in sys.argv[2:]
     torch.set_num_threads(1)
     if count:

@@ -1,4 +1,4 @@
-"""Tubelets: the cases that can be computed by hand, and what holds of any draw."""
+"""Tubelets drawn and pasted: the cases that can be computed by hand, and what holds of any draw."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from videossl.augment import tubelets
+from videossl.augment import pasting, tubelets
 from videossl.augment.tubelets import Drawing, Tubelet
 from videossl.errors import InputError
 
@@ -26,13 +26,13 @@ def tubelet(size: tuple[int, int] = (4, 4), centre: tuple[float, float] = (8, 8)
 
 def pasted(clip: Tensor, patch: Tensor, *many: Tubelet) -> Tensor:
     """One clip with tubelets of `patch`'s pictures on it."""
-    return tubelets.layer(tubelets.cut(patch[None], [many], 8), [many], clip.shape[-1]).on(clip[None])[0]
+    return pasting.layer(pasting.cut(patch[None], [many], 8), [many], clip.shape[-1]).on(clip[None])[0]
 
 
 def mask(shape: str, height: int, width: int, soft: float = 0.5) -> Tensor:
     """The mask of one patch, (height, width)."""
     side = max(height, width)
-    return tubelets.masks([[tubelet((height, width), shape=shape, soft=soft)]], side)[0, 0, :height, :width]
+    return pasting.masks([[tubelet((height, width), shape=shape, soft=soft)]], side)[0, 0, :height, :width]
 
 
 def limits(*kinds: str) -> dict[str, tuple[float, float]]:
@@ -199,15 +199,15 @@ def test_both_clips_have_the_same_tubelets(motion: str) -> None:
     query, key = torch.rand(3, 3, 8, 64, 64, generator=rng), torch.rand(3, 3, 8, 64, 64, generator=rng)
     before = query.clone(), key.clone()
     drawing = Drawing(2, motion, limits("scale", "shear", "rotation"))
-    v1, v2 = tubelets.paired(query, key, drawing, [np.random.default_rng(seed) for seed in range(3)])
+    v1, v2 = pasting.paired(query, key, drawing, [np.random.default_rng(seed) for seed in range(3)])
     assert torch.equal(query, before[0]) and torch.equal(key, before[1])
     # The remaining share of the background, (1 - alpha) over both tubelets, from a paste on other clips.
     many = [drawing.draw(np.random.default_rng(seed), 8, 64) for seed in range(3)]
-    left = tubelets.layer(tubelets.cut(query, many, 37), many, 64).left.expand_as(query)
+    left = pasting.layer(pasting.cut(query, many, 37), many, 64).left.expand_as(query)
     torch.testing.assert_close(v1 - query * left, v2 - key * left, rtol=0, atol=1e-5)
     assert (left < 0.3).any()
     assert torch.equal(v1[left == 1], query[left == 1]) and (left == 1).float().mean() > 0.3, "bytes are left alone"
-    (alone, _) = tubelets.paired(query[1:2], key[1:2], drawing, [np.random.default_rng(1)])
+    (alone, _) = pasting.paired(query[1:2], key[1:2], drawing, [np.random.default_rng(1)])
     torch.testing.assert_close(alone[0], v1[1], rtol=0, atol=1e-6)
 
 
@@ -218,15 +218,15 @@ def test_a_batch_at_a_time_is_one_tubelet_after_the_other(motion: str, released:
     clips = torch.rand(4, 3, 6, 40, 40, generator=torch.Generator().manual_seed(2))
     drawing = Drawing(3, motion, limits("shear", "rotation") | {"scale": (0.5, 4)}, released=released)
     many = [drawing.draw(np.random.default_rng(seed), 6, 40) for seed in range(4)]
-    patches = tubelets.cut(clips, many, 40)
-    for one, other in zip(tubelets._at_once(patches, many, 40), tubelets._one_by_one(patches, many, 40), strict=True):
+    patches = pasting.cut(clips, many, 40)
+    for one, other in zip(pasting._at_once(patches, many, 40), pasting._one_by_one(patches, many, 40), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=5e-5)
 
 
 def test_a_batch_of_patches_is_cut_as_one_by_one() -> None:
     clips = torch.rand(3, 3, 6, 40, 40, generator=torch.Generator().manual_seed(3))
     many = [Drawing(2).draw(np.random.default_rng(seed), 6, 40) for seed in range(3)]
-    patches = tubelets.cut(clips, many, 23)
+    patches = pasting.cut(clips, many, 23)
     for clip, several, found in zip(clips, many, patches, strict=True):
         for one, patch in zip(several, found, strict=True):
             share = mask(one.shape, one.height, one.width, one.soft)
@@ -238,7 +238,7 @@ def test_a_batch_of_patches_is_cut_as_one_by_one() -> None:
 def test_patches_are_of_the_query() -> None:
     """Of a bright query on a dark key all that is pasted is bright: the query stays as it is."""
     query, key = (torch.full((2, 3, 8, 64, 64), level) for level in (0.8, 0.2))
-    v1, v2 = tubelets.paired(query, key, Drawing(), [np.random.default_rng(seed) for seed in range(2)])
+    v1, v2 = pasting.paired(query, key, Drawing(), [np.random.default_rng(seed) for seed in range(2)])
     torch.testing.assert_close(v1, query, rtol=0, atol=1e-5)
     assert v2.min() == pytest.approx(0.2, abs=1e-6) and v2.max() > 0.7 and v2.max() <= 0.8 + 1e-5
 
@@ -344,7 +344,7 @@ def test_released_transformations_are_a_walk() -> None:
 
 def test_colours_by_hand() -> None:
     """Each with a probability of 0.2; brightness shifts by at most 32 levels, contrast scales by e^0.2, greys keep their hue."""
-    changes = tubelets.colours([np.random.default_rng(seed) for seed in range(4000)])
+    changes = pasting.colours([np.random.default_rng(seed) for seed in range(4000)])
     still = (np.abs(changes[:, :, :3] - np.eye(3)).max((1, 2)) < 1e-9) & (np.abs(changes[:, :, 3]).max(1) < 1e-12)
     assert abs(still.mean() - 0.8**3) < 0.03
     grey = changes[:, :, :3] @ np.ones(3)
@@ -365,7 +365,7 @@ def test_recoloured_clips_by_hand() -> None:
     """0.5 shifted by 0.1 and scaled by 2 is 1.2, and clamped 1; 0.1 becomes 0.4."""
     clips = torch.tensor([0.5, 0.1]).view(2, 1, 1, 1, 1).expand(2, 3, 2, 4, 4)
     change = np.concatenate([2 * np.eye(3), np.full((3, 1), 0.2)], axis=1)
-    found = tubelets.recoloured(clips, np.stack([change] * 2), ((0.5, 0.4, 0.3), (0.5, 0.5, 0.25)))
+    found = pasting.recoloured(clips, np.stack([change] * 2), ((0.5, 0.4, 0.3), (0.5, 0.5, 0.25)))
     expected = torch.tensor([[1, 1.2, 2.8], [-0.2, 0, 0.4]]).view(2, 3, 1, 1, 1).expand_as(clips)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 

@@ -385,6 +385,18 @@ def test_steps_outside_the_video(shards: list[Path], start: int, stop: int, step
         Cache(shards).read("Wave/é", start, stop, step)
 
 
+def test_a_video_that_is_not_in_one_piece_is_one_line(tmp_path: Path) -> None:
+    """Another program wrote it in chunks: asked for its length or read."""
+    cache.write_shard(tmp_path / "a.h5", "rgb", "toy", [("v", "", VIDEOS["Clap/c"])], MADE_BY)
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        values = file["videos/000000"][:]
+        del file["videos/000000"]
+        file.create_dataset("videos/000000", data=values, chunks=values.shape)
+    for ask in (lambda: Cache([tmp_path / "a.h5"]).length("v"), lambda: Cache([tmp_path / "a.h5"]).read("v", 0, 1)):
+        with pytest.raises(InputError, match=r"a\.h5: damaged \(/videos/000000 is not contiguous\); delete it and extract again"):
+            ask()
+
+
 def test_a_video_that_is_not_there(shards: list[Path]) -> None:
     with pytest.raises(InputError, match="Wave/z is not in the rgb cache"):
         Cache(shards).length("Wave/z")

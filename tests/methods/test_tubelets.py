@@ -40,6 +40,10 @@ def tiny(drawing: Drawing | None = None, queue: int = 8) -> TubeletContrast:
     return TubeletContrast(encoder, ProjectionHead(6, 8, 5), queue, 0.9, 0.2, drawing, LEVELS, "rgb")
 
 
+def pairs(method: TubeletContrast, query: Tensor, key: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    return tubelets.pairs(query, key, method.drawing, method.normalise, rng)
+
+
 def clips(batch: int = 4, seed: int = 0) -> dict[str, Tensor]:
     rng = torch_rng(seed)
     return {name: torch.rand(batch, 3, 4, 32, 32, generator=rng) for name in ("query", "key")}
@@ -54,9 +58,9 @@ def test_three_steps_written_out(drawing: Drawing | None) -> None:
         views, before = clips(seed=number), copy.deepcopy(method)
         result = method.step(views, torch.arange(4), torch_rng(number))  # the same videos in each step
         with torch.no_grad():
-            _, pairs = before.pair(views["query"], views["key"], torch_rng(number))
-            q = normalize(before.head(before.encoder(pairs["query"]).mean((2, 3, 4))))
-            k = normalize(before.key_head(before.key_encoder(pairs["key"]).mean((2, 3, 4))))
+            _, both = pairs(before, views["query"], views["key"], torch_rng(number))
+            q = normalize(before.head(before.encoder(both["query"]).mean((2, 3, 4))))
+            k = normalize(before.key_head(before.key_encoder(both["key"]).mean((2, 3, 4))))
         rows = []
         for i in range(4):
             own, others = math.exp(float(q[i] @ k[i]) / 0.2), [math.exp(float(q[i] @ key) / 0.2) for key in queue]
@@ -87,19 +91,19 @@ def test_a_pair_has_the_same_tubelets_and_colours() -> None:
     method = tiny(Drawing())
     same = clips(1)["query"].expand(6, -1, -1, -1, -1)
     for seed in range(10):
-        _, pair = method.pair(same, same, torch_rng(seed))
+        _, pair = pairs(method, same, same, torch_rng(seed))
         assert torch.equal(pair["query"], pair["key"])
         assert len({float(one.sum()) for one in pair["query"]}) == 6
 
 
 def test_a_key_is_of_another_video_of_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cyclic shift: each video is a key once, and never its own."""
-    monkeypatch.setattr("videossl.augment.tubelets.COLOUR_P", 0)
+    monkeypatch.setattr("videossl.augment.pasting.COLOUR_P", 0)
     method, shifts = tiny(Drawing(1, patch=(8, 16))), set()
     levels = torch.linspace(0.2, 0.8, 6)
     flat = levels.view(6, 1, 1, 1, 1).expand(6, 3, 4, 32, 32)
     for seed in range(60):
-        partner, pair = method.pair(flat, flat, torch_rng(seed))
+        partner, pair = pairs(method, flat, flat, torch_rng(seed))
         shifts |= {(int(r) - i) % 6 for i, r in enumerate(partner)}
         assert len({(int(r) - i) % 6 for i, r in enumerate(partner)}) == 1
         for name, wanted in (("query", levels), ("key", levels[partner])):
@@ -112,7 +116,7 @@ def test_temporal_contrast_keeps_the_video_and_draws_colours_apart() -> None:
     method, differing = tiny(None), 0
     for seed in range(40):
         views = clips(seed=seed)
-        partner, pair = method.pair(views["query"], views["query"], torch_rng(seed))
+        partner, pair = pairs(method, views["query"], views["query"], torch_rng(seed))
         assert partner.tolist() == [0, 1, 2, 3]
         differing += sum(not torch.equal(one, other) for one, other in zip(pair["query"], pair["key"], strict=True))
     assert 0.6 < differing / 160 < 0.85, "equal only where neither changes: 0.8^6 = 0.26"
@@ -120,7 +124,7 @@ def test_temporal_contrast_keeps_the_video_and_draws_colours_apart() -> None:
 
 def test_the_draws_are_those_of_the_generator() -> None:
     views, method = clips(), tiny(Drawing())
-    first, again, other = (method.pair(views["query"], views["key"], torch_rng(seed))[1]["key"] for seed in (0, 0, 1))
+    first, again, other = (pairs(method, views["query"], views["key"], torch_rng(seed))[1]["key"] for seed in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
@@ -128,7 +132,7 @@ def test_the_queue_keeps_the_videos_of_the_keys() -> None:
     method, sample = tiny(Drawing()), torch.tensor([10, 11, 12, 13])
     method.step(clips(), sample, torch_rng(0))
     method.update()
-    partner, _ = method.pair(**clips(), rng=torch_rng(0))
+    partner, _ = pairs(method, **clips(), rng=torch_rng(0))
     assert method.queue_ids[:4].tolist() == sample[partner].tolist()
 
 

@@ -41,9 +41,9 @@ def colours(
     mean and deviation, of all colours or of each; frames: (T, S, S, 3) float32, room to work in; into: (3, T, S, S) float32, which it fills.
     """
     resize(clip, crop, frames)
-    mean, deviation, by_colour = *normalise, False
-    if isinstance(mean, tuple) or isinstance(deviation, tuple):
-        mean, deviation, by_colour = 0.0, 1.0, True  # normalised in the end
+    (mean, deviation), by_colour = normalise, None
+    if not (isinstance(mean, (int, float)) and isinstance(deviation, (int, float))):
+        mean, deviation, by_colour = 0.0, 1.0, normalise  # in the end, colour by colour
     offset = pooled @ cv2.mean(frames.reshape(-1, *frames.shape[2:]))[:3] / 255
     matrix = np.column_stack([direct / 255, offset - mean]) / deviation
     low, high = (np.float32((bound - mean) / deviation) for bound in (0, 1))
@@ -54,7 +54,7 @@ def colours(
             cv2.sepFilter2D(frame, -1, kernel, kernel, dst=frame, borderType=cv2.BORDER_REFLECT_101)
         fill(into[:, number], frame, crop)
     if by_colour:
-        for plane, level, scale in zip(into, *(np.broadcast_to(level, 3) for level in normalise), strict=True):
+        for plane, level, scale in zip(into, *(np.broadcast_to(level, 3) for level in by_colour), strict=True):
             plane -= np.float32(level)
             plane /= np.float32(scale)
 

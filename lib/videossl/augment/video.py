@@ -33,7 +33,7 @@ ORDER = ("first", "second", "third", "fourth")
 DRAWS = ("area", "aspect", "top", "left", "flip", "jitter", *JITTER, *ORDER, "grey", "blur", "sigma")
 
 
-Level = float | tuple[float, float, float]
+Level = float | Sequence[float]
 """A value of all colours, or one of each."""
 
 

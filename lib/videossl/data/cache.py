@@ -392,7 +392,9 @@ class Cache:
     def _array(self, id: str) -> Array:
         """The array of a video in its file, looked up once: HDF5 takes as long to find a short clip as to read it."""
         if id not in self._arrays:
-            self._arrays[id] = Array.of(self._dataset("videos", id))
+            values, path = self._dataset("videos", id), self.paths[self._places[id][0]]
+            with files.reading(path, partial(_damaged, path)):
+                self._arrays[id] = Array.of(values)
         return self._arrays[id]
 
     def stored(self, id: str) -> np.ndarray | jpeg.Encoded:

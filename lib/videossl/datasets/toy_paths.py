@@ -35,7 +35,7 @@ SIDES = ("train", "test")
 Curve = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def _round(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _circle(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return 0.5 + 0.5 * np.cos(2 * np.pi * times), 0.5 + 0.5 * np.sin(2 * np.pi * times)
 
 
@@ -46,8 +46,8 @@ PATHS: dict[str, Curve] = {
     "up": lambda t: (0 * t + 0.5, 1 - t),
     "falling": lambda t: (t, t),
     "rising": lambda t: (1 - t, 1 - t),
-    "clockwise": _round,
-    "anticlockwise": lambda t: _round(1 - t),
+    "clockwise": _circle,
+    "anticlockwise": lambda t: _circle(1 - t),
 }
 """x and y in 0..1 of the middle three fifths of the frame, by times in 0..1."""
 PART = (0.2, 0.8)

@@ -8,8 +8,9 @@ Its module has
                                                asked, else a record of what they allow; called before anything is trained. A setting
                                                that is declared as `weights` is the state dict of each stream, here and in `build` its own
     adapt(augment, settings) -> augment        optional: the augmentation of its own, made of a stream's, by the settings of a trained stream
-    pictured(views, settings, rng) -> list     where its YAML says `pictured`, for the report: of two views of some videos, by name, what its encoders are given: groups
-                                               of clips that belong together, each (caption, [(the row that a clip is of, clip), ...])
+    pictured(views, settings, rng) -> list     where its YAML says `pictured`, for the report: what its encoders are given of "query" and "key", two views of
+                                               some videos by `adapt`, which it has: groups of clips that belong together, each (caption, [(the row that
+                                               a clip is of, clip), ...])
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Tubelet contrast (Thoker, Doughty, Snoek, ICCV 2023) and temporal contrast, its baseline, on MoCo (docs/methods/tubelets.md).
 
 The views come cropped, in 0..1 and with their own colours (`adapt`). Here the key clips move on to the queries of other videos, the same
-tubelets go on both (`augment.tubelets`), and one draw of colours after that.
+tubelets go on both (`augment.tubelets`, `augment.pasting`), and one draw of colours after that.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from videossl import parallel, seeding
-from videossl.augment import tubelets
-from videossl.augment.tubelets import SIDE, Drawing
+from videossl.augment import pasting
+from videossl.augment.tubelets import SIDE, Drawing, scaled
 from videossl.augment.video import Level, VideoAugment
 from videossl.encoders.build import build_head
 from videossl.encoders.head import ProjectionHead
@@ -50,12 +50,8 @@ class TubeletContrast(MoCo):
 
         views: "query" and "key", (B, 3, T, S, S) float in 0..1, of `adapt`'s augmentation; sample, rng and what is returned: as of `MoCo`.
         """
-        partner, clips = self.pair(views["query"], views["key"], rng)
+        partner, clips = pairs(views["query"], views["key"], self.drawing, self.normalise, rng)
         return super().step(clips, parallel.exchange(sample, partner), rng)  # the ids of the keys, which the queue keeps
-
-    def pair(self, query: Tensor, key: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """Give what `pairs` makes of a batch."""
-        return pairs(query, key, self.drawing, self.normalise, rng)
 
 
 @torch.no_grad()
@@ -76,13 +72,14 @@ def pairs(
         return [seeding.numpy_rng(seed, row, purpose) for row in rows]
 
     if drawing is None:
-        partner, colours = torch.arange(count), [tubelets.colours(generators(f"colours/{name}")) for name in ("query", "key")]
+        partner, colours = torch.arange(count), [pasting.colours(generators(f"colours/{name}")) for name in ("query", "key")]
     else:
-        _check_batch(count)
+        if count < 2:
+            raise InputError(f"tubelets: a batch of {count}, and a pair is of two videos; set batch to 2 or more")
         partner = (torch.arange(count) + 1 + int(torch.randint(count - 1, (), generator=rng))) % count  # no video is its own
-        query, key = tubelets.paired(query, parallel.exchange(key, partner), drawing, generators("tubelets"))
-        colours = [tubelets.colours(generators("colours"))] * 2
-    clips = (tubelets.recoloured(clip, changes, normalise) for clip, changes in zip((query, key), colours, strict=True))
+        query, key = pasting.paired(query, parallel.exchange(key, partner), drawing, generators("tubelets"))
+        colours = [pasting.colours(generators("colours"))] * 2
+    clips = (pasting.recoloured(clip, changes, normalise) for clip, changes in zip((query, key), colours, strict=True))
     return partner, dict(zip(("query", "key"), clips, strict=True))
 
 
@@ -92,17 +89,14 @@ def build(given: Given) -> TubeletContrast:
     settings, encoder = learner.settings, learner.encoder
     head = build_head(encoder.out_features, learner.seed, **settings["head"])
     contrast = {key: settings[key] for key in ("queue", "momentum", "temperature")}
-    return TubeletContrast(encoder, head, **contrast, drawing=drawing(settings), normalise=_levels(settings), stream=name)
-
-
-def _levels(settings: Mapping[str, Any]) -> tuple[Level, Level]:
-    mean, deviation = (tuple(level) if isinstance(level, list) else level for level in settings["augment"]["normalise"])
-    return mean, deviation
+    return TubeletContrast(
+        encoder, head, **contrast, drawing=drawing(settings), normalise=tuple(settings["augment"]["normalise"]), stream=name
+    )
 
 
 def pictured(views: Mapping[str, Tensor], settings: Mapping[str, Any], rng: torch.Generator) -> list[tuple[str, list[tuple[int, Tensor]]]]:
     """The pairs of a batch of `views`, "query" and "key" of `adapt`'s augmentation, each clip with the row that it is of; settings: as `build`'s."""
-    partner, clips = pairs(views["query"], views["key"], drawing(settings), _levels(settings), rng)
+    partner, clips = pairs(views["query"], views["key"], drawing(settings), tuple(settings["augment"]["normalise"]), rng)
     caption = "a pair of one video" if settings["pair"] == "temporal" else "a pair with the same tubelets"
     return [
         (caption, [(row, query), (int(partner[row]), key)])
@@ -139,10 +133,5 @@ def feasible(name: str, streams: Mapping[str, Shapes], settings: Mapping[str, An
             raise InputError(f"{name} trains {stream}, whose clips are no pictures in three colours; tubelets are cut from those of rgb")
         if found is not None:
             found.check(frames, side)
-            patches[stream] = [tubelets.scaled(extent, side) for extent in found.sides]
+            patches[stream] = [scaled(extent, side) for extent in found.sides]
     return {"patches": patches}
-
-
-def _check_batch(count: int) -> None:
-    if count < 2:
-        raise InputError(f"tubelets: a batch of {count}, and a pair is of two videos; set batch to 2 or more")

@@ -39,14 +39,8 @@ def augmentation(settings: Mapping[str, Any], attrs: Mapping[str, Any]) -> Video
         grey_p=augment["grey_p"],
         blur_p=augment["blur_p"],
         blur_sigma=tuple(augment["blur_sigma"]),
-        normalise=levels(settings),
+        normalise=tuple(augment["normalise"]),
     )
-
-
-def levels(settings: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The mean and the deviation that views are normalised by, each a number, or one of each colour."""
-    mean, deviation = (tuple(level) if isinstance(level, list) else level for level in settings["augment"]["normalise"])
-    return mean, deviation
 
 
 def input_shape(settings: Mapping[str, Any]) -> tuple[int, ...]:
@@ -68,7 +62,7 @@ def pictures(cache: Cache, video: str, count: int) -> Strip:
 
 def seen(view: np.ndarray, settings: Mapping[str, Any]) -> list[Picture]:
     """The frames of a view (3, T, S, S), in their colours again."""
-    mean, deviation = (np.reshape(level, (-1, 1, 1, 1)) for level in levels(settings))
+    mean, deviation = (np.reshape(level, (-1, 1, 1, 1)) for level in settings["augment"]["normalise"])
     frames = (view.astype(np.float64) * deviation + mean).clip(0, 1) * 255
     return [
         Picture("png", frame.round().astype(np.uint8).transpose(1, 2, 0), f"frame {i} of the view")
